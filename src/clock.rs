@@ -1,0 +1,121 @@
+//! Time: where it comes from, and how it becomes timestamps.
+
+use crate::sync::{Counter, Shared};
+
+/// Tells the wall-clock time in nanoseconds since the Unix epoch.
+///
+/// Cloning gives a second handle to the same clock.
+#[derive(Debug, Clone)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    #[cfg(not(target_family = "wasm"))]
+    System,
+    Manual(Shared<Counter>),
+}
+
+impl Clock {
+    /// The operating system's clock.
+    #[cfg(not(target_family = "wasm"))]
+    #[must_use]
+    pub const fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that shows `now` until its host [`set`](Self::set)s it: on wasm, where the host
+    /// sets it at each crossing, and in simulations.
+    #[must_use]
+    pub fn manual(now: u64) -> Self {
+        Self(Source::Manual(Shared::new(Counter::new(now))))
+    }
+
+    /// Nanoseconds since the Unix epoch.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        match &self.0 {
+            #[cfg(not(target_family = "wasm"))]
+            Source::System => std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .map_or(0, |elapsed| elapsed.as_nanos() as u64),
+            Source::Manual(now) => now.get(),
+        }
+    }
+
+    /// Sets a manual clock to `now`, forward or back. The system's clock is not ours to set, and
+    /// stays as it is.
+    pub fn set(&self, now: u64) {
+        match &self.0 {
+            #[cfg(not(target_family = "wasm"))]
+            Source::System => {}
+            Source::Manual(cell) => cell.set(now),
+        }
+    }
+}
+
+impl Default for Clock {
+    /// The system's clock; on wasm, which has none, a manual one at zero.
+    fn default() -> Self {
+        #[cfg(not(target_family = "wasm"))]
+        return Self::system();
+        #[cfg(target_family = "wasm")]
+        return Self::manual(0);
+    }
+}
+
+/// Makes strictly increasing timestamps from a clock that may stand still or go back:
+/// `max(now, last + 1)`.
+#[derive(Debug, Default)]
+pub struct TimestampGenerator {
+    last: u64,
+}
+
+impl TimestampGenerator {
+    /// The next timestamp, given that the clock shows `now`.
+    pub fn next(&mut self, now: u64) -> u64 {
+        // Saturates in the year 2554.
+        self.last = now.max(self.last.saturating_add(1));
+        self.last
+    }
+
+    /// The last timestamp given out; 0 if none was.
+    #[must_use]
+    pub const fn last(&self) -> u64 {
+        self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_follow_a_clock_that_moves() {
+        let mut timestamps = TimestampGenerator::default();
+        assert_eq!(timestamps.next(100), 100);
+        assert_eq!(timestamps.next(250), 250);
+    }
+
+    #[test]
+    fn timestamps_rise_by_one_while_the_clock_stands_still_or_goes_back() {
+        let mut timestamps = TimestampGenerator::default();
+        let issued: Vec<_> = [100, 100, 100, 40, 102, 200].map(|now| timestamps.next(now)).into();
+        assert_eq!(issued, [100, 101, 102, 103, 104, 200]);
+        assert_eq!(timestamps.last(), 200);
+    }
+
+    #[test]
+    fn a_manual_clock_is_shared_by_its_clones() {
+        let clock = Clock::manual(7);
+        let copy = clock.clone();
+        clock.set(9);
+        assert_eq!(copy.now(), 9);
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    #[test]
+    fn the_system_clock_counts_from_the_unix_epoch() {
+        let year_2020 = 1_577_836_800_000_000_000;
+        assert!(Clock::system().now() > year_2020);
+    }
+}

@@ -1,0 +1,395 @@
+//! Settings, their defaults, and the rules they must keep.
+
+use crate::error::ConfigError;
+use std::fmt::Display;
+use std::time::Duration;
+
+/// Fails with a [`ConfigError`] unless `holds`.
+fn check(
+    holds: bool,
+    field: &'static str,
+    value: impl Display,
+    rule: &'static str,
+) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError { field, value: value.to_string(), rule }) }
+}
+
+/// What happens to an event when its shard is full by count or the bus is full by bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BackpressureMode {
+    /// The new event is refused.
+    DropNewest,
+    /// The new event is accepted, and the oldest events of its shard are evicted until it fits.
+    #[default]
+    DropOldest,
+    /// The new event is refused, and the producer is expected to treat that as a failure.
+    FailProducer,
+    /// In its last quarter a shard admits every `rate`-th arrival; once full, none.
+    Sample {
+        /// One arrival in `rate` is admitted; at least 1.
+        rate: u32,
+    },
+}
+
+/// How the events of a batch are put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// One event a line, with a newline between events and none after the last. A payload must
+    /// not hold a newline itself.
+    #[default]
+    Ndjson,
+    /// One JSON array.
+    Json,
+}
+
+impl Format {
+    /// The byte between two events.
+    pub(crate) const fn separator(self) -> u8 {
+        match self {
+            Self::Ndjson => b'\n',
+            Self::Json => b',',
+        }
+    }
+
+    /// The bytes around the events of a body: `(before, after)`.
+    pub(crate) const fn brackets(self) -> (&'static [u8], &'static [u8]) {
+        match self {
+            Self::Ndjson => (b"", b""),
+            Self::Json => (b"[", b"]"),
+        }
+    }
+
+    /// How many bytes a body has beside its events and their separators.
+    pub(crate) const fn frame_len(self) -> usize {
+        let (before, after) = self.brackets();
+        before.len() + after.len()
+    }
+}
+
+/// When batches may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scheduler {
+    /// As soon as one is large enough or has waited long enough.
+    #[default]
+    Auto,
+    /// Only while a flush is open.
+    Manual,
+}
+
+/// How large a batch may grow and how long it may wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchConfig {
+    /// A batch of this many events may leave; what adaptive batching starts from.
+    pub min_size: usize,
+    /// Most events in a batch.
+    pub max_size: usize,
+    /// Most bytes in a batch's body, separators and brackets included.
+    pub max_bytes: usize,
+    /// A batch leaves when its oldest event has waited this long, whatever its size.
+    pub max_delay: Duration,
+    /// Whether the size at which a batch leaves follows the rate of arrivals, between
+    /// [`min_size`](Self::min_size) and [`max_size`](Self::max_size). If not, it is `max_size`.
+    pub adaptive: bool,
+    /// How far back arrivals count for their rate.
+    pub velocity_window: Duration,
+}
+
+impl BatchConfig {
+    /// Most events that [`max_size`](Self::max_size) may allow.
+    pub const MAX_SIZE_LIMIT: usize = 1_000_000;
+
+    /// Large batches, for throughput.
+    #[must_use]
+    pub fn high_throughput() -> Self {
+        Self {
+            min_size: 5_000,
+            max_size: 50_000,
+            max_bytes: 8 << 20,
+            max_delay: Duration::from_millis(5),
+            velocity_window: Duration::from_millis(50),
+            ..Self::default()
+        }
+    }
+
+    /// Small batches that hardly wait.
+    #[must_use]
+    pub fn low_latency() -> Self {
+        Self {
+            min_size: 100,
+            max_size: 1_000,
+            max_delay: Duration::from_millis(1),
+            velocity_window: Duration::from_millis(20),
+            ..Self::default()
+        }
+    }
+
+    /// Checks every rule.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that is broken.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        check(self.min_size > 0, "batch.min_size", self.min_size, "must be greater than 0")?;
+        check(
+            self.max_size >= self.min_size,
+            "batch.max_size",
+            self.max_size,
+            "must be at least `batch.min_size`",
+        )?;
+        check(
+            self.max_size <= Self::MAX_SIZE_LIMIT,
+            "batch.max_size",
+            self.max_size,
+            "must be at most 1000000",
+        )?;
+        check(self.max_bytes > 0, "batch.max_bytes", self.max_bytes, "must be greater than 0")?;
+        check(
+            !self.max_delay.is_zero(),
+            "batch.max_delay",
+            self.max_delay.as_millis(),
+            "must be greater than 0",
+        )?;
+        check(
+            !self.adaptive || !self.velocity_window.is_zero(),
+            "batch.velocity_window",
+            self.velocity_window.as_millis(),
+            "must be greater than 0 while `batch.adaptive` is on",
+        )
+    }
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        Self {
+            min_size: 100,
+            max_size: 1_000,
+            max_bytes: 256 << 10,
+            max_delay: Duration::from_secs(1),
+            adaptive: true,
+            velocity_window: Duration::from_millis(100),
+        }
+    }
+}
+
+/// How often, and after which pauses, a batch that failed is sent again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts in all, the first included.
+    pub attempts: u32,
+    /// The pause before the second attempt is random between zero and this ("full jitter"), and
+    /// the bound doubles with every further attempt.
+    pub min_delay: Duration,
+    /// Where the doubling stops.
+    pub max_delay: Duration,
+}
+
+impl RetryPolicy {
+    /// Checks every rule.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that is broken.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        check(self.attempts > 0, "retry.attempts", self.attempts, "must be greater than 0")?;
+        check(
+            self.max_delay >= self.min_delay,
+            "retry.max_delay",
+            self.max_delay.as_millis(),
+            "must be at least `retry.min_delay`",
+        )
+    }
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 5,
+            min_delay: Duration::from_millis(200),
+            max_delay: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Settings of an [`EventBus`](crate::EventBus).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BusConfig {
+    /// Number of shards: ordered lanes, each with its own batch in flight.
+    pub shards: u16,
+    /// Slots of each shard's ring, a power of two; one slot stays free.
+    pub capacity: usize,
+    /// Most payload bytes that the bus holds: waiting, in flight and to be retried together.
+    pub max_bytes: u64,
+    /// Most bytes of one event.
+    pub max_event_bytes: usize,
+    /// What happens when there is no room.
+    pub backpressure: BackpressureMode,
+    /// How a body is put together.
+    pub format: Format,
+    /// When batches may leave.
+    pub scheduler: Scheduler,
+    /// How batches are cut.
+    pub batch: BatchConfig,
+    /// How failed batches are sent again.
+    pub retry: RetryPolicy,
+    /// How long one attempt may take. Its lease lasts [`LEASE_MARGIN`](Self::LEASE_MARGIN) longer.
+    pub timeout: Duration,
+}
+
+impl BusConfig {
+    /// How much longer than an attempt's timeout its lease lasts: time for the host to notice the
+    /// timeout and say so. Only a host that died lets a lease expire.
+    pub const LEASE_MARGIN: Duration = Duration::from_secs(1);
+
+    /// Most slots of one shard.
+    pub const MAX_CAPACITY: usize = 1 << 24;
+
+    /// Checks every rule.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that is broken.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        check(self.shards > 0, "shards", self.shards, "must be greater than 0")?;
+        check(
+            self.capacity.is_power_of_two() && (2..=Self::MAX_CAPACITY).contains(&self.capacity),
+            "capacity",
+            self.capacity,
+            "must be a power of two from 2 to 16777216",
+        )?;
+        check(self.max_bytes > 0, "max_bytes", self.max_bytes, "must be greater than 0")?;
+        check(
+            self.max_bytes <= u64::from(u32::MAX),
+            "max_bytes",
+            self.max_bytes,
+            "must be less than 4 GiB",
+        )?;
+        check(
+            self.max_event_bytes > 0,
+            "max_event_bytes",
+            self.max_event_bytes,
+            "must be greater than 0",
+        )?;
+        check(
+            self.max_event_bytes as u64 <= self.max_bytes,
+            "max_event_bytes",
+            self.max_event_bytes,
+            "must be at most `max_bytes`",
+        )?;
+        check(
+            self.backpressure != BackpressureMode::Sample { rate: 0 },
+            "backpressure.sample",
+            0,
+            "must be greater than 0",
+        )?;
+        self.batch.validate()?;
+        check(
+            self.max_event_bytes + self.format.frame_len() <= self.batch.max_bytes,
+            "max_event_bytes",
+            self.max_event_bytes,
+            "must fit into `batch.max_bytes` (in format `json` with 2 bytes for the brackets)",
+        )?;
+        self.retry.validate()?;
+        check(
+            !self.timeout.is_zero(),
+            "timeout",
+            self.timeout.as_millis(),
+            "must be greater than 0",
+        )
+    }
+}
+
+impl Default for BusConfig {
+    fn default() -> Self {
+        Self {
+            shards: 1,
+            capacity: 65_536,
+            max_bytes: 8 << 20,
+            max_event_bytes: 256 << 10,
+            backpressure: BackpressureMode::default(),
+            format: Format::default(),
+            scheduler: Scheduler::default(),
+            batch: BatchConfig::default(),
+            retry: RetryPolicy::default(),
+            timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_and_presets_are_valid() {
+        assert_eq!(BusConfig::default().validate(), Ok(()));
+        assert_eq!(BatchConfig::high_throughput().validate(), Ok(()));
+        assert_eq!(BatchConfig::low_latency().validate(), Ok(()));
+    }
+
+    #[test]
+    fn every_rule_names_the_field_and_the_value() {
+        type Break = fn(&mut BusConfig);
+        let cases: [(Break, &str); 17] = [
+            (|c| c.shards = 0, "`shards` is 0, but it must be greater than 0"),
+            (
+                |c| c.capacity = 1000,
+                "`capacity` is 1000, but it must be a power of two from 2 to 16777216",
+            ),
+            (
+                |c| c.capacity = 1,
+                "`capacity` is 1, but it must be a power of two from 2 to 16777216",
+            ),
+            (|c| c.max_bytes = 0, "`max_bytes` is 0, but it must be greater than 0"),
+            (
+                |c| c.max_bytes = 1 << 32,
+                "`max_bytes` is 4294967296, but it must be less than 4 GiB",
+            ),
+            (|c| c.max_event_bytes = 0, "`max_event_bytes` is 0, but it must be greater than 0"),
+            (
+                |c| c.max_bytes = 1 << 10,
+                "`max_event_bytes` is 262144, but it must be at most `max_bytes`",
+            ),
+            (
+                |c| c.backpressure = BackpressureMode::Sample { rate: 0 },
+                "`backpressure.sample` is 0, but it must be greater than 0",
+            ),
+            (|c| c.batch.min_size = 0, "`batch.min_size` is 0, but it must be greater than 0"),
+            (
+                |c| c.batch.max_size = 99,
+                "`batch.max_size` is 99, but it must be at least `batch.min_size`",
+            ),
+            (
+                |c| c.batch.max_size = 1_000_001,
+                "`batch.max_size` is 1000001, but it must be at most 1000000",
+            ),
+            (|c| c.batch.max_bytes = 0, "`batch.max_bytes` is 0, but it must be greater than 0"),
+            (
+                |c| c.batch.max_delay = Duration::ZERO,
+                "`batch.max_delay` is 0, but it must be greater than 0",
+            ),
+            (
+                |c| c.batch.velocity_window = Duration::ZERO,
+                "`batch.velocity_window` is 0, but it must be greater than 0 while `batch.adaptive` is on",
+            ),
+            (|c| c.retry.attempts = 0, "`retry.attempts` is 0, but it must be greater than 0"),
+            (
+                |c| c.retry.max_delay = Duration::ZERO,
+                "`retry.max_delay` is 0, but it must be at least `retry.min_delay`",
+            ),
+            (|c| c.timeout = Duration::ZERO, "`timeout` is 0, but it must be greater than 0"),
+        ];
+        for (break_it, sentence) in cases {
+            let mut config = BusConfig::default();
+            break_it(&mut config);
+            assert_eq!(config.validate().map_err(|e| e.to_string()), Err(sentence.to_owned()));
+        }
+    }
+
+    #[test]
+    fn an_event_must_fit_into_a_batch_with_its_brackets() {
+        let mut config = BusConfig { format: Format::Json, ..BusConfig::default() };
+        assert_eq!(config.validate().map_err(|e| e.field), Err("max_event_bytes"));
+        config.max_event_bytes -= 2;
+        assert_eq!(config.validate(), Ok(()));
+    }
+}

@@ -1,0 +1,66 @@
+//! Flushes: a cut through all shards, and what became of the events before it.
+
+/// What became of everything that had been accepted, and not settled, when a flush began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FlushReport {
+    /// Events acknowledged since.
+    pub delivered: u64,
+    /// Events given up since.
+    pub abandoned: u64,
+    /// Events evicted since, to make room for newer ones.
+    pub evicted: u64,
+    /// Events drained since.
+    pub drained: u64,
+    /// Events that are still waiting or in flight.
+    pub pending: u64,
+}
+
+/// How events left the bus.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Exit {
+    Delivered,
+    Abandoned,
+    Drained,
+}
+
+/// An open flush.
+#[derive(Debug)]
+pub(crate) struct Flush {
+    pub(crate) id: u32,
+    /// Per lane, how many events had been accepted when the flush began: the index of the first
+    /// event that the flush does not cover.
+    pub(crate) watermarks: Vec<u64>,
+    /// How many events the flush covers.
+    pub(crate) covered: u64,
+    report: FlushReport,
+}
+
+impl Flush {
+    pub(crate) fn new(id: u32, watermarks: Vec<u64>, covered: u64) -> Self {
+        Self { id, watermarks, covered, report: FlushReport::default() }
+    }
+
+    /// How many of the events `start..start + len` of a lane the flush covers.
+    pub(crate) fn covers(&self, lane: usize, start: u64, len: u64) -> u64 {
+        self.watermarks.get(lane).map_or(0, |mark| mark.saturating_sub(start).min(len))
+    }
+
+    /// Notes that the events `start..start + len` of a lane left the bus.
+    pub(crate) fn settle(&mut self, lane: usize, start: u64, len: u64, exit: Exit) {
+        let covered = self.covers(lane, start, len);
+        match exit {
+            Exit::Delivered => self.report.delivered += covered,
+            Exit::Abandoned => self.report.abandoned += covered,
+            Exit::Drained => self.report.drained += covered,
+        }
+    }
+
+    /// The report, given how many covered events are still in the bus. What neither is there nor
+    /// left in a batch was evicted.
+    pub(crate) const fn report(&self, pending: u64) -> FlushReport {
+        let FlushReport { delivered, abandoned, drained, .. } = self.report;
+        let evicted = self.covered - delivered - abandoned - drained - pending;
+        FlushReport { evicted, pending, ..self.report }
+    }
+}

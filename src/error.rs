@@ -1,0 +1,55 @@
+//! Why an event, a configuration or a change of shards is refused.
+
+use std::fmt;
+
+/// Why an event was not accepted. Each refusal is counted under one reason.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IngestionError {
+    /// The shard has no free slot or the bus no free byte, and the mode does not evict.
+    #[error("the buffer is full; wait for room, or choose a mode that drops")]
+    Backpressure,
+    /// Sampled out because the shard is close to full.
+    #[error("the event was sampled out because the buffer is close to full")]
+    Sampled,
+    /// No shard takes events for this hash.
+    #[error("no active shard takes this event; add or activate a shard")]
+    Unrouted,
+    /// The bus is closed.
+    #[error("the bus is closed; create a new one to send more events")]
+    ShuttingDown,
+    /// The event is larger than the bus allows.
+    #[error("the event has {len} bytes and the limit is {max}; send less, or raise `max_event_bytes`")]
+    Oversize {
+        /// Bytes of the event.
+        len: usize,
+        /// Most bytes an event may have.
+        max: usize,
+    },
+    /// The payload would break the batch it becomes part of: it is empty, or it holds a newline
+    /// and the format is [`Format::Ndjson`](crate::Format::Ndjson).
+    #[error("the payload is empty or holds a newline; send one JSON text on one line")]
+    Invalid,
+    /// The value could not be written as JSON.
+    #[error("the value cannot be written as JSON: {0}")]
+    Serialization(#[from] serde_json::Error),
+}
+
+/// A configuration that breaks a rule: which field, its value, and the rule in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Path of the field, such as `batch.max_size`.
+    pub field: &'static str,
+    /// The value it had.
+    pub value: String,
+    /// What the value must be, such as "must be greater than 0".
+    pub rule: &'static str,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is {}, but it {}", self.field, self.value, self.rule)
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,187 @@
+//! Events: what producers hand in, and what the shards hold.
+
+use crate::canonical;
+use bytes::Bytes;
+use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A JSON value that is about to become a [`RawEvent`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event(Value);
+
+impl Event {
+    /// Parses one JSON text.
+    ///
+    /// # Errors
+    ///
+    /// The parser's, if `json` is not one JSON text.
+    pub fn from_slice(json: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(json).map(Self)
+    }
+
+    /// Writes the value in canonical form, once, and hashes it.
+    ///
+    /// # Errors
+    ///
+    /// The serialiser's; a JSON value gives it no reason to fail.
+    pub fn into_raw(self) -> serde_json::Result<RawEvent> {
+        canonical::to_vec(&self.0).map(RawEvent::from_bytes)
+    }
+}
+
+impl std::str::FromStr for Event {
+    type Err = serde_json::Error;
+
+    fn from_str(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json).map(Self)
+    }
+}
+
+impl From<Value> for Event {
+    fn from(value: Value) -> Self {
+        Self(value)
+    }
+}
+
+/// Immutable bytes of one event, and their hash. Clones share the bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RawEvent {
+    bytes: Bytes,
+    hash: u64,
+}
+
+impl RawEvent {
+    /// Takes the bytes as they are, without looking into them. The hash is XXH3-64, seed 0, over
+    /// exactly these bytes.
+    pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        let hash = hash(&bytes);
+        Self { bytes, hash }
+    }
+
+    /// Copies the text as it is, without looking into it.
+    #[expect(clippy::should_implement_trait, reason = "this cannot fail, and `FromStr` would say it can")]
+    #[must_use]
+    pub fn from_str(text: &str) -> Self {
+        Self::from_bytes(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    /// Takes the bytes as they are if they are one JSON text.
+    ///
+    /// # Errors
+    ///
+    /// The parser's, if they are not.
+    pub fn from_bytes_validated(bytes: impl Into<Bytes>) -> serde_json::Result<Self> {
+        let bytes = bytes.into();
+        serde_json::from_slice::<serde::de::IgnoredAny>(&bytes)?;
+        Ok(Self::from_bytes(bytes))
+    }
+
+    /// Takes bytes with a hash from elsewhere, such as a key's. The hash is trusted.
+    pub fn from_bytes_with_hash(bytes: impl Into<Bytes>, hash: u64) -> Self {
+        Self { bytes: bytes.into(), hash }
+    }
+
+    /// Writes `value` in canonical form: compact, keys in ascending byte order.
+    ///
+    /// # Errors
+    ///
+    /// The serialiser's; a JSON value gives it no reason to fail.
+    pub fn from_value(value: &Value) -> serde_json::Result<Self> {
+        canonical::to_vec(value).map(Self::from_bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// A handle to the bytes.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        self.bytes.clone()
+    }
+
+    /// The hash that routes the event.
+    #[must_use]
+    pub const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Parses the bytes as JSON.
+    ///
+    /// # Errors
+    ///
+    /// The parser's, if they are not one JSON text.
+    pub fn parse(&self) -> serde_json::Result<Value> {
+        serde_json::from_slice(&self.bytes)
+    }
+}
+
+impl std::fmt::Debug for RawEvent {
+    /// Length and hash only: payloads do not belong in logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RawEvent")
+            .field("len", &self.len())
+            .field("hash", &format_args!("{:016x}", self.hash))
+            .finish()
+    }
+}
+
+/// An event that a shard accepted.
+#[derive(Clone, PartialEq, Eq)]
+pub struct InternalEvent {
+    /// The payload. It shares memory with its neighbours: copy it to keep it for long.
+    pub raw: Bytes,
+    /// When it was accepted: nanoseconds since the Unix epoch, strictly increasing in its shard.
+    pub insertion_ts: u64,
+    /// The shard that accepted it.
+    pub shard_id: u16,
+}
+
+impl InternalEvent {
+    /// The payload.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// Parses the payload as JSON.
+    ///
+    /// # Errors
+    ///
+    /// The parser's, if it is not one JSON text.
+    pub fn parse(&self) -> serde_json::Result<Value> {
+        serde_json::from_slice(&self.raw)
+    }
+}
+
+impl std::fmt::Debug for InternalEvent {
+    /// Everything but the payload, which does not belong in logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InternalEvent")
+            .field("len", &self.raw.len())
+            .field("insertion_ts", &self.insertion_ts)
+            .field("shard_id", &self.shard_id)
+            .finish()
+    }
+}
+
+/// The hash that routes: XXH3-64 with seed 0.
+#[must_use]
+pub fn hash(bytes: &[u8]) -> u64 {
+    xxh3_64(bytes)
+}

@@ -1,0 +1,52 @@
+//! A bounded, sharded event buffer with batching and truthful delivery.
+//!
+//! # What is guaranteed
+//!
+//! - **Bounded.** A bus never holds more payload bytes than [`BusConfig::max_bytes`], counting what
+//!   waits, what is in flight and what is to be retried.
+//! - **Accounted for.** Every event offered ends in exactly one place, and [`BusStats`] says in
+//!   which: refused, delivered, evicted, given up, drained, waiting or in flight.
+//! - **Ordered.** Within a shard, events leave in the order in which they came, one batch at a
+//!   time, and a retry goes before later batches. Events with one key stay in one shard.
+//! - **At least once.** A batch keeps its [`id`](Batch::id) over all attempts.
+//!
+//! # How it is built
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | `sync` | the seam between targets with threads and without |
+//! | `clock`, `config`, `error`, `event`, `canonical`, `batch` | the nouns |
+//! | `shard` | route, buffer, cut: [`ShardManager`], [`Shard`], [`BatchWorker`] |
+//! | `delivery` | what to send and when: leases, retries, flushes |
+//! | `bus` | [`EventBus`]: the two together |
+//! | `wasm` | the surface for JavaScript; a translation, on wasm targets only |
+//!
+//! The core does no IO and draws no random number. It reads the time from a [`Clock`] or is told;
+//! what is to be done comes out of [`EventBus::poll`] as an [`Action`].
+
+#![cfg_attr(not(target_family = "wasm"), forbid(unsafe_code))]
+
+mod batch;
+mod bus;
+mod canonical;
+mod clock;
+mod config;
+mod delivery;
+mod error;
+mod event;
+mod shard;
+mod sync;
+#[cfg(target_family = "wasm")]
+mod wasm;
+
+pub use batch::Batch;
+pub use bus::{AbandonedEvents, BatchStats, BusStats, ByteStats, EventBus, Rejected, ShardInfo};
+pub use clock::{Clock, TimestampGenerator};
+pub use config::{BackpressureMode, BatchConfig, BusConfig, Format, RetryPolicy, Scheduler};
+pub use delivery::{AbandonReason, Abandoned, Action, Failure, FlushReport, Lease};
+pub use error::{ConfigError, IngestionError};
+pub use event::{Event, InternalEvent, RawEvent};
+pub use shard::{
+    AdaptiveBatcher, BatchWorker, ManagerStats, Shard, ShardManager, ShardRef, ShardStats,
+};
+pub use sync::{LockGuard, Shared};

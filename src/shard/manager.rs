@@ -1,0 +1,474 @@
+//! The shards and the routing between them.
+
+use crate::clock::Clock;
+use crate::config::{BackpressureMode, BusConfig, Format};
+use crate::error::IngestionError;
+use crate::event::{Event, RawEvent, hash};
+use crate::shard::ring_buffer::RingBuffer;
+use crate::shard::routing::reduce;
+use crate::shard::shard::Refusal;
+use crate::shard::{ByteBudget, Shard};
+use crate::sync::{Counter, Lock, LockGuard, Shared, Snapshot};
+use serde_json::Value;
+
+/// A handle to a shard. It outlives the shard's removal from the routing table.
+#[derive(Debug, Clone)]
+pub struct ShardRef(Shared<ShardCell>);
+
+#[derive(Debug)]
+struct ShardCell {
+    id: u16,
+    shard: Lock<Shard>,
+}
+
+impl ShardRef {
+    fn new(shard: Shard) -> Self {
+        Self(Shared::new(ShardCell { id: shard.id, shard: Lock::new(shard) }))
+    }
+
+    /// The shard's id.
+    #[must_use]
+    pub fn id(&self) -> u16 {
+        self.0.id
+    }
+
+    /// Waits for exclusive access to the shard.
+    ///
+    /// # Panics
+    ///
+    /// In the single-threaded build, if this thread holds the shard already. With threads, that is
+    /// a deadlock.
+    #[must_use]
+    pub fn lock(&self) -> LockGuard<'_, Shard> {
+        match self.0.shard.lock() {
+            Ok(guard) => guard,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Exclusive access to the shard, if nobody has it now.
+    #[must_use]
+    pub fn try_lock(&self) -> Option<LockGuard<'_, Shard>> {
+        self.0.shard.try_lock()
+    }
+
+    /// Exclusive access, or `None` where asking again would be re-entrance.
+    pub(crate) fn enter(&self) -> Option<LockGuard<'_, Shard>> {
+        self.0.shard.lock().ok()
+    }
+}
+
+/// Sums over all shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ManagerStats {
+    /// Events accepted.
+    pub events_ingested: u64,
+    /// Events refused as full, sampled out, or evicted.
+    pub events_dropped: u64,
+    /// Batches cut.
+    pub batches_dispatched: u64,
+    /// The part of `events_dropped` that was refused as full.
+    pub events_full: u64,
+    /// The part of `events_dropped` that was sampled out.
+    pub events_sampled: u64,
+    /// The part of `events_dropped` that was evicted.
+    pub events_evicted: u64,
+    /// Events that no shard takes.
+    pub events_unrouted: u64,
+}
+
+/// What can be taken in with certainty, whatever the hashes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Events.
+    pub(crate) events: usize,
+    /// Payload bytes.
+    pub(crate) bytes: u64,
+}
+
+#[derive(Debug)]
+struct RoutingTable {
+    shards: Vec<ShardRef>,
+}
+
+/// Routes events over shards by hash, and holds them.
+///
+/// # Examples
+///
+/// ```
+/// use shardbus::{BackpressureMode, RawEvent, ShardManager};
+///
+/// let manager = ShardManager::new(4, 1024, BackpressureMode::DropOldest);
+/// let event = RawEvent::from_str(r#"{"key":"value"}"#);
+/// let (shard, _timestamp) = manager.ingest_raw(event)?;
+/// assert_eq!(shard, 1);
+/// let popped = manager.with_shard(shard, |shard| shard.pop_batch(10)).unwrap();
+/// assert_eq!(popped[0].as_bytes(), br#"{"key":"value"}"#);
+/// # Ok::<(), shardbus::IngestionError>(())
+/// ```
+#[derive(Debug)]
+pub struct ShardManager {
+    table: Snapshot<RoutingTable>,
+    mode: BackpressureMode,
+    budget: Shared<ByteBudget>,
+    unrouted: Counter,
+    /// Events refused because their shard was held by the very caller that offered them.
+    reentered: Counter,
+}
+
+impl ShardManager {
+    /// `num_shards` shards with `capacity` slots each, on the system's clock (on wasm, which has
+    /// none, on one that stands at zero), without a bound on bytes.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is not a power of two, or is less than 2.
+    #[must_use]
+    pub fn new(num_shards: u16, capacity: usize, mode: BackpressureMode) -> Self {
+        Self::with_clock(num_shards, capacity, mode, Clock::default())
+    }
+
+    /// [`new`](Self::new) on a clock of the caller's.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is not a power of two, or is less than 2.
+    #[must_use]
+    pub fn with_clock(
+        num_shards: u16,
+        capacity: usize,
+        mode: BackpressureMode,
+        clock: Clock,
+    ) -> Self {
+        let ring = || {
+            RingBuffer::new(
+                capacity,
+                Format::default().separator(),
+                RingBuffer::DEFAULT_PAGE_SIZE,
+            )
+        };
+        Self::with_rings(num_shards, ring, mode, &clock, ByteBudget::unlimited())
+    }
+
+    /// The shards of a bus, whose configuration is valid.
+    pub(crate) fn for_bus(config: &BusConfig, clock: &Clock) -> Self {
+        // Small enough that open pages stay a small part of what the bus may hold.
+        let per_shard = config.max_bytes as usize / usize::from(config.shards);
+        let page_size = (per_shard / 8).clamp(4 << 10, RingBuffer::DEFAULT_PAGE_SIZE);
+        let ring =
+            || RingBuffer::new(config.capacity, config.format.separator(), page_size);
+        let budget = ByteBudget::new(config.max_bytes);
+        Self::with_rings(config.shards, ring, config.backpressure, clock, budget)
+    }
+
+    fn with_rings(
+        num_shards: u16,
+        ring: impl Fn() -> RingBuffer,
+        mode: BackpressureMode,
+        clock: &Clock,
+        budget: ByteBudget,
+    ) -> Self {
+        let budget = Shared::new(budget);
+        let shard = |id| {
+            let budget = Shared::clone(&budget);
+            ShardRef::new(Shard::with_parts(id, ring(), mode, clock.clone(), budget))
+        };
+        let shards = (0..num_shards).map(shard).collect();
+        Self {
+            table: Snapshot::new(RoutingTable { shards }),
+            mode,
+            budget,
+            unrouted: Counter::default(),
+            reentered: Counter::default(),
+        }
+    }
+
+    /// Accepts a JSON value in canonical form, or refuses it. Returns its shard and its timestamp.
+    ///
+    /// # Errors
+    ///
+    /// As [`ingest_raw`](Self::ingest_raw), and [`IngestionError::Serialization`].
+    pub fn ingest(&self, event: impl Into<Event>) -> Result<(u16, u64), IngestionError> {
+        self.ingest_raw(event.into().into_raw()?)
+    }
+
+    /// Accepts an event, or refuses it as the mode says. Returns its shard and its timestamp.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestionError::Backpressure`], [`Sampled`](IngestionError::Sampled) or
+    /// [`Unrouted`](IngestionError::Unrouted).
+    #[expect(clippy::needless_pass_by_value, reason = "an event is handed over")]
+    pub fn ingest_raw(&self, event: RawEvent) -> Result<(u16, u64), IngestionError> {
+        self.push(event.as_bytes(), |_| event.hash())
+    }
+
+    /// Accepts a payload that is routed by `key`, or by its own bytes.
+    pub(crate) fn ingest_bytes(
+        &self,
+        payload: &[u8],
+        key: Option<&[u8]>,
+    ) -> Result<(u16, u64), IngestionError> {
+        self.push(payload, |num_shards| {
+            // One shard takes every hash.
+            if num_shards == 1 { 0 } else { hash(key.unwrap_or(payload)) }
+        })
+    }
+
+    #[inline]
+    fn push(
+        &self,
+        payload: &[u8],
+        hash: impl FnOnce(usize) -> u64,
+    ) -> Result<(u16, u64), IngestionError> {
+        if payload.len() > u32::MAX as usize {
+            return Err(IngestionError::Oversize { len: payload.len(), max: u32::MAX as usize });
+        }
+        let table = self.table.load();
+        let num_shards = table.shards.len();
+        let Some(shard) = table.shards.get(reduce(hash(num_shards), num_shards)) else {
+            self.unrouted.add(1);
+            return Err(IngestionError::Unrouted);
+        };
+        self.push_into(shard, payload).map(|timestamp| (shard.id(), timestamp))
+    }
+
+    fn push_into(&self, target: &ShardRef, payload: &[u8]) -> Result<u64, IngestionError> {
+        loop {
+            let Some(mut shard) = target.enter() else { break };
+            match shard.push(payload) {
+                Ok(timestamp) => return Ok(timestamp),
+                Err(Refusal::Full) => return Err(IngestionError::Backpressure),
+                Err(Refusal::Sampled) => return Err(IngestionError::Sampled),
+                Err(Refusal::NeedsBytes) => {
+                    // One shard at a time is locked: two threads that evict from each other's
+                    // shards must not wait for each other.
+                    drop(shard);
+                    if !self.evict_from_fullest() {
+                        let Some(mut shard) = target.enter() else { break };
+                        shard.count_full();
+                        return Err(IngestionError::Backpressure);
+                    }
+                }
+            }
+        }
+        self.reentered.add(1);
+        Err(IngestionError::Backpressure)
+    }
+
+    /// Evicts the oldest event of the shard that holds most bytes. Returns whether there was one.
+    fn evict_from_fullest(&self) -> bool {
+        let table = self.table.load();
+        let bytes = |shard: &ShardRef| shard.enter().map_or(0, |shard| shard.bytes());
+        let fullest = table.shards.iter().max_by_key(|shard| bytes(shard));
+        fullest.and_then(ShardRef::enter).is_some_and(|mut shard| shard.evict_oldest())
+    }
+
+    /// Accepts events in order, each as [`ingest_raw`](Self::ingest_raw) would. Within a shard
+    /// their order holds. Returns `(accepted, unrouted)`; the others were refused.
+    pub fn ingest_raw_batch(&self, events: Vec<RawEvent>) -> (usize, usize) {
+        let (mut accepted, mut unrouted) = (0, 0);
+        for event in events {
+            match self.ingest_raw(event) {
+                Ok(_) => accepted += 1,
+                Err(IngestionError::Unrouted) => unrouted += 1,
+                Err(_) => {}
+            }
+        }
+        (accepted, unrouted)
+    }
+
+    /// The id of the shard that takes events with this hash: `floor(hash * n / 2^64)`.
+    /// `u16::MAX`, which is never a shard's id, if there is none.
+    #[must_use]
+    pub fn select_shard_by_hash(&self, hash: u64) -> u16 {
+        let table = self.table.load();
+        table.shards.get(reduce(hash, table.shards.len())).map_or(u16::MAX, ShardRef::id)
+    }
+
+    /// The id of the shard that takes this value in canonical form.
+    #[must_use]
+    #[deprecated(note = "hash once with `RawEvent::from_value`, then `select_shard_by_hash`")]
+    pub fn select_shard(&self, value: &Value) -> u16 {
+        RawEvent::from_value(value)
+            .map_or(u16::MAX, |event| self.select_shard_by_hash(event.hash()))
+    }
+
+    /// A handle to the shard with this id.
+    #[must_use]
+    pub fn shard(&self, id: u16) -> Option<ShardRef> {
+        self.table.load().shards.iter().find(|shard| shard.id() == id).cloned()
+    }
+
+    /// Runs `f` with exclusive access to the shard with this id; `None` if there is no such shard.
+    ///
+    /// # Panics
+    ///
+    /// As [`ShardRef::lock`].
+    pub fn with_shard<R>(&self, id: u16, f: impl FnOnce(&mut Shard) -> R) -> Option<R> {
+        self.shard(id).map(|shard| f(&mut shard.lock()))
+    }
+
+    /// Handles to all shards.
+    pub(crate) fn shards(&self) -> Vec<ShardRef> {
+        self.table.load().shards.clone()
+    }
+
+    /// The ids of all shards, in no particular order.
+    #[must_use]
+    pub fn shard_ids(&self) -> Vec<u16> {
+        self.table.load().shards.iter().map(ShardRef::id).collect()
+    }
+
+    /// How many shards take events.
+    #[must_use]
+    pub fn num_shards(&self) -> u16 {
+        self.table.load().shards.len() as u16
+    }
+
+    /// What happens when there is no room.
+    #[must_use]
+    pub const fn backpressure_mode(&self) -> BackpressureMode {
+        self.mode
+    }
+
+    /// Sums of all counters. None of them ever goes down.
+    ///
+    /// # Panics
+    ///
+    /// As [`ShardRef::lock`]; so do the other methods that look into every shard.
+    #[must_use]
+    pub fn stats(&self) -> ManagerStats {
+        let reentered = self.reentered.get();
+        let mut sum = ManagerStats {
+            events_unrouted: self.unrouted.get(),
+            events_full: reentered,
+            events_dropped: reentered,
+            ..ManagerStats::default()
+        };
+        for shard in &self.table.load().shards {
+            let stats = shard.lock().stats();
+            sum.events_ingested += stats.events_ingested;
+            sum.events_dropped += stats.events_dropped;
+            sum.batches_dispatched += stats.batches_dispatched;
+            sum.events_full += stats.events_full;
+            sum.events_sampled += stats.events_sampled;
+            sum.events_evicted += stats.events_evicted;
+        }
+        sum
+    }
+
+    /// Whether no shard holds an event.
+    #[must_use]
+    pub fn all_shards_empty(&self) -> bool {
+        self.table.load().shards.iter().all(|shard| shard.lock().is_empty())
+    }
+
+    /// How many events all shards hold.
+    #[must_use]
+    pub fn total_pending_in_rings(&self) -> usize {
+        self.table.load().shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+
+    /// How many events the shards hold that are not locked now, and how many shards are.
+    /// Never waits.
+    #[must_use]
+    pub fn try_total_pending_in_rings(&self) -> (usize, usize) {
+        self.table.load().shards.iter().fold((0, 0), |(sum, skipped), shard| {
+            match shard.try_lock() {
+                Some(shard) => (sum + shard.len(), skipped),
+                None => (sum, skipped + 1),
+            }
+        })
+    }
+
+    /// The bound on bytes, and how many are held.
+    pub(crate) fn budget(&self) -> &ByteBudget {
+        &self.budget
+    }
+
+    /// What can be taken in with certainty, whatever the hashes are.
+    pub(crate) fn room(&self) -> Room {
+        let table = self.table.load();
+        let slots = |shard: &ShardRef| shard.enter().map_or(0, |shard| shard.certain_slots());
+        Room {
+            events: table.shards.iter().map(slots).min().unwrap_or(0),
+            bytes: self.budget.max().saturating_sub(self.budget.held()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounded(shards: u16, max_bytes: u64) -> ShardManager {
+        let config = BusConfig { shards, capacity: 16, max_bytes, ..BusConfig::default() };
+        ShardManager::for_bus(&config, &Clock::manual(0))
+    }
+
+    /// A payload of `len` bytes that goes to shard `shard` of `manager`.
+    fn payload_for(manager: &ShardManager, shard: u16, len: usize) -> Vec<u8> {
+        (0u32..)
+            .map(|i| format!("{i:0>len$}").into_bytes())
+            .find(|payload| manager.select_shard_by_hash(hash(payload)) == shard)
+            .expect("some payload goes to each shard")
+    }
+
+    #[test]
+    fn drop_oldest_takes_bytes_from_the_shard_that_holds_most() {
+        let manager = bounded(3, 100);
+        for (shard, len) in [(0, 20), (1, 30), (1, 30), (0, 20)] {
+            let payload = payload_for(&manager, shard, len);
+            manager.ingest_bytes(&payload, None).expect("there is room");
+        }
+        let payload = payload_for(&manager, 2, 25);
+        assert_eq!(manager.ingest_bytes(&payload, None).expect("evicts").0, 2);
+        let lens: Vec<_> = (0..3).map(|id| manager.with_shard(id, |s| s.len())).collect();
+        assert_eq!(lens, [Some(2), Some(1), Some(1)]);
+        assert_eq!(manager.stats().events_evicted, 1);
+        assert_eq!(manager.budget().held(), 95);
+    }
+
+    #[test]
+    fn one_shard_needs_no_hash_and_a_key_decides_otherwise() {
+        let manager = bounded(4, 1000);
+        let by_key = manager.ingest_bytes(b"{\"i\":1}", Some(b"{\"test\":1}")).expect("room").0;
+        assert_eq!(by_key, 3);
+        assert_eq!(manager.ingest_bytes(b"{\"i\":1}", None).expect("room").0, 1);
+    }
+
+    #[test]
+    fn room_is_what_the_fullest_shard_has_left() {
+        let manager = bounded(2, 1000);
+        assert_eq!(manager.room(), Room { events: 15, bytes: 1000 });
+        let payload = payload_for(&manager, 1, 10);
+        for _ in 0..4 {
+            manager.ingest_bytes(&payload, None).expect("there is room");
+        }
+        assert_eq!(manager.room(), Room { events: 11, bytes: 960 });
+    }
+
+    #[test]
+    fn no_shard_means_unrouted() {
+        let manager = ShardManager::new(0, 16, BackpressureMode::DropNewest);
+        assert_eq!(manager.select_shard_by_hash(7), u16::MAX);
+        let event = RawEvent::from_str("{}");
+        assert!(matches!(manager.ingest_raw(event.clone()), Err(IngestionError::Unrouted)));
+        assert_eq!(manager.ingest_raw_batch(vec![event.clone(), event]), (0, 2));
+        assert_eq!(manager.stats().events_unrouted, 3);
+    }
+
+    #[test]
+    fn held_shards_are_skipped_and_counted() {
+        let manager = ShardManager::new(2, 16, BackpressureMode::DropNewest);
+        for i in 0..10 {
+            manager.ingest(serde_json::json!({ "i": i })).expect("there is room");
+        }
+        let shard = manager.shard(0).expect("shard 0 exists");
+        let guard = shard.lock();
+        let free = manager.shard(1).expect("shard 1 exists").lock().len();
+        assert_eq!(manager.try_total_pending_in_rings(), (free, 1));
+        assert_eq!(free + guard.len(), 10);
+    }
+}

@@ -1,0 +1,32 @@
+//! Which shard a hash belongs to.
+
+/// `floor(hash * n / 2^64)`: Lemire's multiply-shift reduction, where the high bits of the hash
+/// decide. Index `k` owns the hashes in `[ceil(k * 2^64 / n), ceil((k + 1) * 2^64 / n))`.
+///
+/// Source: D. Lemire, "Fast random integer generation in an interval", 2019.
+#[inline]
+pub(crate) fn reduce(hash: u64, n: usize) -> usize {
+    ((u128::from(hash) * n as u128) >> 64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boundaries_are_exact() {
+        assert_eq!(reduce(0, 7), 0);
+        assert_eq!(reduce(u64::MAX, 7), 6);
+        assert_eq!(reduce(0x8000_0000_0000_0000, 3), 1);
+        assert_eq!(reduce(0x5555_5555_5555_5555, 3), 0);
+        assert_eq!(reduce(0x5555_5555_5555_5556, 3), 1);
+        assert_eq!(reduce(0xdead_beef_dead_beef, 7), 6);
+    }
+
+    #[test]
+    fn one_shard_takes_everything() {
+        for hash in [0, 1, 1 << 63, u64::MAX] {
+            assert_eq!(reduce(hash, 1), 0);
+        }
+    }
+}

@@ -1,0 +1,464 @@
+//! One shard: a ring with its mode, its clock and its counters.
+
+use crate::clock::{Clock, TimestampGenerator};
+use crate::config::{BackpressureMode, Format};
+use crate::error::IngestionError;
+use crate::event::{Event, InternalEvent, RawEvent};
+use crate::shard::ring_buffer::RingBuffer;
+use crate::shard::{ByteBudget, Record, Reservation};
+use crate::sync::Shared;
+use bytes::Bytes;
+
+/// Counters of one shard since it was made. None of them ever goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ShardStats {
+    /// Events accepted.
+    pub events_ingested: u64,
+    /// Events lost here: refused because the shard was full, sampled out, or evicted.
+    pub events_dropped: u64,
+    /// Batches cut from this shard.
+    pub batches_dispatched: u64,
+    /// The part of `events_dropped` that was refused as full.
+    pub events_full: u64,
+    /// The part of `events_dropped` that was sampled out.
+    pub events_sampled: u64,
+    /// The part of `events_dropped` that was accepted, and evicted later to make room.
+    pub events_evicted: u64,
+}
+
+/// Why a shard does not take an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Refused, and counted.
+    Full,
+    /// Sampled out, and counted.
+    Sampled,
+    /// The bus is out of bytes and this shard has nothing left to evict; another shard may have.
+    /// Not counted yet.
+    NeedsBytes,
+}
+
+/// A bounded queue of events, in the order in which they were accepted.
+#[derive(Debug)]
+pub struct Shard {
+    /// Identifies the shard; never used again for another one.
+    pub id: u16,
+    ring: RingBuffer,
+    mode: BackpressureMode,
+    clock: Clock,
+    timestamps: TimestampGenerator,
+    budget: Shared<ByteBudget>,
+    /// Arrivals in the last quarter since one was admitted; [`BackpressureMode::Sample`] only.
+    arrivals_since_admitted: u32,
+    stats: ShardStats,
+}
+
+impl Shard {
+    /// A shard with `capacity` slots, of which one stays free.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is not a power of two, or is less than 2.
+    #[must_use]
+    pub fn new(id: u16, capacity: usize, mode: BackpressureMode) -> Self {
+        let ring = RingBuffer::new(
+            capacity,
+            Format::default().separator(),
+            RingBuffer::DEFAULT_PAGE_SIZE,
+        );
+        Self::with_parts(id, ring, mode, Clock::default(), Shared::new(ByteBudget::unlimited()))
+    }
+
+    pub(crate) fn with_parts(
+        id: u16,
+        ring: RingBuffer,
+        mode: BackpressureMode,
+        clock: Clock,
+        budget: Shared<ByteBudget>,
+    ) -> Self {
+        Self {
+            id,
+            ring,
+            mode,
+            clock,
+            timestamps: TimestampGenerator::default(),
+            budget,
+            arrivals_since_admitted: 0,
+            stats: ShardStats::default(),
+        }
+    }
+
+    /// Accepts a JSON value in canonical form, or refuses it as the mode says. Returns its
+    /// timestamp.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestionError::Backpressure`], [`Sampled`](IngestionError::Sampled), or
+    /// [`Serialization`](IngestionError::Serialization).
+    pub fn try_push(&mut self, event: impl Into<Event>) -> Result<u64, IngestionError> {
+        self.try_push_raw(&event.into().into_raw()?)
+    }
+
+    /// Accepts an event, or refuses it as the mode says. Returns its timestamp.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestionError::Backpressure`] or [`Sampled`](IngestionError::Sampled).
+    pub fn try_push_raw(
+        &mut self,
+        event: impl std::borrow::Borrow<RawEvent>,
+    ) -> Result<u64, IngestionError> {
+        let payload = event.borrow().as_bytes();
+        self.push(payload).map_err(|refusal| match refusal {
+            Refusal::Sampled => IngestionError::Sampled,
+            Refusal::Full => IngestionError::Backpressure,
+            Refusal::NeedsBytes => {
+                self.count_full();
+                IngestionError::Backpressure
+            }
+        })
+    }
+
+    /// Accepts a payload shorter than 4 GiB, or refuses it as the mode says.
+    pub(crate) fn push(&mut self, payload: &[u8]) -> Result<u64, Refusal> {
+        let len = payload.len() as u64;
+        let full = match self.mode {
+            BackpressureMode::DropOldest if self.budget.could_fit(len) => {
+                if self.is_full() {
+                    self.evict_oldest();
+                }
+                while !self.budget.try_reserve(len) {
+                    if !self.evict_oldest() {
+                        return Err(Refusal::NeedsBytes);
+                    }
+                }
+                false
+            }
+            BackpressureMode::Sample { rate } => {
+                if self.is_full() || !self.admits(rate) || !self.budget.try_reserve(len) {
+                    self.stats.events_sampled += 1;
+                    return Err(Refusal::Sampled);
+                }
+                false
+            }
+            // `DropOldest` ends here when evicting every ring would not make enough room.
+            BackpressureMode::DropOldest
+            | BackpressureMode::DropNewest
+            | BackpressureMode::FailProducer => self.is_full() || !self.budget.try_reserve(len),
+        };
+        if full {
+            self.count_full();
+            return Err(Refusal::Full);
+        }
+        let timestamp = self.timestamps.next(self.clock.now());
+        self.ring.try_push(payload, timestamp);
+        self.stats.events_ingested += 1;
+        Ok(timestamp)
+    }
+
+    /// Counts one event as refused because there was no room.
+    pub(crate) const fn count_full(&mut self) {
+        self.stats.events_full += 1;
+    }
+
+    /// Where the last quarter begins: the length at which sampling starts.
+    pub(crate) const fn high_water(&self) -> usize {
+        self.ring.usable() - self.ring.usable() / 4
+    }
+
+    /// Whether sampling lets this arrival in: all before the last quarter, then every `rate`-th.
+    fn admits(&mut self, rate: u32) -> bool {
+        if self.len() < self.high_water() {
+            return true;
+        }
+        self.arrivals_since_admitted += 1;
+        let admitted = self.arrivals_since_admitted >= rate;
+        if admitted {
+            self.arrivals_since_admitted = 0;
+        }
+        admitted
+    }
+
+    /// Drops the oldest event, counted as evicted. Returns whether there was one.
+    pub(crate) fn evict_oldest(&mut self) -> bool {
+        let Some(len) = self.ring.evict_oldest() else { return false };
+        self.budget.release(len as u64);
+        self.stats.events_evicted += 1;
+        true
+    }
+
+    /// Takes the oldest event.
+    pub fn try_pop(&mut self) -> Option<InternalEvent> {
+        let (raw, insertion_ts) = self.ring.try_pop()?;
+        self.budget.release(raw.len() as u64);
+        Some(InternalEvent { raw, insertion_ts, shard_id: self.id })
+    }
+
+    /// Takes up to `max` of the oldest events, in order.
+    pub fn pop_batch(&mut self, max: usize) -> Vec<InternalEvent> {
+        let mut events = Vec::new();
+        self.pop_batch_into(&mut events, max);
+        events
+    }
+
+    /// Appends up to `max` of the oldest events to `events`, in order. Returns how many.
+    pub fn pop_batch_into(&mut self, events: &mut Vec<InternalEvent>, max: usize) -> usize {
+        let count = max.min(self.len());
+        events.reserve_exact(count);
+        events.extend(std::iter::from_fn(|| self.try_pop()).take(count));
+        count
+    }
+
+    /// Takes the oldest events as one body; see [`RingBuffer::take_body`]. Their bytes stay held
+    /// until the reservation is dropped.
+    pub(crate) fn take_body(
+        &mut self,
+        max_len: usize,
+        max_bytes: usize,
+        format: Format,
+    ) -> Option<(Bytes, Vec<Record>, Reservation)> {
+        let before = self.ring.bytes();
+        let (body, records) = self.ring.take_body(max_len, max_bytes, format);
+        if records.is_empty() {
+            return None;
+        }
+        self.stats.batches_dispatched += 1;
+        let reservation = self.budget.move_to_batch((before - self.ring.bytes()) as u64);
+        Some((body, records, reservation))
+    }
+
+    /// Number of events held.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Payload bytes held.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.ring.bytes()
+    }
+
+    /// How long a body of everything held would be, without brackets.
+    pub(crate) const fn body_len(&self) -> usize {
+        self.ring.body_len()
+    }
+
+    /// Whether no event is held.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether no slot is free; one slot is never used.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.len() >= self.ring.usable()
+    }
+
+    /// Events held, as a share of the capacity: 0 when empty, just under 1 when full.
+    #[must_use]
+    pub fn fill_ratio(&self) -> f64 {
+        self.len() as f64 / self.capacity() as f64
+    }
+
+    /// Number of slots, the free one included.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.ring.capacity()
+    }
+
+    /// Slots that can be filled with certainty: until the shard is full or, in
+    /// [`BackpressureMode::Sample`], until sampling starts.
+    pub(crate) const fn certain_slots(&self) -> usize {
+        let limit = match self.mode {
+            BackpressureMode::Sample { .. } => self.high_water(),
+            _ => self.ring.usable(),
+        };
+        limit.saturating_sub(self.len())
+    }
+
+    /// How many events were accepted before the oldest one held; with nothing held, how many were
+    /// accepted at all. An event's index is the value this had when the event was the oldest.
+    pub(crate) const fn head_index(&self) -> u64 {
+        self.stats.events_ingested - self.len() as u64
+    }
+
+    /// How many nanoseconds ago the oldest event was accepted, by the wall clock; 0 with none.
+    pub(crate) fn oldest_age(&self) -> u64 {
+        self.ring.front().map_or(0, |oldest| self.clock.now().saturating_sub(oldest.timestamp))
+    }
+
+    /// The counters.
+    #[must_use]
+    pub const fn stats(&self) -> ShardStats {
+        let ShardStats { events_full, events_sampled, events_evicted, .. } = self.stats;
+        ShardStats { events_dropped: events_full + events_sampled + events_evicted, ..self.stats }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shard(mode: BackpressureMode) -> Shard {
+        Shard::new(3, 4, mode)
+    }
+
+    fn with_budget(mode: BackpressureMode, max: u64) -> (Shard, Shared<ByteBudget>) {
+        let budget = Shared::new(ByteBudget::new(max));
+        let ring = RingBuffer::new(16, b'\n', 64);
+        let shard = Shard::with_parts(0, ring, mode, Clock::manual(0), Shared::clone(&budget));
+        (shard, budget)
+    }
+
+    fn texts(events: &[InternalEvent]) -> Vec<&str> {
+        events.iter().map(|e| std::str::from_utf8(&e.raw).expect("test events are text")).collect()
+    }
+
+    fn push_all(shard: &mut Shard, payloads: &[&str]) -> Vec<bool> {
+        payloads.iter().map(|text| shard.try_push_raw(RawEvent::from_str(text)).is_ok()).collect()
+    }
+
+    #[test]
+    fn drop_newest_refuses_and_keeps_the_buffer() {
+        for mode in [BackpressureMode::DropNewest, BackpressureMode::FailProducer] {
+            let mut shard = shard(mode);
+            assert_eq!(push_all(&mut shard, &["1", "2", "3", "4"]), [true, true, true, false]);
+            assert!(matches!(
+                shard.try_push_raw(RawEvent::from_str("5")),
+                Err(IngestionError::Backpressure)
+            ));
+            assert_eq!(texts(&shard.pop_batch(9)), ["1", "2", "3"]);
+            let stats = shard.stats();
+            assert_eq!((stats.events_ingested, stats.events_full, stats.events_dropped), (3, 2, 2));
+        }
+    }
+
+    #[test]
+    fn drop_oldest_accepts_and_counts_each_eviction_once() {
+        let mut shard = shard(BackpressureMode::DropOldest);
+        assert!(push_all(&mut shard, &["1", "2", "3", "4", "5"]).iter().all(|&accepted| accepted));
+        assert_eq!(texts(&shard.pop_batch(9)), ["3", "4", "5"]);
+        let stats = shard.stats();
+        assert_eq!(
+            (stats.events_ingested, stats.events_evicted, stats.events_dropped),
+            (5, 2, 2)
+        );
+    }
+
+    #[test]
+    fn sample_fills_a_tiny_shard_and_samples_from_then_on() {
+        let mut shard = shard(BackpressureMode::Sample { rate: 10 });
+        assert_eq!(push_all(&mut shard, &["1", "2", "3"]), [true; 3]);
+        for _ in 0..50 {
+            assert!(matches!(
+                shard.try_push_raw(RawEvent::from_str("x")),
+                Err(IngestionError::Sampled)
+            ));
+        }
+        assert_eq!(shard.stats().events_sampled, 50);
+    }
+
+    #[test]
+    fn sample_admits_one_arrival_in_rate_in_the_last_quarter_and_none_when_full() {
+        // 31 usable slots; the last quarter begins at 31 - 7 = 24.
+        let mut shard = Shard::new(0, 32, BackpressureMode::Sample { rate: 4 });
+        let accepted = push_all(&mut shard, &["x"; 24 + 4 * 7 + 8]);
+        assert!(accepted[..24].iter().all(|&a| a), "all before the last quarter");
+        for (i, &admitted) in accepted[24..24 + 4 * 7].iter().enumerate() {
+            assert_eq!(admitted, i % 4 == 3, "arrival {i} of the last quarter");
+        }
+        assert!(shard.is_full());
+        assert!(accepted[24 + 4 * 7..].iter().all(|&a| !a), "none when full");
+    }
+
+    #[test]
+    fn out_of_bytes_is_out_of_room() {
+        for mode in [BackpressureMode::DropNewest, BackpressureMode::FailProducer] {
+            let (mut shard, budget) = with_budget(mode, 10);
+            assert_eq!(shard.push(b"123456"), Ok(1));
+            assert_eq!(shard.push(b"12345"), Err(Refusal::Full));
+            assert_eq!(shard.push(b"1234"), Ok(2));
+            assert_eq!((budget.held(), shard.stats().events_full), (10, 1));
+        }
+        let (mut shard, _) = with_budget(BackpressureMode::Sample { rate: 2 }, 10);
+        assert_eq!(shard.push(b"123456"), Ok(1));
+        assert_eq!(shard.push(b"12345"), Err(Refusal::Sampled));
+    }
+
+    #[test]
+    fn drop_oldest_evicts_until_the_bytes_fit() {
+        let (mut shard, budget) = with_budget(BackpressureMode::DropOldest, 10);
+        for payload in ["aaa", "bbb", "ccc"] {
+            shard.push(payload.as_bytes()).expect("there is room");
+        }
+        shard.push(b"dddddd").expect("two evictions make room");
+        assert_eq!(texts(&shard.pop_batch(9)), ["ccc", "dddddd"]);
+        assert_eq!((budget.held(), shard.stats().events_evicted), (0, 2));
+    }
+
+    #[test]
+    fn drop_oldest_evicts_nothing_when_that_could_not_help() {
+        let (mut shard, _budget) = with_budget(BackpressureMode::DropOldest, 10);
+        shard.push(b"inflight").expect("there is room");
+        let in_flight = shard.take_body(9, 99, Format::Ndjson).expect("one event waits");
+        shard.push(b"w").expect("there is room");
+        assert_eq!(shard.push(b"123"), Err(Refusal::Full));
+        assert_eq!((shard.len(), shard.stats().events_evicted), (1, 0));
+        drop(in_flight);
+        assert!(shard.push(b"123").is_ok());
+    }
+
+    #[test]
+    fn drop_oldest_with_nothing_of_its_own_left_asks_for_other_shards_bytes() {
+        let (mut shard, budget) = with_budget(BackpressureMode::DropOldest, 10);
+        assert!(budget.try_reserve(9), "as if another shard held 9 bytes");
+        assert_eq!(shard.push(b"12"), Err(Refusal::NeedsBytes));
+        budget.release(9);
+        assert_eq!(shard.push(b"12"), Ok(1));
+    }
+
+    #[test]
+    fn timestamps_rise_within_a_shard_while_the_clock_stands_still() {
+        let clock = Clock::manual(50);
+        let ring = RingBuffer::new(16, b'\n', 64);
+        let budget = Shared::new(ByteBudget::unlimited());
+        let mut shard =
+            Shard::with_parts(0, ring, BackpressureMode::DropNewest, clock.clone(), budget);
+        let mut stamps = Vec::new();
+        for now in [50, 50, 20, 90] {
+            clock.set(now);
+            stamps.push(shard.push(b"x").expect("there is room"));
+        }
+        assert_eq!(stamps, [50, 51, 52, 90]);
+        assert!(shard.pop_batch(9).iter().map(|e| e.insertion_ts).eq(stamps));
+    }
+
+    #[test]
+    fn popping_appends_and_says_how_many() {
+        let mut shard = shard(BackpressureMode::DropNewest);
+        push_all(&mut shard, &["1", "2", "3"]);
+        let mut events = shard.pop_batch(1);
+        assert_eq!(shard.pop_batch_into(&mut events, 5), 2);
+        assert_eq!(texts(&events), ["1", "2", "3"]);
+        assert_eq!(events[0].shard_id, 3);
+        assert!(shard.try_pop().is_none());
+    }
+
+    #[test]
+    fn values_are_stored_in_canonical_form() {
+        let mut shard = shard(BackpressureMode::DropNewest);
+        shard.try_push(serde_json::json!({"b": 1.0, "a": [true]})).expect("there is room");
+        assert_eq!(texts(&shard.pop_batch(1)), [r#"{"a":[true],"b":1.0}"#]);
+    }
+
+    #[test]
+    fn fill_ratio_counts_the_free_slot() {
+        let mut shard = shard(BackpressureMode::DropNewest);
+        assert_eq!(shard.fill_ratio(), 0.0);
+        push_all(&mut shard, &["1", "2", "3"]);
+        assert!(shard.is_full());
+        assert_eq!(shard.fill_ratio(), 0.75);
+    }
+}

@@ -1,0 +1,246 @@
+//! The class behind `EventBus`: everything that happens at most once a batch.
+//!
+//! No method calls JavaScript; what is to be done is returned, and the host does it after the call.
+
+use super::options::{BrokenRule, Options};
+use super::{millis, nanos, registry};
+use crate::sync::Shared;
+use crate::{
+    AbandonReason, Abandoned, Action, Batch, BusConfig, Clock, EventBus, Failure, Lease,
+};
+use js_sys::Uint8Array;
+use std::time::Duration;
+use wasm_bindgen::prelude::*;
+
+/// A bus, by its handle, and what it handed out last.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Bus {
+    bus: Shared<EventBus>,
+    handle: usize,
+    wake: u64,
+    lease: Option<Lease>,
+    reason: Option<AbandonReason>,
+    batch: Option<Shared<Batch>>,
+}
+
+/// What [`Bus::poll`] says is to be done; `pkg-js/src/wasm.ts` has the same table.
+#[wasm_bindgen]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing.
+    Idle = 0,
+    /// Poll again at `wake_at`.
+    WaitUntil = 1,
+    /// Send the batch, then answer the lease.
+    Send = 2,
+    /// The batch was given up for `reason`.
+    Abandoned = 3,
+}
+
+#[wasm_bindgen]
+impl Bus {
+    /// Throws `{ field, value, rule }` if the options break a rule, and a string if their types are
+    /// not what TypeScript should have made sure of.
+    #[wasm_bindgen(constructor)]
+    pub fn new(options: JsValue) -> Result<Bus, JsValue> {
+        let options: Options =
+            serde_wasm_bindgen::from_value(options).map_err(|error| error.to_string())?;
+        let broken = |error| serde_wasm_bindgen::to_value(&BrokenRule::from(error));
+        let bus = match EventBus::new(BusConfig::from(options), Clock::manual(0)) {
+            Ok(bus) => Shared::new(bus),
+            Err(error) => return Err(broken(error)?),
+        };
+        let handle = registry::with(|registry| registry.add(Shared::clone(&bus)))
+            .ok_or("the registry is in use")?;
+        Ok(Self { bus, handle, wake: 0, lease: None, reason: None, batch: None })
+    }
+
+    /// Names the bus on the event path.
+    pub fn handle(&self) -> usize {
+        self.handle
+    }
+
+    /// Gives the bus 64 random bits. Call it once, before the first `poll`.
+    pub fn seed(&self, high: u32, low: u32) {
+        self.bus.seed(u64::from(high) << 32 | u64::from(low));
+    }
+
+    /// What to do next, `now_ms` milliseconds after any fixed point. `wall_ms` is the wall clock.
+    pub fn poll(&mut self, wall_ms: f64, now_ms: f64) -> Step {
+        self.bus.clock().set(nanos(wall_ms));
+        self.forget();
+        match self.bus.poll(nanos(now_ms)) {
+            Action::Send(lease) => {
+                self.batch = Some(Shared::clone(&lease.batch));
+                self.lease = Some(lease);
+                Step::Send
+            }
+            Action::Abandoned(Abandoned { reason, batch }) => {
+                self.batch = Some(batch);
+                self.reason = Some(reason);
+                Step::Abandoned
+            }
+            Action::WaitUntil(wake) => {
+                self.wake = wake;
+                Step::WaitUntil
+            }
+            Action::Idle => Step::Idle,
+        }
+    }
+
+    /// Lets go of what was handed out last, so that its bytes are held no longer than they must be.
+    pub fn forget(&mut self) {
+        (self.lease, self.reason, self.batch) = (None, None, None);
+    }
+
+    /// When to poll again, after `Step::WaitUntil`.
+    pub fn wake_at(&self) -> f64 {
+        millis(self.wake)
+    }
+
+    /// The lease's id, after `Step::Send`.
+    pub fn lease_id(&self) -> f64 {
+        self.lease.as_ref().map_or(-1.0, |lease| lease.id as f64)
+    }
+
+    /// The attempt's number, 1 for the first, after `Step::Send`.
+    pub fn lease_attempt(&self) -> u32 {
+        self.lease.as_ref().map_or(0, |lease| lease.attempt)
+    }
+
+    /// When to cut the attempt off, after `Step::Send`.
+    pub fn lease_deadline(&self) -> f64 {
+        self.lease.as_ref().map_or(0.0, |lease| millis(lease.deadline))
+    }
+
+    /// Why the batch was given up, after `Step::Abandoned`.
+    pub fn abandon_reason(&self) -> String {
+        let reason = match self.reason {
+            Some(AbandonReason::Retries) => "retries",
+            Some(AbandonReason::Permanent) => "permanent",
+            Some(AbandonReason::Shutdown) => "shutdown",
+            None => "",
+        };
+        reason.to_owned()
+    }
+
+    /// The batch's id.
+    pub fn batch_id(&self) -> String {
+        self.batch.as_ref().map(|batch| batch.id()).unwrap_or_default()
+    }
+
+    /// The batch's shard.
+    pub fn batch_shard(&self) -> u16 {
+        self.batch.as_ref().map_or(0, |batch| batch.shard_id)
+    }
+
+    /// The sequence number of the batch's first event.
+    pub fn batch_sequence(&self) -> f64 {
+        self.batch.as_ref().map_or(0.0, |batch| batch.sequence_start as f64)
+    }
+
+    /// How many events the batch has.
+    pub fn batch_len(&self) -> usize {
+        self.batch.as_ref().map_or(0, |batch| batch.len())
+    }
+
+    /// A copy of the batch's body.
+    pub fn batch_body(&self) -> Uint8Array {
+        Uint8Array::from(self.batch.as_ref().map_or(&[][..], |batch| batch.body()))
+    }
+
+    /// When the batch's first event was accepted, nanoseconds since the Unix epoch.
+    pub fn batch_first_timestamp(&self) -> u64 {
+        self.batch.as_ref().map_or(0, |batch| batch.first_timestamp())
+    }
+
+    /// When the batch's last event was accepted, nanoseconds since the Unix epoch.
+    pub fn batch_last_timestamp(&self) -> u64 {
+        self.batch.as_ref().map_or(0, |batch| batch.last_timestamp())
+    }
+
+    /// The lease was delivered. Returns whether it was still live.
+    pub fn acknowledge(&self, lease: f64, now_ms: f64) -> bool {
+        self.bus.acknowledge(lease as u64, nanos(now_ms))
+    }
+
+    /// The lease failed, for good or until `retry_after_ms` have passed. Returns whether it was
+    /// still live.
+    pub fn fail(&self, lease: f64, permanent: bool, retry_after_ms: f64, now_ms: f64) -> bool {
+        let retry_after = Duration::from_nanos(nanos(retry_after_ms));
+        let failure =
+            if permanent { Failure::Permanent } else { Failure::Retryable { retry_after } };
+        self.bus.fail(lease as u64, failure, nanos(now_ms))
+    }
+
+    /// Takes a batch out whose body has at most `max_bytes` bytes. Returns whether there was one.
+    pub fn drain(&mut self, max_bytes: usize) -> bool {
+        self.forget();
+        self.batch = self.bus.drain(max_bytes);
+        self.batch.is_some()
+    }
+
+    /// Opens a flush and returns its id.
+    pub fn begin_flush(&self) -> u32 {
+        self.bus.begin_flush()
+    }
+
+    /// What became of everything the flush covers: `{ delivered, abandoned, evicted, drained,
+    /// pending }`.
+    pub fn flush_report(&self, flush: u32) -> Result<JsValue, JsValue> {
+        let report = self.bus.flush_report(flush).unwrap_or_default();
+        Ok(serde_wasm_bindgen::to_value(&report)?)
+    }
+
+    /// Closes a flush.
+    pub fn end_flush(&self, flush: u32) {
+        self.bus.end_flush(flush);
+    }
+
+    /// Whether there is room again.
+    pub fn is_ready(&self) -> bool {
+        self.bus.is_ready()
+    }
+
+    /// Counts an event as refused because it cannot be written as JSON.
+    pub fn refuse_invalid(&self) {
+        self.bus.refuse_invalid();
+    }
+
+    /// Counts an event as refused because it is too large.
+    pub fn refuse_oversize(&self) {
+        self.bus.refuse_oversize();
+    }
+
+    /// Refuses all events from now on.
+    pub fn close(&self) {
+        self.bus.close();
+    }
+
+    /// Gives up everything; `poll` hands it out as abandoned.
+    pub fn abandon_everything(&self) {
+        self.bus.abandon_everything();
+    }
+
+    /// When the last event of the event path was accepted, nanoseconds since the Unix epoch.
+    pub fn last_timestamp(&self) -> u64 {
+        registry::with(|registry| registry.last_timestamp).unwrap_or(0)
+    }
+
+    /// Most bytes of one event.
+    pub fn max_event_bytes(&self) -> usize {
+        self.bus.config().max_event_bytes
+    }
+
+    /// Where every event is.
+    pub fn stats(&self) -> Result<JsValue, JsValue> {
+        Ok(serde_wasm_bindgen::to_value(&self.bus.stats())?)
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        registry::with(|registry| registry.remove(self.handle));
+    }
+}

@@ -1,0 +1,117 @@
+//! The path of events: integers only, nothing allocated, nothing that panics.
+//!
+//! The host writes payloads and keys one after another into the scratch, and their lengths into
+//! the table of lengths. Both may move when [`reserve`] makes the scratch larger, and every call
+//! may grow the memory, which detaches the host's views.
+
+use super::{nanos, registry};
+use crate::wasm::registry::{MISUSED, Registry, code};
+
+/// Where the scratch begins.
+#[unsafe(no_mangle)]
+extern "C" fn scratch_ptr() -> usize {
+    registry::with(|registry| registry.scratch.as_mut_ptr() as usize).unwrap_or(0)
+}
+
+/// How many bytes the scratch has.
+#[unsafe(no_mangle)]
+extern "C" fn scratch_len() -> usize {
+    registry::with(|registry| registry.scratch.len()).unwrap_or(0)
+}
+
+/// Where the table of lengths (32-bit, unsigned) begins.
+#[unsafe(no_mangle)]
+extern "C" fn lengths_ptr() -> usize {
+    registry::with(|registry| registry.lengths.as_mut_ptr() as usize).unwrap_or(0)
+}
+
+/// How many lengths the table has.
+#[unsafe(no_mangle)]
+extern "C" fn lengths_len() -> usize {
+    registry::with(|registry| registry.lengths.len()).unwrap_or(0)
+}
+
+/// Makes the scratch at least `len` bytes long; what was in it stays. Returns whether it is.
+#[unsafe(no_mangle)]
+extern "C" fn reserve(len: usize) -> u32 {
+    let reserved = registry::with(|Registry { scratch, .. }| {
+        let missing = len.saturating_sub(scratch.len());
+        let has_room = scratch.try_reserve_exact(missing).is_ok();
+        if has_room {
+            scratch.resize(scratch.len() + missing, 0);
+        }
+        has_room
+    });
+    u32::from(reserved == Some(true))
+}
+
+/// Sets the bus's clock: milliseconds since the Unix epoch.
+#[unsafe(no_mangle)]
+extern "C" fn set_clock(handle: usize, now_ms: f64) {
+    registry::with(|registry| {
+        if let Some(bus) = registry.bus(handle) {
+            bus.clock().set(nanos(now_ms));
+        }
+    });
+}
+
+/// Offers one event: `len` bytes of payload, then `key_len` bytes of key (negative: no key). With
+/// `line` set, the payload is known to be one line and not empty. Returns the shard, or a refusal.
+#[unsafe(no_mangle)]
+extern "C" fn push(handle: usize, len: usize, key_len: isize, line: u32) -> i32 {
+    let result = registry::with(|registry| {
+        let bus = registry.bus(handle)?;
+        let (payload, rest) = registry.scratch.split_at_checked(len)?;
+        let key = match usize::try_from(key_len) {
+            Ok(key_len) => Some(rest.get(..key_len)?),
+            Err(_) => None,
+        };
+        let result =
+            if line == 0 { bus.ingest(payload, key) } else { bus.ingest_line(payload, key) };
+        Some(match result {
+            Ok((shard, timestamp)) => {
+                registry.last_timestamp = timestamp;
+                i32::from(shard)
+            }
+            Err(error) => code(&error),
+        })
+    });
+    result.flatten().unwrap_or(MISUSED)
+}
+
+/// Offers `count` events that are known to be one line each: all payloads, then, with `keyed` set,
+/// all keys; the table has the payloads' lengths, then the keys'. Returns how many were accepted.
+#[unsafe(no_mangle)]
+extern "C" fn push_many(handle: usize, count: usize, keyed: u32) -> i32 {
+    let accepted = registry::with(|registry| {
+        let bus = registry.bus(handle)?;
+        let (payload_lens, rest) = registry.lengths.split_at_checked(count)?;
+        let payloads_len = payload_lens.iter().map(|&len| len as usize).sum();
+        let (mut payloads, mut keys) = registry.scratch.split_at_checked(payloads_len)?;
+        let mut key_lens = rest.iter();
+        let mut accepted = 0;
+        for &len in payload_lens {
+            let payload = payloads.split_off(..len as usize)?;
+            let key = match keyed {
+                0 => None,
+                _ => Some(keys.split_off(..*key_lens.next()? as usize)?),
+            };
+            accepted += i32::from(bus.ingest_line(payload, key).is_ok());
+        }
+        Some(accepted)
+    });
+    accepted.flatten().unwrap_or(MISUSED)
+}
+
+/// How many events are accepted with certainty, if their bytes are.
+#[unsafe(no_mangle)]
+extern "C" fn room_events(handle: usize) -> usize {
+    registry::with(|registry| registry.bus(handle).map_or(0, |bus| bus.room().0)).unwrap_or(0)
+}
+
+/// How many payload bytes are accepted with certainty, if their number of events is.
+#[unsafe(no_mangle)]
+extern "C" fn room_bytes(handle: usize) -> usize {
+    registry::with(|registry| registry.bus(handle).map_or(0, |bus| bus.room().1 as usize))
+        .unwrap_or(0)
+}

@@ -1,0 +1,236 @@
+// @ts-check
+
+// All that a test file imports besides `shardbus`. The next two lines are the only ones that belong
+// to a runtime; the helpers below use nothing but web APIs.
+
+export { after, afterEach, before, beforeEach, describe, it, test } from "node:test";
+export { assert } from "chai";
+
+// Taken once: a test that replaces the global timers must not stop the deadlines below.
+const { setTimeout, clearTimeout } = globalThis;
+const DEADLINE_MS = 5000;
+
+/**
+ * A promise and the two functions that settle it.
+ *
+ * @template [T=void]
+ * @returns {{ promise: Promise<T>, resolve: (value: T) => void, reject: (reason: unknown) => void }}
+ */
+export function deferred() {
+  /** @type {any} */
+  const parts = {};
+  parts.promise = new Promise((resolve, reject) => Object.assign(parts, { resolve, reject }));
+  return parts;
+}
+
+/**
+ * Waits for `promise`, but not for ever. The timer also keeps the process alive, which the bus's own
+ * timers do not do while nobody waits for the bus.
+ *
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {() => string} describeFailure what to say if the time is up
+ * @returns {Promise<T>}
+ */
+export async function within(promise, describeFailure, ms = DEADLINE_MS) {
+  const late = deferred();
+  const timer = setTimeout(() => late.reject(new Error(`${describeFailure()} (${ms} ms)`)), ms);
+  try {
+    return /** @type {T} */ (await Promise.race([promise, late.promise]));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * The reason for which `promise` rejects; it is an error if it does not.
+ *
+ * @param {Promise<unknown>} promise
+ * @returns {Promise<any>}
+ */
+export async function rejection(promise) {
+  const reason = promise.then(
+    (value) => Promise.reject(new Error(`expected a rejection, got ${String(value)}`)),
+    (error) => error,
+  );
+  return within(reason, () => "expected a rejection, the promise is still pending");
+}
+
+/**
+ * What one call of the callback does. Its result is handed to the bus as it is, so a step may also
+ * throw synchronously or return something that is no promise.
+ *
+ * @typedef {(call: Call) => unknown} Step
+ */
+
+/** The call succeeds. @type {Step} */
+export const succeed = async () => {};
+
+/** The call fails with `error`. @param {unknown} error @returns {Step} */
+export const fail = (error) => async () => {
+  throw error;
+};
+
+/** The call hangs until `call.release()` or `call.fail(error)`, deaf to its signal. @type {Step} */
+export const hang = (call) => call.told;
+
+/** The call hangs like `hang`, but fails when its signal fires, as `fetch` does. @type {Step} */
+export const hangUntilAborted = (call) => {
+  const aborted = deferred();
+  const onAbort = () => aborted.reject(call.signal.reason);
+  if (call.signal.aborted) onAbort();
+  call.signal.addEventListener("abort", onAbort, { once: true });
+  return Promise.race([call.told, aborted.promise]);
+};
+
+/** One call of a recorder's callback. The batch's fields are copied at the time of the call. */
+class Call {
+  /** @type {"pending" | "succeeded" | "failed"} */
+  outcome = "pending";
+  #told = deferred();
+
+  /**
+   * @param {any} batch
+   * @param {{ signal: AbortSignal, attempt: number, keepalive: boolean }} context
+   */
+  constructor(batch, context) {
+    this.batch = batch;
+    this.id = /** @type {string} */ (batch.id);
+    this.shard = /** @type {number} */ (batch.shard);
+    this.sequence = /** @type {number} */ (batch.sequence);
+    this.count = /** @type {number} */ (batch.count);
+    this.contentType = /** @type {string} */ (batch.contentType);
+    // Fatal: a broken byte must not pass as U+FFFD.
+    this.text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(batch.body);
+    this.signal = context.signal;
+    this.attempt = context.attempt;
+    this.keepalive = context.keepalive;
+  }
+
+  /** The body parsed here, not by `batch.events()`, which is itself under test. @returns {any[]} */
+  get events() {
+    if (!this.contentType.includes("ndjson")) return JSON.parse(this.text);
+    const lines = this.text.split("\n").filter((line) => line !== "");
+    return lines.map((line) => JSON.parse(line));
+  }
+
+  /** What `hang` waits for. */
+  get told() {
+    return this.#told.promise;
+  }
+
+  /** Lets a hanging call succeed. */
+  release() {
+    this.#told.resolve();
+  }
+
+  /** Lets a hanging call fail. @param {unknown} error */
+  fail(error) {
+    this.#told.reject(error);
+  }
+}
+
+/**
+ * A callback for `new EventBus(sink.callback)` that records its calls.
+ *
+ * ```js
+ * const sink = recorder([fail(new Error("no")), hang]);  // first call, second call; then `succeed`
+ * const bus = new EventBus(sink.callback);
+ * bus.ingest({ a: 1 });
+ * const [first, second] = await sink.calls(2);
+ * second.release();
+ * ```
+ *
+ * @param {Step[]} [script] what the first calls do, in order
+ * @param {Step} [otherwise] what all later calls do
+ */
+export function recorder(script = [], otherwise = succeed) {
+  /** @type {Call[]} */
+  const log = [];
+  /** @type {Set<() => void>} */
+  const waiting = new Set();
+  let taken = 0;
+
+  /** @param {number} count */
+  async function reached(count) {
+    const { promise, resolve } = deferred();
+    const look = () => log.length >= count && resolve();
+    waiting.add(look);
+    look();
+    try {
+      await within(promise, () => `waited for call ${count} of the callback, saw ${log.length}`);
+    } finally {
+      waiting.delete(look);
+    }
+  }
+
+  return {
+    /** Every call so far. */
+    log,
+
+    /**
+     * @param {any} batch
+     * @param {any} context
+     * @returns {any}
+     */
+    callback(batch, context) {
+      const call = new Call(batch, context);
+      const step = script[log.length] ?? otherwise;
+      log.push(call);
+      for (const look of waiting) look();
+      return observe(call, step);
+    },
+
+    /** Waits until there were `count` calls in all, and returns those. @param {number} count */
+    async calls(count) {
+      await reached(count);
+      return log.slice(0, count);
+    },
+
+    /** Waits for the next call that no earlier `nextCall()` has returned. */
+    async nextCall() {
+      const index = taken++;
+      await reached(index + 1);
+      return log[index];
+    },
+
+    /** The events of all calls that succeeded, in the order of the calls. */
+    delivered() {
+      return log.filter((call) => call.outcome === "succeeded").flatMap((call) => call.events);
+    },
+  };
+}
+
+/**
+ * Runs the step and notes how it ended. What the bus gets is the step's own result or a promise that
+ * is the bus's alone, so that a rejection which the bus forgets to handle still shows up.
+ *
+ * @param {Call} call
+ * @param {Step} step
+ */
+function observe(call, step) {
+  /** @param {"succeeded" | "failed"} outcome */
+  const end = (outcome) => {
+    call.outcome = outcome;
+  };
+  try {
+    const result = step(call);
+    if (!(result instanceof Promise)) {
+      end("succeeded");
+      return result;
+    }
+    return result.then(
+      (value) => {
+        end("succeeded");
+        return value;
+      },
+      (error) => {
+        end("failed");
+        throw error;
+      },
+    );
+  } catch (error) {
+    end("failed");
+    throw error;
+  }
+}

@@ -1,0 +1,13 @@
+// @ts-check
+import assert from "node:assert/strict";
+import { EventBus } from "shardbus";
+
+/** @type {unknown[]} */
+const received = [];
+const bus = new EventBus(async (batch) => {
+  received.push(...batch.events());
+});
+const events = [{ n: 1 }, { n: 2 }, { n: 3 }];
+for (const event of events) assert.equal(bus.ingest(event), true);
+await bus.close();
+assert.deepEqual(received, events);

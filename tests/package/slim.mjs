@@ -1,0 +1,18 @@
+// @ts-check
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { EventBus, initialize } from "shardbus/slim";
+
+const { resolve } = createRequire(import.meta.url);
+initialize(new WebAssembly.Module(readFileSync(resolve("shardbus/bus.wasm"))));
+
+/** @type {unknown[]} */
+const received = [];
+const bus = new EventBus(async (batch) => {
+  received.push(...batch.events());
+});
+const events = [{ n: 1 }, { n: 2 }, { n: 3 }];
+for (const event of events) assert.equal(bus.ingest(event), true);
+await bus.close();
+assert.deepEqual(received, events);

@@ -1,0 +1,95 @@
+//! Builds, tests and runs shardbus. Everything it needs beyond Rust and Node it sets up by itself,
+//! inside `target/` and `node_modules/` as far as possible.
+#![allow(
+    clippy::disallowed_types,
+    reason = "the rule keeps the library portable; this program only runs natively"
+)]
+
+mod npm;
+mod package;
+mod stamp;
+mod test;
+mod toolchain;
+mod wasm;
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Parser, Subcommand};
+use xshell::{Shell, cmd};
+
+use crate::toolchain::Tools;
+
+/// Builds, tests and runs shardbus.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build `pkg-js` into an npm package that is ready to publish
+    Build,
+    /// Build the package and run the flights example on it
+    Demo {
+        /// Arguments for the example
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Run every check that CI runs
+    Test(test::Args),
+}
+
+fn main() -> ExitCode {
+    // Not returned from here, because that would print a backtrace too: what went wrong is a
+    // command, and the message names it.
+    run(Cli::parse()).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    // Every path in this program is relative to the root of the repository.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    std::env::set_current_dir(root.context("xtask has a parent directory")?)?;
+    let sh = Shell::new()?;
+    match cli.task {
+        Task::Build => package::build(&sh, &Tools::set_up(&sh)?).map(|()| ExitCode::SUCCESS),
+        Task::Demo { args } => {
+            package::build(&sh, &Tools::set_up(&sh)?)?;
+            demo(&sh, &args)
+        }
+        Task::Test(args) => test::run(sh, &args),
+    }
+}
+
+/// Runs the example as a terminal would: it has our standard input and decides our exit code.
+fn demo(sh: &Shell, args: &[String]) -> Result<ExitCode> {
+    say("running examples/flights");
+    let status = Command::from(cmd!(sh, "node examples/flights/main.mjs {args...}")).status();
+    let code = status.context("could not start `node`")?.code();
+    Ok(code.map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)))
+}
+
+/// Tells what is about to happen, in one line.
+fn say(what: impl std::fmt::Display) {
+    eprintln!("==> {what}");
+}
+
+/// The version that `Cargo.lock` gives to a package.
+fn locked_version(sh: &Shell, package: &str) -> Result<String> {
+    let lock = sh.read_file("Cargo.lock")?;
+    let name = format!("name = \"{package}\"");
+    let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);
+    match lines
+        .next()
+        .and_then(|line| line.strip_prefix("version = "))
+    {
+        Some(version) => Ok(version.trim_matches('"').to_owned()),
+        None => bail!("Cargo.lock has no package {package}: run `cargo update --workspace`"),
+    }
+}

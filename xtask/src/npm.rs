@@ -1,0 +1,39 @@
+//! Node and the npm workspace: the packages that build and check `pkg-js`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use xshell::{Shell, cmd};
+
+use crate::{say, stamp};
+
+const OLDEST_NODE: u32 = 20;
+
+/// Checks Node, and installs what `package-lock.json` lists.
+pub fn set_up(sh: &Shell) -> Result<()> {
+    let version = cmd!(sh, "node --version").quiet().read();
+    let version =
+        version.with_context(|| format!("install Node {OLDEST_NODE} or newer, with npm"))?;
+    let major = version.trim_start_matches('v').split('.').next();
+    ensure!(
+        major.and_then(|major| major.parse().ok()) >= Some(OLDEST_NODE),
+        "Node {version} is too old: install {OLDEST_NODE} or newer"
+    );
+
+    let lock = sh.read_binary_file("package-lock.json")?;
+    stamp::once(sh, Path::new("node_modules/.xtask-stamp"), &lock, || {
+        say("installing the npm packages that package-lock.json lists");
+        let install = cmd!(sh, "npm ci --no-audit --no-fund").quiet().run();
+        install.context("`npm ci` failed: it needs the npm registry, and a package-lock.json that matches every package.json (`npm install` updates it)")
+    })
+}
+
+/// A program that an npm package brings.
+pub fn bin(name: &str) -> PathBuf {
+    let file = if cfg!(windows) {
+        format!("{name}.cmd")
+    } else {
+        name.to_owned()
+    };
+    Path::new("node_modules/.bin").join(file)
+}

@@ -1,0 +1,245 @@
+//! Builds `pkg-js` into the npm package: WebAssembly, ES modules, CommonJS and types in `dist/`.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use flate2::{Compression, write::GzEncoder};
+use xshell::{Shell, cmd};
+
+use crate::toolchain::{TARGET, Tools};
+use crate::{locked_version, npm, say, stamp, wasm};
+
+/// Where the package is assembled.
+const DIST: &str = "pkg-js/dist";
+/// Where the WebAssembly is made, and what is measured.
+const WORK: &str = "target/package";
+
+/// What `wasm-opt` does to the module: it refuses features that it is not told of.
+const WASM_OPT: [&str; 12] = [
+    "-O3",
+    "--converge",
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+    "--enable-simd",
+    "--strip-debug",
+    "--strip-producers",
+    "--strip-target-features",
+];
+
+/// Builds everything. What is slow is done only if its input has changed.
+pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
+    check_versions(sh)?;
+    build_wasm(sh, tools)?;
+    write_sources(sh)?;
+    compile(sh)?;
+    measure(sh)
+}
+
+/// The crate and the npm package are released together.
+fn check_versions(sh: &Shell) -> Result<()> {
+    let package: serde_json::Value = serde_json::from_str(&sh.read_file("pkg-js/package.json")?)?;
+    let (npm, cargo) = (&package["version"], locked_version(sh, "shardbus")?);
+    ensure!(
+        *npm == cargo.as_str(),
+        "pkg-js/package.json has version {npm}, Cargo.toml {cargo}: make them equal"
+    );
+    Ok(())
+}
+
+/// Makes `bus.wasm` and the glue in [`WORK`].
+fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
+    say("compiling the core to WebAssembly");
+    tools
+        .wasm
+        .cargo(sh, "build")
+        .args(["--release", "--package", "shardbus", "--lib"])
+        .run()?;
+
+    // The target `bundler` has the smallest glue, with no loader in it. Its name becomes part of
+    // the module: it imports from `./bus_bg.js`.
+    let bindgen = tools.bindgen("wasm-bindgen");
+    let compiled = format!("target/wasm/{TARGET}/release/shardbus.wasm");
+    cmd!(
+        sh,
+        "{bindgen} --target bundler --out-name bus --out-dir {WORK}/bindgen {compiled}"
+    )
+    .quiet()
+    .run()?;
+
+    let (input, output) = (
+        format!("{WORK}/bindgen/bus_bg.wasm"),
+        format!("{WORK}/bus.wasm"),
+    );
+    let inputs = [
+        WASM_OPT.join(" ").into_bytes(),
+        sh.read_binary_file(&input)?,
+    ]
+    .concat();
+    stamp::once(
+        sh,
+        Path::new(&format!("{WORK}/wasm-opt.stamp")),
+        &inputs,
+        || {
+            say("optimising the WebAssembly");
+            let wasm_opt = npm::bin("wasm-opt");
+            cmd!(sh, "{wasm_opt} {input} --output {output} {WASM_OPT...}")
+                .quiet()
+                .run()?;
+            let sections = wasm::custom_sections(&sh.read_binary_file(&output)?);
+            match sections
+                .context("wasm-opt wrote a malformed module")?
+                .as_slice()
+            {
+                [] => Ok(()),
+                left => bail!(
+                    "wasm-opt left custom sections in the module: {}",
+                    left.join(", ")
+                ),
+            }
+        },
+    )
+}
+
+/// Writes the sources that are made from the WebAssembly.
+fn write_sources(sh: &Shell) -> Result<()> {
+    let source = |name: &str| format!("pkg-js/src/{name}");
+    let made = |name: &str| format!("{WORK}/bindgen/{name}");
+    sh.copy_file(made("bus_bg.js"), source("bus_bg.js"))?;
+    sh.copy_file(made("bus_bg.wasm.d.ts"), source("bus-exports.d.ts"))?;
+
+    // The types that wasm-bindgen writes are for a loader of its own, which we do without.
+    let types = sh.read_file(made("bus.d.ts"))?;
+    let set_wasm = "/** Links the glue to an instance. */\n\
+         export function __wbg_set_wasm(exports: WebAssembly.Exports): void;";
+    sh.write_file(source("bus_bg.d.ts"), format!("{types}\n{set_wasm}\n"))?;
+
+    let base64 = BASE64_STANDARD.encode(sh.read_binary_file(format!("{WORK}/bus.wasm"))?);
+    let inline = format!("/** `bus.wasm`. */\nexport const base64: string =\n  \"{base64}\";\n");
+    Ok(sh.write_file(source("bus-inline.ts"), inline)?)
+}
+
+/// Fills [`DIST`] from the sources.
+fn compile(sh: &Shell) -> Result<()> {
+    say("compiling pkg-js");
+    sh.remove_path(DIST)?;
+    let tsc = npm::bin("tsc");
+    cmd!(sh, "{tsc} --project pkg-js").quiet().run()?;
+    sh.copy_file(format!("{WORK}/bus.wasm"), DIST)?;
+    for glue in ["bus_bg.js", "bus_bg.d.ts", "bus-exports.d.ts"] {
+        sh.copy_file(format!("pkg-js/src/{glue}"), DIST)?;
+    }
+
+    let esbuild = npm::bin("esbuild");
+    for entry in ["index", "slim"] {
+        let options = [
+            "--bundle",
+            "--format=cjs",
+            "--platform=neutral",
+            "--log-level=warning",
+        ];
+        cmd!(
+            sh,
+            "{esbuild} {DIST}/{entry}.js {options...} --outfile={DIST}/{entry}.cjs"
+        )
+        .quiet()
+        .run()?;
+    }
+    for types in files(sh, DIST)? {
+        let name = types.to_string_lossy();
+        if let Some(stem) = name.strip_suffix(".d.ts") {
+            sh.write_file(format!("{stem}.d.cts"), to_commonjs(&sh.read_file(&types)?))?;
+        }
+    }
+    sh.write_file(
+        format!("{DIST}/bus.wasm.d.ts"),
+        "declare const module: WebAssembly.Module;\nexport default module;\n",
+    )?;
+    for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
+        sh.copy_file(license, "pkg-js")?;
+    }
+    Ok(())
+}
+
+/// Prints what each entry costs its users, as a bundler would ship it.
+fn measure(sh: &Shell) -> Result<()> {
+    let esbuild = npm::bin("esbuild");
+    let options = [
+        "--bundle",
+        "--minify",
+        "--platform=neutral",
+        "--external:*.wasm",
+        "--external:*.wasm?module",
+    ];
+    eprintln!("{:<16}{:>12}{:>12}", "bundled", "minified", "gzip");
+    for file in [
+        "index.js",
+        "slim.js",
+        "workerd.js",
+        "edge-light.js",
+        "index.cjs",
+        "slim.cjs",
+    ] {
+        let format = if file.ends_with(".cjs") { "cjs" } else { "esm" };
+        let bundle = cmd!(sh, "{esbuild} {DIST}/{file} {options...} --format={format}");
+        print_size(file, &bundle.quiet().output()?.stdout)?;
+    }
+    print_size(
+        "bus.wasm",
+        &sh.read_binary_file(format!("{DIST}/bus.wasm"))?,
+    )
+}
+
+fn print_size(name: &str, bytes: &[u8]) -> Result<()> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(bytes)?;
+    let kilobytes = |bytes: &[u8]| format!("{:.1} kB", bytes.len() as f64 / 1000.0);
+    eprintln!(
+        "{name:<16}{:>12}{:>12}",
+        kilobytes(bytes),
+        kilobytes(&gzip.finish()?)
+    );
+    Ok(())
+}
+
+/// All files under a directory.
+fn files(sh: &Shell, dir: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in sh.read_dir(dir)? {
+        if path.is_dir() {
+            found.extend(files(sh, path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// Makes declarations refer to each other as CommonJS: `"./x.js"` becomes `"./x.cjs"`.
+fn to_commonjs(types: &str) -> String {
+    let convert = |piece: &str| match piece.strip_suffix(".js") {
+        Some(stem) if stem.starts_with("./") || stem.starts_with("../") => format!("{stem}.cjs"),
+        _ => piece.to_owned(),
+    };
+    types.split('"').map(convert).collect::<Vec<_>>().join("\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commonjs_types_refer_to_commonjs_types() {
+        let module = "import { A } from \"./a.js\";\nexport type B = import(\"../b/c.js\").B;\n";
+        let commonjs =
+            "import { A } from \"./a.cjs\";\nexport type B = import(\"../b/c.cjs\").B;\n";
+        assert_eq!(to_commonjs(module), commonjs);
+        let kept = "import { A } from \"other/a.js\"; // \"x.js\"\n";
+        assert_eq!(to_commonjs(kept), kept);
+    }
+}

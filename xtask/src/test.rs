@@ -1,0 +1,250 @@
+//! Every check, as a list of steps that can also be run one by one.
+
+use std::cell::OnceCell;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use xshell::{Cmd, Shell, cmd};
+
+use crate::toolchain::Tools;
+use crate::{npm, package, say};
+
+/// Options of `cargo xtask test`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Run this step alone; may be given several times
+    #[arg(long, value_name = "STEP", value_parser = STEPS.map(|(name, ..)| name))]
+    only: Vec<String>,
+    /// List the steps
+    #[arg(long)]
+    list: bool,
+}
+
+/// A check: its name, what it makes sure of, and how.
+type Step = (&'static str, &'static str, fn(&Session) -> Result<()>);
+
+#[rustfmt::skip]
+const STEPS: [Step; 16] = [
+    ("setup", "the tools are installed", Session::setup),
+    ("fmt", "Rust: format", Session::fmt),
+    ("clippy", "Rust: lints, with threads", Session::clippy),
+    ("clippy-single-threaded", "Rust: lints, without threads", Session::clippy_single_threaded),
+    ("clippy-wasm", "Rust: lints, for WebAssembly", Session::clippy_wasm),
+    ("rust", "Rust: tests, with threads", Session::rust),
+    ("rust-single-threaded", "Rust: tests, without threads", Session::rust_single_threaded),
+    ("rust-wasm", "Rust: tests, as WebAssembly in Node", Session::rust_wasm),
+    ("build", "the npm package builds", Session::package),
+    ("biome", "JavaScript and TypeScript: format and lints", Session::biome),
+    ("types", "tests and examples fit the published types", Session::types),
+    ("js", "JavaScript: tests, in Node", Session::js),
+    ("package", "the packed package works in an empty project", Session::packed_package),
+    ("publint", "the packed package, by publint's rules", Session::publint),
+    ("attw", "the packed package's types resolve everywhere", Session::attw),
+    ("demo", "the flights example", Session::demo),
+];
+
+/// Runs the steps, and stops at the first that fails.
+pub fn run(sh: Shell, args: &Args) -> Result<ExitCode> {
+    if args.list {
+        for (name, about, _) in STEPS {
+            println!("{name:<24}{about}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let session = Session {
+        sh,
+        tools: OnceCell::new(),
+        package: OnceCell::new(),
+    };
+    let (mut table, mut failure) = (String::new(), None);
+    let mut passed = 0;
+    for (name, about, run) in STEPS {
+        if failure.is_some() || !(args.only.is_empty() || args.only.iter().any(|n| n == name)) {
+            continue;
+        }
+        say(format_args!("{name}: {about}"));
+        let start = Instant::now();
+        let result = run(&session);
+        let seconds = start.elapsed().as_secs_f64();
+        let verdict = if result.is_ok() { "ok" } else { "FAILED" };
+        table += &format!("{name:<24}{seconds:>8.1}  {verdict}\n");
+        match result {
+            Ok(()) => passed += 1,
+            Err(error) => failure = Some((name, error)),
+        }
+    }
+
+    println!("\n{:<24}{:>8}  result\n{table}", "step", "seconds");
+    if let Some((name, error)) = &failure {
+        println!("{name} failed: {error:#}\nto run it alone: cargo xtask test --only {name}\n");
+    }
+    println!("{passed} passed, {} failed", u32::from(failure.is_some()));
+    Ok(if failure.is_none() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// One run of the steps: what several of them need is made once, by the first that asks.
+struct Session {
+    sh: Shell,
+    tools: OnceCell<Tools>,
+    package: OnceCell<()>,
+}
+
+impl Session {
+    fn tools(&self) -> Result<&Tools> {
+        if let Some(tools) = self.tools.get() {
+            return Ok(tools);
+        }
+        let tools = Tools::set_up(&self.sh)?;
+        Ok(self.tools.get_or_init(|| tools))
+    }
+
+    /// Builds the npm package.
+    fn package(&self) -> Result<()> {
+        if self.package.get().is_none() {
+            package::build(&self.sh, self.tools()?)?;
+            self.package.get_or_init(|| ());
+        }
+        Ok(())
+    }
+
+    /// Packs the npm package as `npm publish` would, and returns the absolute path of the tarball.
+    fn tarball(&self) -> Result<PathBuf> {
+        self.package()?;
+        let to = std::path::absolute("target/package")?;
+        let pack = cmd!(
+            self.sh,
+            "npm pack --workspace pkg-js --pack-destination {to} --silent"
+        );
+        Ok(to.join(pack.quiet().read()?))
+    }
+
+    /// Runs a program that an npm package brings.
+    fn npm_bin(&self, name: &str, args: &[&str]) -> Result<()> {
+        exec(self.sh.cmd(npm::bin(name)).args(args))
+    }
+}
+
+/// The steps.
+impl Session {
+    fn setup(&self) -> Result<()> {
+        self.tools().map(drop)
+    }
+
+    fn fmt(&self) -> Result<()> {
+        exec(cmd!(self.sh, "cargo fmt --all --check"))
+    }
+
+    fn clippy(&self) -> Result<()> {
+        let clippy = cmd!(self.sh, "cargo clippy --workspace --all-targets");
+        exec(clippy.args(DENY_WARNINGS))
+    }
+
+    fn clippy_single_threaded(&self) -> Result<()> {
+        let clippy = cmd!(
+            self.sh,
+            "cargo clippy --all-targets --features single-threaded"
+        );
+        exec(clippy.args(DENY_WARNINGS))
+    }
+
+    fn clippy_wasm(&self) -> Result<()> {
+        let clippy = self
+            .tools()?
+            .wasm
+            .cargo(&self.sh, "clippy")
+            .arg("--all-targets");
+        exec(clippy.args(DENY_WARNINGS))
+    }
+
+    fn rust(&self) -> Result<()> {
+        exec(cmd!(self.sh, "cargo test --workspace"))
+    }
+
+    fn rust_single_threaded(&self) -> Result<()> {
+        exec(cmd!(self.sh, "cargo test --features single-threaded"))
+    }
+
+    fn rust_wasm(&self) -> Result<()> {
+        let tools = self.tools()?;
+        let runner = tools.bindgen("wasm-bindgen-test-runner");
+        let test = tools
+            .wasm
+            .cargo(&self.sh, "test")
+            .args(["--lib", "--test", "wasm"]);
+        exec(test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner))
+    }
+
+    fn biome(&self) -> Result<()> {
+        self.tools()?;
+        self.npm_bin("biome", &["check", "--error-on-warnings"])
+    }
+
+    fn types(&self) -> Result<()> {
+        self.package()?;
+        self.npm_bin("tsc", &["--project", "."])
+    }
+
+    fn js(&self) -> Result<()> {
+        self.package()?;
+        // Listed here because Node 20 does not expand patterns.
+        let mut tests = self.sh.read_dir("tests/js")?;
+        tests.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
+        ensure!(!tests.is_empty(), "there is no tests/js/*.test.mjs");
+        exec(cmd!(self.sh, "node --test {tests...}"))
+    }
+
+    /// Runs the programs of `tests/package` in a project that has nothing but the packed package.
+    fn packed_package(&self) -> Result<()> {
+        let (sh, tarball, project) = (&self.sh, self.tarball()?, "target/package-test");
+        sh.remove_path(project)?;
+        sh.write_file(format!("{project}/package.json"), "{ \"private\": true }\n")?;
+        let programs = sh.read_dir("tests/package")?;
+        programs
+            .iter()
+            .try_for_each(|program| sh.copy_file(program, project))?;
+
+        let _project = sh.push_dir(project);
+        exec(cmd!(
+            sh,
+            "npm install --offline --no-audit --no-fund --silent {tarball}"
+        ))?;
+        for program in programs.iter().filter_map(|program| program.file_name()) {
+            exec(cmd!(sh, "node {program}"))?;
+        }
+        Ok(())
+    }
+
+    fn publint(&self) -> Result<()> {
+        let tarball = self.tarball()?;
+        self.npm_bin("publint", &["run", &tarball.to_string_lossy(), "--strict"])
+    }
+
+    fn attw(&self) -> Result<()> {
+        let tarball = self.tarball()?;
+        self.npm_bin(
+            "attw",
+            &[
+                &tarball.to_string_lossy(),
+                "--exclude-entrypoints",
+                "./bus.wasm",
+            ],
+        )
+    }
+
+    fn demo(&self) -> Result<()> {
+        self.package()?;
+        exec(cmd!(self.sh, "node examples/flights/main.mjs"))
+    }
+}
+
+const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
+
+fn exec(command: Cmd<'_>) -> Result<()> {
+    Ok(command.quiet().run()?)
+}
