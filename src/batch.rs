@@ -8,7 +8,6 @@ use bytes::Bytes;
 /// Consecutive events of one shard as one body, ready to send.
 ///
 /// The payload bytes count against the bus's bound until the batch is dropped.
-#[derive(Debug)]
 pub struct Batch {
     /// The shard.
     pub shard_id: u16,
@@ -86,5 +85,18 @@ impl Batch {
             start = end + 1;
             InternalEvent { raw, insertion_ts: record.timestamp, shard_id: self.shard_id }
         })
+    }
+}
+
+impl std::fmt::Debug for Batch {
+    /// Everything but the payloads, which do not belong in logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Batch")
+            .field("id", &self.id())
+            .field("len", &self.len())
+            .field("body_len", &self.body.len())
+            .field("first_timestamp", &self.first_timestamp())
+            .field("last_timestamp", &self.last_timestamp())
+            .finish()
     }
 }

@@ -354,6 +354,18 @@ impl EventBus {
         }
     }
 
+    /// How many events were refused or evicted. Cheaper than [`stats`](Self::stats), for whoever
+    /// watches for losses.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        let manager = self.manager.stats();
+        manager.events_dropped
+            + manager.events_unrouted
+            + self.oversize.get()
+            + self.invalid.get()
+            + self.refused_closed.get()
+    }
+
     /// Where every event is.
     #[must_use]
     pub fn stats(&self) -> BusStats {

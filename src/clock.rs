@@ -1,6 +1,7 @@
 //! Time: where it comes from, and how it becomes timestamps.
 
 use crate::sync::{Counter, Shared};
+use std::time::Duration;
 
 /// Tells the wall-clock time in nanoseconds since the Unix epoch.
 ///
@@ -37,7 +38,7 @@ impl Clock {
             #[cfg(not(target_family = "wasm"))]
             Source::System => std::time::SystemTime::now()
                 .duration_since(std::time::UNIX_EPOCH)
-                .map_or(0, |elapsed| elapsed.as_nanos() as u64),
+                .map_or(0, nanos),
             Source::Manual(now) => now.get(),
         }
     }
@@ -61,6 +62,11 @@ impl Default for Clock {
         #[cfg(target_family = "wasm")]
         return Self::manual(0);
     }
+}
+
+/// A duration in nanoseconds; what is longer than 584 years is as good as for ever.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Makes strictly increasing timestamps from a clock that may stand still or go back:

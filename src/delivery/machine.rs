@@ -1,6 +1,7 @@
 //! The state machine over all lanes.
 
 use crate::batch::Batch;
+use crate::clock::nanos;
 use crate::config::{BusConfig, RetryPolicy, Scheduler};
 use crate::delivery::flush::{Exit, Flush};
 use crate::delivery::lane::{Lane, Outgoing, OutgoingState};
@@ -53,8 +54,8 @@ impl Delivery {
             lanes: shards.into_iter().map(lane).collect(),
             scheduler: config.scheduler,
             backoff: Backoff::new(RetryPolicy::clone(&config.retry), 0),
-            timeout: config.timeout.as_nanos() as u64,
-            margin: BusConfig::LEASE_MARGIN.as_nanos() as u64,
+            timeout: nanos(config.timeout),
+            margin: nanos(BusConfig::LEASE_MARGIN),
             flushes: Vec::new(),
             abandoned: VecDeque::new(),
             stats: DeliveryStats::default(),
@@ -198,8 +199,7 @@ impl Delivery {
         match failure {
             Failure::Permanent => self.abandon(lane, AbandonReason::Permanent),
             Failure::Retryable { retry_after } if self.backoff.may_retry(outgoing.attempts) => {
-                let asked = u64::try_from(retry_after.as_nanos()).unwrap_or(u64::MAX);
-                let pause = self.backoff.pause(outgoing.attempts).max(asked);
+                let pause = self.backoff.pause(outgoing.attempts).max(nanos(retry_after));
                 outgoing.state = OutgoingState::Waiting { until: self.now.saturating_add(pause) };
             }
             Failure::Retryable { .. } => self.abandon(lane, AbandonReason::Retries),

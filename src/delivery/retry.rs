@@ -1,5 +1,6 @@
 //! How long to pause before the next attempt.
 
+use crate::clock::nanos;
 use crate::config::RetryPolicy;
 
 /// Exponential backoff with full jitter: a random pause between zero and
@@ -30,8 +31,8 @@ impl Backoff {
     /// Nanoseconds to pause after the attempt with this number, the first being 1.
     pub(crate) fn pause(&mut self, attempt: u32) -> u64 {
         let doublings = attempt.saturating_sub(1).min(63);
-        let min = self.policy.min_delay.as_nanos() as u64;
-        let max = self.policy.max_delay.as_nanos() as u64;
+        let min = nanos(self.policy.min_delay);
+        let max = nanos(self.policy.max_delay);
         self.rng.u64(0..=min.saturating_mul(1 << doublings).min(max))
     }
 }

@@ -1,6 +1,7 @@
 //! When a shard's events become a batch, and how large it gets.
 
 use crate::batch::Batch;
+use crate::clock::nanos;
 use crate::config::{BatchConfig, Format};
 use crate::shard::Shard;
 use std::collections::VecDeque;
@@ -47,7 +48,7 @@ impl AdaptiveBatcher {
         if !self.config.adaptive {
             return self.target;
         }
-        let window = self.config.velocity_window.as_nanos() as u64;
+        let window = nanos(self.config.velocity_window);
         let idle = self.samples.back().map_or(0, |&(last, _)| now.saturating_sub(last));
         self.decay(idle / window);
         match self.samples.back_mut() {
@@ -180,8 +181,8 @@ impl BatchWorker {
     /// When a batch will be due even if nothing more arrives; `None` while nothing waits.
     pub fn deadline(&mut self, shard: &Shard, now: u64) -> Option<u64> {
         self.observe(shard, now);
-        let max_delay = self.config.max_delay.as_nanos() as u64;
-        (!shard.is_empty()).then(|| now + max_delay.saturating_sub(self.waited(shard, now)))
+        let rest = nanos(self.config.max_delay).saturating_sub(self.waited(shard, now));
+        (!shard.is_empty()).then(|| now.saturating_add(rest))
     }
 
     fn observe(&mut self, shard: &Shard, now: u64) {
@@ -203,7 +204,7 @@ impl BatchWorker {
         !shard.is_empty()
             && (shard.len() >= self.batcher.target().min(shard.high_water())
                 || shard.body_len() >= max_bytes
-                || self.waited(shard, now) >= self.config.max_delay.as_nanos() as u64)
+                || self.waited(shard, now) >= nanos(self.config.max_delay))
     }
 
     /// How long the oldest event has waited. Its timestamp tells best, but the wall clock may

@@ -10,7 +10,6 @@ use std::collections::VecDeque;
 /// Payloads lie one after another in pages, each followed by the separator that a batch has
 /// between two events: what leaves as a body is copied a page at a time, and nothing is allocated
 /// per event. A payload never spans two pages; one that is larger than a page gets its own.
-#[derive(Debug)]
 pub(crate) struct RingBuffer {
     capacity: usize,
     separator: u8,
@@ -148,7 +147,7 @@ impl RingBuffer {
         format: Format,
     ) -> (Bytes, Vec<Record>) {
         // With a separator after each payload, the last one's not being part of the body.
-        let room = (max_bytes + 1).saturating_sub(format.frame_len());
+        let room = max_bytes.saturating_add(1).saturating_sub(format.frame_len());
         let mut stored = 0;
         let count = self
             .records
@@ -186,6 +185,17 @@ impl RingBuffer {
         let records: Vec<_> = std::iter::from_fn(|| self.records.pop()).take(count).collect();
         self.bytes -= stored - count;
         (body.into(), records)
+    }
+}
+
+impl std::fmt::Debug for RingBuffer {
+    /// Numbers only: payloads do not belong in logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RingBuffer")
+            .field("capacity", &self.capacity)
+            .field("len", &self.len())
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
     }
 }
 

@@ -233,6 +233,11 @@ impl Bus {
         self.bus.config().max_event_bytes
     }
 
+    /// How many events were refused or evicted.
+    pub fn lost(&self) -> f64 {
+        self.bus.lost() as f64
+    }
+
     /// Where every event is.
     pub fn stats(&self) -> Result<JsValue, JsValue> {
         Ok(serde_wasm_bindgen::to_value(&self.bus.stats())?)

@@ -5,6 +5,7 @@
     reason = "the rule keeps the library portable; this program only runs natively"
 )]
 
+mod debian;
 mod npm;
 mod package;
 mod stamp;
@@ -17,7 +18,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 use crate::toolchain::Tools;
 
@@ -73,6 +74,11 @@ fn demo(sh: &Shell, args: &[String]) -> Result<ExitCode> {
     let status = Command::from(cmd!(sh, "node examples/flights/main.mjs {args...}")).status();
     let code = status.context("could not start `node`")?.code();
     Ok(code.map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)))
+}
+
+/// Runs a command with our output, and fails if it does.
+fn exec(command: Cmd<'_>) -> Result<()> {
+    Ok(command.quiet().run()?)
 }
 
 /// Tells what is about to happen, in one line.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use xshell::{Shell, cmd};
 
-use crate::{say, stamp};
+use crate::{exec, say, stamp};
 
 const OLDEST_NODE: u32 = 20;
 
@@ -23,7 +23,7 @@ pub fn set_up(sh: &Shell) -> Result<()> {
     let lock = sh.read_binary_file("package-lock.json")?;
     stamp::once(sh, Path::new("node_modules/.xtask-stamp"), &lock, || {
         say("installing the npm packages that package-lock.json lists");
-        let install = cmd!(sh, "npm ci --no-audit --no-fund").quiet().run();
+        let install = exec(cmd!(sh, "npm ci --no-audit --no-fund"));
         install.context("`npm ci` failed: it needs the npm registry, and a package-lock.json that matches every package.json (`npm install` updates it)")
     })
 }

@@ -3,18 +3,27 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use flate2::{Compression, write::GzEncoder};
 use xshell::{Shell, cmd};
 
 use crate::toolchain::{TARGET, Tools};
-use crate::{locked_version, npm, say, stamp, wasm};
+use crate::{exec, locked_version, npm, say, stamp, wasm};
 
 /// Where the package is assembled.
 const DIST: &str = "pkg-js/dist";
 /// Where the WebAssembly is made, and what is measured.
 const WORK: &str = "target/package";
+/// What wasm-bindgen makes.
+const BINDGEN: &str = "target/package/bindgen";
+
+/// What most users bundle, and the size it should stay below after gzip, in bytes.
+const DEFAULT_ENTRY: &str = "index.js";
+const DEFAULT_ENTRY_GZIP: usize = 30_000;
+
+/// How esbuild bundles.
+const BUNDLE: [&str; 3] = ["--bundle", "--platform=neutral", "--log-level=warning"];
 
 /// What `wasm-opt` does to the module: it refuses features that it is not told of.
 const WASM_OPT: [&str; 12] = [
@@ -55,69 +64,54 @@ fn check_versions(sh: &Shell) -> Result<()> {
 /// Makes `bus.wasm` and the glue in [`WORK`].
 fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     say("compiling the core to WebAssembly");
-    tools
-        .wasm
-        .cargo(sh, "build")
-        .args(["--release", "--package", "shardbus", "--lib"])
-        .run()?;
+    let cargo = tools.wasm.cargo(sh, "build");
+    exec(cargo.args(["--release", "--package", "shardbus", "--lib"]))?;
 
-    // The target `bundler` has the smallest glue, with no loader in it. Its name becomes part of
-    // the module: it imports from `./bus_bg.js`.
+    // The target `bundler` has the smallest glue, with no loader in it. The name becomes part of
+    // the module, which imports from `./bus_bg.js`.
     let bindgen = tools.bindgen("wasm-bindgen");
     let compiled = format!("target/wasm/{TARGET}/release/shardbus.wasm");
-    cmd!(
-        sh,
-        "{bindgen} --target bundler --out-name bus --out-dir {WORK}/bindgen {compiled}"
-    )
-    .quiet()
-    .run()?;
+    let bindgen = cmd!(sh, "{bindgen} --target bundler --out-name bus {compiled}");
+    exec(bindgen.args(["--out-dir", BINDGEN]))?;
 
-    let (input, output) = (
-        format!("{WORK}/bindgen/bus_bg.wasm"),
-        format!("{WORK}/bus.wasm"),
-    );
-    let inputs = [
-        WASM_OPT.join(" ").into_bytes(),
-        sh.read_binary_file(&input)?,
-    ]
-    .concat();
-    stamp::once(
+    let options = WASM_OPT.join(" ").into_bytes();
+    let module = sh.read_binary_file(format!("{BINDGEN}/bus_bg.wasm"))?;
+    let stamp = Path::new(WORK).join("wasm-opt.stamp");
+    stamp::once(sh, &stamp, &[options, module].concat(), || optimise(sh))
+}
+
+fn optimise(sh: &Shell) -> Result<()> {
+    say("optimising the WebAssembly");
+    let wasm_opt = npm::bin("wasm-opt");
+    let (input, output) = (format!("{BINDGEN}/bus_bg.wasm"), format!("{WORK}/bus.wasm"));
+    exec(cmd!(
         sh,
-        Path::new(&format!("{WORK}/wasm-opt.stamp")),
-        &inputs,
-        || {
-            say("optimising the WebAssembly");
-            let wasm_opt = npm::bin("wasm-opt");
-            cmd!(sh, "{wasm_opt} {input} --output {output} {WASM_OPT...}")
-                .quiet()
-                .run()?;
-            let sections = wasm::custom_sections(&sh.read_binary_file(&output)?);
-            match sections
-                .context("wasm-opt wrote a malformed module")?
-                .as_slice()
-            {
-                [] => Ok(()),
-                left => bail!(
-                    "wasm-opt left custom sections in the module: {}",
-                    left.join(", ")
-                ),
-            }
-        },
-    )
+        "{wasm_opt} {input} --output {output} {WASM_OPT...}"
+    ))?;
+    let sections = wasm::custom_sections(&sh.read_binary_file(output)?);
+    let sections = sections.context("wasm-opt wrote a malformed module")?;
+    ensure!(
+        sections.is_empty(),
+        "wasm-opt left the sections {sections:?} in the module"
+    );
+    Ok(())
 }
 
 /// Writes the sources that are made from the WebAssembly.
 fn write_sources(sh: &Shell) -> Result<()> {
     let source = |name: &str| format!("pkg-js/src/{name}");
-    let made = |name: &str| format!("{WORK}/bindgen/{name}");
+    let made = |name: &str| format!("{BINDGEN}/{name}");
     sh.copy_file(made("bus_bg.js"), source("bus_bg.js"))?;
-    sh.copy_file(made("bus_bg.wasm.d.ts"), source("bus-exports.d.ts"))?;
 
-    // The types that wasm-bindgen writes are for a loader of its own, which we do without.
+    // The types that wasm-bindgen writes are those of its own loader, which we do without. They
+    // name `Symbol.dispose`: the reference gives it to users whose own `lib` is older.
     let types = sh.read_file(made("bus.d.ts"))?;
-    let set_wasm = "/** Links the glue to an instance. */\n\
-         export function __wbg_set_wasm(exports: WebAssembly.Exports): void;";
-    sh.write_file(source("bus_bg.d.ts"), format!("{types}\n{set_wasm}\n"))?;
+    let types = format!(
+        "/// <reference lib=\"esnext.disposable\" />\n{types}\n\
+         /** Links the glue to an instance. */\n\
+         export function __wbg_set_wasm(exports: WebAssembly.Exports): void;\n"
+    );
+    sh.write_file(source("bus_bg.d.ts"), types)?;
 
     let base64 = BASE64_STANDARD.encode(sh.read_binary_file(format!("{WORK}/bus.wasm"))?);
     let inline = format!("/** `bus.wasm`. */\nexport const base64: string =\n  \"{base64}\";\n");
@@ -128,27 +122,16 @@ fn write_sources(sh: &Shell) -> Result<()> {
 fn compile(sh: &Shell) -> Result<()> {
     say("compiling pkg-js");
     sh.remove_path(DIST)?;
-    let tsc = npm::bin("tsc");
-    cmd!(sh, "{tsc} --project pkg-js").quiet().run()?;
+    let (tsc, esbuild) = (npm::bin("tsc"), npm::bin("esbuild"));
+    exec(cmd!(sh, "{tsc} --project pkg-js"))?;
     sh.copy_file(format!("{WORK}/bus.wasm"), DIST)?;
-    for glue in ["bus_bg.js", "bus_bg.d.ts", "bus-exports.d.ts"] {
+    for glue in ["bus_bg.js", "bus_bg.d.ts"] {
         sh.copy_file(format!("pkg-js/src/{glue}"), DIST)?;
     }
-
-    let esbuild = npm::bin("esbuild");
     for entry in ["index", "slim"] {
-        let options = [
-            "--bundle",
-            "--format=cjs",
-            "--platform=neutral",
-            "--log-level=warning",
-        ];
-        cmd!(
-            sh,
-            "{esbuild} {DIST}/{entry}.js {options...} --outfile={DIST}/{entry}.cjs"
-        )
-        .quiet()
-        .run()?;
+        let input = format!("{DIST}/{entry}.js");
+        let bundle = cmd!(sh, "{esbuild} {input} {BUNDLE...} --format=cjs");
+        exec(bundle.arg(format!("--outfile={DIST}/{entry}.cjs")))?;
     }
     for types in files(sh, DIST)? {
         let name = types.to_string_lossy();
@@ -169,42 +152,44 @@ fn compile(sh: &Shell) -> Result<()> {
 /// Prints what each entry costs its users, as a bundler would ship it.
 fn measure(sh: &Shell) -> Result<()> {
     let esbuild = npm::bin("esbuild");
-    let options = [
-        "--bundle",
-        "--minify",
-        "--platform=neutral",
-        "--external:*.wasm",
-        "--external:*.wasm?module",
-    ];
+    let external = ["--external:*.wasm", "--external:*.wasm?module"];
     eprintln!("{:<16}{:>12}{:>12}", "bundled", "minified", "gzip");
-    for file in [
-        "index.js",
+    let other = [
         "slim.js",
         "workerd.js",
         "edge-light.js",
         "index.cjs",
         "slim.cjs",
-    ] {
+    ];
+    for file in [DEFAULT_ENTRY].into_iter().chain(other) {
         let format = if file.ends_with(".cjs") { "cjs" } else { "esm" };
-        let bundle = cmd!(sh, "{esbuild} {DIST}/{file} {options...} --format={format}");
-        print_size(file, &bundle.quiet().output()?.stdout)?;
+        let bundle = cmd!(sh, "{esbuild} {DIST}/{file} {BUNDLE...} --format={format}");
+        let bundle = bundle.arg("--minify").args(external).quiet().output()?;
+        let gzip = print_size(file, &bundle.stdout)?;
+        if file == DEFAULT_ENTRY && gzip > DEFAULT_ENTRY_GZIP {
+            let aim = kilobytes(DEFAULT_ENTRY_GZIP);
+            eprintln!("{:<16}{:>24}", "", format!("(more than {aim})"));
+        }
     }
-    print_size(
-        "bus.wasm",
-        &sh.read_binary_file(format!("{DIST}/bus.wasm"))?,
-    )
+    let module = sh.read_binary_file(format!("{DIST}/bus.wasm"))?;
+    print_size("bus.wasm", &module).map(drop)
 }
 
-fn print_size(name: &str, bytes: &[u8]) -> Result<()> {
+/// Prints one line of the table, and returns the size after gzip.
+fn print_size(name: &str, bytes: &[u8]) -> Result<usize> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(bytes)?;
-    let kilobytes = |bytes: &[u8]| format!("{:.1} kB", bytes.len() as f64 / 1000.0);
+    let (minified, gzip) = (bytes.len(), gzip.finish()?.len());
     eprintln!(
         "{name:<16}{:>12}{:>12}",
-        kilobytes(bytes),
-        kilobytes(&gzip.finish()?)
+        kilobytes(minified),
+        kilobytes(gzip)
     );
-    Ok(())
+    Ok(gzip)
+}
+
+fn kilobytes(bytes: usize) -> String {
+    format!("{:.1} kB", bytes as f64 / 1000.0)
 }
 
 /// All files under a directory.

@@ -1,15 +1,15 @@
 //! Every check, as a list of steps that can also be run one by one.
 
 use std::cell::OnceCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use xshell::{Cmd, Shell, cmd};
+use xshell::{Shell, cmd};
 
 use crate::toolchain::Tools;
-use crate::{npm, package, say};
+use crate::{exec, npm, package, say};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -196,14 +196,19 @@ impl Session {
         let mut tests = self.sh.read_dir("tests/js")?;
         tests.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
         ensure!(!tests.is_empty(), "there is no tests/js/*.test.mjs");
-        exec(cmd!(self.sh, "node --test {tests...}"))
+        exec(cmd!(self.sh, "node --test --test-reporter=spec {tests...}"))
     }
 
-    /// Runs the programs of `tests/package` in a project that has nothing but the packed package.
+    /// Runs the programs of `tests/package` in a project that has nothing but the packed package,
+    /// and compiles those in TypeScript with as little as a user may have set.
     fn packed_package(&self) -> Result<()> {
         let (sh, tarball, project) = (&self.sh, self.tarball()?, "target/package-test");
+        let tsc = std::path::absolute(npm::bin("tsc"))?;
         sh.remove_path(project)?;
-        sh.write_file(format!("{project}/package.json"), "{ \"private\": true }\n")?;
+        sh.write_file(
+            format!("{project}/package.json"),
+            "{ \"type\": \"module\" }\n",
+        )?;
         let programs = sh.read_dir("tests/package")?;
         programs
             .iter()
@@ -215,7 +220,27 @@ impl Session {
             "npm install --offline --no-audit --no-fund --silent {tarball}"
         ))?;
         for program in programs.iter().filter_map(|program| program.file_name()) {
-            exec(cmd!(sh, "node {program}"))?;
+            say(program.display());
+            if Path::new(program)
+                .extension()
+                .is_some_and(|extension| extension == "ts")
+            {
+                let tsc = cmd!(
+                    sh,
+                    "{tsc} {program} --ignoreConfig --noEmit --strict --types"
+                );
+                exec(tsc.args([
+                    "",
+                    "--module",
+                    "nodenext",
+                    "--target",
+                    "es2022",
+                    "--lib",
+                    "es2022,dom",
+                ]))?;
+            } else {
+                exec(cmd!(sh, "node {program}"))?;
+            }
         }
         Ok(())
     }
@@ -227,13 +252,11 @@ impl Session {
 
     fn attw(&self) -> Result<()> {
         let tarball = self.tarball()?;
+        // The profile leaves out Node 10's resolution, which knows no `exports`.
+        let options = ["--profile", "node16", "--exclude-entrypoints", "./bus.wasm"];
         self.npm_bin(
             "attw",
-            &[
-                &tarball.to_string_lossy(),
-                "--exclude-entrypoints",
-                "./bus.wasm",
-            ],
+            &[&[&*tarball.to_string_lossy()], &options[..]].concat(),
         )
     }
 
@@ -244,7 +267,3 @@ impl Session {
 }
 
 const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
-
-fn exec(command: Cmd<'_>) -> Result<()> {
-    Ok(command.quiet().run()?)
-}

@@ -1,0 +1,22 @@
+// What every entry exports.
+export type { Batch } from "./batch.js";
+export * from "./errors/index.js";
+export {
+  EventBus,
+  type FlushReport,
+  type IngestOptions,
+  type Receipt,
+  type WaitOptions,
+} from "./event-bus.js";
+export type {
+  Backpressure,
+  BatchOptions,
+  DeliveryCallback,
+  DeliveryContext,
+  Drop,
+  DropReason,
+  EventBusOptions,
+  RejectReason,
+  RetryOptions,
+} from "./options.js";
+export type { BusStats, ShardStats } from "./stats.js";

@@ -1,0 +1,11 @@
+export { BackpressureError } from "./backpressure-error.js";
+export { ClosedError } from "./closed-error.js";
+export { DeliveryError, type DeliveryErrorOptions } from "./delivery-error.js";
+export { EventTooLargeError } from "./event-too-large-error.js";
+export { InvalidEventError } from "./invalid-event-error.js";
+export { InvalidOptionError } from "./invalid-option-error.js";
+export { NotInitializedError } from "./not-initialized-error.js";
+export { PoisonedError } from "./poisoned-error.js";
+export { type ErrorCode, isShardbusError, ShardbusError } from "./shardbus-error.js";
+export { TimeoutError } from "./timeout-error.js";
+export { WasmUnavailableError } from "./wasm-unavailable-error.js";

@@ -1,0 +1,14 @@
+import { ShardbusError } from "./shardbus-error.js";
+
+/** An option has a wrong name, type or value. */
+export class InvalidOptionError extends ShardbusError {
+  override name = "InvalidOptionError" as const;
+  readonly code = "ERR_INVALID_OPTION";
+  /** The option's path, such as `batch.maxSize`. */
+  readonly option: string;
+
+  constructor(option: string, sentence: string) {
+    super(sentence);
+    this.option = option;
+  }
+}

@@ -1,0 +1,31 @@
+/** Every code that an error of this package can have. */
+export type ErrorCode =
+  | "ERR_BACKPRESSURE"
+  | "ERR_CLOSED"
+  | "ERR_DELIVERY"
+  | "ERR_EVENT_TOO_LARGE"
+  | "ERR_INVALID_EVENT"
+  | "ERR_INVALID_OPTION"
+  | "ERR_NOT_INITIALIZED"
+  | "ERR_POISONED"
+  | "ERR_TIMEOUT"
+  | "ERR_WASM_UNAVAILABLE";
+
+// Registered, so that errors of another copy of this package, or of another realm, are known too.
+const brand = Symbol.for("shardbus.error");
+
+/** What every error of this package is. */
+export abstract class ShardbusError extends Error {
+  /** Says which error this is; stable over releases, unlike the message. */
+  abstract readonly code: ErrorCode;
+
+  /** @internal */
+  get [brand](): true {
+    return true;
+  }
+}
+
+/** Whether `value` is an error of this package, of whichever copy or realm. */
+export function isShardbusError(value: unknown): value is ShardbusError {
+  return typeof value === "object" && value !== null && brand in value;
+}

@@ -1,0 +1,14 @@
+import { ShardbusError } from "./shardbus-error.js";
+
+/** This runtime or page does not allow WebAssembly to be compiled. */
+export class WasmUnavailableError extends ShardbusError {
+  override name = "WasmUnavailableError" as const;
+  readonly code = "ERR_WASM_UNAVAILABLE";
+
+  constructor(cause: unknown) {
+    super(
+      "WebAssembly could not be compiled here; in a page with a Content-Security-Policy add 'wasm-unsafe-eval' to script-src, elsewhere see the `cause`",
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,476 @@
+import type { Batch, CoreBatch } from "./batch.js";
+import { BackpressureError } from "./errors/backpressure-error.js";
+import { ClosedError } from "./errors/closed-error.js";
+import { EventTooLargeError } from "./errors/event-too-large-error.js";
+import { InvalidEventError } from "./errors/invalid-event-error.js";
+import { InvalidOptionError } from "./errors/invalid-option-error.js";
+import { Intake, PARKED } from "./intake.js";
+import { LossReporter } from "./loss-reporter.js";
+import {
+  brokenRule,
+  checkOptions,
+  type DeliveryCallback,
+  type EventBusOptions,
+  type RejectReason,
+} from "./options.js";
+import { Pump } from "./pump.js";
+import { serialize, validKey, validText } from "./serialize.js";
+import type { BusStats } from "./stats.js";
+import { type CoreBus, createBus, Refusal } from "./wasm.js";
+
+/** What can be said of one event. */
+export interface IngestOptions {
+  /** Routes the event; instead of the bus's `key` option. */
+  readonly key?: string;
+}
+
+/** Where an event went, or why it was refused. */
+export type Receipt =
+  | {
+      readonly shard: number;
+      /** When the event was accepted: nanoseconds since the Unix epoch. */
+      readonly timestamp: bigint;
+    }
+  | { readonly rejected: RejectReason };
+
+/** How long to wait. */
+export interface WaitOptions {
+  /** In milliseconds. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What became of everything that was in the bus when a flush began. */
+export interface FlushReport {
+  /** Events delivered since. */
+  readonly delivered: number;
+  /** Events given up since. */
+  readonly abandoned: number;
+  /** Events evicted since, to make room for newer ones. */
+  readonly evicted: number;
+  /** Events taken out by `drain()` since. */
+  readonly drained: number;
+  /** Events that are still in the bus; 0 unless the time was up. */
+  readonly pending: number;
+  /** Whether the time was up first. */
+  readonly timedOut: boolean;
+}
+
+/** How long `close()` takes at most unless it is told. */
+const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
+
+const REASONS: { readonly [code: number]: RejectReason } = {
+  [Refusal.full]: "full",
+  [Refusal.sampled]: "sampled",
+  [Refusal.unrouted]: "unrouted",
+  [Refusal.oversize]: "oversize",
+  [Refusal.invalid]: "invalid",
+  [Refusal.closed]: "closed",
+};
+
+interface Waiter {
+  /** Resolves or rejects whoever waits, if it is time. */
+  check(): boolean;
+  /** The bus is closed. */
+  close(): void;
+}
+
+/**
+ * Takes events one at a time, holds them as bytes within bounds, and hands them in batches to a
+ * callback that sends them.
+ *
+ * @example
+ * ```ts
+ * const bus = new EventBus(async (batch, { signal }) => {
+ *   const response = await fetch(url, { method: "POST", body: batch.body, signal });
+ *   if (!response.ok) throw DeliveryError.fromResponse(response);
+ * });
+ * bus.ingest({ type: "click" });
+ * await bus.close();
+ * ```
+ */
+export class EventBus<T = unknown> {
+  readonly #core: CoreBus;
+  readonly #intake: Intake;
+  readonly #pump: Pump<T>;
+  readonly #losses: LossReporter<T>;
+  readonly #key: ((event: T) => string | null | undefined) | undefined;
+  readonly #isNdjson: boolean;
+  readonly #failsProducer: boolean;
+  readonly #maxEventBytes: number;
+  readonly #waiters = new Set<Waiter>();
+  #closing: Promise<FlushReport> | undefined;
+  /** The statistics, once the core is gone. */
+  #lastStats: BusStats | undefined;
+  #offeredAfterClose = 0;
+
+  /**
+   * @throws {InvalidOptionError} if the callback is not a function, or an option has a wrong name,
+   * type or value.
+   */
+  constructor(callback: DeliveryCallback<T>, options?: EventBusOptions<T>) {
+    if (typeof callback !== "function") {
+      throw new InvalidOptionError(
+        "callback",
+        `The callback is ${callback === null ? "null" : `of type ${typeof callback}`}, but it must be a function that sends a batch`,
+      );
+    }
+    const { key, onDrop, ...checked } = checkOptions<T>(options);
+    try {
+      this.#core = createBus(checked);
+    } catch (error) {
+      throw brokenRule(error);
+    }
+    const format = checked.format ?? "ndjson";
+    this.#isNdjson = format === "ndjson";
+    this.#failsProducer = checked.backpressure === "fail-producer";
+    // One shard takes every event, whatever its key.
+    this.#routes = (checked.shards ?? 1) > 1;
+    this.#key = key;
+    this.#maxEventBytes = this.#core.max_event_bytes();
+    this.#losses = new LossReporter(this.#core, onDrop);
+    this.#pump = new Pump<T>(this.#core, {
+      callback,
+      format,
+      timeoutMs: checked.timeoutMs ?? 10_000,
+      beforePoll: () => this.#intake.cross(),
+      afterPoll: () => this.#afterPoll(),
+      onAbandoned: (reason, batch: CoreBatch<T>) => this.#losses.abandoned(reason, batch),
+    });
+    this.#intake = new Intake(this.#core, () => this.#pump.schedule());
+  }
+
+  readonly #routes: boolean;
+
+  /**
+   * Offers an event. It is serialised now: later changes to it do not show.
+   *
+   * @returns whether it was accepted.
+   * @throws {InvalidEventError} if JSON cannot hold it, or its key is not a well-formed string.
+   * @throws {EventTooLargeError} if it has more than `maxEventBytes` bytes.
+   * @throws {BackpressureError} if there is no room and `backpressure` is `"fail-producer"`.
+   */
+  ingest(event: T, options?: IngestOptions): boolean {
+    if (this.#lastStats !== undefined) return this.#refuseAfterClose();
+    let text: string;
+    let key: string | undefined;
+    try {
+      text = serialize(event);
+      key = this.#keyOf(event, options);
+    } catch (error) {
+      throw this.#invalid(error);
+    }
+    return this.#accepted(this.#intake.offer(text, key));
+  }
+
+  /**
+   * Offers an event that is one JSON text already. It is not parsed; in format `"ndjson"` it must
+   * not hold a newline. Without a `key` it is routed by its own bytes.
+   *
+   * @returns whether it was accepted.
+   * @throws as {@linkcode ingest}.
+   */
+  ingestRaw(payload: string | Uint8Array, options?: IngestOptions): boolean {
+    if (this.#lastStats !== undefined) return this.#refuseAfterClose();
+    let key: string | undefined;
+    try {
+      if (typeof payload === "string") validText(payload);
+      else if (!(payload instanceof Uint8Array)) {
+        throw new InvalidEventError("A raw event must be a string or a Uint8Array");
+      }
+      key = this.#routes ? validKey(options?.key) : undefined;
+    } catch (error) {
+      throw this.#invalid(error);
+    }
+    if (typeof payload === "string") {
+      if (payload !== "" && !(this.#isNdjson && payload.includes("\n"))) {
+        return this.#accepted(this.#intake.offer(payload, key));
+      }
+      this.#intake.cross();
+      return this.#pushed(this.#intake.pushUnchecked(payload, key));
+    }
+    this.#intake.cross();
+    return this.#pushed(this.#intake.pushBytes(payload, key));
+  }
+
+  /**
+   * Offers events in order, each as {@linkcode ingest} would, but without throwing: what is invalid
+   * or too large counts as rejected.
+   */
+  ingestBatch(events: Iterable<T>, options?: IngestOptions): {
+    accepted: number;
+    rejected: number;
+  } {
+    let accepted = 0;
+    let rejected = 0;
+    for (const event of events) {
+      let isAccepted = false;
+      try {
+        isAccepted = this.ingest(event, options);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+      }
+      if (isAccepted) accepted++;
+      else rejected++;
+    }
+    return { accepted, rejected };
+  }
+
+  /**
+   * Offers an event, and says where it went or why it was refused. Slower than
+   * {@linkcode ingest}. It never throws for a refusal.
+   */
+  ingestWithReceipt(event: T, options?: IngestOptions): Receipt {
+    if (this.#lastStats !== undefined) {
+      this.#refuseAfterClose();
+      return { rejected: "closed" };
+    }
+    let text: string;
+    let key: string | undefined;
+    try {
+      text = serialize(event);
+      key = this.#keyOf(event, options);
+    } catch (error) {
+      this.#invalid(error);
+      return { rejected: "invalid" };
+    }
+    this.#intake.cross();
+    const code = this.#intake.push(text, key);
+    this.#pump.schedule();
+    if (code < 0) return { rejected: reasonOf(code) };
+    return { shard: code, timestamp: this.#core.last_timestamp() };
+  }
+
+  /**
+   * Resolves when there is room: no shard is in its last quarter, and an event of `maxEventBytes`
+   * would fit.
+   *
+   * @throws {ClosedError} if the bus is closed first.
+   */
+  async ready(): Promise<void> {
+    if (this.#closing !== undefined) throw new ClosedError();
+    this.#intake.cross();
+    if (this.#core.is_ready()) return;
+    this.#pump.schedule();
+    await new Promise<void>((resolve, reject) => {
+      this.#wait({
+        check: () => this.#core.is_ready() && (resolve(), true),
+        close: () => reject(new ClosedError()),
+      });
+    });
+  }
+
+  /**
+   * Sends what is in the bus now without waiting for size or time, and resolves when all of it is
+   * settled, what was in flight included. Events that come later are not waited for. Flushes may
+   * overlap.
+   *
+   * @throws the reason of `signal`, if it is aborted first.
+   */
+  async flush(options: WaitOptions = {}): Promise<FlushReport> {
+    if (this.#closing !== undefined) return this.#closing;
+    return this.#flush(options);
+  }
+
+  async #flush({ timeoutMs, signal }: WaitOptions): Promise<FlushReport> {
+    checkTimeout(timeoutMs);
+    signal?.throwIfAborted();
+    this.#intake.cross();
+    const flush = this.#core.begin_flush();
+    this.#pump.schedule();
+    const report = (timedOut: boolean): FlushReport => ({
+      ...this.#core.flush_report(flush),
+      timedOut,
+    });
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let onAbort: (() => void) | undefined;
+    try {
+      return await new Promise<FlushReport>((resolve, reject) => {
+        const waiter: Waiter = {
+          check: () => {
+            const now = report(false);
+            return now.pending === 0 && (resolve(now), true);
+          },
+          // `close` settles everything before it lets go of the core.
+          close: () => resolve(report(false)),
+        };
+        this.#wait(waiter);
+        const stop = (settle: () => void) => {
+          if (this.#stopWaiting(waiter)) settle();
+        };
+        if (timeoutMs !== undefined) {
+          timer = setTimeout(() => stop(() => resolve(report(true))), timeoutMs);
+        }
+        onAbort = () => stop(() => reject(signal?.reason));
+        signal?.addEventListener("abort", onAbort, { once: true });
+      });
+    } finally {
+      clearTimeout(timer);
+      if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
+      if (this.#lastStats === undefined) this.#core.end_flush(flush);
+    }
+  }
+
+  /** Resolves when all callbacks that run now have settled. Starts none. */
+  async settled(): Promise<void> {
+    await this.#pump.settled();
+  }
+
+  /**
+   * Takes batches out of the bus, now: they are the caller's to send, and count as `drained`. For
+   * the last moment of a page or process. What is in flight stays in flight.
+   *
+   * @param options `maxBytes`: most bytes of all bodies together. Default: no limit.
+   */
+  drain({ maxBytes = Number.POSITIVE_INFINITY }: { readonly maxBytes?: number } = {}): Batch<T>[] {
+    if (!(maxBytes >= 0)) {
+      throw new InvalidOptionError(
+        "maxBytes",
+        `\`maxBytes\` is ${maxBytes}, but it must be a number of bytes`,
+      );
+    }
+    return this.#lastStats === undefined ? this.#pump.drain(maxBytes) : [];
+  }
+
+  /** Where every event is. Works after `close()` as well. */
+  stats(): BusStats {
+    if (this.#lastStats !== undefined) {
+      const { offered, rejected, ...rest } = this.#lastStats;
+      const closed = rejected.closed + this.#offeredAfterClose;
+      return {
+        ...rest,
+        offered: offered + this.#offeredAfterClose,
+        rejected: { ...rejected, closed },
+      };
+    }
+    this.#intake.cross();
+    return this.#core.stats() as BusStats;
+  }
+
+  /**
+   * Refuses new events, flushes, aborts what still runs when the time is up, gives up the rest (it
+   * goes to `onDrop` and counts as `abandoned.shutdown`), and frees the memory. Further calls
+   * wait for the same end.
+   *
+   * @param options `timeoutMs`: how long the flush may take; default 10000. `signal`: ends it
+   * early.
+   */
+  async close({
+    timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS,
+    signal,
+  }: WaitOptions = {}): Promise<FlushReport> {
+    checkTimeout(timeoutMs);
+    this.#closing ??= this.#close(timeoutMs, signal);
+    return this.#closing;
+  }
+
+  async #close(timeoutMs: number, signal: AbortSignal | undefined): Promise<FlushReport> {
+    this.#intake.cross();
+    this.#core.close();
+    this.#intake.look();
+    const flush = this.#core.begin_flush();
+    let timedOut = true;
+    try {
+      ({ timedOut } = await this.#flush(
+        signal === undefined ? { timeoutMs } : { timeoutMs, signal },
+      ));
+    } catch {
+      // Aborted: as if the time were up.
+    }
+    this.#pump.stop();
+    const report = { ...this.#core.flush_report(flush), timedOut };
+    for (const waiter of this.#waiters) waiter.close();
+    this.#waiters.clear();
+    this.#lastStats = this.#core.stats() as BusStats;
+    this.#core.free();
+    return report;
+  }
+
+  /** `close()` at the end of an `await using` scope. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #keyOf(event: T, options: IngestOptions | undefined): string | undefined {
+    if (!this.#routes) return undefined;
+    return validKey(options?.key ?? this.#key?.(event));
+  }
+
+  /** Counts an event that cannot be serialised, and returns the error that says so. */
+  #invalid(error: unknown): InvalidEventError {
+    this.#intake.cross();
+    this.#core.refuse_invalid();
+    this.#pump.schedule();
+    if (error instanceof InvalidEventError) return error;
+    const message = error instanceof Error ? error.message : String(error);
+    return new InvalidEventError(`The event cannot be written as JSON: ${message}`, {
+      cause: error,
+    });
+  }
+
+  #accepted(code: number): boolean {
+    return code === PARKED || this.#pushed(code);
+  }
+
+  /** What came of an event that has crossed. */
+  #pushed(code: number): boolean {
+    this.#pump.schedule();
+    if (code >= 0) return true;
+    switch (code) {
+      case Refusal.full:
+        if (this.#failsProducer) throw new BackpressureError();
+        return false;
+      case Refusal.oversize:
+        throw new EventTooLargeError(this.#maxEventBytes);
+      case Refusal.invalid:
+        throw new InvalidEventError(
+          'A raw event must not be empty, nor hold a newline in format "ndjson"',
+        );
+      default:
+        reasonOf(code);
+        return false;
+    }
+  }
+
+  #refuseAfterClose(): false {
+    this.#offeredAfterClose++;
+    return false;
+  }
+
+  #wait(waiter: Waiter): void {
+    this.#waiters.add(waiter);
+    this.#pump.setAwaited(true);
+  }
+
+  #stopWaiting(waiter: Waiter): boolean {
+    const waited = this.#waiters.delete(waiter);
+    this.#pump.setAwaited(this.#waiters.size > 0);
+    return waited;
+  }
+
+  #afterPoll(): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.check()) this.#stopWaiting(waiter);
+    }
+    this.#losses.report();
+  }
+}
+
+function reasonOf(code: number): RejectReason {
+  const reason = REASONS[code];
+  if (reason === undefined) throw new Error(`The core refused a call of shardbus's own (${code})`);
+  return reason;
+}
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof InvalidEventError ||
+  error instanceof EventTooLargeError ||
+  error instanceof BackpressureError;
+
+function checkTimeout(timeoutMs: number | undefined): void {
+  if (timeoutMs === undefined || (timeoutMs >= 0 && timeoutMs < 2 ** 31)) return;
+  throw new InvalidOptionError(
+    "timeoutMs",
+    `\`timeoutMs\` is ${timeoutMs}, but it must be a number of milliseconds from 0 to ${2 ** 31 - 1}`,
+  );
+}

@@ -1,0 +1,166 @@
+import { sharedScratch } from "./scratch.js";
+import { type CoreBus, Refusal } from "./wasm.js";
+
+/** Events that cross into wasm in one go, at most. */
+const MAX_PARKED = 64;
+
+/** Characters that cross in one go, at most: they fit into the scratch as ASCII. */
+const MAX_PARKED_CHARS = 32 << 10;
+
+/** What {@linkcode Intake.offer} returns for an event that waits to cross: it is accepted. */
+export const PARKED = 65_536;
+
+/**
+ * Brings serialised events into the core.
+ *
+ * Crossing into wasm costs more than a short event, so events are parked as strings and cross
+ * together. Nobody can tell: an event is parked only while every shard has room for all that is
+ * parked, so that its acceptance is certain whatever its hash; and all that is parked crosses, in
+ * order, before anything else reads or changes the bus.
+ */
+export class Intake {
+  readonly #scratch = sharedScratch();
+  readonly #raw = this.#scratch.raw;
+  readonly #core: CoreBus;
+  readonly #handle: number;
+  readonly #maxEventBytes: number;
+  readonly #onParked: () => void;
+  #texts: string[] = [];
+  #keys: (string | undefined)[] = [];
+  #keyed = 0;
+  #chars = 0;
+  /** What the core accepts with certainty, less what is parked. */
+  #roomEvents = 0;
+  #roomBytes = 0;
+
+  /** `onParked` is called when an event is parked and none was. */
+  constructor(core: CoreBus, onParked: () => void) {
+    this.#core = core;
+    this.#handle = core.handle();
+    this.#maxEventBytes = core.max_event_bytes();
+    this.#onParked = onParked;
+    this.look();
+  }
+
+  /** Offers one line of JSON. Returns {@linkcode PARKED}, or what {@linkcode push} returns. */
+  offer(text: string, key: string | undefined): number {
+    // UTF-8 has at most three bytes for one UTF-16 unit.
+    const bytes = text.length * 3;
+    const chars = text.length + (key === undefined ? 0 : key.length);
+    if (!this.#fits(bytes, chars)) {
+      this.cross();
+      if (!this.#fits(bytes, chars)) return this.push(text, key);
+    }
+    if (this.#texts.length === 0) this.#onParked();
+    this.#texts.push(text);
+    this.#keys.push(key);
+    if (key !== undefined) this.#keyed++;
+    this.#chars += chars;
+    this.#roomEvents--;
+    this.#roomBytes -= bytes;
+    return PARKED;
+  }
+
+  #fits(bytes: number, chars: number): boolean {
+    return (
+      this.#texts.length < MAX_PARKED &&
+      this.#chars + chars <= MAX_PARKED_CHARS &&
+      this.#roomEvents > 0 &&
+      bytes <= this.#roomBytes &&
+      bytes <= this.#maxEventBytes
+    );
+  }
+
+  /** Brings in everything that is parked. */
+  cross(): void {
+    const texts = this.#texts;
+    if (texts.length === 0) return;
+    const keys = this.#keys;
+    const keyed = this.#keyed;
+    this.#texts = [];
+    this.#keys = [];
+    this.#keyed = 0;
+    this.#chars = 0;
+    const accepted = this.#crossTogether(texts, keys, keyed) ?? this.#crossOneByOne(texts, keys);
+    this.look();
+    if (accepted !== texts.length) {
+      throw new Error(`${texts.length} events were certain to be accepted, ${accepted} were`);
+    }
+  }
+
+  /** Returns how many were accepted; `undefined`, with nothing done, if this way is not open. */
+  #crossTogether(
+    texts: string[],
+    keys: (string | undefined)[],
+    keyed: number,
+  ): number | undefined {
+    // Lengths in characters are lengths in bytes only in ASCII.
+    const text = texts.join("");
+    if ((keyed !== 0 && keyed !== texts.length) || !this.#scratch.writeAscii(text, 0)) {
+      return undefined;
+    }
+    if (keyed !== 0 && !this.#scratch.writeAscii(keys.join(""), text.length)) return undefined;
+    const lengths = this.#scratch.lengths();
+    const count = texts.length;
+    for (let i = 0; i < count; i++) lengths[i] = (texts[i] as string).length;
+    if (keyed !== 0) {
+      for (let i = 0; i < count; i++) lengths[count + i] = (keys[i] as string).length;
+    }
+    this.#raw.set_clock(this.#handle, Date.now());
+    return this.#raw.push_many(this.#handle, count, keyed === 0 ? 0 : 1);
+  }
+
+  #crossOneByOne(texts: string[], keys: (string | undefined)[]): number {
+    let accepted = 0;
+    for (let i = 0; i < texts.length; i++) {
+      if (this.#push(texts[i] as string, keys[i], 1) >= 0) accepted++;
+    }
+    return accepted;
+  }
+
+  /**
+   * Offers one line of JSON, now. Returns its shard, or a {@linkcode Refusal}. What is parked must
+   * have crossed.
+   */
+  push(text: string, key: string | undefined): number {
+    return this.#looking(this.#push(text, key, 1));
+  }
+
+  /** {@linkcode push} for text that the core must look into. */
+  pushUnchecked(text: string, key: string | undefined): number {
+    return this.#looking(this.#push(text, key, 0));
+  }
+
+  /** {@linkcode push} for bytes that the core must look into. */
+  pushBytes(bytes: Uint8Array, key: string | undefined): number {
+    if (!this.#scratch.writeBytes(bytes, this.#maxEventBytes)) return this.#refuseOversize();
+    return this.#looking(this.#pushWritten(bytes.length, key, 0));
+  }
+
+  #push(text: string, key: string | undefined, line: 0 | 1): number {
+    const length = this.#scratch.writeText(text, 0, this.#maxEventBytes);
+    return length < 0 ? this.#refuseOversize() : this.#pushWritten(length, key, line);
+  }
+
+  #refuseOversize(): number {
+    this.#core.refuse_oversize();
+    return Refusal.oversize;
+  }
+
+  #pushWritten(length: number, key: string | undefined, line: 0 | 1): number {
+    const keyLength = key === undefined ? -1 : this.#scratch.writeText(key, length, key.length * 3);
+    this.#raw.set_clock(this.#handle, Date.now());
+    return this.#raw.push(this.#handle, length, keyLength, line);
+  }
+
+  #looking(code: number): number {
+    this.look();
+    return code;
+  }
+
+  /** Asks the core anew what it accepts with certainty. Nothing may be parked. */
+  look(): void {
+    this.#roomEvents = this.#raw.room_events(this.#handle) >>> 0;
+    this.#roomBytes = this.#raw.room_bytes(this.#handle) >>> 0;
+  }
+}

@@ -1,0 +1,295 @@
+import type { Batch } from "./batch.js";
+import { InvalidOptionError } from "./errors/invalid-option-error.js";
+
+/** What happens to an event when there is no room for it. */
+export type Backpressure =
+  /** The new event is accepted, and the oldest events of its shard are evicted until it fits. */
+  | "drop-oldest"
+  /** The new event is refused: `ingest` returns false. */
+  | "drop-newest"
+  /** The new event is refused: `ingest` throws a `BackpressureError`. */
+  | "fail-producer"
+  /** In its last quarter a shard admits one arrival in `sample`; once full, none. */
+  | { readonly sample: number };
+
+/** Why an event was refused. */
+export type RejectReason = "full" | "sampled" | "unrouted" | "oversize" | "invalid" | "closed";
+
+/** Why events were lost: refused, evicted, or given up. */
+export type DropReason = RejectReason | "evicted" | "retries" | "permanent" | "shutdown";
+
+/** Events that were lost. */
+export interface Drop<T = unknown> {
+  readonly reason: DropReason;
+  /** How many since the last report of this reason. */
+  readonly count: number;
+  /** The events themselves, where they were in a batch that was given up. */
+  readonly batch?: Batch<T>;
+}
+
+/** What the callback gets beside the batch. */
+export interface DeliveryContext {
+  /** Aborted when the attempt has taken `timeoutMs`, or when the bus closes. Pass it to `fetch`. */
+  readonly signal: AbortSignal;
+  /** 1 for the batch's first attempt. */
+  readonly attempt: number;
+  /** Whether the page is about to go away: pass it to `fetch`. */
+  readonly keepalive: boolean;
+}
+
+/**
+ * Sends a batch. What it returns is awaited; unless it throws or rejects, the batch is delivered.
+ * Throw a `DeliveryError` to say whether and when to try again; any other error is retried.
+ */
+export type DeliveryCallback<T = unknown> = (
+  batch: Batch<T>,
+  context: DeliveryContext,
+) => unknown;
+
+/** How large a batch may grow and how long it may wait. */
+export interface BatchOptions {
+  /**
+   * A batch of this many events may leave.
+   * @default 100, or `maxSize` if that is less
+   */
+  readonly minSize?: number;
+  /**
+   * Most events in a batch.
+   * @default 1000
+   */
+  readonly maxSize?: number;
+  /**
+   * Most bytes in a batch's body.
+   * @default 262144 (256 KiB)
+   */
+  readonly maxBytes?: number;
+  /**
+   * A batch leaves when its oldest event has waited this long, in milliseconds.
+   * @default 1000
+   */
+  readonly maxDelayMs?: number;
+  /**
+   * Whether the size at which a batch leaves follows the rate of events, between `minSize` and
+   * `maxSize`. If not, it is `maxSize`.
+   * @default true
+   */
+  readonly adaptive?: boolean;
+  /**
+   * How far back events count for their rate, in milliseconds.
+   * @default 100
+   */
+  readonly velocityWindowMs?: number;
+}
+
+/** How often, and after which pauses, a batch that failed is sent again. */
+export interface RetryOptions {
+  /**
+   * Attempts in all, the first included.
+   * @default 5
+   */
+  readonly attempts?: number;
+  /**
+   * The pause before the second attempt is random between zero and this, in milliseconds; the bound
+   * doubles with every further attempt.
+   * @default 200
+   */
+  readonly minDelayMs?: number;
+  /**
+   * Where the doubling stops, in milliseconds.
+   * @default 30000
+   */
+  readonly maxDelayMs?: number;
+}
+
+/** Options of an `EventBus`. */
+export interface EventBusOptions<T = unknown> {
+  /**
+   * Ordered lanes; each has its own batch in flight.
+   * @default 1
+   */
+  readonly shards?: number;
+  /**
+   * Slots per shard, a power of two from 2 to 16777216; one stays free. Memory grows as they fill.
+   * @default 65536
+   */
+  readonly capacity?: number;
+  /**
+   * Most bytes of events held: waiting, in flight and to be retried, in all shards together.
+   * @default 8388608 (8 MiB)
+   */
+  readonly maxBytes?: number;
+  /**
+   * Most bytes of one event, as UTF-8.
+   * @default 262144 (256 KiB), or less where `batch.maxBytes` or `maxBytes` is less
+   */
+  readonly maxEventBytes?: number;
+  /**
+   * What happens to an event when there is no room for it.
+   * @default "drop-oldest"
+   */
+  readonly backpressure?: Backpressure;
+  /**
+   * Routes events: those with the same key are delivered in order. Without a key, events are spread
+   * by their content.
+   */
+  readonly key?: (event: T) => string | null | undefined;
+  /**
+   * How a batch's body is put together: one event a line, or one JSON array.
+   * @default "ndjson"
+   */
+  readonly format?: "ndjson" | "json";
+  /**
+   * When batches leave: by size and time, or only inside `flush()`.
+   * @default "auto"; in Cloudflare Workers "manual"
+   */
+  readonly scheduler?: "auto" | "manual";
+  readonly batch?: BatchOptions;
+  readonly retry?: RetryOptions;
+  /**
+   * How long one attempt may take, in milliseconds. Then its `signal` is aborted and it counts as
+   * failed.
+   * @default 10000
+   */
+  readonly timeoutMs?: number;
+  /**
+   * Told of every loss, at most once a turn of the event loop for each reason. Without it, the
+   * first loss is a `console.warn`.
+   */
+  readonly onDrop?: (drop: Drop<T>) => void;
+}
+
+let defaultScheduler: "auto" | "manual" = "auto";
+
+/** Sets the `scheduler` of buses that do not say. */
+export function setDefaultScheduler(scheduler: "auto" | "manual"): void {
+  defaultScheduler = scheduler;
+}
+
+type Check = (value: unknown) => string | undefined;
+
+const integer =
+  (max: number): Check =>
+  (value) =>
+    Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max
+      ? undefined
+      : `must be a whole number from 0 to ${max}`;
+
+// The core counts sizes in 32 bits on wasm.
+const size = integer(2 ** 32 - 1);
+
+// As nanoseconds, a year is far from 2^53.
+const milliseconds: Check = (value) =>
+  typeof value === "number" && value >= 0 && value <= 31_536_000_000
+    ? undefined
+    : "must be a number of milliseconds from 0 to 31536000000 (a year)";
+
+const oneOf =
+  (...names: string[]): Check =>
+  (value) =>
+    names.includes(value as string)
+      ? undefined
+      : `must be one of ${names.map((name) => JSON.stringify(name)).join(", ")}`;
+
+const callable: Check = (value) =>
+  typeof value === "function" ? undefined : "must be a function";
+
+const backpressure: Check = (value) => {
+  const isSample =
+    isRecord(value) && Object.keys(value).join() === "sample" && size(value.sample) === undefined;
+  return isSample || oneOf("drop-oldest", "drop-newest", "fail-producer")(value) === undefined
+    ? undefined
+    : 'must be "drop-oldest", "drop-newest", "fail-producer" or { sample: n }';
+};
+
+type Schema = { readonly [name: string]: Check | Schema };
+
+const schema: Schema = {
+  shards: integer(65_535),
+  capacity: size,
+  maxBytes: integer(Number.MAX_SAFE_INTEGER),
+  maxEventBytes: size,
+  backpressure,
+  key: callable,
+  format: oneOf("ndjson", "json"),
+  scheduler: oneOf("auto", "manual"),
+  batch: {
+    minSize: size,
+    maxSize: size,
+    maxBytes: size,
+    maxDelayMs: milliseconds,
+    adaptive: (value) => (typeof value === "boolean" ? undefined : "must be true or false"),
+    velocityWindowMs: milliseconds,
+  },
+  retry: { attempts: size, minDelayMs: milliseconds, maxDelayMs: milliseconds },
+  timeoutMs: milliseconds,
+  onDrop: callable,
+};
+
+/**
+ * Checks names and types, and copies what was given. What values mean is the core's to judge; it
+ * takes the copy, where nothing can throw and nothing is of a wrong type.
+ */
+export function checkOptions<T>(options: unknown): EventBusOptions<T> & {
+  readonly scheduler: "auto" | "manual";
+} {
+  const checked = checkGroup(options ?? {}, schema, "");
+  return { scheduler: defaultScheduler, ...checked };
+}
+
+function checkGroup(options: unknown, schema: Schema, path: string): Record<string, unknown> {
+  if (!isRecord(options)) {
+    const name = path.slice(0, -1) || "options";
+    throw new InvalidOptionError(name, `\`${name}\` is ${show(options)}, but it must be an object`);
+  }
+  const copy: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const rule = Object.hasOwn(schema, name) ? schema[name] : undefined;
+    if (rule === undefined) {
+      throw new InvalidOptionError(
+        path + name,
+        `\`${path}${name}\` is not an option; there are ${Object.keys(schema).join(", ")}`,
+      );
+    }
+    if (typeof rule === "object") {
+      copy[name] = checkGroup(value, rule, `${path}${name}.`);
+      continue;
+    }
+    const broken = rule(value);
+    if (broken !== undefined) {
+      throw new InvalidOptionError(
+        path + name,
+        `\`${path}${name}\` is ${show(value)}, but it ${broken}`,
+      );
+    }
+    copy[name] = value;
+  }
+  return copy;
+}
+
+/** The core's error, in the names that the user wrote: `batch.max_delay` is `batch.maxDelayMs`. */
+export function brokenRule(error: unknown): unknown {
+  if (!isRecord(error) || typeof error.field !== "string" || typeof error.rule !== "string") {
+    return error;
+  }
+  const name = camelCase(error.field);
+  const rule = error.rule.replaceAll(/`([^`]+)`/g, (_, field: string) => `\`${camelCase(field)}\``);
+  return new InvalidOptionError(name, `\`${name}\` is ${error.value}, but it ${rule}`);
+}
+
+const camelCase = (field: string): string =>
+  field
+    .replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
+    .replace(/(delay|window|timeout)$/i, "$1Ms");
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+/** A value, short, for a message. */
+function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
+  if (typeof value === "bigint") return `${value}n`;
+  if (isRecord(value)) return Array.isArray(value) ? "an array" : "an object";
+  return typeof value === "function" ? "a function" : String(value);
+}

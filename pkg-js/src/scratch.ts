@@ -1,0 +1,97 @@
+import { type RawExports, rawExports } from "./wasm.js";
+
+const encoder = new TextEncoder();
+
+/**
+ * The buffer in wasm memory that events come in through. There is one for all buses, and nothing
+ * stays in it between two calls.
+ */
+export class Scratch {
+  readonly raw: RawExports;
+  #bytes = new Uint8Array(0);
+  #lengths = new Uint32Array(0);
+
+  constructor(raw: RawExports) {
+    this.raw = raw;
+  }
+
+  /** How many bytes fit before the buffer must grow. */
+  get length(): number {
+    return this.#view().length;
+  }
+
+  /**
+   * Writes `text` as UTF-8 at `offset`. Returns how many bytes it has, or -1 if `max` bytes do not
+   * hold it all.
+   */
+  writeText(text: string, offset: number, max: number): number {
+    const end = Math.min(offset + max, offset + text.length * 3);
+    let view = this.#view();
+    // Most text is ASCII: try the room there is before making room for the worst case.
+    if (end > view.length && offset + text.length > view.length) view = this.#reserve(end);
+    let { read, written } = encoder.encodeInto(text, offset === 0 ? view : view.subarray(offset));
+    if (read < text.length && end > view.length) {
+      ({ read, written } = encoder.encodeInto(text, this.#reserve(end).subarray(offset)));
+    }
+    return read < text.length || written > max ? -1 : written;
+  }
+
+  /**
+   * Writes texts that are all ASCII one after another at `offset`, given their concatenation.
+   * Returns false, with no harm done, if it is not all ASCII.
+   */
+  writeAscii(text: string, offset: number): boolean {
+    const view = this.#view();
+    const { read, written } = encoder.encodeInto(
+      text,
+      offset === 0 ? view : view.subarray(offset),
+    );
+    return read === text.length && written === text.length;
+  }
+
+  /** Writes bytes at the beginning. Returns false if they are more than `max`. */
+  writeBytes(bytes: Uint8Array, max: number): boolean {
+    if (bytes.length > max) return false;
+    const view = bytes.length > this.length ? this.#reserve(bytes.length) : this.#view();
+    view.set(bytes);
+    return true;
+  }
+
+  /** The table of lengths. */
+  lengths(): Uint32Array {
+    if (this.#lengths.byteLength === 0) {
+      const { raw } = this;
+      this.#lengths = new Uint32Array(raw.memory.buffer, raw.lengths_ptr(), raw.lengths_len());
+    }
+    return this.#lengths;
+  }
+
+  /**
+   * The buffer, looked at anew if the memory has grown since: a detached view has no length, and
+   * `encodeInto` writes nothing into it without a word.
+   */
+  #view(): Uint8Array<ArrayBuffer> {
+    if (this.#bytes.byteLength === 0) {
+      const { raw } = this;
+      const buffer = raw.memory.buffer as ArrayBuffer;
+      this.#bytes = new Uint8Array(buffer, raw.scratch_ptr(), raw.scratch_len());
+    }
+    return this.#bytes;
+  }
+
+  #reserve(length: number): Uint8Array<ArrayBuffer> {
+    if (this.raw.reserve(length) === 0) throw new RangeError("WebAssembly memory is exhausted");
+    // The buffer may have moved within memory that did not grow.
+    this.#bytes = new Uint8Array(0);
+    return this.#view();
+  }
+}
+
+let scratch: Scratch | undefined;
+
+/** The scratch of the loaded module. */
+export function sharedScratch(): Scratch {
+  const raw = rawExports();
+  scratch ??= new Scratch(raw);
+  return scratch;
+}

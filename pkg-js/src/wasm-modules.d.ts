@@ -1,0 +1,13 @@
+// How the runtimes with a condition of their own hand out `bus.wasm`.
+
+/** workerd: the namespace's default export is the compiled module. */
+declare module "*.wasm" {
+  const module: WebAssembly.Module;
+  export default module;
+}
+
+/** Vercel's edge runtime: the same, asked for by a query. */
+declare module "*.wasm?module" {
+  const module: WebAssembly.Module;
+  export default module;
+}
