@@ -202,13 +202,9 @@ impl EventBus {
     /// # Errors
     ///
     /// The reason for the refusal, which is counted.
-    pub fn ingest(
-        &self,
-        payload: &[u8],
-        key: Option<&[u8]>,
-    ) -> Result<(u16, u64), IngestionError> {
-        let breaks_body =
-            payload.is_empty() || (self.config.format == Format::Ndjson && payload.contains(&b'\n'));
+    pub fn ingest(&self, payload: &[u8], key: Option<&[u8]>) -> Result<(u16, u64), IngestionError> {
+        let breaks_body = payload.is_empty()
+            || (self.config.format == Format::Ndjson && payload.contains(&b'\n'));
         if breaks_body && !self.is_closed() {
             self.refuse_invalid();
             return Err(IngestionError::Invalid);
@@ -272,9 +268,10 @@ impl EventBus {
         let budget = self.manager.budget();
         let fits = budget.held() + self.config.max_event_bytes as u64 <= budget.max();
         let below_high_water = || {
-            self.manager.shards().iter().all(|shard| {
-                shard.enter().is_some_and(|shard| shard.len() < shard.high_water())
-            })
+            self.manager
+                .shards()
+                .iter()
+                .all(|shard| shard.enter().is_some_and(|shard| shard.len() < shard.high_water()))
         };
         !self.is_closed() && fits && below_high_water()
     }
@@ -372,13 +369,14 @@ impl EventBus {
         let Ok(delivery) = self.delivery.lock() else { return BusStats::default() };
         let manager = self.manager.stats();
         let sent = delivery.stats();
+        // Each shard is seen once: with threads, sums over two looks at it need not add up.
         let shards: Vec<_> = delivery.lanes().iter().map(shard_info).collect();
         BusStats {
             offered: self.offered.get(),
-            accepted: manager.events_ingested,
+            accepted: shards.iter().map(|shard| shard.accepted).sum(),
             rejected: self.rejected(&manager),
             delivered: sent.events_delivered,
-            evicted: manager.events_evicted,
+            evicted: shards.iter().map(|shard| shard.evicted).sum(),
             abandoned: abandoned(&sent),
             drained: sent.events_drained,
             pending: shards.iter().map(|shard| shard.pending).sum(),

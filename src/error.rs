@@ -19,7 +19,9 @@ pub enum IngestionError {
     #[error("the bus is closed; create a new one to send more events")]
     ShuttingDown,
     /// The event is larger than the bus allows.
-    #[error("the event has {len} bytes and the limit is {max}; send less, or raise `max_event_bytes`")]
+    #[error(
+        "the event has {len} bytes and the limit is {max}; send less, or raise `max_event_bytes`"
+    )]
     Oversize {
         /// Bytes of the event.
         len: usize,

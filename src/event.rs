@@ -60,7 +60,10 @@ impl RawEvent {
     }
 
     /// Copies the text as it is, without looking into it.
-    #[expect(clippy::should_implement_trait, reason = "this cannot fail, and `FromStr` would say it can")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "this cannot fail, and `FromStr` would say it can"
+    )]
     #[must_use]
     pub fn from_str(text: &str) -> Self {
         Self::from_bytes(Bytes::copy_from_slice(text.as_bytes()))

@@ -6,17 +6,18 @@ export {
   type FlushReport,
   type IngestOptions,
   type Receipt,
-  type WaitOptions,
 } from "./event-bus.js";
 export type {
   Backpressure,
   BatchOptions,
   DeliveryCallback,
   DeliveryContext,
+  DrainOptions,
   Drop,
   DropReason,
   EventBusOptions,
   RejectReason,
   RetryOptions,
+  WaitOptions,
 } from "./options.js";
 export type { BusStats, ShardStats } from "./stats.js";

@@ -4,14 +4,19 @@ import { ClosedError } from "./errors/closed-error.js";
 import { EventTooLargeError } from "./errors/event-too-large-error.js";
 import { InvalidEventError } from "./errors/invalid-event-error.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
+import { PoisonedError } from "./errors/poisoned-error.js";
 import { Intake, PARKED } from "./intake.js";
 import { LossReporter } from "./loss-reporter.js";
 import {
   brokenRule,
+  checkDrainOptions,
   checkOptions,
+  checkWaitOptions,
   type DeliveryCallback,
+  type DrainOptions,
   type EventBusOptions,
   type RejectReason,
+  type WaitOptions,
 } from "./options.js";
 import { Pump } from "./pump.js";
 import { serialize, validKey, validText } from "./serialize.js";
@@ -32,13 +37,6 @@ export type Receipt =
       readonly timestamp: bigint;
     }
   | { readonly rejected: RejectReason };
-
-/** How long to wait. */
-export interface WaitOptions {
-  /** In milliseconds. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-}
 
 /** What became of everything that was in the bus when a flush began. */
 export interface FlushReport {
@@ -69,10 +67,12 @@ const REASONS: { readonly [code: number]: RejectReason } = {
 };
 
 interface Waiter {
-  /** Resolves or rejects whoever waits, if it is time. */
+  /** Resolves whoever waits, if it is time. */
   check(): boolean;
   /** The bus is closed. */
   close(): void;
+  /** What is waited for will not come. */
+  reject(error: unknown): void;
 }
 
 /**
@@ -136,6 +136,7 @@ export class EventBus<T = unknown> {
       beforePoll: () => this.#intake.cross(),
       afterPoll: () => this.#afterPoll(),
       onAbandoned: (reason, batch: CoreBatch<T>) => this.#losses.abandoned(reason, batch),
+      onFailure: (error) => this.#onFailure(error),
     });
     this.#intake = new Intake(this.#core, () => this.#pump.schedule());
   }
@@ -197,7 +198,10 @@ export class EventBus<T = unknown> {
    * Offers events in order, each as {@linkcode ingest} would, but without throwing: what is invalid
    * or too large counts as rejected.
    */
-  ingestBatch(events: Iterable<T>, options?: IngestOptions): {
+  ingestBatch(
+    events: Iterable<T>,
+    options?: IngestOptions,
+  ): {
     accepted: number;
     rejected: number;
   } {
@@ -254,8 +258,13 @@ export class EventBus<T = unknown> {
     this.#pump.schedule();
     await new Promise<void>((resolve, reject) => {
       this.#wait({
-        check: () => this.#core.is_ready() && (resolve(), true),
+        check: () => {
+          const isReady = this.#core.is_ready();
+          if (isReady) resolve();
+          return isReady;
+        },
         close: () => reject(new ClosedError()),
+        reject,
       });
     });
   }
@@ -267,13 +276,13 @@ export class EventBus<T = unknown> {
    *
    * @throws the reason of `signal`, if it is aborted first.
    */
-  async flush(options: WaitOptions = {}): Promise<FlushReport> {
+  async flush(options?: WaitOptions): Promise<FlushReport> {
+    const checked = checkWaitOptions(options);
     if (this.#closing !== undefined) return this.#closing;
-    return this.#flush(options);
+    return this.#flush(checked);
   }
 
   async #flush({ timeoutMs, signal }: WaitOptions): Promise<FlushReport> {
-    checkTimeout(timeoutMs);
     signal?.throwIfAborted();
     this.#intake.cross();
     const flush = this.#core.begin_flush();
@@ -289,14 +298,22 @@ export class EventBus<T = unknown> {
         const waiter: Waiter = {
           check: () => {
             const now = report(false);
-            return now.pending === 0 && (resolve(now), true);
+            const isSettled = now.pending === 0;
+            if (isSettled) resolve(now);
+            return isSettled;
           },
           // `close` settles everything before it lets go of the core.
           close: () => resolve(report(false)),
+          reject,
         };
         this.#wait(waiter);
         const stop = (settle: () => void) => {
-          if (this.#stopWaiting(waiter)) settle();
+          if (!this.#stopWaiting(waiter)) return;
+          try {
+            settle();
+          } catch (error) {
+            reject(error);
+          }
         };
         if (timeoutMs !== undefined) {
           timer = setTimeout(() => stop(() => resolve(report(true))), timeoutMs);
@@ -319,16 +336,9 @@ export class EventBus<T = unknown> {
   /**
    * Takes batches out of the bus, now: they are the caller's to send, and count as `drained`. For
    * the last moment of a page or process. What is in flight stays in flight.
-   *
-   * @param options `maxBytes`: most bytes of all bodies together. Default: no limit.
    */
-  drain({ maxBytes = Number.POSITIVE_INFINITY }: { readonly maxBytes?: number } = {}): Batch<T>[] {
-    if (!(maxBytes >= 0)) {
-      throw new InvalidOptionError(
-        "maxBytes",
-        `\`maxBytes\` is ${maxBytes}, but it must be a number of bytes`,
-      );
-    }
+  drain(options?: DrainOptions): Batch<T>[] {
+    const { maxBytes = Number.POSITIVE_INFINITY } = checkDrainOptions(options);
     return this.#lastStats === undefined ? this.#pump.drain(maxBytes) : [];
   }
 
@@ -355,25 +365,20 @@ export class EventBus<T = unknown> {
    * @param options `timeoutMs`: how long the flush may take; default 10000. `signal`: ends it
    * early.
    */
-  async close({
-    timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS,
-    signal,
-  }: WaitOptions = {}): Promise<FlushReport> {
-    checkTimeout(timeoutMs);
-    this.#closing ??= this.#close(timeoutMs, signal);
+  async close(options?: WaitOptions): Promise<FlushReport> {
+    const checked = checkWaitOptions(options);
+    this.#closing ??= this.#close({ timeoutMs: DEFAULT_CLOSE_TIMEOUT_MS, ...checked });
     return this.#closing;
   }
 
-  async #close(timeoutMs: number, signal: AbortSignal | undefined): Promise<FlushReport> {
+  async #close(options: WaitOptions): Promise<FlushReport> {
     this.#intake.cross();
     this.#core.close();
     this.#intake.look();
     const flush = this.#core.begin_flush();
     let timedOut = true;
     try {
-      ({ timedOut } = await this.#flush(
-        signal === undefined ? { timeoutMs } : { timeoutMs, signal },
-      ));
+      ({ timedOut } = await this.#flush(options));
     } catch {
       // Aborted: as if the time were up.
     }
@@ -393,7 +398,13 @@ export class EventBus<T = unknown> {
 
   #keyOf(event: T, options: IngestOptions | undefined): string | undefined {
     if (!this.#routes) return undefined;
-    return validKey(options?.key ?? this.#key?.(event));
+    let key: unknown = options?.key;
+    try {
+      key ??= this.#key?.(event);
+    } catch (cause) {
+      throw new InvalidEventError(`The \`key\` function threw: ${messageOf(cause)}`, { cause });
+    }
+    return validKey(key);
   }
 
   /** Counts an event that cannot be serialised, and returns the error that says so. */
@@ -402,8 +413,7 @@ export class EventBus<T = unknown> {
     this.#core.refuse_invalid();
     this.#pump.schedule();
     if (error instanceof InvalidEventError) return error;
-    const message = error instanceof Error ? error.message : String(error);
-    return new InvalidEventError(`The event cannot be written as JSON: ${message}`, {
+    return new InvalidEventError(`The event cannot be written as JSON: ${messageOf(error)}`, {
       cause: error,
     });
   }
@@ -454,6 +464,14 @@ export class EventBus<T = unknown> {
     }
     this.#losses.report();
   }
+
+  /** A dead module is told to everybody who waits or calls; anything else is a bug of ours. */
+  #onFailure(error: unknown): void {
+    for (const waiter of this.#waiters) waiter.reject(error);
+    this.#waiters.clear();
+    this.#pump.setAwaited(false);
+    if (!(error instanceof PoisonedError)) throw error;
+  }
 }
 
 function reasonOf(code: number): RejectReason {
@@ -462,15 +480,10 @@ function reasonOf(code: number): RejectReason {
   return reason;
 }
 
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
+
 const isRefusal = (error: unknown): boolean =>
   error instanceof InvalidEventError ||
   error instanceof EventTooLargeError ||
   error instanceof BackpressureError;
-
-function checkTimeout(timeoutMs: number | undefined): void {
-  if (timeoutMs === undefined || (timeoutMs >= 0 && timeoutMs < 2 ** 31)) return;
-  throw new InvalidOptionError(
-    "timeoutMs",
-    `\`timeoutMs\` is ${timeoutMs}, but it must be a number of milliseconds from 0 to ${2 ** 31 - 1}`,
-  );
-}

@@ -12,9 +12,7 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /** Calls `task` as a task of its own, so that others get their turn first. */
 export const yieldToLoop: (task: () => void) => void =
-  typeof setImmediate === "function"
-    ? (task) => setImmediate(task)
-    : (task) => setTimeout(task, 0);
+  typeof setImmediate === "function" ? (task) => setImmediate(task) : (task) => setTimeout(task, 0);
 
 /** One timer that can be set anew, and that keeps the process alive only if told to. */
 export class Alarm {

@@ -1,5 +1,5 @@
 import { sharedScratch } from "./scratch.js";
-import { type CoreBus, Refusal } from "./wasm.js";
+import { assertAlive, type CoreBus, Refusal } from "./wasm.js";
 
 /** Events that cross into wasm in one go, at most. */
 const MAX_PARKED = 64;
@@ -44,6 +44,7 @@ export class Intake {
 
   /** Offers one line of JSON. Returns {@linkcode PARKED}, or what {@linkcode push} returns. */
   offer(text: string, key: string | undefined): number {
+    assertAlive();
     // UTF-8 has at most three bytes for one UTF-16 unit.
     const bytes = text.length * 3;
     const chars = text.length + (key === undefined ? 0 : key.length);
@@ -89,11 +90,7 @@ export class Intake {
   }
 
   /** Returns how many were accepted; `undefined`, with nothing done, if this way is not open. */
-  #crossTogether(
-    texts: string[],
-    keys: (string | undefined)[],
-    keyed: number,
-  ): number | undefined {
+  #crossTogether(texts: string[], keys: (string | undefined)[], keyed: number): number | undefined {
     // Lengths in characters are lengths in bytes only in ASCII.
     const text = texts.join("");
     if ((keyed !== 0 && keyed !== texts.length) || !this.#scratch.writeAscii(text, 0)) {

@@ -29,12 +29,12 @@ export class LossReporter<T> {
     if (total === this.#reportedTotal) return;
     this.#reportedTotal = total;
     const { rejected, evicted } = this.#core.stats() as BusStats;
-    for (const [reason, count] of Object.entries({ ...rejected, evicted }) as [
-      DropReason,
-      number,
-    ][]) {
-      const news = count - (this.#reported[reason] ?? 0);
-      this.#reported[reason] = count;
+    const counts: Counts = { ...rejected, evicted };
+    const reported = this.#reported;
+    // Before anybody is told: a handler may lose events itself, and have them reported.
+    this.#reported = counts;
+    for (const [reason, count] of Object.entries(counts) as [DropReason, number][]) {
+      const news = count - (reported[reason] ?? 0);
       if (news > 0) this.#tell({ reason, count: news });
     }
   }
@@ -48,10 +48,13 @@ export class LossReporter<T> {
       );
       return;
     }
-    try {
-      this.#onDrop(drop);
-    } catch (error) {
+    this.#call(drop).catch((error) => {
       console.error("shardbus: the `onDrop` handler threw", error);
-    }
+    });
+  }
+
+  /** Async, so that a handler that throws is one that rejects. */
+  async #call(drop: Drop<T>): Promise<void> {
+    await this.#onDrop?.(drop);
   }
 }

@@ -41,10 +41,7 @@ export interface DeliveryContext {
  * Sends a batch. What it returns is awaited; unless it throws or rejects, the batch is delivered.
  * Throw a `DeliveryError` to say whether and when to try again; any other error is retried.
  */
-export type DeliveryCallback<T = unknown> = (
-  batch: Batch<T>,
-  context: DeliveryContext,
-) => unknown;
+export type DeliveryCallback<T = unknown> = (batch: Batch<T>, context: DeliveryContext) => unknown;
 
 /** How large a batch may grow and how long it may wait. */
 export interface BatchOptions {
@@ -158,6 +155,22 @@ export interface EventBusOptions<T = unknown> {
   readonly onDrop?: (drop: Drop<T>) => void;
 }
 
+/** How long to wait. */
+export interface WaitOptions {
+  /** In milliseconds. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What to take out of the bus. */
+export interface DrainOptions {
+  /**
+   * Most bytes of all bodies together.
+   * @default Infinity
+   */
+  readonly maxBytes?: number;
+}
+
 let defaultScheduler: "auto" | "manual" = "auto";
 
 /** Sets the `scheduler` of buses that do not say. */
@@ -190,12 +203,11 @@ const oneOf =
       ? undefined
       : `must be one of ${names.map((name) => JSON.stringify(name)).join(", ")}`;
 
-const callable: Check = (value) =>
-  typeof value === "function" ? undefined : "must be a function";
+const callable: Check = (value) => (typeof value === "function" ? undefined : "must be a function");
 
 const backpressure: Check = (value) => {
   const isSample =
-    isRecord(value) && Object.keys(value).join() === "sample" && size(value.sample) === undefined;
+    isRecord(value) && "sample" in checkGroup(value, { sample: size }, "backpressure.");
   return isSample || oneOf("drop-oldest", "drop-newest", "fail-producer")(value) === undefined
     ? undefined
     : 'must be "drop-oldest", "drop-newest", "fail-producer" or { sample: n }';
@@ -224,6 +236,33 @@ const schema: Schema = {
   timeoutMs: milliseconds,
   onDrop: callable,
 };
+
+const waitSchema: Schema = {
+  // Timers take longer delays for none at all.
+  timeoutMs: (value) =>
+    typeof value === "number" && value >= 0 && value < 2 ** 31
+      ? undefined
+      : `must be a number of milliseconds from 0 to ${2 ** 31 - 1}`,
+  signal: (value) =>
+    isRecord(value) && "aborted" in value && typeof value.addEventListener === "function"
+      ? undefined
+      : "must be an AbortSignal",
+};
+
+const drainSchema: Schema = {
+  maxBytes: (value) =>
+    typeof value === "number" && value >= 0 ? undefined : "must be a number of bytes",
+};
+
+/** Checks the options of `flush()` and `close()`. */
+export function checkWaitOptions(options: unknown): WaitOptions {
+  return checkGroup(options ?? {}, waitSchema, "");
+}
+
+/** Checks the options of `drain()`. */
+export function checkDrainOptions(options: unknown): DrainOptions {
+  return checkGroup(options ?? {}, drainSchema, "");
+}
 
 /**
  * Checks names and types, and copies what was given. What values mean is the core's to judge; it
@@ -283,13 +322,14 @@ const camelCase = (field: string): string =>
     .replace(/(delay|window|timeout)$/i, "$1Ms");
 
 function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A value, short, for a message. */
 function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
   if (typeof value === "bigint") return `${value}n`;
-  if (isRecord(value)) return Array.isArray(value) ? "an array" : "an object";
+  if (Array.isArray(value)) return "an array";
+  if (isRecord(value)) return "an object";
   return typeof value === "function" ? "a function" : String(value);
 }

@@ -25,6 +25,8 @@ export interface PumpHost<T> {
   afterPoll(): void;
   /** A batch was given up. */
   onAbandoned(reason: "retries" | "permanent" | "shutdown", batch: CoreBatch<T>): void;
+  /** Something failed that nobody called for. */
+  onFailure(error: unknown): void;
 }
 
 /**
@@ -36,7 +38,7 @@ export class Pump<T> {
   readonly #core: CoreBus;
   readonly #host: PumpHost<T>;
   readonly #attempts = new Map<number, Attempt>();
-  readonly #alarm = new Alarm(() => this.run());
+  readonly #alarm = new Alarm(() => this.#alone(() => this.run()));
   #seeded = false;
   #scheduled = false;
   #stopped = false;
@@ -62,8 +64,17 @@ export class Pump<T> {
 
   readonly #runScheduled = (): void => {
     this.#scheduled = false;
-    this.run();
+    this.#alone(() => this.run());
   };
+
+  /** Runs a task that has no caller who could catch what it throws. */
+  #alone(task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      this.#host.onFailure(error);
+    }
+  }
 
   /**
    * Asks the core what to do, and does it. At most one batch is handed out: copying it and what
@@ -123,7 +134,7 @@ export class Pump<T> {
   /** Passes on an answer, unless the attempt was cut off before it came. */
   #settle(lease: number, answer: () => void): void {
     if (!this.#attempts.delete(lease)) return;
-    answer();
+    this.#alone(answer);
     this.#scheduleTask();
   }
 

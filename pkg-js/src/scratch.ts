@@ -42,10 +42,7 @@ export class Scratch {
    */
   writeAscii(text: string, offset: number): boolean {
     const view = this.#view();
-    const { read, written } = encoder.encodeInto(
-      text,
-      offset === 0 ? view : view.subarray(offset),
-    );
+    const { read, written } = encoder.encodeInto(text, offset === 0 ? view : view.subarray(offset));
     return read === text.length && written === text.length;
   }
 

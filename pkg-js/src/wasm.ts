@@ -60,9 +60,14 @@ export function initialize(source: WasmSource): void {
   raw ??= instantiate(source);
 }
 
+/** Throws if the module has failed. */
+export function assertAlive(): void {
+  if (trap !== undefined) throw new PoisonedError(trap);
+}
+
 /** The event path's exports, loaded if need be. */
 export function rawExports(): RawExports {
-  if (trap !== undefined) throw new PoisonedError(trap);
+  assertAlive();
   if (raw === undefined) {
     if (load === undefined) throw new NotInitializedError();
     initialize(load());
@@ -126,7 +131,7 @@ type Export = (a?: unknown, b?: unknown, c?: unknown, d?: unknown, e?: unknown) 
 // Named parameters: spreading costs more than the call on the event path.
 function guardExport(call: Export): Export {
   return (a, b, c, d, e) => {
-    if (trap !== undefined) throw new PoisonedError(trap);
+    assertAlive();
     try {
       return call(a, b, c, d, e);
     } catch (error) {

@@ -47,9 +47,8 @@ pub(crate) struct Delivery {
 
 impl Delivery {
     pub(crate) fn new(shards: Vec<ShardRef>, config: &BusConfig) -> Self {
-        let lane = |shard| {
-            Lane::new(shard, BatchWorker::new(config.batch.clone(), config.format, 0))
-        };
+        let lane =
+            |shard| Lane::new(shard, BatchWorker::new(config.batch.clone(), config.format, 0));
         Self {
             lanes: shards.into_iter().map(lane).collect(),
             scheduler: config.scheduler,
@@ -310,12 +309,14 @@ impl Delivery {
     /// How many of the events that a flush covers a lane still holds.
     fn pending_in_lane(&self, flush: &Flush, index: usize) -> u64 {
         let lane = &self.lanes[index];
-        let in_flight = lane.outgoing.as_ref().map_or(0, |outgoing| {
-            flush.covers(index, outgoing.first_index, outgoing.len())
-        });
-        let waiting = lane.shard.enter().map_or(0, |shard| {
-            flush.covers(index, shard.head_index(), shard.len() as u64)
-        });
+        let in_flight = lane
+            .outgoing
+            .as_ref()
+            .map_or(0, |outgoing| flush.covers(index, outgoing.first_index, outgoing.len()));
+        let waiting = lane
+            .shard
+            .enter()
+            .map_or(0, |shard| flush.covers(index, shard.head_index(), shard.len() as u64));
         in_flight + waiting
     }
 }

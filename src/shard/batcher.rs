@@ -238,7 +238,11 @@ mod tests {
     }
 
     /// Feeds `per_ms` events a millisecond and collects the target after each recalculation.
-    fn targets(batcher: &mut AdaptiveBatcher, per_ms: usize, ms: std::ops::Range<u64>) -> Vec<usize> {
+    fn targets(
+        batcher: &mut AdaptiveBatcher,
+        per_ms: usize,
+        ms: std::ops::Range<u64>,
+    ) -> Vec<usize> {
         let mut targets = vec![batcher.target()];
         for t in ms {
             let target = batcher.record(per_ms, t * MS);
@@ -270,8 +274,7 @@ mod tests {
 
     #[test]
     fn without_adaptation_the_target_is_the_maximum() {
-        let mut batcher =
-            AdaptiveBatcher::new(BatchConfig { adaptive: false, ..config(10, 500) });
+        let mut batcher = AdaptiveBatcher::new(BatchConfig { adaptive: false, ..config(10, 500) });
         assert_eq!(batcher.target(), 500);
         assert_eq!(targets(&mut batcher, 1, 0..100), [500]);
     }

@@ -41,11 +41,7 @@ impl ByteBudget {
 
     /// Takes `len` bytes if they fit.
     pub(crate) fn try_reserve(&self, len: u64) -> bool {
-        let fits = self.held.add(len) <= self.max;
-        if !fits {
-            self.held.sub(len);
-        }
-        fits
+        self.held.add_within(len, self.max)
     }
 
     /// Gives back bytes that left a ring.

@@ -38,7 +38,7 @@ impl ShardRef {
     ///
     /// In the single-threaded build, if this thread holds the shard already. With threads, that is
     /// a deadlock.
-    #[must_use]
+    #[must_use = "the shard stays locked only as long as the guard lives"]
     pub fn lock(&self) -> LockGuard<'_, Shard> {
         match self.0.shard.lock() {
             Ok(guard) => guard,
@@ -141,11 +141,7 @@ impl ShardManager {
         clock: Clock,
     ) -> Self {
         let ring = || {
-            RingBuffer::new(
-                capacity,
-                Format::default().separator(),
-                RingBuffer::DEFAULT_PAGE_SIZE,
-            )
+            RingBuffer::new(capacity, Format::default().separator(), RingBuffer::DEFAULT_PAGE_SIZE)
         };
         Self::with_rings(num_shards, ring, mode, &clock, ByteBudget::unlimited())
     }
@@ -155,8 +151,7 @@ impl ShardManager {
         // Small enough that open pages stay a small part of what the bus may hold.
         let per_shard = config.max_bytes as usize / usize::from(config.shards);
         let page_size = (per_shard / 8).clamp(4 << 10, RingBuffer::DEFAULT_PAGE_SIZE);
-        let ring =
-            || RingBuffer::new(config.capacity, config.format.separator(), page_size);
+        let ring = || RingBuffer::new(config.capacity, config.format.separator(), page_size);
         let budget = ByteBudget::new(config.max_bytes);
         Self::with_rings(config.shards, ring, config.backpressure, clock, budget)
     }

@@ -61,11 +61,8 @@ impl Shard {
     /// If `capacity` is not a power of two, or is less than 2.
     #[must_use]
     pub fn new(id: u16, capacity: usize, mode: BackpressureMode) -> Self {
-        let ring = RingBuffer::new(
-            capacity,
-            Format::default().separator(),
-            RingBuffer::DEFAULT_PAGE_SIZE,
-        );
+        let ring =
+            RingBuffer::new(capacity, Format::default().separator(), RingBuffer::DEFAULT_PAGE_SIZE);
         Self::with_parts(id, ring, mode, Clock::default(), Shared::new(ByteBudget::unlimited()))
     }
 
@@ -341,10 +338,7 @@ mod tests {
         assert!(push_all(&mut shard, &["1", "2", "3", "4", "5"]).iter().all(|&accepted| accepted));
         assert_eq!(texts(&shard.pop_batch(9)), ["3", "4", "5"]);
         let stats = shard.stats();
-        assert_eq!(
-            (stats.events_ingested, stats.events_evicted, stats.events_dropped),
-            (5, 2, 2)
-        );
+        assert_eq!((stats.events_ingested, stats.events_evicted, stats.events_dropped), (5, 2, 2));
     }
 
     #[test]

@@ -86,6 +86,15 @@ impl Counter {
         self.get()
     }
 
+    /// Adds `n` unless the sum would be more than `max`. Returns whether it did.
+    pub fn add_within(&self, n: u64, max: u64) -> bool {
+        let sum = self.get().checked_add(n).filter(|&sum| sum <= max);
+        sum.is_some_and(|sum| {
+            self.set(sum);
+            true
+        })
+    }
+
     /// Subtracts `n` and returns the new value.
     pub fn sub(&self, n: u64) -> u64 {
         self.set(self.get().wrapping_sub(n));

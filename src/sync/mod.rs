@@ -41,6 +41,15 @@ mod tests {
     }
 
     #[test]
+    fn counter_adds_within_a_maximum_or_not_at_all() {
+        let counter = Counter::new(5);
+        assert!(counter.add_within(5, 10));
+        assert!(!counter.add_within(1, 10));
+        assert!(!counter.add_within(u64::MAX, u64::MAX), "the sum overflows");
+        assert_eq!(counter.get(), 10);
+    }
+
+    #[test]
     fn snapshot_readers_keep_what_they_loaded() {
         let snapshot = Snapshot::new(vec![1]);
         let old = snapshot.load();

@@ -77,6 +77,13 @@ impl Counter {
         self.0.fetch_add(n, Relaxed).wrapping_add(n)
     }
 
+    /// Adds `n` unless the sum would be more than `max`. Returns whether it did; nobody ever sees
+    /// more than `max`.
+    pub fn add_within(&self, n: u64, max: u64) -> bool {
+        let add = |value: u64| value.checked_add(n).filter(|&sum| sum <= max);
+        self.0.fetch_update(Relaxed, Relaxed, add).is_ok()
+    }
+
     /// Subtracts `n` and returns the new value.
     pub fn sub(&self, n: u64) -> u64 {
         self.0.fetch_sub(n, Relaxed).wrapping_sub(n)

@@ -5,9 +5,7 @@
 use super::options::{BrokenRule, Options};
 use super::{millis, nanos, registry};
 use crate::sync::Shared;
-use crate::{
-    AbandonReason, Abandoned, Action, Batch, BusConfig, Clock, EventBus, Failure, Lease,
-};
+use crate::{AbandonReason, Abandoned, Action, Batch, BusConfig, Clock, EventBus, Failure, Lease};
 use js_sys::Uint8Array;
 use std::time::Duration;
 use wasm_bindgen::prelude::*;

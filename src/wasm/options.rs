@@ -1,7 +1,9 @@
 //! The constructor's options, as JavaScript writes them.
 
 use super::nanos;
-use crate::{BackpressureMode, BatchConfig, BusConfig, ConfigError, Format, RetryPolicy, Scheduler};
+use crate::{
+    BackpressureMode, BatchConfig, BusConfig, ConfigError, Format, RetryPolicy, Scheduler,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -68,8 +70,9 @@ fn duration(ms: f64) -> Duration {
 }
 
 impl From<Options> for BusConfig {
-    /// Limits that were not given follow those that were: a small `batch.maxSize` alone is not an
-    /// error because of a `batch.minSize` that nobody wrote.
+    /// Limits that were not given follow those that were, as far as they can: a small
+    /// `batch.maxSize` alone is not an error because of a `batch.minSize` that nobody wrote, and
+    /// one of 0 is an error of its own.
     fn from(options: Options) -> Self {
         let default = Self::default();
         let format = match options.format {
@@ -85,7 +88,7 @@ impl From<Options> for BusConfig {
             max_bytes,
             max_event_bytes: options
                 .max_event_bytes
-                .unwrap_or_else(|| default.max_event_bytes.min(fits)),
+                .unwrap_or_else(|| default.max_event_bytes.min(fits).max(1)),
             backpressure: options.backpressure.map_or(default.backpressure, Into::into),
             format,
             scheduler: match options.scheduler {
@@ -100,11 +103,11 @@ impl From<Options> for BusConfig {
 }
 
 fn batch(options: BatchOptions, default: &BatchConfig) -> BatchConfig {
-    let max_size = options.max_size.unwrap_or_else(|| {
-        default.max_size.max(options.min_size.unwrap_or_default())
-    });
+    let max_size = options
+        .max_size
+        .unwrap_or_else(|| default.max_size.max(options.min_size.unwrap_or_default()));
     BatchConfig {
-        min_size: options.min_size.unwrap_or_else(|| default.min_size.min(max_size)),
+        min_size: options.min_size.unwrap_or_else(|| default.min_size.min(max_size).max(1)),
         max_size,
         max_bytes: options.max_bytes.unwrap_or(default.max_bytes),
         max_delay: options.max_delay_ms.map_or(default.max_delay, duration),
@@ -120,9 +123,7 @@ fn retry(options: &RetryOptions, default: &RetryPolicy) -> RetryPolicy {
     );
     RetryPolicy {
         attempts: options.attempts.unwrap_or(default.attempts),
-        min_delay: options
-            .min_delay_ms
-            .map_or_else(|| default.min_delay.min(max_delay), duration),
+        min_delay: options.min_delay_ms.map_or_else(|| default.min_delay.min(max_delay), duration),
         max_delay,
     }
 }

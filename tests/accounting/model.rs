@@ -8,9 +8,8 @@ use crate::common::{MS, assert_accounts, bus, shard_of};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use shardbus::{
-    AbandonReason, Abandoned, AbandonedEvents, Action, BackpressureMode, Batch, BatchStats,
-    BusConfig, BusStats, ByteStats, EventBus, Failure, FlushReport, Format, IngestionError, Lease,
-    Rejected, Scheduler, ShardInfo, Shared,
+    AbandonReason, AbandonedEvents, BackpressureMode, Batch, BatchStats, BusConfig, BusStats,
+    ByteStats, EventBus, Failure, FlushReport, Format, IngestionError, Rejected, ShardInfo, Shared,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -32,28 +31,43 @@ pub enum Payload {
 /// What can be done to a bus.
 #[derive(Debug, Clone)]
 pub enum Step {
+    /// Offer an event, with a key or without.
     Ingest { payload: Payload, key: Option<u8> },
+    /// The host refuses two events before they reach the bus.
     HostRefuses,
-    /// `keep`: the host keeps what it is handed until it [forgets](Self::Forget) it.
+    /// Poll once. `keep`: the host keeps what it is handed until it [forgets](Self::Forget) it.
     Poll { keep: bool },
-    /// `late`: to any lease ever handed out, instead of to a live one.
+    /// Acknowledge a live lease or, if `late`, any that was ever handed out.
     Acknowledge { which: Index, late: bool },
+    /// Report the failure of such a lease.
     Fail { which: Index, late: bool, failure: Failure },
+    /// The host lets go of a batch that it kept.
     Forget(Index),
+    /// Both clocks go on.
     Pass(Duration),
+    /// The clock that polls goes back.
     TimeBack(Duration),
+    /// The wall clock jumps.
     WallForward(Duration),
+    /// The wall clock goes back.
     WallBack(Duration),
+    /// Time goes on until every lease has expired.
     ExpireLeases,
+    /// Take a batch out.
     Drain { max_bytes: usize },
+    /// Open a flush.
     BeginFlush,
+    /// Close an open flush.
     EndFlush(Index),
+    /// Refuse events from now on.
     Close,
+    /// Give up everything.
     AbandonEverything,
 }
 
+/// Where an accepted event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub enum Place {
     Waiting,
     InFlight,
     Delivered,
@@ -64,43 +78,57 @@ enum Place {
 
 /// An accepted event.
 #[derive(Debug)]
-struct Event {
+pub struct Accepted {
     payload: Vec<u8>,
     timestamp: u64,
-    /// When it was accepted, by the clock that polls.
-    at: u64,
     place: Place,
 }
 
 /// A batch as the model remembers it: without a handle, which would keep its bytes held.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Cut {
+#[derive(Debug)]
+pub struct Cut {
     id: String,
-    address: *const Batch,
+    shard: usize,
+    sequence_start: u64,
     /// Indices into [`Model::events`].
-    events: Vec<usize>,
+    pub events: Vec<usize>,
     payload_bytes: u64,
-    body_len: u64,
+    pub body: Vec<u8>,
+    /// Where the batch was seen in memory, once it was.
+    address: Option<*const Batch>,
 }
 
+/// Who has an outgoing batch.
 #[derive(Debug)]
-enum State {
-    Leased { lease: u64, expires: u64 },
-    /// The next attempt may begin at a moment in this range.
-    Paused { from: u64, to: u64 },
+pub enum State {
+    Leased {
+        lease: u64,
+        expires: u64,
+    },
+    /// Nobody; the next attempt may begin at a moment in this range.
+    Paused {
+        from: u64,
+        to: u64,
+    },
 }
 
+/// The batch of a shard that is not settled.
 #[derive(Debug)]
-struct Outgoing {
-    cut: Cut,
-    attempts: u32,
-    state: State,
+pub struct Outgoing {
+    pub cut: Cut,
+    pub attempts: u32,
+    pub state: State,
 }
 
+/// A shard.
 #[derive(Debug, Default)]
-struct Lane {
-    waiting: VecDeque<usize>,
-    outgoing: Option<Outgoing>,
+pub struct Lane {
+    /// Indices into [`Model::events`].
+    pub waiting: VecDeque<usize>,
+    pub outgoing: Option<Outgoing>,
+    /// Since when it holds something that was not there when its last batch left, by the clock
+    /// that polls. The bus may take what waits now to have waited since then.
+    pub holding_since: Option<u64>,
     last_timestamp: u64,
     next_sequence: u64,
     accepted: u64,
@@ -109,28 +137,35 @@ struct Lane {
     evicted: u64,
 }
 
+/// A bus, its host, and where every event must be.
 pub struct Model {
-    bus: EventBus,
+    pub bus: EventBus,
     nonce: u64,
     /// The host's clock, and the latest time that the bus has seen of it.
-    time: u64,
-    now: u64,
+    pub time: u64,
+    pub now: u64,
     wall: u64,
-    events: Vec<Event>,
-    lanes: Vec<Lane>,
+    pub events: Vec<Accepted>,
+    pub lanes: Vec<Lane>,
     /// Given up, and not yet shown to the host.
-    abandoned: VecDeque<(AbandonReason, Cut)>,
+    pub abandoned: VecDeque<(AbandonReason, Cut)>,
     /// What the host keeps.
-    kept: Vec<Shared<Batch>>,
-    leases: Vec<u64>,
+    pub kept: Vec<Shared<Batch>>,
+    /// All leases and all batch ids ever handed out.
+    pub leases: Vec<u64>,
     ids: BTreeSet<String>,
     /// The events that each open flush covers.
-    flushes: BTreeMap<u32, Vec<usize>>,
-    rejected: Rejected,
+    pub flushes: BTreeMap<u32, Vec<usize>>,
     offered: u64,
-    body_bytes_delivered: u64,
-    batches: BatchStats,
+    rejected: Rejected,
+    pub body_bytes_delivered: u64,
+    pub batches: BatchStats,
     before: BusStats,
+}
+
+/// A duration in nanoseconds.
+pub fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).expect("test durations are short")
 }
 
 impl Model {
@@ -154,13 +189,14 @@ impl Model {
             leases: Vec::new(),
             ids: BTreeSet::new(),
             flushes: BTreeMap::new(),
-            rejected: Rejected::default(),
             offered: 0,
+            rejected: Rejected::default(),
             body_bytes_delivered: 0,
             batches: BatchStats::default(),
         }
     }
 
+    /// Does one step to the bus and to the model, and checks that they agree on its outcome.
     pub fn take(&mut self, step: Step) -> Checked {
         match step {
             Step::Ingest { payload, key } => self.ingest(&payload, key)?,
@@ -189,14 +225,14 @@ impl Model {
             Step::ExpireLeases => self.time += self.lease_time(),
             Step::Drain { max_bytes } => self.drain(max_bytes)?,
             Step::BeginFlush => self.begin_flush()?,
-            Step::EndFlush(which) => self.end_flush(which)?,
+            Step::EndFlush(which) => self.end_flush(which),
             Step::Close => self.bus.close(),
-            Step::AbandonEverything => self.abandon_everything()?,
+            Step::AbandonEverything => self.abandon_everything(),
         }
         Ok(())
     }
 
-    fn config(&self) -> &BusConfig {
+    pub fn config(&self) -> &BusConfig {
         self.bus.config()
     }
 
@@ -206,11 +242,11 @@ impl Model {
     }
 
     /// The bus takes a time that goes back to stand still.
-    fn advance(&mut self) {
+    pub fn advance(&mut self) {
         self.now = self.now.max(self.time);
     }
 
-    fn lease_time(&self) -> u64 {
+    pub fn lease_time(&self) -> u64 {
         nanos(self.config().timeout + BusConfig::LEASE_MARGIN)
     }
 
@@ -219,13 +255,22 @@ impl Model {
     }
 
     /// Where the last quarter of a shard begins.
-    fn high_water(&self) -> usize {
+    pub fn high_water(&self) -> usize {
         self.usable() - self.usable() / 4
     }
 
+    /// How long ago an event was accepted, by the wall clock.
+    pub fn wall_age(&self, event: usize) -> u64 {
+        self.wall.saturating_sub(self.events[event].timestamp)
+    }
+
+    pub fn payload_bytes<'a>(&self, events: impl IntoIterator<Item = &'a usize>) -> u64 {
+        let len = |&event: &usize| self.events[event].payload.len() as u64;
+        events.into_iter().map(len).sum()
+    }
+
     fn waiting_bytes(&self, lane: usize) -> u64 {
-        let bytes = |&event: &usize| self.events[event].payload.len() as u64;
-        self.lanes[lane].waiting.iter().map(bytes).sum()
+        self.payload_bytes(&self.lanes[lane].waiting)
     }
 
     /// Bytes of all batches that the bus or the host has a handle to.
@@ -239,11 +284,15 @@ impl Model {
         in_bus.chain(at_host).collect::<BTreeMap<_, _>>().values().sum()
     }
 
-    fn held(&self) -> u64 {
-        let waiting: u64 = (0..self.lanes.len()).map(|lane| self.waiting_bytes(lane)).sum();
-        waiting + self.batch_bytes()
+    /// Bytes of everything that waits and of all batches.
+    pub fn held(&self) -> u64 {
+        let waiting = |lane| self.waiting_bytes(lane);
+        (0..self.lanes.len()).map(waiting).sum::<u64>() + self.batch_bytes()
     }
+}
 
+/// Taking events in.
+impl Model {
     fn ingest(&mut self, payload: &Payload, key: Option<u8>) -> Checked {
         let payload = match payload {
             Payload::Padded(len) => format!("{:<1$}", self.offered, len).into_bytes(),
@@ -253,9 +302,9 @@ impl Model {
         let key = key.map(|key| [key]);
         let key = key.as_ref().map(|key| &key[..]);
         let (room, is_ready) = (self.bus.room(), self.bus.is_ready());
-        let before = self.bus.stats();
+        let evicted_before = self.bus.stats().evicted;
         let result = self.bus.ingest(&payload, key);
-        let evicted = self.bus.stats().evicted - before.evicted;
+        let evicted = self.bus.stats().evicted - evicted_before;
 
         self.offered += 1;
         let breaks_body = self.config().format == Format::Ndjson && payload.contains(&b'\n');
@@ -266,11 +315,11 @@ impl Model {
             prop_assert!(matches!(result, Err(IngestionError::Invalid)));
             self.rejected.invalid += 1;
         } else if payload.len() > self.config().max_event_bytes {
-            prop_assert!(matches!(result, Err(IngestionError::Oversize { .. })));
+            let is_oversize = matches!(result, Err(IngestionError::Oversize { .. }));
+            prop_assert!(is_oversize);
             self.rejected.oversize += 1;
         } else {
-            let promised = room.0 >= 1 && room.1 >= payload.len() as u64;
-            if promised || is_ready {
+            if is_ready || (room.0 >= 1 && room.1 >= payload.len() as u64) {
                 prop_assert!(result.is_ok() && evicted == 0, "{result:?} in spite of {room:?}");
             }
             let shard = shard_of(key.unwrap_or(&payload), self.config().shards);
@@ -286,242 +335,288 @@ impl Model {
         result: Result<(u16, u64), IngestionError>,
     ) -> Checked {
         let len = payload.len() as u64;
-        let is_full = self.lanes[shard].waiting.len() >= self.usable();
         let max_bytes = self.config().max_bytes;
+        let is_full = self.lanes[shard].waiting.len() >= self.usable();
         let fits = !is_full && self.held() + len <= max_bytes;
-        match self.config().backpressure {
-            BackpressureMode::DropNewest | BackpressureMode::FailProducer if !fits => {
-                prop_assert!(matches!(result, Err(IngestionError::Backpressure)));
-                self.rejected.full += 1;
-                self.lanes[shard].full += 1;
-                return Ok(());
-            }
-            BackpressureMode::DropOldest if self.batch_bytes() + len > max_bytes => {
-                prop_assert!(matches!(result, Err(IngestionError::Backpressure)));
-                self.rejected.full += 1;
-                self.lanes[shard].full += 1;
-                return Ok(());
-            }
-            BackpressureMode::DropOldest => self.evict_for(len, shard)?,
+        let mode = self.config().backpressure;
+        let is_refused = match mode {
+            BackpressureMode::DropNewest | BackpressureMode::FailProducer => !fits,
+            // Nothing in flight can be evicted.
+            BackpressureMode::DropOldest => self.batch_bytes() + len > max_bytes,
             BackpressureMode::Sample { .. } => {
-                let may_sample = self.lanes[shard].waiting.len() >= self.high_water();
-                if matches!(result, Err(IngestionError::Sampled)) {
-                    prop_assert!(!fits || may_sample, "sampled out though there is room");
-                    self.rejected.sampled += 1;
-                    self.lanes[shard].sampled += 1;
-                    return Ok(());
-                }
-                prop_assert!(fits, "accepted without room");
+                let in_last_quarter = self.lanes[shard].waiting.len() >= self.high_water();
+                let is_refused = result.is_err();
+                prop_assert!(is_refused || fits, "accepted without room");
+                prop_assert!(!is_refused || !fits || in_last_quarter, "sampled out early");
+                is_refused
             }
-            BackpressureMode::DropNewest | BackpressureMode::FailProducer => {}
+        };
+        let lane = &mut self.lanes[shard];
+        match (is_refused, mode) {
+            (true, BackpressureMode::Sample { .. }) => {
+                prop_assert!(matches!(result, Err(IngestionError::Sampled)));
+                self.rejected.sampled += 1;
+                lane.sampled += 1;
+                return Ok(());
+            }
+            (true, _) => {
+                prop_assert!(matches!(result, Err(IngestionError::Backpressure)), "{result:?}");
+                self.rejected.full += 1;
+                lane.full += 1;
+                return Ok(());
+            }
+            (false, BackpressureMode::DropOldest) => self.evict_for(len, shard)?,
+            (false, _) => {}
         }
-        prop_assert!(result.is_ok(), "refused though there is room: {result:?}");
-        let (accepted_by, timestamp) = result.unwrap_or_default();
+        let Ok((accepted_by, timestamp)) = result else {
+            return Err(TestCaseError::fail(format!("{result:?} though there is room")));
+        };
         let lane = &mut self.lanes[shard];
         prop_assert_eq!(usize::from(accepted_by), shard);
         prop_assert_eq!(timestamp, self.wall.max(lane.last_timestamp + 1));
         lane.last_timestamp = timestamp;
         lane.accepted += 1;
         lane.waiting.push_back(self.events.len());
-        self.events.push(Event { payload, timestamp, at: self.now, place: Place::Waiting });
+        lane.holding_since.get_or_insert(self.now);
+        let place = Place::Waiting;
+        self.events.push(Accepted { payload, timestamp, place });
         Ok(())
     }
 
-    /// Evicts what a `DropOldest` bus must have evicted to take in `len` bytes.
+    /// Evicts what the bus must have evicted to take `len` bytes into `shard`.
     fn evict_for(&mut self, len: u64, shard: usize) -> Checked {
-        let evicted = self.bus.stats().shards.into_iter().map(|shard| shard.evicted);
-        let mut left: Vec<_> = evicted.zip(&self.lanes).map(|(e, lane)| e - lane.evicted).collect();
-        let mut evict = |model: &mut Self, lane: usize| {
-            prop_assert!(left[lane] > 0, "lane {lane} had to evict its oldest event");
-            left[lane] -= 1;
-            model.evict_oldest(lane);
+        let evicted: Vec<_> = self.bus.stats().shards.iter().map(|shard| shard.evicted).collect();
+        let evict_oldest = |model: &mut Self, from: usize| {
+            let lane = &mut model.lanes[from];
+            prop_assert!(lane.evicted < evicted[from], "shard {from} evicted too little");
+            lane.evicted += 1;
+            let oldest = lane.waiting.pop_front();
+            prop_assert!(oldest.is_some(), "shard {from} had nothing to evict");
+            if let Some(event) = oldest {
+                model.events[event].place = Place::Evicted;
+            }
             Ok(())
         };
         if self.lanes[shard].waiting.len() >= self.usable() {
-            evict(self, shard)?;
+            evict_oldest(self, shard)?;
         }
         while self.held() + len > self.config().max_bytes {
-            if !self.lanes[shard].waiting.is_empty() {
-                evict(self, shard)?;
-                continue;
-            }
-            // Among shards that hold equally much, the bus is free.
-            let most = (0..self.lanes.len()).map(|lane| self.waiting_bytes(lane)).max();
-            let now_evicted: Vec<_> = self.bus.stats().shards.iter().map(|s| s.evicted).collect();
-            let fullest = (0..self.lanes.len()).find(|&lane| {
-                Some(self.waiting_bytes(lane)) == most && now_evicted[lane] > self.lanes[lane].evicted
-            });
-            prop_assert!(fullest.is_some(), "the shard that holds most had to evict");
-            evict(self, fullest.unwrap_or_default())?;
+            let from = if self.lanes[shard].waiting.is_empty() {
+                // Of several that hold equally much, the last.
+                (0..self.lanes.len()).max_by_key(|&lane| self.waiting_bytes(lane))
+            } else {
+                Some(shard)
+            };
+            evict_oldest(self, from.unwrap_or_default())?;
         }
-        prop_assert!(left.iter().all(|&evictions| evictions == 0), "evicted too much: {left:?}");
+        let counted: Vec<_> = self.lanes.iter().map(|lane| lane.evicted).collect();
+        prop_assert_eq!(counted, evicted, "evicted too much");
         Ok(())
     }
+}
 
-    fn evict_oldest(&mut self, lane: usize) {
-        if let Some(event) = self.lanes[lane].waiting.pop_front() {
-            self.events[event].place = Place::Evicted;
-            self.lanes[lane].evicted += 1;
+/// Batches.
+impl Model {
+    fn brackets(&self) -> (&'static [u8], &'static [u8], u8) {
+        match self.config().format {
+            Format::Ndjson => (b"", b"", b'\n'),
+            Format::Json => (b"[", b"]", b','),
         }
     }
 
-    /// Returns whether there was something to do.
-    fn poll(&mut self, keep: bool) -> Checked<bool> {
-        self.advance();
-        self.expire_leases();
-        let is_short_of_bytes = {
-            let max = self.config().max_bytes;
-            self.held() > max - max / 4
-        };
-        match self.bus.poll(self.time) {
-            Action::Send(lease) => {
-                prop_assert!(self.abandoned.is_empty());
-                self.send(&lease, is_short_of_bytes)?;
-                if keep {
-                    self.kept.push(lease.batch);
-                }
-            }
-            Action::Abandoned(Abandoned { reason, batch }) => {
-                prop_assert!(!self.abandoned.is_empty(), "nothing was given up");
-                if let Some((expected, cut)) = self.abandoned.pop_front() {
-                    prop_assert_eq!(reason, expected);
-                    self.check_batch(&batch, &cut)?;
-                }
-                if keep {
-                    self.kept.push(batch);
-                }
-            }
-            Action::WaitUntil(wake) => {
-                self.check_wait(Some(wake), is_short_of_bytes)?;
-                return Ok(false);
-            }
-            Action::Idle => {
-                self.check_wait(None, is_short_of_bytes)?;
-                return Ok(false);
-            }
-            other => prop_assert!(false, "unknown action {other:?}"),
-        }
-        Ok(true)
+    /// How long a body of these events is.
+    pub fn body(&self, events: &[usize]) -> Vec<u8> {
+        let (before, after, separator) = self.brackets();
+        let payloads: Vec<_> =
+            events.iter().map(|&event| &self.events[event].payload[..]).collect();
+        [before, &payloads.join(&separator), after].concat()
     }
 
-    fn expire_leases(&mut self) {
-        for lane in 0..self.lanes.len() {
-            let attempts = self.config().retry.attempts;
-            let Some(outgoing) = &mut self.lanes[lane].outgoing else { continue };
-            match outgoing.state {
-                State::Leased { expires, .. } if expires <= self.now => {
-                    self.batches.expired += 1;
-                    outgoing.state = State::Paused { from: self.now, to: self.now };
-                    if outgoing.attempts >= attempts {
-                        self.abandon(lane, AbandonReason::Retries);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn send(&mut self, lease: &Lease, is_short_of_bytes: bool) -> Checked {
-        let (batch, now) = (&lease.batch, self.now);
-        prop_assert!(self.leases.iter().all(|&earlier| earlier < lease.id), "a lease id again");
-        self.leases.push(lease.id);
-        let shard = usize::from(batch.shard_id);
-        let flushed = self.is_flushed(shard);
-        let automatic = self.config().scheduler == Scheduler::Auto;
-        prop_assert!(flushed || automatic, "a manual bus sends only under a flush");
-        prop_assert_eq!(lease.deadline, now + nanos(self.config().timeout));
-
-        let attempts = match self.lanes[shard].outgoing.take() {
-            Some(Outgoing { state: State::Leased { .. }, .. }) => {
-                return Err(TestCaseError::fail("two live leases in one shard"));
-            }
-            Some(Outgoing { cut, attempts, state: State::Paused { from, .. } }) => {
-                prop_assert!(from <= now, "the pause is not over");
-                self.check_batch(batch, &cut)?;
-                self.batches.retries += 1;
-                self.lanes[shard].outgoing = Some(Outgoing { cut, attempts, state: State::Paused { from, to: from } });
-                attempts + 1
-            }
-            None => {
-                let may_leave = flushed || is_short_of_bytes || self.may_be_due(shard);
-                prop_assert!(may_leave, "neither size nor time nor flush nor want of bytes");
-                let cut = self.cut(shard, self.config().batch.max_bytes, batch, Place::InFlight)?;
-                self.lanes[shard].outgoing =
-                    Some(Outgoing { cut, attempts: 1, state: State::Paused { from: now, to: now } });
-                1
-            }
-        };
-        prop_assert_eq!(lease.attempt, attempts);
-        prop_assert!(attempts <= self.config().retry.attempts);
-        let expires = now + self.lease_time();
-        if let Some(outgoing) = &mut self.lanes[shard].outgoing {
-            outgoing.attempts = attempts;
-            outgoing.state = State::Leased { lease: lease.id, expires };
-        }
-        Ok(())
-    }
-
-    /// Whether size or time may be a reason for the shard's next batch to leave.
-    fn may_be_due(&self, shard: usize) -> bool {
-        let batch = &self.config().batch;
-        let target = if batch.adaptive { batch.min_size } else { batch.max_size };
-        let oldest = self.lanes[shard].waiting.front().map(|&event| &self.events[event]);
-        self.is_due(shard, target)
-            || oldest.is_some_and(|oldest| self.now - oldest.at >= nanos(batch.max_delay))
-    }
-
-    /// Whether the shard's next batch has to leave if batches leave at `target` events.
-    fn is_due(&self, shard: usize, target: usize) -> bool {
-        let batch = &self.config().batch;
-        let waiting = &self.lanes[shard].waiting;
-        let payloads: usize = waiting.iter().map(|&event| self.events[event].payload.len()).sum();
-        let body_len = payloads + waiting.len() + self.frame_len();
-        waiting.front().is_some_and(|&oldest| {
-            waiting.len() >= target.min(self.high_water())
-                || body_len > batch.max_bytes
-                || self.wall_age(oldest) >= nanos(batch.max_delay)
-        })
-    }
-
-    fn wall_age(&self, event: usize) -> u64 {
-        self.wall.saturating_sub(self.events[event].timestamp)
-    }
-
-    fn frame_len(&self) -> usize {
-        if self.config().format == Format::Json { 2 } else { 0 }
-    }
-
-    /// Takes what `batch` must hold out of the shard's waiting events: as many of the oldest as
-    /// both maxima allow.
-    fn cut(&mut self, shard: usize, max_bytes: usize, batch: &Shared<Batch>, to: Place) -> Checked<Cut> {
-        let max_size = self.config().batch.max_size;
-        let mut body_len = self.frame_len();
-        let mut events = Vec::new();
-        for &event in &self.lanes[shard].waiting {
-            let separator = usize::from(!events.is_empty());
-            body_len += separator + self.events[event].payload.len();
-            if events.len() == max_size || body_len > max_bytes {
-                break;
-            }
-            events.push(event);
-        }
-        prop_assert!(!events.is_empty(), "a batch of nothing");
-        let payload_bytes: usize = events.iter().map(|&e| self.events[e].payload.len()).sum();
-        let lane = &mut self.lanes[shard];
+    /// Takes the shard's next batch out of what waits: as many of the oldest events as `max_bytes`
+    /// and the configured maxima allow. `None` if that is none.
+    pub fn cut(&mut self, shard: usize, max_bytes: usize, to: Place) -> Option<Cut> {
+        let max_bytes = max_bytes.min(self.config().batch.max_bytes);
+        let waiting: Vec<_> = self.lanes[shard].waiting.iter().copied().collect();
+        let longest = waiting.len().min(self.config().batch.max_size);
+        let fits = |&count: &usize| self.body(&waiting[..count]).len() <= max_bytes;
+        let count = (1..=longest).take_while(fits).last()?;
+        let events = waiting[..count].to_vec();
+        let sequence_start = self.lanes[shard].next_sequence;
         let cut = Cut {
-            id: format!("{:016x}-{shard}-{}", self.nonce, lane.next_sequence),
-            address: Shared::as_ptr(batch),
-            payload_bytes: payload_bytes as u64,
-            body_len: (payload_bytes + events.len() - 1 + self.bus.config().format_len()) as u64,
+            id: format!("{:016x}-{shard}-{sequence_start}", self.nonce),
+            shard,
+            sequence_start,
+            payload_bytes: self.payload_bytes(&events),
+            body: self.body(&events),
             events,
+            address: None,
         };
-        prop_assert_eq!(batch.sequence_start, lane.next_sequence);
-        lane.next_sequence += cut.events.len() as u64;
-        lane.waiting.drain(..cut.events.len());
-        prop_assert!(self.ids.insert(cut.id.clone()), "the id of another batch");
-        prop_assert!(batch.body().len() <= max_bytes);
-        self.check_batch(batch, &cut)?;
+        let lane = &mut self.lanes[shard];
+        lane.next_sequence += count as u64;
+        lane.waiting.drain(..count);
+        lane.holding_since = (!lane.waiting.is_empty()).then_some(self.now);
         self.place(&cut, to);
-        Ok(cut)
+        Some(cut)
     }
+
+    pub fn place(&mut self, cut: &Cut, place: Place) {
+        for &event in &cut.events {
+            self.events[event].place = place;
+        }
+    }
+
+    /// Checks that a batch is the one that the model cut, in every respect.
+    pub fn check_batch(&mut self, batch: &Shared<Batch>, cut: &mut Cut) -> Checked {
+        let address = Shared::as_ptr(batch);
+        match cut.address {
+            None => prop_assert!(self.ids.insert(batch.id()), "the id of an earlier batch"),
+            Some(earlier) => prop_assert_eq!(earlier, address, "another allocation"),
+        }
+        cut.address = Some(address);
+        prop_assert_eq!(batch.id(), &cut.id[..]);
+        prop_assert_eq!(usize::from(batch.shard_id), cut.shard);
+        prop_assert_eq!(batch.sequence_start, cut.sequence_start);
+        prop_assert_eq!(batch.process_nonce, self.nonce);
+        prop_assert_eq!(batch.payload_bytes(), cut.payload_bytes);
+        prop_assert_eq!(&batch.body()[..], &cut.body[..]);
+        prop_assert!(batch.len() <= self.config().batch.max_size);
+        prop_assert!(batch.body().len() <= self.config().batch.max_bytes);
+        prop_assert_eq!(batch.len(), cut.events.len());
+        prop_assert_eq!(batch.events().len(), cut.events.len());
+        for (event, &expected) in batch.events().zip(&cut.events) {
+            let expected = &self.events[expected];
+            prop_assert_eq!(event.as_bytes(), &expected.payload[..]);
+            prop_assert_eq!(event.insertion_ts, expected.timestamp);
+            prop_assert_eq!(usize::from(event.shard_id), cut.shard);
+        }
+        let timestamp = |event: Option<&usize>| event.map(|&event| self.events[event].timestamp);
+        prop_assert_eq!(Some(batch.first_timestamp()), timestamp(cut.events.first()));
+        prop_assert_eq!(Some(batch.last_timestamp()), timestamp(cut.events.last()));
+        Ok(())
+    }
+}
+
+/// Counting.
+impl Model {
+    /// Checks everything that must hold between two steps.
+    pub fn check(&mut self) -> Checked {
+        let stats = self.bus.stats();
+        let targets: Vec<_> = stats.shards.iter().map(|shard| shard.batch_target).collect();
+        prop_assert_eq!(&stats, &self.stats(&targets));
+        assert_accounts(&stats);
+        prop_assert!(stats.bytes.held <= self.config().max_bytes);
+        let batch = &self.config().batch;
+        let lowest = if batch.adaptive { batch.min_size } else { batch.max_size };
+        let possible = lowest as u64..=batch.max_size as u64;
+        prop_assert!(targets.iter().all(|target| possible.contains(target)), "{targets:?}");
+        let went_down = counters(&self.before).zip(counters(&stats)).position(|(a, b)| a > b);
+        prop_assert_eq!(went_down, None, "a counter went down: {:?}", stats);
+        prop_assert_eq!(self.bus.lost(), lost(&stats));
+
+        for (&flush, covered) in &self.flushes {
+            let report = self.bus.flush_report(flush).unwrap_or_default();
+            prop_assert_eq!(report, self.report(covered));
+            let FlushReport { delivered, abandoned, evicted, drained, pending } = report;
+            let sum = delivered + abandoned + evicted + drained + pending;
+            prop_assert_eq!(sum, covered.len() as u64);
+        }
+        self.before = stats;
+        Ok(())
+    }
+
+    fn count(&self, place: Place) -> u64 {
+        self.events.iter().filter(|event| event.place == place).count() as u64
+    }
+
+    fn stats(&self, targets: &[u64]) -> BusStats {
+        let shard = |(lane, &batch_target): (usize, &u64)| {
+            let Lane { waiting, outgoing, .. } = &self.lanes[lane];
+            ShardInfo {
+                id: lane as u16,
+                accepted: self.lanes[lane].accepted,
+                full: self.lanes[lane].full,
+                sampled: self.lanes[lane].sampled,
+                evicted: self.lanes[lane].evicted,
+                pending: waiting.len() as u64,
+                in_flight: outgoing.as_ref().map_or(0, |outgoing| outgoing.cut.events.len() as u64),
+                bytes: self.waiting_bytes(lane),
+                next_sequence: self.lanes[lane].next_sequence,
+                batch_target,
+            }
+        };
+        BusStats {
+            offered: self.offered,
+            accepted: self.events.len() as u64,
+            rejected: self.rejected,
+            delivered: self.count(Place::Delivered),
+            evicted: self.count(Place::Evicted),
+            abandoned: AbandonedEvents {
+                retries: self.count(Place::Abandoned(AbandonReason::Retries)),
+                permanent: self.count(Place::Abandoned(AbandonReason::Permanent)),
+                shutdown: self.count(Place::Abandoned(AbandonReason::Shutdown)),
+            },
+            drained: self.count(Place::Drained),
+            pending: self.count(Place::Waiting),
+            in_flight: self.count(Place::InFlight),
+            bytes: ByteStats { held: self.held(), delivered: self.body_bytes_delivered },
+            batches: self.batches,
+            shards: (0..).zip(targets).map(shard).collect(),
+        }
+    }
+
+    /// What became of the events that a flush covers.
+    fn report(&self, covered: &[usize]) -> FlushReport {
+        let mut report = FlushReport::default();
+        for &event in covered {
+            *match self.events[event].place {
+                Place::Waiting | Place::InFlight => &mut report.pending,
+                Place::Delivered => &mut report.delivered,
+                Place::Evicted => &mut report.evicted,
+                Place::Drained => &mut report.drained,
+                Place::Abandoned(_) => &mut report.abandoned,
+            } += 1;
+        }
+        report
+    }
+
+    /// Whether an event is still in the bus.
+    pub fn is_pending(&self, event: usize) -> bool {
+        matches!(self.events[event].place, Place::Waiting | Place::InFlight)
+    }
+}
+
+/// Everything in `stats` that only ever goes up.
+fn counters(stats: &BusStats) -> impl Iterator<Item = u64> {
+    let BusStats { rejected, abandoned, batches, .. } = stats;
+    let shards = stats.shards.iter().flat_map(|shard| {
+        let ShardInfo { accepted, full, sampled, evicted, next_sequence, .. } = *shard;
+        [accepted, full, sampled, evicted, next_sequence]
+    });
+    let bus = [
+        stats.offered,
+        stats.accepted,
+        rejected.full,
+        rejected.sampled,
+        rejected.unrouted,
+        rejected.oversize,
+        rejected.invalid,
+        rejected.closed,
+        stats.delivered,
+        stats.evicted,
+        abandoned.retries,
+        abandoned.permanent,
+        abandoned.shutdown,
+        stats.drained,
+        stats.bytes.delivered,
+        batches.delivered,
+        batches.retries,
+        batches.expired,
+    ];
+    bus.into_iter().chain(shards)
+}
+
+/// Events refused or evicted.
+fn lost(stats: &BusStats) -> u64 {
+    let Rejected { full, sampled, unrouted, oversize, invalid, closed } = stats.rejected;
+    full + sampled + unrouted + oversize + invalid + closed + stats.evicted
 }

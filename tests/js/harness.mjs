@@ -1,14 +1,75 @@
 // @ts-check
 
-// All that a test file imports besides `shardbus`. The next two lines are the only ones that belong
-// to a runtime; the helpers below use nothing but web APIs.
+// All that a test file imports besides `shardbus`. The line with `node:test` is the only one that
+// belongs to a runtime; the helpers below use nothing but web APIs.
+
+import { assert } from "chai";
 
 export { after, afterEach, before, beforeEach, describe, it, test } from "node:test";
-export { assert } from "chai";
+export { default as vectors } from "../vectors/routing.json" with { type: "json" };
+export { assert };
 
 // Taken once: a test that replaces the global timers must not stop the deadlines below.
 const { setTimeout, clearTimeout } = globalThis;
 const DEADLINE_MS = 5000;
+
+/** Longer than any test: with it as `maxDelayMs`, nothing leaves because of the time. */
+export const HOUR_MS = 3_600_000;
+
+/** Retries that do not keep a test waiting. */
+export const quickRetry = { minDelayMs: 1, maxDelayMs: 1 };
+
+/** A whole body as text. Fatal: a broken byte must not pass as U+FFFD. */
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** @param {{ body: Uint8Array }} batch */
+export const bodyText = (batch) => decoder.decode(batch.body);
+
+/**
+ * Lets everything run that is ready to run: for tests that nothing more happens, where there is no
+ * event to wait for.
+ */
+export async function idle() {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/** @param {Iterable<number>} numbers */
+export const sum = (numbers) => [...numbers].reduce((a, b) => a + b, 0);
+
+/**
+ * Asserts that every event that was ever offered is in exactly one place, and returns the
+ * statistics.
+ *
+ * @param {{ stats(): import("shardbus").BusStats }} bus
+ */
+export function accountedStats(bus) {
+  const stats = bus.stats();
+  const { offered, accepted, rejected, delivered, evicted, abandoned, drained } = stats;
+  assert.equal(offered, accepted + sum(Object.values(rejected)), "offered");
+  const { pending, inFlight, shards } = stats;
+  const elsewhere = delivered + evicted + drained + pending + inFlight;
+  assert.equal(accepted, elsewhere + sum(Object.values(abandoned)), "accepted");
+  assert.equal(accepted, sum(shards.map((shard) => shard.accepted)), "accepted by shard");
+  assert.equal(pending, sum(shards.map((shard) => shard.pending)), "pending by shard");
+  assert.equal(inFlight, sum(shards.map((shard) => shard.inFlight)), "in flight by shard");
+  return stats;
+}
+
+/**
+ * What `call` throws; it is an error if it does not.
+ *
+ * @param {() => unknown} call
+ * @returns {any}
+ */
+export function thrown(call) {
+  let result;
+  try {
+    result = call();
+  } catch (error) {
+    return error;
+  }
+  throw new Error(`expected an error, got ${String(result)}`);
+}
 
 /**
  * A promise and the two functions that settle it.
@@ -100,8 +161,7 @@ class Call {
     this.sequence = /** @type {number} */ (batch.sequence);
     this.count = /** @type {number} */ (batch.count);
     this.contentType = /** @type {string} */ (batch.contentType);
-    // Fatal: a broken byte must not pass as U+FFFD.
-    this.text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(batch.body);
+    this.text = bodyText(batch);
     this.signal = context.signal;
     this.attempt = context.attempt;
     this.keepalive = context.keepalive;

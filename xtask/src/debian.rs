@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
-use crate::toolchain::{TARGET, WasmToolchain, portable_paths};
+use crate::toolchain::{TARGET, TARGET_DIR, WasmToolchain, portable_paths};
 use crate::{exec, say, stamp};
 
 const PACKAGES: [&str; 6] = [
@@ -23,19 +23,19 @@ const PACKAGES: [&str; 6] = [
 ];
 
 const SYSROOT: &str = "target/wasm-sysroot";
-/// Names the compiler that the sysroot is for.
-const STAMP: &str = "target/wasm-sysroot/compiler";
+/// Remembers what the sysroot was built by.
+const STAMP: &str = "target/wasm-sysroot/stamp";
 
 /// Whether everything is there already.
 pub fn is_set_up(sh: &Shell) -> bool {
-    compiler(sh).is_ok_and(|compiler| stamp::is_current(Path::new(STAMP), compiler.as_bytes()))
+    recipe(sh).is_ok_and(|recipe| stamp::is_current(Path::new(STAMP), recipe.as_bytes()))
 }
 
 /// Installs the compiler, which needs root, and builds the standard library.
 pub fn set_up(sh: &Shell) -> Result<WasmToolchain> {
     install_packages(sh)?;
-    let compiler = compiler(sh)?;
-    stamp::once(sh, Path::new(STAMP), compiler.as_bytes(), || build_std(sh))?;
+    let recipe = recipe(sh)?;
+    stamp::once(sh, Path::new(STAMP), recipe.as_bytes(), || build_std(sh))?;
     let sysroot = std::path::absolute(SYSROOT)?;
     Ok(WasmToolchain::Debian { sysroot })
 }
@@ -58,55 +58,37 @@ pub fn cargo<'a>(sh: &'a Shell, subcommand: &str) -> Cmd<'a> {
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
 }
 
-fn compiler(sh: &Shell) -> Result<String> {
-    Ok(cmd!(sh, "/usr/bin/rustc --verbose --version")
-        .quiet()
-        .ignore_stderr()
-        .read()?)
+/// The flags that the standard library is built with, in cargo's encoding.
+fn std_flags() -> String {
+    // Bitcode is for link-time optimisation.
+    ["-Cembed-bitcode=yes", &portable_paths()].join("\x1f")
+}
+
+/// The compiler and the flags: all that the standard library depends on.
+fn recipe(sh: &Shell) -> Result<String> {
+    let compiler = cmd!(sh, "/usr/bin/rustc --verbose --version").quiet().ignore_stderr();
+    Ok([compiler.read()?, std_flags()].join("\n"))
 }
 
 fn install_packages(sh: &Shell) -> Result<()> {
     let format = "--showformat=${db:Status-Status} ";
     let status = cmd!(sh, "dpkg-query --show {format} {PACKAGES...}");
-    let status = status
-        .quiet()
-        .ignore_stderr()
-        .ignore_status()
-        .read()
-        .unwrap_or_default();
-    if status
-        .split_whitespace()
-        .filter(|&status| status == "installed")
-        .count()
-        == PACKAGES.len()
-    {
+    let status = status.quiet().ignore_stderr().ignore_status().read().unwrap_or_default();
+    if status.split_whitespace().filter(|&status| status == "installed").count() == PACKAGES.len() {
         return Ok(());
     }
     let packages = PACKAGES.join(" ");
     let ordinary = format!("add {TARGET} to your Rust toolchain (`rustup target add {TARGET}`)");
     let system = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    ensure!(
-        system.lines().any(|line| line == "ID=debian"),
-        "this is not Debian: {ordinary}"
-    );
+    ensure!(system.lines().any(|line| line == "ID=debian"), "this is not Debian: {ordinary}");
     let user = cmd!(sh, "id --user").quiet().read()?;
-    ensure!(
-        user == "0",
-        "{ordinary}, or, as root, `apt-get install {packages}`"
-    );
+    ensure!(user == "0", "{ordinary}, or, as root, `apt-get install {packages}`");
 
-    say(format_args!(
-        "installing Debian's compiler, as root: {packages}"
-    ));
+    say(format_args!("installing Debian's compiler, as root: {packages}"));
     exec(cmd!(sh, "apt-get update --quiet"))?;
     // Refuses to remove anything: the packages conflict with Debian's other Rust.
-    let install = cmd!(
-        sh,
-        "apt-get install --yes --quiet --no-remove --no-install-recommends"
-    );
-    let install = install
-        .args(PACKAGES)
-        .env("DEBIAN_FRONTEND", "noninteractive");
+    let install = cmd!(sh, "apt-get install --yes --quiet --no-remove --no-install-recommends");
+    let install = install.args(PACKAGES).env("DEBIAN_FRONTEND", "noninteractive");
     exec(install).with_context(|| format!("Debian has no compiler for us: {ordinary}"))
 }
 
@@ -119,25 +101,19 @@ fn build_std(sh: &Shell) -> Result<()> {
     let manifest = "[package]\nname = \"empty\"\nedition = \"2024\"\n[workspace]\n";
     sh.write_file(format!("{dir}/Cargo.toml"), manifest)?;
     sh.write_file(format!("{dir}/src/lib.rs"), "")?;
-    // `test` is for wasm-bindgen-test, bitcode for link-time optimisation.
+    // `test` is for wasm-bindgen-test.
     let build = cargo(sh, "build")
-        .args([
-            "--release",
-            "--target",
-            TARGET,
-            "-Zbuild-std=std,panic_abort,test",
-        ])
+        .args(["--release", "--target", TARGET, "-Zbuild-std=std,panic_abort,test"])
         .arg(format!("--manifest-path={dir}/Cargo.toml"))
         .arg(format!("--target-dir={dir}/target"))
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            format!("-Cembed-bitcode=yes\x1f{}", portable_paths()),
-        )
+        .env("CARGO_ENCODED_RUSTFLAGS", std_flags())
         .env("RUSTC_BOOTSTRAP", "1");
     exec(build)?;
 
     let libraries: PathBuf = [SYSROOT, "lib/rustlib", TARGET, "lib"].iter().collect();
     sh.remove_path(SYSROOT)?;
+    // Compiled against the last one, which cargo would not notice.
+    sh.remove_path(TARGET_DIR)?;
     sh.create_dir(&libraries)?;
     for file in sh.read_dir(format!("{dir}/target/{TARGET}/release/deps"))? {
         let name = file.file_name().unwrap_or_default().to_string_lossy();

@@ -8,7 +8,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use flate2::{Compression, write::GzEncoder};
 use xshell::{Shell, cmd};
 
-use crate::toolchain::{TARGET, Tools};
+use crate::toolchain::{TARGET, TARGET_DIR, Tools};
 use crate::{exec, locked_version, npm, say, stamp, wasm};
 
 /// Where the package is assembled.
@@ -70,7 +70,7 @@ fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     // The target `bundler` has the smallest glue, with no loader in it. The name becomes part of
     // the module, which imports from `./bus_bg.js`.
     let bindgen = tools.bindgen("wasm-bindgen");
-    let compiled = format!("target/wasm/{TARGET}/release/shardbus.wasm");
+    let compiled = format!("{TARGET_DIR}/{TARGET}/release/shardbus.wasm");
     let bindgen = cmd!(sh, "{bindgen} --target bundler --out-name bus {compiled}");
     exec(bindgen.args(["--out-dir", BINDGEN]))?;
 
@@ -84,16 +84,10 @@ fn optimise(sh: &Shell) -> Result<()> {
     say("optimising the WebAssembly");
     let wasm_opt = npm::bin("wasm-opt");
     let (input, output) = (format!("{BINDGEN}/bus_bg.wasm"), format!("{WORK}/bus.wasm"));
-    exec(cmd!(
-        sh,
-        "{wasm_opt} {input} --output {output} {WASM_OPT...}"
-    ))?;
+    exec(cmd!(sh, "{wasm_opt} {input} --output {output} {WASM_OPT...}"))?;
     let sections = wasm::custom_sections(&sh.read_binary_file(output)?);
     let sections = sections.context("wasm-opt wrote a malformed module")?;
-    ensure!(
-        sections.is_empty(),
-        "wasm-opt left the sections {sections:?} in the module"
-    );
+    ensure!(sections.is_empty(), "wasm-opt left the sections {sections:?} in the module");
     Ok(())
 }
 
@@ -154,13 +148,7 @@ fn measure(sh: &Shell) -> Result<()> {
     let esbuild = npm::bin("esbuild");
     let external = ["--external:*.wasm", "--external:*.wasm?module"];
     eprintln!("{:<16}{:>12}{:>12}", "bundled", "minified", "gzip");
-    let other = [
-        "slim.js",
-        "workerd.js",
-        "edge-light.js",
-        "index.cjs",
-        "slim.cjs",
-    ];
+    let other = ["slim.js", "workerd.js", "edge-light.js", "index.cjs", "slim.cjs"];
     for file in [DEFAULT_ENTRY].into_iter().chain(other) {
         let format = if file.ends_with(".cjs") { "cjs" } else { "esm" };
         let bundle = cmd!(sh, "{esbuild} {DIST}/{file} {BUNDLE...} --format={format}");
@@ -180,11 +168,7 @@ fn print_size(name: &str, bytes: &[u8]) -> Result<usize> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(bytes)?;
     let (minified, gzip) = (bytes.len(), gzip.finish()?.len());
-    eprintln!(
-        "{name:<16}{:>12}{:>12}",
-        kilobytes(minified),
-        kilobytes(gzip)
-    );
+    eprintln!("{name:<16}{:>12}{:>12}", kilobytes(minified), kilobytes(gzip));
     Ok(gzip)
 }
 

@@ -1,0 +1,103 @@
+// @ts-check
+import { DeliveryError, EventBus } from "shardbus";
+import { assert, idle, quickRetry, recorder, test } from "./harness.mjs";
+
+/** @param {number} status @param {Record<string, string>} [headers] */
+const respond = (status, headers) =>
+  DeliveryError.fromResponse(new Response(null, { status, headers: headers ?? {} }));
+
+test("a DeliveryError is retryable at once, unless it says otherwise", () => {
+  const error = new DeliveryError("busy");
+  assert.include(error, { message: "busy", retryable: true, retryAfterMs: 0, status: undefined });
+  assert.include(error, { name: "DeliveryError", code: "ERR_DELIVERY" });
+  const cause = new Error("socket");
+  const options = { retryable: false, retryAfterMs: 5, status: 400, cause };
+  assert.include(new DeliveryError("no", options), options);
+});
+
+test("a retryAfterMs that is no time is none", () => {
+  for (const retryAfterMs of [-1, Number.NaN, undefined]) {
+    assert.equal(new DeliveryError("x", /** @type {any} */ ({ retryAfterMs })).retryAfterMs, 0);
+  }
+});
+
+for (const [statuses, retryable] of /** @type {const} */ ([
+  [[408, 425, 429, 500, 501, 502, 503, 504, 507, 599], true],
+  [[300, 301, 304, 400, 401, 403, 404, 405, 409, 410, 411, 413, 415, 422, 426, 431, 451], false],
+])) {
+  test(`statuses that are ${retryable ? "" : "not "}worth another attempt`, () => {
+    for (const status of statuses) {
+      assert.include(respond(status), { retryable, status, retryAfterMs: 0 }, `${status}`);
+    }
+  });
+}
+
+test("Retry-After in seconds", () => {
+  for (const [header, ms] of /** @type {const} */ ([
+    ["0", 0],
+    ["1", 1000],
+    ["120", 120_000],
+    [" 7 ", 7000],
+    ["007", 7000],
+  ])) {
+    assert.equal(respond(503, { "retry-after": header }).retryAfterMs, ms, header);
+  }
+});
+
+test("Retry-After as a date", () => {
+  const header = new Date(Date.now() + 60_000).toUTCString();
+  const { retryAfterMs } = respond(429, { "Retry-After": header });
+  // The header has whole seconds.
+  assert.isAtMost(retryAfterMs, 60_000);
+  assert.isAbove(retryAfterMs, 50_000);
+  const past = "Wed, 21 Oct 2015 07:28:00 GMT";
+  assert.equal(respond(429, { "Retry-After": past }).retryAfterMs, 0);
+});
+
+test("a Retry-After that cannot be read is none", () => {
+  for (const header of ["", "soon", "-5", "1.5", "1e3", "0x10", "120, 120", "NaN", "Infinity"]) {
+    assert.equal(respond(503, { "retry-after": header }).retryAfterMs, 0, header);
+  }
+});
+
+test("the message names the status", () => {
+  const named = new Response(null, { status: 503, statusText: "Service Unavailable" });
+  const { message } = DeliveryError.fromResponse(named);
+  assert.equal(message, "The receiver answered 503 Service Unavailable");
+  assert.equal(respond(599).message, "The receiver answered 599");
+});
+
+test("the response's body is cancelled, so that its connection is free again", async () => {
+  let cancelled = false;
+  const body = new ReadableStream({
+    cancel() {
+      cancelled = true;
+    },
+  });
+  DeliveryError.fromResponse(new Response(body, { status: 500 }));
+  await idle();
+  assert.isTrue(cancelled);
+});
+
+test("a body that somebody reads, or has read, stays theirs", async () => {
+  const reading = new Response("the details", { status: 500 });
+  const text = reading.text();
+  assert.isTrue(DeliveryError.fromResponse(reading).retryable);
+  assert.equal(await text, "the details");
+  assert.isTrue(DeliveryError.fromResponse(reading).retryable);
+});
+
+test("a receiver that is down for a while gets everything, once", async () => {
+  const statuses = [503, 429, 200];
+  const sink = recorder([], async () => {
+    const response = new Response(null, { status: statuses.shift() ?? 200 });
+    if (!response.ok) throw DeliveryError.fromResponse(response);
+  });
+  const bus = new EventBus(sink.callback, { retry: quickRetry });
+  bus.ingestBatch([1, 2, 3]);
+  assert.equal((await bus.flush()).delivered, 3);
+  assert.deepEqual(
+    sink.log.map(({ attempt }) => attempt),
+    [1, 2, 3],
+  );
+});

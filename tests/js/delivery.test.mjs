@@ -1,0 +1,272 @@
+// @ts-check
+import { DeliveryError, EventBus, isShardbusError } from "shardbus";
+import {
+  accountedStats,
+  assert,
+  deferred,
+  fail,
+  HOUR_MS,
+  hang,
+  hangUntilAborted,
+  idle,
+  quickRetry,
+  recorder,
+  succeed,
+  test,
+  within,
+} from "./harness.mjs";
+
+/** @typedef {import("shardbus").Drop<any>} Drop */
+
+/** A list of drops, and how to wait for the next. */
+function dropRecorder() {
+  /** @type {Drop[]} */
+  const log = [];
+  let next = deferred();
+  return {
+    log,
+    /** @param {Drop} drop */
+    onDrop(drop) {
+      log.push(drop);
+      next.resolve();
+      next = deferred();
+    },
+    next: () => within(next.promise, () => "waited for a loss to be reported"),
+  };
+}
+
+/** @param {any} error */
+const throwNow = (error) => () => {
+  throw error;
+};
+
+/** What counts as a failure that another attempt may mend. @type {Record<string, any>} */
+const failures = {
+  "throws an error": throwNow(new Error("no")),
+  "throws undefined": throwNow(undefined),
+  "throws null": throwNow(null),
+  "throws a string": throwNow("no"),
+  "rejects with an error": fail(new Error("no")),
+  "rejects with undefined": fail(undefined),
+  "rejects with a frozen object": fail(Object.freeze({ code: "ERR_DELIVERY", retryable: false })),
+  "rejects with a DeliveryError": fail(new DeliveryError("no")),
+  "returns a thenable that rejects": () => ({
+    // biome-ignore lint/suspicious/noThenProperty: that is what is tested
+    then: (/** @type {unknown} */ _, /** @type {(e: unknown) => void} */ reject) => reject("no"),
+  }),
+};
+
+for (const [what, step] of Object.entries(failures)) {
+  test(`a callback that ${what} gets the batch again`, async () => {
+    const sink = recorder([step]);
+    const bus = new EventBus(sink.callback, { retry: quickRetry });
+    bus.ingest({ n: 1 });
+    const report = await bus.flush();
+    assert.equal(report.delivered, 1);
+    const [first, second] = sink.log;
+    assert.lengthOf(sink.log, 2);
+    assert.deepEqual([first?.attempt, second?.attempt], [1, 2]);
+    assert.deepEqual([second?.id, second?.text], [first?.id, first?.text]);
+    const { delivered, batches } = accountedStats(bus);
+    assert.deepEqual([delivered, batches.delivered, batches.retries], [1, 1, 1]);
+  });
+}
+
+for (const result of [undefined, null, false, 0, "", {}, new Error("returned"), succeed]) {
+  test(`a callback that returns ${String(result)} has delivered the batch`, async () => {
+    const sink = recorder([() => result]);
+    const bus = new EventBus(sink.callback);
+    bus.ingest(1);
+    assert.equal((await bus.flush()).delivered, 1);
+    assert.lengthOf(sink.log, 1);
+  });
+}
+
+test("a permanent failure gives the batch up at once, and onDrop gets it", async () => {
+  const { log, onDrop } = dropRecorder();
+  const sink = recorder([fail(new DeliveryError("gone", { retryable: false }))]);
+  const bus = new EventBus(sink.callback, { onDrop });
+  bus.ingestBatch([{ n: 1 }, { n: 2 }]);
+  assert.include(await bus.flush(), { delivered: 0, abandoned: 2, pending: 0, timedOut: false });
+  assert.lengthOf(sink.log, 1);
+  assert.lengthOf(log, 1);
+  assert.include(log[0], { reason: "permanent", count: 2 });
+  assert.deepEqual(log[0]?.batch?.events(), [{ n: 1 }, { n: 2 }]);
+  assert.equal(log[0]?.batch?.id, sink.log[0]?.id);
+  assert.equal(accountedStats(bus).abandoned.permanent, 2);
+});
+
+test("a batch whose attempts all fail is given up, and later ones have their turn", async () => {
+  const { log, onDrop } = dropRecorder();
+  const sink = recorder([fail("no"), fail("no"), fail("no")]);
+  const bus = new EventBus(sink.callback, { retry: { attempts: 3, ...quickRetry }, onDrop });
+  bus.ingest("lost");
+  await bus.flush();
+  bus.ingest("later");
+  await bus.flush();
+  assert.deepEqual(
+    sink.log.map(({ attempt, events }) => [attempt, ...events]),
+    [
+      [1, "lost"],
+      [2, "lost"],
+      [3, "lost"],
+      [1, "later"],
+    ],
+  );
+  assert.lengthOf(log, 1);
+  assert.include(log[0], { reason: "retries", count: 1 });
+  assert.deepEqual(log[0]?.batch?.events(), ["lost"]);
+  const { abandoned, batches } = accountedStats(bus);
+  assert.deepEqual([abandoned.retries, batches.retries], [1, 2]);
+});
+
+test("one attempt means no retry", async () => {
+  const sink = recorder([], fail("no"));
+  const bus = new EventBus(sink.callback, { retry: { attempts: 1 }, onDrop: () => {} });
+  bus.ingest(1);
+  assert.equal((await bus.flush()).abandoned, 1);
+  assert.lengthOf(sink.log, 1);
+});
+
+// The second is what 64 bits of nanoseconds cannot hold.
+for (const retryAfterMs of [HOUR_MS, 18_446_744_073_710, 2 ** 60, Number.POSITIVE_INFINITY]) {
+  test(`no attempt is made before retryAfterMs has passed: ${retryAfterMs}`, async () => {
+    const sink = recorder([fail(new DeliveryError("busy", { retryAfterMs }))]);
+    const bus = new EventBus(sink.callback, { retry: quickRetry, onDrop: () => {} });
+    bus.ingest(1);
+    bus.flush();
+    await sink.calls(1);
+    await idle();
+    assert.lengthOf(sink.log, 1);
+    assert.equal(accountedStats(bus).inFlight, 1);
+    await bus.close({ timeoutMs: 0 });
+    assert.equal(accountedStats(bus).abandoned.shutdown, 1);
+  });
+}
+
+test("an attempt is made once retryAfterMs has passed", async () => {
+  for (const retryAfterMs of [20, 0, -1, Number.NaN]) {
+    const sink = recorder([fail(new DeliveryError("busy", { retryAfterMs }))]);
+    const bus = new EventBus(sink.callback, { retry: quickRetry });
+    bus.ingest(1);
+    assert.equal((await bus.flush()).delivered, 1);
+  }
+});
+
+test("an attempt that takes longer than timeoutMs is aborted and made again", async () => {
+  const sink = recorder([hangUntilAborted]);
+  const bus = new EventBus(sink.callback, { timeoutMs: 20, retry: quickRetry });
+  bus.ingest(1);
+  assert.equal((await bus.flush()).delivered, 1);
+  const [first, second] = sink.log;
+  assert.isTrue(first?.signal.aborted);
+  assert.equal(first?.signal.reason.name, "TimeoutError");
+  assert.equal(first?.signal.reason.code, "ERR_TIMEOUT");
+  assert.include(first?.signal.reason.message, "20 ms");
+  assert.isTrue(isShardbusError(first?.signal.reason));
+  assert.isFalse(second?.signal.aborted);
+  assert.deepEqual([second?.id, second?.attempt], [first?.id, 2]);
+});
+
+test("an attempt that never ends cannot stop the bus, deaf to its signal or not", async () => {
+  const { log, onDrop } = dropRecorder();
+  const sink = recorder([hang, hangUntilAborted]);
+  const options = { timeoutMs: 10, retry: { attempts: 2, ...quickRetry }, onDrop };
+  const bus = new EventBus(sink.callback, options);
+  bus.ingest("lost");
+  assert.equal((await bus.flush()).abandoned, 1);
+  bus.ingest("later");
+  assert.equal((await bus.flush()).delivered, 1);
+  assert.deepEqual(sink.delivered(), ["later"]);
+  assert.deepInclude(
+    log.map(({ reason, count }) => ({ reason, count })),
+    { reason: "retries", count: 1 },
+  );
+});
+
+/** How an attempt that was cut off may answer after all. @type {Record<string, (call: any) => void>} */
+const lateAnswers = {
+  success: (call) => call.release(),
+  failure: (call) => call.fail(new Error("late")),
+  "permanent failure": (call) => call.fail(new DeliveryError("late", { retryable: false })),
+};
+
+for (const [what, answer] of Object.entries(lateAnswers)) {
+  test(`a late ${what} changes nothing while the next attempt runs`, async () => {
+    const sink = recorder([hang, hang]);
+    const bus = new EventBus(sink.callback, { timeoutMs: 400, retry: quickRetry });
+    bus.ingest(1);
+    const flushed = bus.flush();
+    const [first, second] = await sink.calls(2);
+    answer(first);
+    await idle();
+    const { inFlight, delivered, abandoned } = accountedStats(bus);
+    assert.deepEqual([inFlight, delivered, abandoned.permanent], [1, 0, 0]);
+    assert.lengthOf(sink.log, 2);
+    second?.release();
+    assert.equal((await flushed).delivered, 1);
+  });
+
+  test(`a late ${what} changes nothing after the next attempt`, async () => {
+    const sink = recorder([hang]);
+    const bus = new EventBus(sink.callback, { timeoutMs: 20, retry: quickRetry });
+    bus.ingest(1);
+    await bus.flush();
+    const before = accountedStats(bus);
+    answer(sink.log[0]);
+    await idle();
+    assert.deepEqual(accountedStats(bus), before);
+    assert.lengthOf(sink.log, 2);
+  });
+}
+
+test("a shard sends one batch at a time, and retries it before the next", async () => {
+  const sink = recorder([hang, hang]);
+  const bus = new EventBus(sink.callback, { batch: { maxSize: 2 }, retry: quickRetry });
+  bus.ingestBatch([1, 2, 3, 4, 5]);
+  const flushed = bus.flush();
+  const [first] = await sink.calls(1);
+  await idle();
+  assert.lengthOf(sink.log, 1);
+  bus.ingestBatch([6, 7]);
+  first?.fail("no");
+  const [, second] = await sink.calls(2);
+  await idle();
+  assert.lengthOf(sink.log, 2);
+  second?.release();
+  await flushed;
+  await bus.flush();
+  const attempts = sink.log.map(({ attempt, events }) => [attempt, ...events]);
+  assert.deepEqual(attempts.slice(0, 3), [
+    [1, 1, 2],
+    [2, 1, 2],
+    [1, 3, 4],
+  ]);
+  assert.deepEqual(sink.delivered(), [1, 2, 3, 4, 5, 6, 7]);
+});
+
+test("a shard does not wait for another", async () => {
+  const sink = recorder([hang]);
+  const bus = new EventBus(sink.callback, { shards: 4 });
+  bus.ingestBatch(Array.from({ length: 100 }, (_, i) => i));
+  const flushed = bus.flush();
+  const calls = await sink.calls(4);
+  assert.sameMembers(
+    calls.map(({ shard }) => shard),
+    [0, 1, 2, 3],
+  );
+  calls[0]?.release();
+  assert.equal((await flushed).delivered, 100);
+});
+
+test("a callback is told of its attempt, and its signal stays quiet once it has succeeded", async () => {
+  const sink = recorder();
+  const bus = new EventBus(sink.callback, { timeoutMs: 3 });
+  bus.ingest(1);
+  await bus.flush();
+  await idle();
+  await bus.close();
+  const { attempt, keepalive, signal } = /** @type {any} */ (sink.log[0]);
+  assert.deepEqual([attempt, keepalive, signal.aborted], [1, false, false]);
+  assert.instanceOf(signal, AbortSignal);
+});

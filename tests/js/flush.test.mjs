@@ -1,0 +1,277 @@
+// @ts-check
+import { EventBus } from "shardbus";
+import {
+  accountedStats,
+  assert,
+  fail,
+  HOUR_MS,
+  hang,
+  idle,
+  quickRetry,
+  recorder,
+  rejection,
+  test,
+  within,
+} from "./harness.mjs";
+
+/** @typedef {import("shardbus").EventBusOptions<any>} Options */
+
+/** Nothing leaves by time, and no batch has more than `maxSize` events. @type {Options} */
+const byFlush = { batch: { maxDelayMs: HOUR_MS, maxSize: 2, minSize: 2 }, retry: quickRetry };
+
+const nothing = { delivered: 0, abandoned: 0, evicted: 0, drained: 0, pending: 0, timedOut: false };
+
+/** Whether a promise has settled by now, and how to look. @param {Promise<unknown>} promise */
+function watched(promise) {
+  const state = { settled: false };
+  const note = () => {
+    state.settled = true;
+  };
+  promise.then(note, note);
+  return state;
+}
+
+test("a flush sends what is in the bus, and says how much", async () => {
+  const sink = recorder();
+  const bus = new EventBus(sink.callback, { shards: 3, ...byFlush });
+  bus.ingestBatch([1, 2, 3, 4, 5, 6, 7]);
+  assert.deepEqual(await bus.flush(), { ...nothing, delivered: 7 });
+  assert.sameMembers(sink.delivered(), [1, 2, 3, 4, 5, 6, 7]);
+});
+
+test("a flush of an empty bus resolves, and calls nobody", async () => {
+  const sink = recorder();
+  const bus = new EventBus(sink.callback);
+  assert.deepEqual(await bus.flush(), nothing);
+  bus.ingest(1);
+  await bus.flush();
+  assert.deepEqual(await bus.flush(), nothing);
+  assert.lengthOf(sink.log, 1);
+});
+
+test("a flush waits for what was in flight before it", async () => {
+  const sink = recorder([hang]);
+  const bus = new EventBus(sink.callback, byFlush);
+  bus.ingestBatch([1, 2]);
+  const [call] = await sink.calls(1);
+  bus.ingest(3);
+  const flushed = bus.flush();
+  const state = watched(flushed);
+  await idle();
+  assert.isFalse(state.settled);
+  call?.release();
+  assert.deepEqual(await flushed, { ...nothing, delivered: 3 });
+  assert.deepEqual(sink.delivered(), [1, 2, 3]);
+});
+
+test("a flush waits for retries", async () => {
+  const sink = recorder([fail("no"), fail("no")]);
+  const bus = new EventBus(sink.callback, byFlush);
+  bus.ingestBatch([1, 2, 3]);
+  assert.deepEqual(await bus.flush(), { ...nothing, delivered: 3 });
+  assert.deepEqual(sink.delivered(), [1, 2, 3]);
+});
+
+test("overlapping flushes each cover what was there when they began", async () => {
+  const sink = recorder([hang, hang]);
+  const bus = new EventBus(sink.callback, byFlush);
+  bus.ingestBatch([1, 2]);
+  const first = bus.flush();
+  bus.ingestBatch([3, 4]);
+  const second = bus.flush();
+  const third = bus.flush();
+  const secondState = watched(second);
+  (await sink.calls(1))[0]?.release();
+  assert.deepEqual(await first, { ...nothing, delivered: 2 });
+  await sink.calls(2);
+  await idle();
+  assert.isFalse(secondState.settled);
+  sink.log[1]?.release();
+  assert.deepEqual(await second, { ...nothing, delivered: 4 });
+  assert.deepEqual(await third, { ...nothing, delivered: 4 });
+});
+
+test("events that come during a flush are not waited for, and leave in their turn", async () => {
+  const sink = recorder();
+  let next = 0;
+  /** @type {EventBus<number>} */
+  const bus = new EventBus(
+    (batch, context) => {
+      if (next < 20) bus.ingest(next++);
+      return sink.callback(batch, context);
+    },
+    { batch: { maxDelayMs: 10, maxSize: 1 } },
+  );
+  bus.ingest(-1);
+  assert.equal((await bus.flush()).delivered, 1);
+  await sink.calls(21);
+  assert.deepEqual(
+    sink.log.flatMap(({ events }) => events),
+    [-1, ...Array(20).keys()],
+  );
+});
+
+test("a flush that hurries ends with its cut: what is younger waits for its size and time", async () => {
+  const sink = recorder([hang]);
+  const bus = new EventBus(sink.callback, byFlush);
+  bus.ingest(1);
+  const flushed = bus.flush();
+  const [call] = await sink.calls(1);
+  bus.ingest(2);
+  call?.release();
+  await flushed;
+  await idle();
+  assert.lengthOf(sink.log, 1);
+  assert.equal(accountedStats(bus).pending, 1);
+  bus.ingest(3);
+  assert.deepEqual((await sink.calls(2))[1]?.events, [2, 3]);
+});
+
+test("a flush whose time is up says what is pending, and the bus goes on", async () => {
+  const sink = recorder([hang]);
+  const bus = new EventBus(sink.callback, byFlush);
+  bus.ingestBatch([1, 2, 3]);
+  const report = await bus.flush({ timeoutMs: 10 });
+  assert.deepEqual(report, { ...nothing, pending: 3, timedOut: true });
+  sink.log[0]?.release();
+  assert.deepEqual(await bus.flush({ timeoutMs: 5000 }), { ...nothing, delivered: 3 });
+});
+
+test("an aborted flush rejects with the signal's reason, and the bus goes on", async () => {
+  const sink = recorder([hang]);
+  const bus = new EventBus(sink.callback, byFlush);
+  bus.ingestBatch([1, 2]);
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const flushed = bus.flush({ signal: controller.signal });
+  await sink.calls(1);
+  controller.abort(reason);
+  assert.strictEqual(await rejection(flushed), reason);
+  assert.strictEqual(await rejection(bus.flush({ signal: controller.signal })), reason);
+  assert.equal((await rejection(bus.flush({ signal: AbortSignal.abort() }))).name, "AbortError");
+  assert.isFalse(sink.log[0]?.signal.aborted, "the attempt is not the flush's to abort");
+  sink.log[0]?.release();
+  assert.equal((await bus.flush()).delivered, 2);
+});
+
+test("a flush reports what was evicted and drained meanwhile", async () => {
+  const sink = recorder([hang]);
+  const bus = new EventBus(sink.callback, { ...byFlush, capacity: 4, onDrop: () => {} });
+  bus.ingestBatch([1, 2]);
+  await sink.calls(1);
+  bus.ingestBatch([3, 4, 5]);
+  const flushed = bus.flush();
+  bus.ingest(6);
+  assert.deepEqual(
+    bus.drain({ maxBytes: 3 }).flatMap((batch) => batch.events()),
+    [4, 5],
+  );
+  sink.log[0]?.release();
+  assert.deepEqual(await flushed, { ...nothing, delivered: 2, evicted: 1, drained: 2 });
+  assert.equal(accountedStats(bus).pending, 1);
+});
+
+test("a flush reports what was given up", async () => {
+  const sink = recorder([], fail("no"));
+  const options = { ...byFlush, retry: { attempts: 1 }, onDrop: () => {} };
+  const bus = new EventBus(sink.callback, options);
+  bus.ingestBatch([1, 2, 3]);
+  assert.deepEqual(await bus.flush(), { ...nothing, abandoned: 3 });
+});
+
+test("the manual scheduler sends only in a flush", async () => {
+  const sink = recorder([fail("no"), hang, fail("no")]);
+  const batch = { maxDelayMs: 1, maxSize: 2, minSize: 1 };
+  const bus = new EventBus(sink.callback, { scheduler: "manual", batch, retry: quickRetry });
+  bus.ingestBatch([1, 2, 3, 4, 5]);
+  await idle();
+  assert.isEmpty(sink.log);
+  const flushed = bus.flush({ timeoutMs: 50 });
+  sink.calls(2).then(([, second]) => second?.fail("no"));
+  await sink.calls(4);
+  assert.equal((await flushed).delivered, 5);
+  bus.ingest(6);
+  await idle();
+  assert.deepEqual(sink.delivered(), [1, 2, 3, 4, 5]);
+  assert.equal((await bus.flush()).delivered, 1);
+});
+
+test("the manual scheduler retries only in a flush", async () => {
+  const sink = recorder([hang]);
+  const bus = new EventBus(sink.callback, { scheduler: "manual", retry: quickRetry });
+  bus.ingest(1);
+  assert.isTrue((await bus.flush({ timeoutMs: 5 })).timedOut);
+  sink.log[0]?.fail("no");
+  await idle();
+  assert.lengthOf(sink.log, 1);
+  assert.equal((await bus.flush()).delivered, 1);
+});
+
+test("settled waits for the callbacks that run, and starts none", async () => {
+  const sink = recorder([hang]);
+  const bus = new EventBus(sink.callback, { shards: 1, ...byFlush });
+  await bus.settled();
+  bus.ingestBatch([1, 2, 3]);
+  const [call] = await sink.calls(1);
+  const settled = bus.settled();
+  const state = watched(settled);
+  await idle();
+  assert.isFalse(state.settled);
+  call?.fail("no");
+  await settled;
+  assert.lengthOf(sink.log, 1);
+});
+
+test("ready resolves when there is room, and lets a producer run without a loss", async () => {
+  const sink = recorder();
+  const batch = { maxSize: 10, maxDelayMs: 10 };
+  const bus = new EventBus(sink.callback, { capacity: 16, backpressure: "fail-producer", batch });
+  for (let i = 0; i < 500; i++) {
+    await bus.ready();
+    assert.isTrue(bus.ingest(i));
+  }
+  await bus.flush();
+  assert.deepEqual(sink.delivered(), [...Array(500).keys()]);
+});
+
+test("ready waits while a shard is in its last quarter, or an event may not fit", async () => {
+  const full = { capacity: 16, batch: { minSize: 12, maxDelayMs: HOUR_MS } };
+  const large = { maxBytes: 1000, maxEventBytes: 200, batch: { minSize: 12, maxDelayMs: HOUR_MS } };
+  for (const options of [full, large]) {
+    const sink = recorder([hang]);
+    const bus = new EventBus(sink.callback, options);
+    await within(bus.ready(), () => "an empty bus is not ready");
+    bus.ingestBatch(Array(12).fill("x".repeat(70)));
+    const ready = bus.ready();
+    const state = watched(ready);
+    const [call] = await sink.calls(1);
+    if (options === large) {
+      await idle();
+      assert.isFalse(state.settled);
+    }
+    call?.release();
+    await within(ready, () => "still not ready");
+    assert.isTrue(bus.ingest("x".repeat(150)));
+  }
+});
+
+test("ready does not wait for maxDelayMs", async () => {
+  for (const options of [
+    { maxBytes: 1000 },
+    { maxBytes: 1000, maxEventBytes: 600 },
+    { capacity: 16 },
+    { maxBytes: 1000, maxEventBytes: 100, shards: 2 },
+  ]) {
+    const sink = recorder();
+    const bus = new EventBus(sink.callback, { ...options, batch: { maxDelayMs: HOUR_MS } });
+    for (let i = 0; i < 50; i++) {
+      await within(
+        bus.ready(),
+        () => `not ready after ${i} events: ${JSON.stringify(options)}`,
+        500,
+      );
+      assert.isTrue(bus.ingest(i));
+      assert.isTrue(bus.ingest("x".repeat(60)));
+    }
+  }
+});

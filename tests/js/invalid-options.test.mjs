@@ -1,0 +1,206 @@
+import { EventBus, isShardbusError } from "shardbus";
+import { assert, HOUR_MS, rejection, test, thrown } from "./harness.mjs";
+
+const noNumbers = ["8", "", null, true, [], {}, 8n, Symbol("s"), () => {}];
+const notWhole = [Number.NaN, -1, 0, 0.5, Number.POSITIVE_INFINITY, ...noNumbers];
+const noTime = [Number.NaN, -1, Number.POSITIVE_INFINITY, 31_536_000_001, ...noNumbers];
+const noFunctions = ["user", 5, null, {}, []];
+const noNames = ["Drop-Oldest", "", 5, null, true, [], {}, Symbol("s"), () => {}];
+const noGroups = [5, "x", null, true, [], () => {}];
+
+const bad = {
+  shards: [...notWhole, 65_536],
+  capacity: [...notWhole, 1, 1000, 2 ** 25, 2 ** 40],
+  maxBytes: [...notWhole, 2 ** 32, 2 ** 60],
+  maxEventBytes: [...notWhole, 2 ** 32],
+  backpressure: noNames,
+  key: noFunctions,
+  format: [...noNames, "JSON"],
+  scheduler: [...noNames, "cron"],
+  batch: noGroups,
+  "batch.minSize": notWhole,
+  "batch.maxSize": [...notWhole, 1_000_001],
+  "batch.maxBytes": [...notWhole, 2 ** 32],
+  "batch.maxDelayMs": [...noTime, 0],
+  "batch.adaptive": [1, "yes", null, {}],
+  "batch.velocityWindowMs": [...noTime, 0],
+  retry: noGroups,
+  "retry.attempts": [...notWhole, 2 ** 32],
+  "retry.minDelayMs": noTime,
+  "retry.maxDelayMs": noTime,
+  timeoutMs: [...noTime, 0],
+  onDrop: noFunctions,
+};
+
+/** `{ batch: { maxSize: value } }` for `batch.maxSize`. */
+function optionAt(path, value) {
+  const [name, inner] = path.split(".");
+  return { [name]: inner === undefined ? value : { [inner]: value } };
+}
+
+/** How a message shows the value. */
+function shown(value) {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "function") return "a function";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object" && value !== null) return "an object";
+  return String(value);
+}
+
+function assertInvalidOption(error, option, ...parts) {
+  assert.equal(error.name, "InvalidOptionError", error.stack);
+  assert.equal(error.code, "ERR_INVALID_OPTION");
+  assert.isTrue(isShardbusError(error));
+  assert.equal(error.option, option, error.message);
+  for (const part of parts) assert.include(error.message, part);
+}
+
+for (const [path, values] of Object.entries(bad)) {
+  test(`a bad ${path} is refused, and the message names the option and the value`, () => {
+    for (const value of values) {
+      const error = thrown(() => new EventBus(() => {}, optionAt(path, value)));
+      assertInvalidOption(error, path, `\`${path}\` is ${shown(value)}, but it must be `);
+    }
+  });
+}
+
+test("options that contradict each other are refused", () => {
+  const contradictions = [
+    [{ maxBytes: 100, maxEventBytes: 101 }, "maxEventBytes", "`maxBytes`"],
+    [{ maxEventBytes: 101, batch: { maxBytes: 100 } }, "maxEventBytes", "`batch.maxBytes`"],
+    [{ format: "json", maxEventBytes: 99, batch: { maxBytes: 100 } }, "maxEventBytes", "brackets"],
+    [{ batch: { minSize: 10, maxSize: 9 } }, "batch.maxSize", "`batch.minSize`"],
+    [{ retry: { minDelayMs: 10, maxDelayMs: 9 } }, "retry.maxDelayMs", "`retry.minDelayMs`"],
+  ];
+  for (const [options, option, ...parts] of contradictions) {
+    const error = thrown(() => new EventBus(() => {}, options));
+    assertInvalidOption(error, option, `\`${option}\` is `, ...parts);
+  }
+});
+
+test("a default gives way to an option that leaves it no room", () => {
+  for (const options of [
+    { maxBytes: 1 },
+    { batch: { maxBytes: 1 } },
+    { format: "json", batch: { maxBytes: 3 } },
+    { batch: { maxSize: 1 } },
+    { batch: { minSize: 5000 } },
+    { retry: { maxDelayMs: 0 } },
+    { retry: { minDelayMs: HOUR_MS } },
+    { batch: { adaptive: false, velocityWindowMs: 0 } },
+  ]) {
+    assert.isTrue(new EventBus(() => {}, options).ingest(1), JSON.stringify(options));
+  }
+});
+
+test("a sample that is no whole number above zero is refused", () => {
+  for (const sample of notWhole) {
+    const error = thrown(() => new EventBus(() => {}, { backpressure: { sample } }));
+    assertInvalidOption(
+      error,
+      "backpressure.sample",
+      `\`backpressure.sample\` is ${shown(sample)}`,
+    );
+  }
+  const error = thrown(() => new EventBus(() => {}, { backpressure: { sample: 2, rate: 2 } }));
+  assertInvalidOption(error, "backpressure.rate", "`backpressure.rate` is not an option", "sample");
+});
+
+test("a name that is no option is refused, and the message lists those that are", () => {
+  const names = {
+    maxbytes: "maxBytes",
+    flushInterval: "timeoutMs",
+    toString: "shards",
+    constructor: "shards",
+    ["__proto__"]: "shards",
+    "batch.size": "maxSize",
+    "batch.toString": "maxSize",
+    "retry.retries": "attempts",
+  };
+  for (const [path, existing] of Object.entries(names)) {
+    const error = thrown(() => new EventBus(() => {}, optionAt(path, 1)));
+    assertInvalidOption(error, path, `\`${path}\` is not an option`, existing);
+  }
+});
+
+test("an option that is undefined is one that was not given", () => {
+  const unset = Object.keys(bad).reduce(
+    (options, path) => Object.assign(options, optionAt(path, undefined)),
+    {},
+  );
+  for (const options of [undefined, null, {}, unset, { batch: {}, retry: {} }]) {
+    assert.isTrue(new EventBus(() => {}, options).ingest(1));
+  }
+});
+
+test("options that are no object are refused", () => {
+  for (const options of [5, "x", true, [], () => {}, Symbol("s")]) {
+    const error = thrown(() => new EventBus(() => {}, options));
+    assertInvalidOption(error, "options", `\`options\` is ${shown(options)}`);
+  }
+});
+
+test("a callback that is no function is refused", () => {
+  for (const callback of [undefined, null, "send", {}, 5, Promise.resolve()]) {
+    const error = thrown(() => new EventBus(callback));
+    assertInvalidOption(error, "callback", "must be a function");
+  }
+});
+
+test("options are read once: later changes to them do not show", () => {
+  const options = { capacity: 4, backpressure: "drop-newest", batch: { maxSize: 2 } };
+  const bus = new EventBus(() => {}, options);
+  options.capacity = 8;
+  options.batch.maxSize = 1;
+  assert.deepEqual(bus.ingestBatch([1, 2, 3, 4]), { accepted: 3, rejected: 1 });
+  assert.deepEqual(
+    bus.drain().map((batch) => batch.count),
+    [2, 1],
+  );
+});
+
+const badWaits = [
+  ...[Number.NaN, -1, 2 ** 31, Number.POSITIVE_INFINITY, ...noNumbers].map((timeoutMs) => [
+    { timeoutMs },
+    "timeoutMs",
+  ]),
+  ...[5, "x", null, {}, [], new AbortController()].map((signal) => [{ signal }, "signal"]),
+  [{ timeout: 5 }, "timeout"],
+  [5000, "options"],
+  ["x", "options"],
+];
+
+for (const method of ["flush", "close"]) {
+  test(`${method} with an option that it cannot have rejects, and changes nothing`, async () => {
+    const received = [];
+    const bus = new EventBus((batch) => received.push(...batch.events()));
+    bus.ingest("before");
+    for (const [options, option] of badWaits) {
+      const error = await rejection(bus[method](options));
+      assertInvalidOption(error, option, `\`${option}\` is `);
+    }
+    assert.isTrue(bus.ingest("after"));
+    assert.equal(bus.stats().pending, 2);
+    await bus.close();
+    assert.deepEqual(received, ["before", "after"]);
+  });
+}
+
+test("drain with an option that it cannot have throws, and takes nothing", () => {
+  const bus = new EventBus(() => {});
+  bus.ingest(1);
+  for (const maxBytes of [Number.NaN, -1, ...noNumbers]) {
+    assertInvalidOption(
+      thrown(() => bus.drain({ maxBytes })),
+      "maxBytes",
+      `\`maxBytes\` is ${shown(maxBytes)}`,
+    );
+  }
+  assertInvalidOption(
+    thrown(() => bus.drain({ maxbytes: 5 })),
+    "maxbytes",
+    "maxBytes",
+  );
+  assert.equal(bus.stats().pending, 1);
+});

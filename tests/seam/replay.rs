@@ -1,0 +1,366 @@
+//! The library behaves the same with threads and without: the same random operations on both
+//! builds give the same results, the same batches and the same counters.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+#[derive(Debug, Clone, Copy)]
+enum Mode {
+    DropNewest,
+    DropOldest,
+    FailProducer,
+    Sample(u32),
+}
+
+#[derive(Debug, Clone)]
+enum ManagerOp {
+    IngestRaw(Vec<u8>),
+    IngestHashed(u64),
+    IngestValue(i64),
+    IngestBatch(u8),
+    Select(u64),
+    Pop {
+        shard: u16,
+        max: usize,
+    },
+    /// Look at everything while this shard is held.
+    Hold {
+        shard: u16,
+    },
+    SetClock(u64),
+}
+
+#[derive(Debug, Clone)]
+enum BusOp {
+    Ingest { payload: Vec<u8>, key: Option<u8> },
+    Poll,
+    Acknowledge(Index),
+    Retry { which: Index, after_ms: u64 },
+    GiveUp(Index),
+    Pass { ms: u64 },
+    SetClock(u64),
+    Drain { max_bytes: usize },
+    BeginFlush,
+    EndFlush(Index),
+    AbandonEverything,
+    Close,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    shards: u16,
+    capacity: usize,
+    max_bytes: u64,
+    mode: Mode,
+    json: bool,
+    manual: bool,
+    attempts: u32,
+    nonce: u64,
+}
+
+/// A module that replays operations on one build and writes down everything that can be seen.
+macro_rules! replayer {
+    ($name:ident, $build:ident) => {
+        mod $name {
+            use super::{BusOp, ManagerOp, Mode, Settings};
+            use std::time::Duration;
+            use $build::{
+                Action, BackpressureMode, BatchConfig, BusConfig, Clock, EventBus, Failure, Format,
+                RawEvent, RetryPolicy, Scheduler, ShardManager,
+            };
+
+            impl From<Mode> for BackpressureMode {
+                fn from(mode: Mode) -> Self {
+                    match mode {
+                        Mode::DropNewest => Self::DropNewest,
+                        Mode::DropOldest => Self::DropOldest,
+                        Mode::FailProducer => Self::FailProducer,
+                        Mode::Sample(rate) => Self::Sample { rate },
+                    }
+                }
+            }
+
+            /// The type behind `Shared`, which is where the two builds differ for all to see.
+            pub fn shared() -> &'static str {
+                std::any::type_name::<$build::Shared<u8>>()
+            }
+
+            fn look(manager: &ShardManager) -> String {
+                let shards = manager.shard_ids().into_iter().map(|id| {
+                    manager.with_shard(id, |shard| {
+                        (shard.len(), shard.bytes(), shard.is_full(), shard.stats())
+                    })
+                });
+                format!(
+                    "{:?} {:?} {} {}",
+                    manager.stats(),
+                    shards.collect::<Vec<_>>(),
+                    manager.all_shards_empty(),
+                    manager.total_pending_in_rings(),
+                )
+            }
+
+            pub fn manager(shards: u16, capacity: usize, mode: Mode, ops: &[ManagerOp]) -> Vec<String> {
+                let clock = Clock::manual(0);
+                let manager =
+                    ShardManager::with_clock(shards, capacity, mode.into(), clock.clone());
+                let mut trace = Vec::new();
+                for op in ops {
+                    let result = match op {
+                        ManagerOp::IngestRaw(bytes) => {
+                            let event = RawEvent::from_bytes(bytes.clone());
+                            format!("{:?}", manager.ingest_raw(event))
+                        }
+                        ManagerOp::IngestHashed(hash) => {
+                            let event = RawEvent::from_bytes_with_hash("{}", *hash);
+                            format!("{:?}", manager.ingest_raw(event))
+                        }
+                        ManagerOp::IngestValue(number) => {
+                            let value = serde_json::json!({ "b": number, "a": [number] });
+                            format!("{:?}", manager.ingest(value))
+                        }
+                        ManagerOp::IngestBatch(count) => {
+                            let event = |i| RawEvent::from_str(&format!("{i}"));
+                            format!("{:?}", manager.ingest_raw_batch((0..*count).map(event).collect()))
+                        }
+                        ManagerOp::Select(hash) => {
+                            manager.select_shard_by_hash(*hash).to_string()
+                        }
+                        ManagerOp::Pop { shard, max } => {
+                            let popped = manager.with_shard(*shard, |shard| shard.pop_batch(*max));
+                            let payloads = popped.iter().flatten().map(|event| event.raw.clone());
+                            format!("{popped:?} {:?}", payloads.collect::<Vec<_>>())
+                        }
+                        ManagerOp::Hold { shard } => {
+                            let shard = manager.shard(*shard);
+                            let guard = shard.as_ref().map(|shard| shard.lock());
+                            let total = manager.try_total_pending_in_rings();
+                            let again = shard.as_ref().map(|shard| shard.try_lock().is_some());
+                            drop(guard);
+                            format!("{total:?} {again:?}")
+                        }
+                        ManagerOp::SetClock(now) => {
+                            clock.set(*now);
+                            clock.now().to_string()
+                        }
+                    };
+                    trace.push(format!("{op:?}: {result}, then {}", look(&manager)));
+                }
+                trace
+            }
+
+            fn config(settings: &Settings) -> BusConfig {
+                BusConfig {
+                    shards: settings.shards,
+                    capacity: settings.capacity,
+                    max_bytes: settings.max_bytes,
+                    max_event_bytes: 16,
+                    backpressure: settings.mode.into(),
+                    format: if settings.json { Format::Json } else { Format::Ndjson },
+                    scheduler: if settings.manual { Scheduler::Manual } else { Scheduler::Auto },
+                    batch: BatchConfig {
+                        min_size: 2,
+                        max_size: 5,
+                        max_bytes: 40,
+                        max_delay: Duration::from_millis(50),
+                        ..BatchConfig::default()
+                    },
+                    retry: RetryPolicy {
+                        attempts: settings.attempts,
+                        min_delay: Duration::from_millis(10),
+                        max_delay: Duration::from_millis(30),
+                    },
+                    timeout: Duration::from_millis(100),
+                }
+            }
+
+            pub fn bus(settings: &Settings, ops: &[BusOp]) -> Vec<String> {
+                let bus = EventBus::new(config(settings), Clock::manual(0)).expect("valid");
+                bus.seed(settings.nonce);
+                let mut now = 0;
+                let mut leases = Vec::new();
+                let mut flushes = Vec::new();
+                let mut trace = Vec::new();
+                for op in ops {
+                    // Some lease ever handed out, or one that never was.
+                    let lease = |which: &super::Index| match &leases[..] {
+                        [] => 7,
+                        leases => *which.get(leases),
+                    };
+                    let result = match op {
+                        BusOp::Ingest { payload, key } => {
+                            let key = key.map(|key| [key]);
+                            let key = key.as_ref().map(|key| &key[..]);
+                            format!("{:?}", bus.ingest(payload, key))
+                        }
+                        BusOp::Poll => {
+                            let action = bus.poll(now);
+                            let body = match &action {
+                                Action::Send(lease) => {
+                                    leases.push(lease.id);
+                                    Some(lease.batch.body().clone())
+                                }
+                                Action::Abandoned(abandoned) => {
+                                    Some(abandoned.batch.body().clone())
+                                }
+                                _ => None,
+                            };
+                            format!("{action:?} {body:?}")
+                        }
+                        BusOp::Acknowledge(which) => bus.acknowledge(lease(which), now).to_string(),
+                        BusOp::Retry { which, after_ms } => {
+                            let retry_after = Duration::from_millis(*after_ms);
+                            let failure = Failure::Retryable { retry_after };
+                            bus.fail(lease(which), failure, now).to_string()
+                        }
+                        BusOp::GiveUp(which) => {
+                            bus.fail(lease(which), Failure::Permanent, now).to_string()
+                        }
+                        BusOp::Pass { ms } => {
+                            now += ms * 1_000_000;
+                            now.to_string()
+                        }
+                        BusOp::SetClock(wall) => {
+                            bus.clock().set(*wall);
+                            bus.clock().now().to_string()
+                        }
+                        BusOp::Drain { max_bytes } => {
+                            let batch = bus.drain(*max_bytes);
+                            let body = batch.as_ref().map(|batch| batch.body().clone());
+                            format!("{batch:?} {body:?}")
+                        }
+                        BusOp::BeginFlush => {
+                            let flush = bus.begin_flush();
+                            flushes.push(flush);
+                            flush.to_string()
+                        }
+                        BusOp::EndFlush(which) => {
+                            if !flushes.is_empty() {
+                                bus.end_flush(flushes.swap_remove(which.index(flushes.len())));
+                            }
+                            String::new()
+                        }
+                        BusOp::AbandonEverything => {
+                            bus.abandon_everything();
+                            String::new()
+                        }
+                        BusOp::Close => {
+                            bus.close();
+                            bus.is_closed().to_string()
+                        }
+                    };
+                    let reports: Vec<_> =
+                        flushes.iter().map(|&flush| bus.flush_report(flush)).collect();
+                    trace.push(format!(
+                        "{op:?}: {result}, then {:?} {reports:?} {:?} {} {}",
+                        bus.stats(),
+                        bus.room(),
+                        bus.is_ready(),
+                        bus.lost(),
+                    ));
+                }
+                trace
+            }
+        }
+    };
+}
+
+replayer!(threaded, shardbus_threaded);
+replayer!(single_threaded, shardbus_single_threaded);
+
+fn modes() -> impl Strategy<Value = Mode> {
+    prop_oneof![
+        Just(Mode::DropNewest),
+        Just(Mode::DropOldest),
+        Just(Mode::FailProducer),
+        (1u32..4).prop_map(Mode::Sample),
+    ]
+}
+
+fn payloads() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(prop_oneof![9 => b'0'..=b'9', 1 => Just(b'\n')], 0..18)
+}
+
+fn manager_ops() -> impl Strategy<Value = Vec<ManagerOp>> {
+    let op = prop_oneof![
+        4 => payloads().prop_map(ManagerOp::IngestRaw),
+        4 => any::<u64>().prop_map(ManagerOp::IngestHashed),
+        2 => any::<i64>().prop_map(ManagerOp::IngestValue),
+        2 => (0u8..12).prop_map(ManagerOp::IngestBatch),
+        1 => any::<u64>().prop_map(ManagerOp::Select),
+        2 => (0u16..5, 0usize..6).prop_map(|(shard, max)| ManagerOp::Pop { shard, max }),
+        1 => (0u16..5).prop_map(|shard| ManagerOp::Hold { shard }),
+        1 => (0u64..100).prop_map(ManagerOp::SetClock),
+    ];
+    proptest::collection::vec(op, 1..80)
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
+    let flags = (any::<bool>(), proptest::bool::weighted(0.3));
+    (1u16..5, 1u32..4, 16u64..100, modes(), flags, 1u32..4, any::<u64>()).prop_map(
+        |(shards, log_capacity, max_bytes, mode, (json, manual), attempts, nonce)| Settings {
+            shards,
+            capacity: 1 << log_capacity,
+            max_bytes,
+            mode,
+            json,
+            manual,
+            attempts,
+            nonce,
+        },
+    )
+}
+
+fn bus_ops() -> impl Strategy<Value = Vec<BusOp>> {
+    let ingest = (payloads(), proptest::option::of(any::<u8>()));
+    let op = prop_oneof![
+        12 => ingest.prop_map(|(payload, key)| BusOp::Ingest { payload, key }),
+        8 => Just(BusOp::Poll),
+        3 => any::<Index>().prop_map(BusOp::Acknowledge),
+        3 => (any::<Index>(), 0u64..40).prop_map(|(which, after_ms)| {
+            BusOp::Retry { which, after_ms }
+        }),
+        1 => any::<Index>().prop_map(BusOp::GiveUp),
+        3 => prop_oneof![0u64..60, Just(1_200)].prop_map(|ms| BusOp::Pass { ms }),
+        1 => (0u64..100_000_000).prop_map(BusOp::SetClock),
+        1 => (0usize..50).prop_map(|max_bytes| BusOp::Drain { max_bytes }),
+        2 => Just(BusOp::BeginFlush),
+        1 => any::<Index>().prop_map(BusOp::EndFlush),
+        1 => prop_oneof![9 => Just(BusOp::AbandonEverything), 1 => Just(BusOp::Close)],
+    ];
+    proptest::collection::vec(op, 1..100)
+}
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
+}
+
+#[test]
+fn the_two_builds_are_not_the_same() {
+    assert_eq!(threaded::shared(), "alloc::sync::Arc<u8>");
+    assert_eq!(single_threaded::shared(), "alloc::rc::Rc<u8>");
+}
+
+proptest! {
+    #![proptest_config(config(400))]
+
+    #[test]
+    fn a_manager_behaves_the_same_in_both_builds(
+        shards in 0u16..5,
+        log_capacity in 1u32..5,
+        mode in modes(),
+        ops in manager_ops(),
+    ) {
+        let capacity = 1 << log_capacity;
+        let with_threads = threaded::manager(shards, capacity, mode, &ops);
+        let without = single_threaded::manager(shards, capacity, mode, &ops);
+        prop_assert_eq!(with_threads, without);
+    }
+
+    #[test]
+    fn a_bus_behaves_the_same_in_both_builds(settings in settings(), ops in bus_ops()) {
+        let with_threads = threaded::bus(&settings, &ops);
+        let without = single_threaded::bus(&settings, &ops);
+        prop_assert_eq!(with_threads, without);
+    }
+}
