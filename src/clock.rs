@@ -36,9 +36,9 @@ impl Clock {
     pub fn now(&self) -> u64 {
         match &self.0 {
             #[cfg(not(target_family = "wasm"))]
-            Source::System => std::time::SystemTime::now()
-                .duration_since(std::time::UNIX_EPOCH)
-                .map_or(0, nanos),
+            Source::System => {
+                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, nanos)
+            }
             Source::Manual(now) => now.get(),
         }
     }

@@ -10,9 +10,7 @@ use common::ms;
 use model::{Model, Payload, Step};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use shardbus::{
-    BackpressureMode, BatchConfig, BusConfig, Failure, Format, RetryPolicy, Scheduler,
-};
+use shardbus::{BackpressureMode, BatchConfig, BusConfig, Failure, Format, RetryPolicy, Scheduler};
 
 fn configs() -> impl Strategy<Value = BusConfig> {
     let mode = prop_oneof![

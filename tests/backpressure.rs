@@ -24,11 +24,7 @@ fn numbered(i: usize) -> RawEvent {
 fn numbers(manager: &ShardManager, id: u16) -> Vec<u64> {
     let events = manager.with_shard(id, |shard| shard.pop_batch(usize::MAX));
     let number = |event: &shardbus::InternalEvent| event.parse().expect("JSON")["i"].as_u64();
-    events
-        .expect("the shard exists")
-        .iter()
-        .filter_map(number)
-        .collect()
+    events.expect("the shard exists").iter().filter_map(number).collect()
 }
 
 #[test]
@@ -37,31 +33,15 @@ fn drop_newest_and_fail_producer_refuse_what_does_not_fit() {
         let manager = manager(mode);
         assert_eq!(manager.backpressure_mode(), mode);
         for i in 0..3 {
-            assert_eq!(
-                manager.ingest_raw(numbered(i)).map(|(shard, _)| shard).ok(),
-                Some(0)
-            );
+            assert_eq!(manager.ingest_raw(numbered(i)).map(|(shard, _)| shard).ok(), Some(0));
         }
         for i in 3..6 {
-            assert!(matches!(
-                manager.ingest_raw(numbered(i)),
-                Err(IngestionError::Backpressure)
-            ));
+            assert!(matches!(manager.ingest_raw(numbered(i)), Err(IngestionError::Backpressure)));
         }
         let stats = manager.stats();
-        assert_eq!(
-            (
-                stats.events_ingested,
-                stats.events_dropped,
-                stats.events_full
-            ),
-            (3, 3, 3)
-        );
+        assert_eq!((stats.events_ingested, stats.events_dropped, stats.events_full), (3, 3, 3));
         assert_eq!(numbers(&manager, 0), [0, 1, 2], "the buffer is as it was");
-        assert!(
-            manager.ingest_raw(numbered(6)).is_ok(),
-            "there is room again"
-        );
+        assert!(manager.ingest_raw(numbered(6)).is_ok(), "there is room again");
     }
 }
 
@@ -72,14 +52,7 @@ fn drop_oldest_accepts_everything_and_counts_one_drop_an_eviction() {
         assert!(manager.ingest_raw(numbered(i)).is_ok());
     }
     let stats = manager.stats();
-    assert_eq!(
-        (
-            stats.events_ingested,
-            stats.events_dropped,
-            stats.events_evicted
-        ),
-        (5, 2, 2)
-    );
+    assert_eq!((stats.events_ingested, stats.events_dropped, stats.events_evicted), (5, 2, 2));
     assert_eq!(numbers(&manager, 0), [2, 3, 4]);
 }
 
@@ -106,55 +79,29 @@ fn sample_fills_a_tiny_shard_and_samples_from_then_on() {
         assert!(manager.ingest_raw(numbered(i)).is_ok());
     }
     for i in 3..20 {
-        assert!(matches!(
-            manager.ingest_raw(numbered(i)),
-            Err(IngestionError::Sampled)
-        ));
+        assert!(matches!(manager.ingest_raw(numbered(i)), Err(IngestionError::Sampled)));
     }
     let stats = manager.stats();
-    assert_eq!(
-        (
-            stats.events_ingested,
-            stats.events_dropped,
-            stats.events_sampled
-        ),
-        (3, 17, 17)
-    );
+    assert_eq!((stats.events_ingested, stats.events_dropped, stats.events_sampled), (3, 17, 17));
     assert_eq!(numbers(&manager, 0), [0, 1, 2]);
-    assert!(
-        manager.ingest_raw(numbered(20)).is_ok(),
-        "there is room again"
-    );
+    assert!(manager.ingest_raw(numbered(20)).is_ok(), "there is room again");
 }
 
 #[test]
 fn sample_admits_one_arrival_in_rate_in_the_last_quarter() {
     // 63 usable slots, of which 63 / 4 = 15 are the last quarter.
     let manager = ShardManager::new(1, 64, Sample { rate: 10 });
-    let accepted: Vec<_> = (0..48 + 15 * 10 + 25)
-        .filter(|&i| manager.ingest_raw(numbered(i)).is_ok())
-        .collect();
-    assert!(
-        accepted[..48].iter().copied().eq(0..48),
-        "everything before the last quarter"
-    );
-    assert!(
-        accepted[48..]
-            .iter()
-            .copied()
-            .eq((57..).step_by(10).take(15)),
-        "then every tenth"
-    );
+    let accepted: Vec<_> =
+        (0..48 + 15 * 10 + 25).filter(|&i| manager.ingest_raw(numbered(i)).is_ok()).collect();
+    assert!(accepted[..48].iter().copied().eq(0..48), "everything before the last quarter");
+    assert!(accepted[48..].iter().copied().eq((57..).step_by(10).take(15)), "then every tenth");
     assert_eq!(manager.stats().events_sampled, 15 * 9 + 25);
 }
 
 #[test]
 fn a_batch_counts_what_it_evicts_as_accepted_and_as_dropped() {
     let manager = manager(DropOldest);
-    assert_eq!(
-        manager.ingest_raw_batch((0..10).map(numbered).collect()),
-        (10, 0)
-    );
+    assert_eq!(manager.ingest_raw_batch((0..10).map(numbered).collect()), (10, 0));
     let stats = manager.stats();
     assert_eq!((stats.events_ingested, stats.events_dropped), (10, 7));
     assert_eq!(numbers(&manager, 0), [7, 8, 9]);
@@ -162,16 +109,11 @@ fn a_batch_counts_what_it_evicts_as_accepted_and_as_dropped() {
 
 #[test]
 fn a_batch_that_does_not_fit_is_accepted_in_part() {
-    for (mode, refused) in [
-        (DropNewest, (7, 0)),
-        (FailProducer, (7, 0)),
-        (Sample { rate: 3 }, (0, 7)),
-    ] {
+    for (mode, refused) in
+        [(DropNewest, (7, 0)), (FailProducer, (7, 0)), (Sample { rate: 3 }, (0, 7))]
+    {
         let manager = manager(mode);
-        assert_eq!(
-            manager.ingest_raw_batch((0..10).map(numbered).collect()),
-            (3, 0)
-        );
+        assert_eq!(manager.ingest_raw_batch((0..10).map(numbered).collect()), (3, 0));
         let stats = manager.stats();
         assert_eq!((stats.events_ingested, stats.events_dropped), (3, 7));
         assert_eq!((stats.events_full, stats.events_sampled), refused);
@@ -208,14 +150,8 @@ fn a_full_shard_does_not_keep_others_from_accepting() {
     let manager = ShardManager::new(2, 4, DropNewest);
     let low = || RawEvent::from_bytes_with_hash("{}", 0);
     let high = || RawEvent::from_bytes_with_hash("{}", u64::MAX);
-    assert_eq!(
-        manager.ingest_raw_batch((0..9).map(|_| low()).collect()),
-        (3, 0)
-    );
-    assert_eq!(
-        manager.ingest_raw(high()).map(|(shard, _)| shard).ok(),
-        Some(1)
-    );
+    assert_eq!(manager.ingest_raw_batch((0..9).map(|_| low()).collect()), (3, 0));
+    assert_eq!(manager.ingest_raw(high()).map(|(shard, _)| shard).ok(), Some(1));
     let full = |id| manager.with_shard(id, |shard| shard.is_full());
     assert_eq!((full(0), full(1), full(2)), (Some(true), Some(false), None));
 }
@@ -225,9 +161,7 @@ fn counting_without_waiting_skips_held_shards() {
     let manager = ShardManager::new(3, 8, DropNewest);
     for (hash, count) in [(0, 1), (1 << 63, 2), (u64::MAX, 4)] {
         for _ in 0..count {
-            manager
-                .ingest_raw(RawEvent::from_bytes_with_hash("{}", hash))
-                .expect("there is room");
+            manager.ingest_raw(RawEvent::from_bytes_with_hash("{}", hash)).expect("there is room");
         }
     }
     assert_eq!(manager.try_total_pending_in_rings(), (7, 0));
@@ -248,11 +182,7 @@ fn timestamps_follow_the_clock_and_rise_while_it_does_not() {
     let mut stamps = Vec::new();
     for now in [1_000, 1_000, 500, 5_000, 5_000, 0] {
         clock.set(now);
-        stamps.extend(
-            manager
-                .ingest_raw(numbered(0))
-                .map(|(_, timestamp)| timestamp),
-        );
+        stamps.extend(manager.ingest_raw(numbered(0)).map(|(_, timestamp)| timestamp));
     }
     assert_eq!(stamps, [1_000, 1_001, 1_002, 5_000, 5_001, 5_002]);
 }
@@ -263,21 +193,14 @@ fn full_bus(mode: BackpressureMode) -> EventBus {
         capacity: 4,
         backpressure: mode,
         scheduler: shardbus::Scheduler::Manual,
-        batch: BatchConfig {
-            max_size: 8,
-            ..small().batch
-        },
+        batch: BatchConfig { max_size: 8, ..small().batch },
         ..small()
     })
 }
 
 #[test]
 fn a_bus_counts_what_each_mode_does_with_ten_events_and_three_slots() {
-    let refused = |full, sampled| Rejected {
-        full,
-        sampled,
-        ..Rejected::default()
-    };
+    let refused = |full, sampled| Rejected { full, sampled, ..Rejected::default() };
     for (mode, rejected, evicted, kept) in [
         (DropNewest, refused(7, 0), 0, ["0", "1", "2"]),
         (FailProducer, refused(7, 0), 0, ["0", "1", "2"]),
@@ -291,10 +214,7 @@ fn a_bus_counts_what_each_mode_does_with_ten_events_and_three_slots() {
         }
         let stats = bus.stats();
         assert_accounts(&stats);
-        assert_eq!(
-            (stats.offered, stats.rejected, stats.evicted),
-            (10, rejected, evicted)
-        );
+        assert_eq!((stats.offered, stats.rejected, stats.evicted), (10, rejected, evicted));
         assert_eq!(
             bus.drain(usize::MAX).map(|batch| texts(&batch)),
             Some(kept.map(str::to_owned).to_vec())
@@ -308,10 +228,7 @@ fn what_is_in_flight_occupies_no_slot() {
     for i in 0..3 {
         assert!(bus.ingest(i.to_string().as_bytes(), None).is_ok());
     }
-    assert!(matches!(
-        bus.ingest(b"3", None),
-        Err(IngestionError::Backpressure)
-    ));
+    assert!(matches!(bus.ingest(b"3", None), Err(IngestionError::Backpressure)));
     let _flush = bus.begin_flush();
     let lease = expect_send(&bus, 0);
     assert_eq!(lease.batch.len(), 3);
@@ -323,13 +240,7 @@ fn what_is_in_flight_occupies_no_slot() {
 
 /// A bus that holds at most 20 bytes, of which one event may have 10.
 fn twenty_bytes(shards: u16, mode: BackpressureMode) -> EventBus {
-    bus(BusConfig {
-        shards,
-        max_bytes: 20,
-        max_event_bytes: 10,
-        backpressure: mode,
-        ..small()
-    })
+    bus(BusConfig { shards, max_bytes: 20, max_event_bytes: 10, backpressure: mode, ..small() })
 }
 
 #[test]
@@ -338,16 +249,10 @@ fn bytes_in_flight_and_bytes_waiting_are_bounded_together() {
         let bus = twenty_bytes(1, mode);
         assert!(bus.ingest(b"12345678", None).is_ok());
         assert!(bus.ingest(b"12345678", None).is_ok());
-        assert!(matches!(
-            bus.ingest(b"12345", None),
-            Err(IngestionError::Backpressure)
-        ));
+        assert!(matches!(bus.ingest(b"12345", None), Err(IngestionError::Backpressure)));
         let lease = expect_send(&bus, 0);
         assert_eq!(bus.stats().bytes.held, 16);
-        assert!(matches!(
-            bus.ingest(b"12345", None),
-            Err(IngestionError::Backpressure)
-        ));
+        assert!(matches!(bus.ingest(b"12345", None), Err(IngestionError::Backpressure)));
         assert!(bus.ingest(b"1234", None).is_ok());
 
         assert!(bus.acknowledge(lease.id, 0));
@@ -357,10 +262,7 @@ fn bytes_in_flight_and_bytes_waiting_are_bounded_together() {
         assert!(bus.ingest(b"0123456789", None).is_ok());
         let stats = bus.stats();
         assert_accounts(&stats);
-        assert_eq!(
-            (stats.accepted, stats.rejected.full, stats.bytes.held),
-            (4, 2, 14)
-        );
+        assert_eq!((stats.accepted, stats.rejected.full, stats.bytes.held), (4, 2, 14));
         assert_eq!(stats.bytes.delivered, 17, "with the separator");
     }
 }
@@ -370,10 +272,7 @@ fn sample_samples_out_what_does_not_fit_by_bytes() {
     let bus = twenty_bytes(1, Sample { rate: 1 });
     assert!(bus.ingest(b"0123456789", None).is_ok());
     assert!(bus.ingest(b"012345678", None).is_ok());
-    assert!(matches!(
-        bus.ingest(b"01", None),
-        Err(IngestionError::Sampled)
-    ));
+    assert!(matches!(bus.ingest(b"01", None), Err(IngestionError::Sampled)));
     assert!(bus.ingest(b"0", None).is_ok());
     assert_eq!(bus.stats().rejected.sampled, 1);
 }
@@ -398,13 +297,7 @@ fn drop_oldest_takes_bytes_from_the_shard_that_holds_most_once_its_own_is_empty(
     let bus = twenty_bytes(3, DropOldest);
     let keys = [0, 1, 2].map(|shard| key_for(shard, 3));
     let ingest = |shard: usize, payload: &[u8]| bus.ingest(payload, Some(&keys[shard]));
-    for (shard, payload) in [
-        (0, b"aaaa"),
-        (1, b"bbbb"),
-        (1, b"cccc"),
-        (0, b"dddd"),
-        (2, b"eeee"),
-    ] {
+    for (shard, payload) in [(0, b"aaaa"), (1, b"bbbb"), (1, b"cccc"), (0, b"dddd"), (2, b"eeee")] {
         assert!(ingest(shard, payload).is_ok());
     }
     assert!(ingest(1, b"ff").is_ok(), "evicts its own oldest, b");
@@ -427,18 +320,12 @@ fn what_is_in_flight_is_never_evicted() {
     let lease = expect_send(&bus, 0);
     assert!(bus.ingest(b"c", None).is_ok());
     assert!(
-        matches!(
-            bus.ingest(b"12345", None),
-            Err(IngestionError::Backpressure)
-        ),
+        matches!(bus.ingest(b"12345", None), Err(IngestionError::Backpressure)),
         "evicting c would not help"
     );
     let stats = bus.stats();
     assert_accounts(&stats);
-    assert_eq!(
-        (stats.evicted, stats.rejected.full, stats.pending),
-        (0, 1, 1)
-    );
+    assert_eq!((stats.evicted, stats.rejected.full, stats.pending), (0, 1, 1));
     assert!(bus.ingest(b"1234", None).is_ok(), "evicting c helps");
     assert_eq!(bus.stats().evicted, 1);
     assert_eq!(texts(&lease.batch), ["aaaaaaaa", "bbbbbbbb"]);
@@ -449,20 +336,14 @@ fn what_is_in_flight_is_never_evicted() {
 fn an_event_over_its_maximum_is_refused_and_moves_nothing() {
     for mode in [DropNewest, FailProducer, DropOldest, Sample { rate: 1 }] {
         let bus = twenty_bytes(1, mode);
-        assert!(
-            bus.ingest(b"0123456789", None).is_ok(),
-            "as large as allowed"
-        );
+        assert!(bus.ingest(b"0123456789", None).is_ok(), "as large as allowed");
         assert!(matches!(
             bus.ingest(b"0123456789a", None),
             Err(IngestionError::Oversize { len: 11, max: 10 })
         ));
         let stats = bus.stats();
         assert_accounts(&stats);
-        assert_eq!(
-            (stats.pending, stats.evicted, stats.rejected.oversize),
-            (1, 0, 1)
-        );
+        assert_eq!((stats.pending, stats.evicted, stats.rejected.oversize), (1, 0, 1));
     }
 }
 
@@ -470,10 +351,7 @@ fn an_event_over_its_maximum_is_refused_and_moves_nothing() {
 fn a_payload_that_would_break_the_body_is_refused() {
     for format in [Format::Ndjson, Format::Json] {
         let bus = bus(BusConfig { format, ..small() });
-        assert!(matches!(
-            bus.ingest(b"", None),
-            Err(IngestionError::Invalid)
-        ));
+        assert!(matches!(bus.ingest(b"", None), Err(IngestionError::Invalid)));
         let two_lines = bus.ingest(b"{\n}", None);
         let breaks = format == Format::Ndjson;
         assert_eq!(matches!(two_lines, Err(IngestionError::Invalid)), breaks);
@@ -491,14 +369,7 @@ fn what_the_host_refuses_is_counted_with_the_rest() {
     bus.refuse_oversize();
     let stats = bus.stats();
     assert_accounts(&stats);
-    assert_eq!(
-        (
-            stats.offered,
-            stats.rejected.invalid,
-            stats.rejected.oversize
-        ),
-        (2, 1, 1)
-    );
+    assert_eq!((stats.offered, stats.rejected.invalid, stats.rejected.oversize), (2, 1, 1));
 }
 
 #[test]
@@ -510,20 +381,11 @@ fn a_closed_bus_refuses_everything_for_that_reason() {
     assert!(bus.is_closed());
     let oversize = vec![b'x'; bus.config().max_event_bytes + 1];
     for payload in [&b"after"[..], b"", b"\n", &oversize] {
-        assert!(matches!(
-            bus.ingest(payload, None),
-            Err(IngestionError::ShuttingDown)
-        ));
+        assert!(matches!(bus.ingest(payload, None), Err(IngestionError::ShuttingDown)));
     }
     let stats = bus.stats();
     assert_accounts(&stats);
-    assert_eq!(
-        stats.rejected,
-        Rejected {
-            closed: 4,
-            ..Rejected::default()
-        }
-    );
+    assert_eq!(stats.rejected, Rejected { closed: 4, ..Rejected::default() });
     assert_eq!((bus.room().0, bus.is_ready()), (0, false));
     assert_eq!(stats.pending, 1, "what was accepted stays");
 }
@@ -548,11 +410,7 @@ fn room_counts_down_to_nothing() {
 #[test]
 fn room_ends_where_sampling_starts() {
     // 15 usable slots, of which 15 / 4 = 3 are the last quarter.
-    let bus = bus(BusConfig {
-        capacity: 16,
-        backpressure: Sample { rate: 9 },
-        ..small()
-    });
+    let bus = bus(BusConfig { capacity: 16, backpressure: Sample { rate: 9 }, ..small() });
     for i in 0..12 {
         assert_eq!((bus.room().0, bus.is_ready()), (12 - i, true));
         assert!(bus.ingest(b"{}", None).is_ok());
@@ -572,18 +430,10 @@ fn a_bus_is_ready_while_its_largest_event_fits() {
 
 #[test]
 fn a_bus_that_runs_out_of_bytes_does_not_wait_for_size_or_time() {
-    let bus = bus(BusConfig {
-        shards: 2,
-        max_bytes: 40,
-        max_event_bytes: 40,
-        ..small()
-    });
+    let bus = bus(BusConfig { shards: 2, max_bytes: 40, max_event_bytes: 40, ..small() });
     let (zero, one) = (key_for(0, 2), key_for(1, 2));
     assert!(bus.ingest(&[b'x'; 30], Some(&zero)).is_ok());
-    assert!(
-        matches!(bus.poll(0), Action::WaitUntil(_)),
-        "three quarters are not too much"
-    );
+    assert!(matches!(bus.poll(0), Action::WaitUntil(_)), "three quarters are not too much");
     assert!(bus.ingest(b"y", Some(&one)).is_ok());
     let leases = [expect_send(&bus, 0), expect_send(&bus, 0)];
     assert_eq!(leases.map(|lease| lease.batch.len()), [1, 1]);

@@ -12,9 +12,7 @@ use shardbus::{
 };
 use std::time::Duration;
 
-const RETRYABLE: Failure = Failure::Retryable {
-    retry_after: Duration::ZERO,
-};
+const RETRYABLE: Failure = Failure::Retryable { retry_after: Duration::ZERO };
 
 /// Ingests each word of `words`.
 fn ingest(bus: &EventBus, words: &str) {
@@ -44,10 +42,7 @@ fn expect_abandoned(bus: &EventBus, now: u64) -> (AbandonReason, Vec<String>) {
 
 /// A bus that sends only under a flush.
 fn manual() -> EventBus {
-    bus(BusConfig {
-        scheduler: Scheduler::Manual,
-        ..small()
-    })
+    bus(BusConfig { scheduler: Scheduler::Manual, ..small() })
 }
 
 mod triggers {
@@ -92,12 +87,7 @@ mod triggers {
     fn a_batch_leaves_when_its_body_cannot_grow() {
         let bus = bus(BusConfig {
             max_event_bytes: 8,
-            batch: BatchConfig {
-                min_size: 50,
-                max_size: 50,
-                max_bytes: 8,
-                ..small().batch
-            },
+            batch: BatchConfig { min_size: 50, max_size: 50, max_bytes: 8, ..small().batch },
             ..small()
         });
         ingest(&bus, "aaa");
@@ -109,10 +99,7 @@ mod triggers {
 
     #[test]
     fn without_adaptation_a_batch_waits_for_the_maximum() {
-        let batch = BatchConfig {
-            adaptive: false,
-            ..small().batch
-        };
+        let batch = BatchConfig { adaptive: false, ..small().batch };
         let bus = bus(BusConfig { batch, ..small() });
         ingest(&bus, "a b c");
         expect_wait(&bus, 0);
@@ -136,10 +123,7 @@ mod triggers {
     fn both_maxima_cut() {
         let bus = bus(BusConfig {
             max_event_bytes: 9,
-            batch: BatchConfig {
-                max_bytes: 9,
-                ..small().batch
-            },
+            batch: BatchConfig { max_bytes: 9, ..small().batch },
             ..small()
         });
         ingest(&bus, "1 2 3 4 5 6666 7777 8888");
@@ -199,13 +183,7 @@ mod triggers {
         let bus = bus(small());
         ingest(&bus, "a b");
         let lease = expect_send(&bus, 1_000 * MS);
-        assert!(bus.fail(
-            lease.id,
-            Failure::Retryable {
-                retry_after: ms(50)
-            },
-            0
-        ));
+        assert!(bus.fail(lease.id, Failure::Retryable { retry_after: ms(50) }, 0));
         assert_eq!(expect_wait(&bus, 0), 1_050 * MS);
         assert_eq!(expect_send(&bus, 1_050 * MS).deadline, 1_550 * MS);
     }
@@ -217,9 +195,7 @@ mod triggers {
         expect_wait(&bus, 0);
         let lease = expect_send(&bus, u64::MAX);
         assert_eq!(lease.deadline, u64::MAX);
-        let never = Failure::Retryable {
-            retry_after: Duration::MAX,
-        };
+        let never = Failure::Retryable { retry_after: Duration::MAX };
         assert!(bus.fail(lease.id, never, u64::MAX));
         let lease = expect_send(&bus, u64::MAX);
         assert!(bus.acknowledge(lease.id, u64::MAX));
@@ -241,11 +217,7 @@ mod triggers {
             ..small()
         });
         ingest(&bus, "a");
-        assert_eq!(
-            expect_wait(&bus, 5),
-            u64::MAX,
-            "a delay of 584 years and more"
-        );
+        assert_eq!(expect_wait(&bus, 5), u64::MAX, "a delay of 584 years and more");
         ingest(&bus, "b");
         let lease = expect_send(&bus, 5);
         assert_eq!((lease.batch.len(), lease.deadline), (2, u64::MAX));
@@ -271,17 +243,11 @@ mod leases {
 
     #[test]
     fn shards_have_their_batches_in_flight_side_by_side() {
-        let bus = bus(BusConfig {
-            shards: 3,
-            ..small()
-        });
+        let bus = bus(BusConfig { shards: 3, ..small() });
         for shard in 0..3 {
             let key = key_for(shard, 3);
             for payload in [b"1", b"2"] {
-                assert_eq!(
-                    bus.ingest(payload, Some(&key)).map(|(s, _)| s).ok(),
-                    Some(shard)
-                );
+                assert_eq!(bus.ingest(payload, Some(&key)).map(|(s, _)| s).ok(), Some(shard));
             }
         }
         let mut shards = [0; 3].map(|_| expect_send(&bus, 0).batch.shard_id);
@@ -292,10 +258,7 @@ mod leases {
 
     #[test]
     fn a_busy_lane_does_not_keep_the_others_waiting() {
-        let bus = bus(BusConfig {
-            shards: 3,
-            ..small()
-        });
+        let bus = bus(BusConfig { shards: 3, ..small() });
         let keys = [0, 1, 2].map(|shard| key_for(shard, 3));
         let mut turns = Vec::new();
         for _ in 0..12 {
@@ -319,11 +282,7 @@ mod leases {
         let bus = bus(small());
         ingest(&bus, "a b");
         let first = expect_send(&bus, 0);
-        assert_eq!(
-            expect_wait(&bus, 1_500 * MS - 1),
-            1_500 * MS,
-            "timeout and margin"
-        );
+        assert_eq!(expect_wait(&bus, 1_500 * MS - 1), 1_500 * MS, "timeout and margin");
         let second = expect_send(&bus, 1_500 * MS);
         assert_eq!(second.attempt, 2);
         assert_ne!(second.id, first.id);
@@ -376,10 +335,7 @@ mod leases {
             assert_eq!(expect_send(&bus, now).attempt, attempt);
         }
         let lost = vec!["a".to_owned(), "b".to_owned()];
-        assert_eq!(
-            expect_abandoned(&bus, 4_500 * MS),
-            (AbandonReason::Retries, lost)
-        );
+        assert_eq!(expect_abandoned(&bus, 4_500 * MS), (AbandonReason::Retries, lost));
         expect_idle(&bus, 4_500 * MS);
         let stats = bus.stats();
         assert_accounts(&stats);
@@ -406,10 +362,7 @@ mod retries {
 
     /// Lets every attempt fail, and returns the pauses.
     fn pauses(seed: u64, attempts: u32) -> Vec<u64> {
-        let retry = RetryPolicy {
-            attempts,
-            ..small().retry
-        };
+        let retry = RetryPolicy { attempts, ..small().retry };
         let bus = bus(BusConfig { retry, ..small() });
         bus.seed(seed);
         ingest(&bus, "a b");
@@ -464,10 +417,7 @@ mod retries {
                     Action::Send(_) => 0,
                     other => panic!("the batch was forgotten: {other:?}"),
                 };
-                assert!(
-                    (asked * MS..=at_most * MS).contains(&pause),
-                    "{asked}: {pause}"
-                );
+                assert!((asked * MS..=at_most * MS).contains(&pause), "{asked}: {pause}");
             }
         }
     }
@@ -499,11 +449,7 @@ mod retries {
         assert_eq!((stats.abandoned.retries, stats.batches.retries), (4, 2));
         let lost = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
         assert_eq!(expect_abandoned(&bus, now), (AbandonReason::Retries, lost));
-        assert_eq!(
-            texts(&expect_send(&bus, now).batch),
-            ["e", "f"],
-            "the next one's turn"
-        );
+        assert_eq!(texts(&expect_send(&bus, now).batch), ["e", "f"], "the next one's turn");
     }
 
     #[test]
@@ -514,11 +460,7 @@ mod retries {
         let held = lease.batch.payload_bytes();
         assert!(bus.fail(lease.id, Failure::Permanent, 0));
         drop(lease);
-        assert_eq!(
-            bus.stats().bytes.held,
-            held,
-            "until it was shown to the host"
-        );
+        assert_eq!(bus.stats().bytes.held, held, "until it was shown to the host");
         let lost = vec!["a".to_owned(), "b".to_owned()];
         assert_eq!(expect_abandoned(&bus, 0), (AbandonReason::Permanent, lost));
         let stats = bus.stats();
@@ -538,10 +480,7 @@ mod flushes {
     }
 
     fn pending(pending: u64) -> FlushReport {
-        FlushReport {
-            pending,
-            ..FlushReport::default()
-        }
+        FlushReport { pending, ..FlushReport::default() }
     }
 
     #[test]
@@ -554,26 +493,12 @@ mod flushes {
         assert!(bus.acknowledge(first.id, 0));
         assert_eq!(
             report(&bus, flush),
-            FlushReport {
-                delivered: 4,
-                pending: 1,
-                ..FlushReport::default()
-            }
+            FlushReport { delivered: 4, pending: 1, ..FlushReport::default() }
         );
         let second = expect_send(&bus, 0);
-        assert_eq!(
-            texts(&second.batch),
-            ["e"],
-            "without waiting for size or time"
-        );
+        assert_eq!(texts(&second.batch), ["e"], "without waiting for size or time");
         assert!(bus.acknowledge(second.id, 0));
-        assert_eq!(
-            report(&bus, flush),
-            FlushReport {
-                delivered: 5,
-                ..FlushReport::default()
-            }
-        );
+        assert_eq!(report(&bus, flush), FlushReport { delivered: 5, ..FlushReport::default() });
         bus.end_flush(flush);
         assert_eq!(bus.flush_report(flush), None);
     }
@@ -586,19 +511,9 @@ mod flushes {
         ingest(&bus, "b c d e f");
         assert_eq!(report(&bus, flush), pending(1));
         let lease = expect_send(&bus, 0);
-        assert_eq!(
-            texts(&lease.batch),
-            ["a", "b", "c", "d"],
-            "they may ride along"
-        );
+        assert_eq!(texts(&lease.batch), ["a", "b", "c", "d"], "they may ride along");
         assert!(bus.acknowledge(lease.id, 0));
-        assert_eq!(
-            report(&bus, flush),
-            FlushReport {
-                delivered: 1,
-                ..FlushReport::default()
-            }
-        );
+        assert_eq!(report(&bus, flush), FlushReport { delivered: 1, ..FlushReport::default() });
     }
 
     #[test]
@@ -635,30 +550,15 @@ mod flushes {
         assert_eq!(report(&bus, first), pending(4));
         assert_eq!(report(&bus, second), pending(6));
         assert!(bus.fail(lease.id, Failure::Permanent, 0));
-        let abandoned = FlushReport {
-            abandoned: 4,
-            ..FlushReport::default()
-        };
+        let abandoned = FlushReport { abandoned: 4, ..FlushReport::default() };
         assert_eq!(report(&bus, first), abandoned);
-        assert_eq!(
-            report(&bus, second),
-            FlushReport {
-                pending: 2,
-                ..abandoned
-            }
-        );
+        assert_eq!(report(&bus, second), FlushReport { pending: 2, ..abandoned });
         bus.end_flush(first);
         assert_eq!(expect_abandoned(&bus, 0).0, AbandonReason::Permanent);
         let lease = expect_send(&bus, 0);
         assert_eq!(texts(&lease.batch), ["e", "f", "g"]);
         assert!(bus.acknowledge(lease.id, 0));
-        assert_eq!(
-            report(&bus, second),
-            FlushReport {
-                delivered: 2,
-                ..abandoned
-            }
-        );
+        assert_eq!(report(&bus, second), FlushReport { delivered: 2, ..abandoned });
         assert_eq!(bus.flush_report(first), None);
     }
 
@@ -676,36 +576,20 @@ mod flushes {
         ingest(&bus, "1 2 3 4 5 6");
         assert_eq!(
             report(&bus, flush),
-            FlushReport {
-                evicted: 1,
-                pending: 5,
-                ..FlushReport::default()
-            }
+            FlushReport { evicted: 1, pending: 5, ..FlushReport::default() }
         );
-        assert_eq!(
-            bus.drain(3).map(|batch| texts(&batch)),
-            Some(vec!["f".into(), "1".into()])
-        );
+        assert_eq!(bus.drain(3).map(|batch| texts(&batch)), Some(vec!["f".into(), "1".into()]));
         assert!(bus.acknowledge(lease.id, 0));
         assert_eq!(
             report(&bus, flush),
-            FlushReport {
-                delivered: 4,
-                evicted: 1,
-                drained: 1,
-                ..FlushReport::default()
-            }
+            FlushReport { delivered: 4, evicted: 1, drained: 1, ..FlushReport::default() }
         );
         expect_idle(&bus, 0);
     }
 
     #[test]
     fn a_flush_covers_every_shard() {
-        let bus = bus(BusConfig {
-            shards: 4,
-            scheduler: Scheduler::Manual,
-            ..small()
-        });
+        let bus = bus(BusConfig { shards: 4, scheduler: Scheduler::Manual, ..small() });
         for i in 0..40 {
             ingest(&bus, &i.to_string());
         }
@@ -773,18 +657,11 @@ mod drains {
         assert_eq!(texts(&first), ["a", "b", "c", "d"], "max_size holds");
         assert_eq!(first.sequence_start, 0);
         let second = bus.drain(usize::MAX).expect("one event waits");
-        assert_eq!(
-            (texts(&second), second.sequence_start),
-            (vec!["e".to_owned()], 4)
-        );
+        assert_eq!((texts(&second), second.sequence_start), (vec!["e".to_owned()], 4));
         assert!(bus.drain(usize::MAX).is_none());
         let stats = bus.stats();
         assert_accounts(&stats);
-        assert_eq!(
-            (stats.drained, stats.bytes.held),
-            (5, 5),
-            "the host has them"
-        );
+        assert_eq!((stats.drained, stats.bytes.held), (5, 5), "the host has them");
         drop((first, second));
         assert_eq!(bus.stats().bytes.held, 0);
         expect_idle(&bus, 0);
@@ -810,28 +687,14 @@ mod drains {
         let bus = bus(small());
         ingest(&bus, "a b c d e");
         let lease = expect_send(&bus, 0);
-        assert_eq!(
-            bus.drain(usize::MAX).map(|batch| texts(&batch)),
-            Some(vec!["e".to_owned()])
-        );
+        assert_eq!(bus.drain(usize::MAX).map(|batch| texts(&batch)), Some(vec!["e".to_owned()]));
         assert!(bus.drain(usize::MAX).is_none(), "the rest is with the host");
-        assert!(bus.fail(
-            lease.id,
-            Failure::Retryable {
-                retry_after: ms(900)
-            },
-            0
-        ));
+        assert!(bus.fail(lease.id, Failure::Retryable { retry_after: ms(900) }, 0));
         ingest(&bus, "f");
-        let retry = bus
-            .drain(usize::MAX)
-            .expect("it waits for its next attempt");
+        let retry = bus.drain(usize::MAX).expect("it waits for its next attempt");
         assert!(Shared::ptr_eq(&retry, &lease.batch));
         assert!(!bus.acknowledge(lease.id, 0));
-        assert_eq!(
-            bus.drain(usize::MAX).map(|batch| texts(&batch)),
-            Some(vec!["f".to_owned()])
-        );
+        assert_eq!(bus.drain(usize::MAX).map(|batch| texts(&batch)), Some(vec!["f".to_owned()]));
         let stats = bus.stats();
         assert_accounts(&stats);
         assert_eq!((stats.drained, stats.in_flight), (6, 0));
@@ -839,10 +702,7 @@ mod drains {
 
     #[test]
     fn nothing_overtakes_a_retry_that_is_too_large() {
-        let bus = bus(BusConfig {
-            shards: 2,
-            ..small()
-        });
+        let bus = bus(BusConfig { shards: 2, ..small() });
         let (zero, one) = (key_for(0, 2), key_for(1, 2));
         for payload in [b"aaaa", b"bbbb"] {
             assert!(bus.ingest(payload, Some(&zero)).is_ok());
@@ -855,10 +715,7 @@ mod drains {
         let other_shard = bus.drain(5).expect("another shard's events fit");
         assert_eq!(texts(&other_shard), ["d"]);
         assert_eq!(bus.drain(9).map(|batch| batch.len()), Some(2));
-        assert_eq!(
-            bus.drain(5).map(|batch| texts(&batch)),
-            Some(vec!["c".to_owned()])
-        );
+        assert_eq!(bus.drain(5).map(|batch| texts(&batch)), Some(vec!["c".to_owned()]));
     }
 }
 
@@ -872,19 +729,13 @@ mod endings {
         bus.close();
         let flush = bus.begin_flush();
         assert_eq!(deliver_all(&bus, 0), ["a", "b", "c"]);
-        assert_eq!(
-            bus.flush_report(flush).map(|report| report.delivered),
-            Some(3)
-        );
+        assert_eq!(bus.flush_report(flush).map(|report| report.delivered), Some(3));
         expect_idle(&bus, 0);
     }
 
     #[test]
     fn everything_can_be_given_up_leased_batches_included() {
-        let bus = bus(BusConfig {
-            shards: 2,
-            ..small()
-        });
+        let bus = bus(BusConfig { shards: 2, ..small() });
         let (zero, one) = (key_for(0, 2), key_for(1, 2));
         for payload in [b"a", b"b", b"c", b"d", b"e"] {
             assert!(bus.ingest(payload, Some(&zero)).is_ok());
@@ -899,10 +750,7 @@ mod endings {
         bus.abandon_everything();
         let stats = bus.stats();
         assert_accounts(&stats);
-        assert_eq!(
-            (stats.abandoned.shutdown, stats.pending, stats.in_flight),
-            (7, 0, 0)
-        );
+        assert_eq!((stats.abandoned.shutdown, stats.pending, stats.in_flight), (7, 0, 0));
         assert!(!bus.acknowledge(lease.id, 0), "its answer comes too late");
         let report = bus.flush_report(flush).expect("the flush is open");
         assert_eq!((report.abandoned, report.pending), (7, 0));

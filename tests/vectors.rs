@@ -71,11 +71,7 @@ fn for_each_route(mut check: impl FnMut(&ShardManager, u64, u16)) {
     for (hash, shards) in routes {
         for (n, &shard) in shards {
             let n = n.parse().expect("a number of shards");
-            check(
-                managers.entry(n).or_insert_with(|| manager(n)),
-                hash_of(hash),
-                shard,
-            );
+            check(managers.entry(n).or_insert_with(|| manager(n)), hash_of(hash), shard);
         }
     }
 }
@@ -98,11 +94,7 @@ fn hashes_select_the_published_shards() {
     let mut routes = 0;
     for_each_route(|manager, hash, shard| {
         let n = manager.num_shards();
-        assert_eq!(
-            manager.select_shard_by_hash(hash),
-            shard,
-            "{hash:016x} of {n}"
-        );
+        assert_eq!(manager.select_shard_by_hash(hash), shard, "{hash:016x} of {n}");
         routes += 1;
     });
     assert_eq!(routes, 84);
@@ -150,10 +142,7 @@ fn without_shards_nothing_is_routed() {
     let manager = manager(0);
     assert_eq!(manager.select_shard_by_hash(1 << 63), u16::MAX);
     let event = || RawEvent::from_str("{}");
-    assert!(matches!(
-        manager.ingest_raw(event()),
-        Err(IngestionError::Unrouted)
-    ));
+    assert!(matches!(manager.ingest_raw(event()), Err(IngestionError::Unrouted)));
     assert_eq!(manager.ingest_raw_batch(vec![event(), event()]), (0, 2));
     assert_eq!(manager.stats().events_unrouted, 3);
 }
@@ -161,12 +150,7 @@ fn without_shards_nothing_is_routed() {
 #[test]
 #[expect(deprecated)]
 fn selecting_by_value_agrees_with_selecting_by_its_hash() {
-    let values = [
-        json!({}),
-        json!({"b": 1, "a": [null, 2.5]}),
-        json!(1e16),
-        json!("ü€😀"),
-    ];
+    let values = [json!({}), json!({"b": 1, "a": [null, 2.5]}), json!(1e16), json!("ü€😀")];
     let numbered = (0..200).map(|i| json!({ "i": i }));
     for n in [1, 3, 64] {
         let manager = manager(n);
@@ -190,25 +174,13 @@ fn canonical(json: &str) -> RawEvent {
 fn values_are_written_in_canonical_form() {
     for (input, output) in [
         // No whitespace; keys in byte order; of duplicate keys the last.
-        (
-            r#" { "b" : [ 1 , 2 ] , "a" : { } } "#,
-            r#"{"a":{},"b":[1,2]}"#,
-        ),
-        (
-            r#"{"é":0,"z":0,"Z":0,"9":0,"10":0,"":0}"#,
-            r#"{"":0,"10":0,"9":0,"Z":0,"z":0,"é":0}"#,
-        ),
+        (r#" { "b" : [ 1 , 2 ] , "a" : { } } "#, r#"{"a":{},"b":[1,2]}"#),
+        (r#"{"é":0,"z":0,"Z":0,"9":0,"10":0,"":0}"#, r#"{"":0,"10":0,"9":0,"Z":0,"z":0,"é":0}"#),
         (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
         // Strings.
-        (
-            r#""\u0022\u005c\u0008\u000c\u000a\u000d\u0009""#,
-            r#""\"\\\b\f\n\r\t""#,
-        ),
+        (r#""\u0022\u005c\u0008\u000c\u000a\u000d\u0009""#, r#""\"\\\b\f\n\r\t""#),
         (r#""\u0000\u001F\u001f""#, r#""\u0000\u001f\u001f""#),
-        (
-            r#""\/\u007f\u2028\u00fc\ud83d\ude00""#,
-            "\"/\u{7f}\u{2028}ü😀\"",
-        ),
+        (r#""\/\u007f\u2028\u00fc\ud83d\ude00""#, "\"/\u{7f}\u{2028}ü😀\""),
         // Integers.
         ("18446744073709551615", "18446744073709551615"),
         ("-9223372036854775808", "-9223372036854775808"),
@@ -232,16 +204,8 @@ fn values_are_written_in_canonical_form() {
 #[test]
 fn canonical_forms_have_the_published_hashes() {
     for (input, output, hash) in [
-        (
-            r#"{"b":1,"a":2}"#,
-            r#"{"a":2,"b":1}"#,
-            0x8683_a16a_20e8_c404,
-        ),
-        (
-            "[1,2.50,true,null]",
-            "[1,2.5,true,null]",
-            0x676b_34b1_2fe0_e7f5,
-        ),
+        (r#"{"b":1,"a":2}"#, r#"{"a":2,"b":1}"#, 0x8683_a16a_20e8_c404),
+        ("[1,2.50,true,null]", "[1,2.5,true,null]", 0x676b_34b1_2fe0_e7f5),
         ("0.1", "0.1", 0x8c32_a5fa_76d5_c8a2),
     ] {
         let event = canonical(input);
@@ -265,19 +229,9 @@ fn constructors_take_bytes_as_they_are_unless_asked_to_look() {
         let event = RawEvent::from_bytes(bytes.to_vec());
         assert_eq!(event.as_bytes(), bytes);
         assert_eq!(event.bytes(), bytes);
-        assert_eq!(
-            (event.len(), event.is_empty()),
-            (bytes.len(), bytes.is_empty())
-        );
+        assert_eq!((event.len(), event.is_empty()), (bytes.len(), bytes.is_empty()));
     }
-    for bytes in [
-        &b""[..],
-        b"not json",
-        b"{} {}",
-        b"\"\xff\"",
-        b"\"\\ud800\"",
-        b"1e400",
-    ] {
+    for bytes in [&b""[..], b"not json", b"{} {}", b"\"\xff\"", b"\"\\ud800\"", b"1e400"] {
         assert!(
             RawEvent::from_bytes_validated(bytes).is_err(),
             "{}",
@@ -302,18 +256,12 @@ fn an_event_of_a_value_is_the_value_in_canonical_form() {
     let raw = event.clone().into_raw().expect("a value serialises");
     assert_eq!(raw.as_bytes(), br#"{"a":"x","b":1.0}"#);
     assert_eq!(raw.parse().ok(), Some(json!({"a": "x", "b": 1.0})));
-    assert_eq!(
-        Event::from_slice(br#"{"b":1.0, "a":"x"}"#).ok(),
-        Some(event)
-    );
+    assert_eq!(Event::from_slice(br#"{"b":1.0, "a":"x"}"#).ok(), Some(event));
 }
 
 #[test]
 fn debug_output_shows_no_payload() {
     let event = RawEvent::from_str(r#"{"secret":"hunter2"}"#);
     let debug = format!("{event:?}");
-    assert!(
-        !debug.contains("hunter2") && debug.contains("len: 20"),
-        "{debug}"
-    );
+    assert!(!debug.contains("hunter2") && debug.contains("len: 20"), "{debug}");
 }

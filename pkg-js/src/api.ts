@@ -18,5 +18,6 @@ export type {
   EventBusOptions,
   RejectReason,
   RetryOptions,
+  ScalingOptions,
 } from "./options.js";
 export type { BusStats, ShardStats } from "./stats.js";

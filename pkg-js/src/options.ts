@@ -101,6 +101,57 @@ export interface RetryOptions {
   readonly maxDelayMs?: number;
 }
 
+/** When the number of shards changes. */
+export interface ScalingOptions {
+  /**
+   * Fewest shards.
+   * @default 1
+   */
+  readonly minShards?: number;
+  /**
+   * Most shards.
+   * @default 8, or `shards` if that is more
+   */
+  readonly maxShards?: number;
+  /**
+   * Whether shards are added and drained by themselves. If not, only by `scaleUp` and `scaleDown`.
+   * @default true
+   */
+  readonly autoScale?: boolean;
+  /**
+   * A shard is overloaded when it is fuller than this, as a share of its `capacity`.
+   * @default 0.7
+   */
+  readonly fillRatioThreshold?: number;
+  /**
+   * A shard is overloaded when its batches take longer than this to be delivered on average, in
+   * milliseconds.
+   * @default 1000
+   */
+  readonly flushLatencyThresholdMs?: number;
+  /**
+   * A shard is underutilized when it is emptier than this, as a share of its `capacity`, and nothing
+   * arrived in the last window.
+   * @default 0.1
+   */
+  readonly underutilizedThreshold?: number;
+  /**
+   * How long to leave the number of shards alone after it changed, in milliseconds.
+   * @default 1000
+   */
+  readonly cooldownMs?: number;
+  /**
+   * How long a shard must have been underutilized before it may be drained, in milliseconds.
+   * @default 10000
+   */
+  readonly scaleDownDelayMs?: number;
+  /**
+   * How often the load is looked at, in milliseconds.
+   * @default 100
+   */
+  readonly metricsWindowMs?: number;
+}
+
 /** Options of an `EventBus`. */
 export interface EventBusOptions<T = unknown> {
   /**
@@ -145,6 +196,12 @@ export interface EventBusOptions<T = unknown> {
   readonly scheduler?: "auto" | "manual";
   readonly batch?: BatchOptions;
   readonly retry?: RetryOptions;
+  /**
+   * When the number of shards changes; `false` if it never does. `shards` is then the number to
+   * begin with, and `minShards` its default.
+   * @default false
+   */
+  readonly scaling?: false | ScalingOptions;
   /**
    * How long one attempt may take, in milliseconds. Then its `signal` is aborted and it counts as
    * failed.

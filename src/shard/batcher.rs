@@ -163,14 +163,21 @@ impl BatchWorker {
 
     /// Cuts a batch of what the shard holds, without waiting for more.
     pub fn flush(&mut self, shard: &mut Shard, now: u64) -> Option<Batch> {
-        self.cut(shard, now, self.config.max_bytes)
+        self.cut(shard, now, usize::MAX, usize::MAX)
     }
 
-    /// [`flush`](Self::flush) with a bound on the body that may be lower than the configured one.
-    pub(crate) fn cut(&mut self, shard: &mut Shard, now: u64, max_bytes: usize) -> Option<Batch> {
+    /// [`flush`](Self::flush) with bounds that may be lower than the configured ones.
+    pub(crate) fn cut(
+        &mut self,
+        shard: &mut Shard,
+        now: u64,
+        max_len: usize,
+        max_bytes: usize,
+    ) -> Option<Batch> {
         self.observe(shard, now);
+        let max_len = max_len.min(self.config.max_size);
         let max_bytes = max_bytes.min(self.config.max_bytes);
-        let parts = shard.take_body(self.config.max_size, max_bytes, self.format)?;
+        let parts = shard.take_body(max_len, max_bytes, self.format)?;
         let key = (shard.id, self.next_sequence, self.process_nonce);
         let batch = Batch::new(key, self.format, parts);
         self.next_sequence = self.next_sequence.saturating_add(batch.len() as u64);
@@ -238,7 +245,11 @@ mod tests {
     }
 
     /// Feeds `per_ms` events a millisecond and collects the target after each recalculation.
-    fn targets(batcher: &mut AdaptiveBatcher, per_ms: usize, ms: std::ops::Range<u64>) -> Vec<usize> {
+    fn targets(
+        batcher: &mut AdaptiveBatcher,
+        per_ms: usize,
+        ms: std::ops::Range<u64>,
+    ) -> Vec<usize> {
         let mut targets = vec![batcher.target()];
         for t in ms {
             let target = batcher.record(per_ms, t * MS);
@@ -270,8 +281,7 @@ mod tests {
 
     #[test]
     fn without_adaptation_the_target_is_the_maximum() {
-        let mut batcher =
-            AdaptiveBatcher::new(BatchConfig { adaptive: false, ..config(10, 500) });
+        let mut batcher = AdaptiveBatcher::new(BatchConfig { adaptive: false, ..config(10, 500) });
         assert_eq!(batcher.target(), 500);
         assert_eq!(targets(&mut batcher, 1, 0..100), [500]);
     }

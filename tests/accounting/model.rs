@@ -32,20 +32,34 @@ pub enum Payload {
 /// What can be done to a bus.
 #[derive(Debug, Clone)]
 pub enum Step {
-    Ingest { payload: Payload, key: Option<u8> },
+    Ingest {
+        payload: Payload,
+        key: Option<u8>,
+    },
     HostRefuses,
     /// `keep`: the host keeps what it is handed until it [forgets](Self::Forget) it.
-    Poll { keep: bool },
+    Poll {
+        keep: bool,
+    },
     /// `late`: to any lease ever handed out, instead of to a live one.
-    Acknowledge { which: Index, late: bool },
-    Fail { which: Index, late: bool, failure: Failure },
+    Acknowledge {
+        which: Index,
+        late: bool,
+    },
+    Fail {
+        which: Index,
+        late: bool,
+        failure: Failure,
+    },
     Forget(Index),
     Pass(Duration),
     TimeBack(Duration),
     WallForward(Duration),
     WallBack(Duration),
     ExpireLeases,
-    Drain { max_bytes: usize },
+    Drain {
+        max_bytes: usize,
+    },
     BeginFlush,
     EndFlush(Index),
     Close,
@@ -85,9 +99,15 @@ struct Cut {
 
 #[derive(Debug)]
 enum State {
-    Leased { lease: u64, expires: u64 },
+    Leased {
+        lease: u64,
+        expires: u64,
+    },
     /// The next attempt may begin at a moment in this range.
-    Paused { from: u64, to: u64 },
+    Paused {
+        from: u64,
+        to: u64,
+    },
 }
 
 #[derive(Debug)]
@@ -349,7 +369,8 @@ impl Model {
             let most = (0..self.lanes.len()).map(|lane| self.waiting_bytes(lane)).max();
             let now_evicted: Vec<_> = self.bus.stats().shards.iter().map(|s| s.evicted).collect();
             let fullest = (0..self.lanes.len()).find(|&lane| {
-                Some(self.waiting_bytes(lane)) == most && now_evicted[lane] > self.lanes[lane].evicted
+                Some(self.waiting_bytes(lane)) == most
+                    && now_evicted[lane] > self.lanes[lane].evicted
             });
             prop_assert!(fullest.is_some(), "the shard that holds most had to evict");
             evict(self, fullest.unwrap_or_default())?;
@@ -439,15 +460,19 @@ impl Model {
                 prop_assert!(from <= now, "the pause is not over");
                 self.check_batch(batch, &cut)?;
                 self.batches.retries += 1;
-                self.lanes[shard].outgoing = Some(Outgoing { cut, attempts, state: State::Paused { from, to: from } });
+                self.lanes[shard].outgoing =
+                    Some(Outgoing { cut, attempts, state: State::Paused { from, to: from } });
                 attempts + 1
             }
             None => {
                 let may_leave = flushed || is_short_of_bytes || self.may_be_due(shard);
                 prop_assert!(may_leave, "neither size nor time nor flush nor want of bytes");
                 let cut = self.cut(shard, self.config().batch.max_bytes, batch, Place::InFlight)?;
-                self.lanes[shard].outgoing =
-                    Some(Outgoing { cut, attempts: 1, state: State::Paused { from: now, to: now } });
+                self.lanes[shard].outgoing = Some(Outgoing {
+                    cut,
+                    attempts: 1,
+                    state: State::Paused { from: now, to: now },
+                });
                 1
             }
         };
@@ -493,7 +518,13 @@ impl Model {
 
     /// Takes what `batch` must hold out of the shard's waiting events: as many of the oldest as
     /// both maxima allow.
-    fn cut(&mut self, shard: usize, max_bytes: usize, batch: &Shared<Batch>, to: Place) -> Checked<Cut> {
+    fn cut(
+        &mut self,
+        shard: usize,
+        max_bytes: usize,
+        batch: &Shared<Batch>,
+        to: Place,
+    ) -> Checked<Cut> {
         let max_size = self.config().batch.max_size;
         let mut body_len = self.frame_len();
         let mut events = Vec::new();

@@ -27,11 +27,7 @@ pub fn small() -> BusConfig {
             adaptive: true,
             ..BatchConfig::default()
         },
-        retry: RetryPolicy {
-            attempts: 3,
-            min_delay: ms(10),
-            max_delay: ms(40),
-        },
+        retry: RetryPolicy { attempts: 3, min_delay: ms(10), max_delay: ms(40) },
         timeout: ms(500),
         ..BusConfig::default()
     }
@@ -86,10 +82,7 @@ pub fn expect_idle(bus: &EventBus, now: u64) {
 
 /// The payloads of a batch as text.
 pub fn texts(batch: &shardbus::Batch) -> Vec<String> {
-    batch
-        .events()
-        .map(|event| String::from_utf8_lossy(&event.raw).into_owned())
-        .collect()
+    batch.events().map(|event| String::from_utf8_lossy(&event.raw).into_owned()).collect()
 }
 
 /// Every event offered is in exactly one place.

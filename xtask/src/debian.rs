@@ -59,54 +59,28 @@ pub fn cargo<'a>(sh: &'a Shell, subcommand: &str) -> Cmd<'a> {
 }
 
 fn compiler(sh: &Shell) -> Result<String> {
-    Ok(cmd!(sh, "/usr/bin/rustc --verbose --version")
-        .quiet()
-        .ignore_stderr()
-        .read()?)
+    Ok(cmd!(sh, "/usr/bin/rustc --verbose --version").quiet().ignore_stderr().read()?)
 }
 
 fn install_packages(sh: &Shell) -> Result<()> {
     let format = "--showformat=${db:Status-Status} ";
     let status = cmd!(sh, "dpkg-query --show {format} {PACKAGES...}");
-    let status = status
-        .quiet()
-        .ignore_stderr()
-        .ignore_status()
-        .read()
-        .unwrap_or_default();
-    if status
-        .split_whitespace()
-        .filter(|&status| status == "installed")
-        .count()
-        == PACKAGES.len()
-    {
+    let status = status.quiet().ignore_stderr().ignore_status().read().unwrap_or_default();
+    if status.split_whitespace().filter(|&status| status == "installed").count() == PACKAGES.len() {
         return Ok(());
     }
     let packages = PACKAGES.join(" ");
     let ordinary = format!("add {TARGET} to your Rust toolchain (`rustup target add {TARGET}`)");
     let system = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    ensure!(
-        system.lines().any(|line| line == "ID=debian"),
-        "this is not Debian: {ordinary}"
-    );
+    ensure!(system.lines().any(|line| line == "ID=debian"), "this is not Debian: {ordinary}");
     let user = cmd!(sh, "id --user").quiet().read()?;
-    ensure!(
-        user == "0",
-        "{ordinary}, or, as root, `apt-get install {packages}`"
-    );
+    ensure!(user == "0", "{ordinary}, or, as root, `apt-get install {packages}`");
 
-    say(format_args!(
-        "installing Debian's compiler, as root: {packages}"
-    ));
+    say(format_args!("installing Debian's compiler, as root: {packages}"));
     exec(cmd!(sh, "apt-get update --quiet"))?;
     // Refuses to remove anything: the packages conflict with Debian's other Rust.
-    let install = cmd!(
-        sh,
-        "apt-get install --yes --quiet --no-remove --no-install-recommends"
-    );
-    let install = install
-        .args(PACKAGES)
-        .env("DEBIAN_FRONTEND", "noninteractive");
+    let install = cmd!(sh, "apt-get install --yes --quiet --no-remove --no-install-recommends");
+    let install = install.args(PACKAGES).env("DEBIAN_FRONTEND", "noninteractive");
     exec(install).with_context(|| format!("Debian has no compiler for us: {ordinary}"))
 }
 
@@ -121,18 +95,10 @@ fn build_std(sh: &Shell) -> Result<()> {
     sh.write_file(format!("{dir}/src/lib.rs"), "")?;
     // `test` is for wasm-bindgen-test, bitcode for link-time optimisation.
     let build = cargo(sh, "build")
-        .args([
-            "--release",
-            "--target",
-            TARGET,
-            "-Zbuild-std=std,panic_abort,test",
-        ])
+        .args(["--release", "--target", TARGET, "-Zbuild-std=std,panic_abort,test"])
         .arg(format!("--manifest-path={dir}/Cargo.toml"))
         .arg(format!("--target-dir={dir}/target"))
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            format!("-Cembed-bitcode=yes\x1f{}", portable_paths()),
-        )
+        .env("CARGO_ENCODED_RUSTFLAGS", format!("-Cembed-bitcode=yes\x1f{}", portable_paths()))
         .env("RUSTC_BOOTSTRAP", "1");
     exec(build)?;
 

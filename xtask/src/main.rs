@@ -91,10 +91,7 @@ fn locked_version(sh: &Shell, package: &str) -> Result<String> {
     let lock = sh.read_file("Cargo.lock")?;
     let name = format!("name = \"{package}\"");
     let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);
-    match lines
-        .next()
-        .and_then(|line| line.strip_prefix("version = "))
-    {
+    match lines.next().and_then(|line| line.strip_prefix("version = ")) {
         Some(version) => Ok(version.trim_matches('"').to_owned()),
         None => bail!("Cargo.lock has no package {package}: run `cargo update --workspace`"),
     }

@@ -30,10 +30,6 @@ pub fn set_up(sh: &Shell) -> Result<()> {
 
 /// A program that an npm package brings.
 pub fn bin(name: &str) -> PathBuf {
-    let file = if cfg!(windows) {
-        format!("{name}.cmd")
-    } else {
-        name.to_owned()
-    };
+    let file = if cfg!(windows) { format!("{name}.cmd") } else { name.to_owned() };
     Path::new("node_modules/.bin").join(file)
 }

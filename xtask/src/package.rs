@@ -84,16 +84,10 @@ fn optimise(sh: &Shell) -> Result<()> {
     say("optimising the WebAssembly");
     let wasm_opt = npm::bin("wasm-opt");
     let (input, output) = (format!("{BINDGEN}/bus_bg.wasm"), format!("{WORK}/bus.wasm"));
-    exec(cmd!(
-        sh,
-        "{wasm_opt} {input} --output {output} {WASM_OPT...}"
-    ))?;
+    exec(cmd!(sh, "{wasm_opt} {input} --output {output} {WASM_OPT...}"))?;
     let sections = wasm::custom_sections(&sh.read_binary_file(output)?);
     let sections = sections.context("wasm-opt wrote a malformed module")?;
-    ensure!(
-        sections.is_empty(),
-        "wasm-opt left the sections {sections:?} in the module"
-    );
+    ensure!(sections.is_empty(), "wasm-opt left the sections {sections:?} in the module");
     Ok(())
 }
 
@@ -154,13 +148,7 @@ fn measure(sh: &Shell) -> Result<()> {
     let esbuild = npm::bin("esbuild");
     let external = ["--external:*.wasm", "--external:*.wasm?module"];
     eprintln!("{:<16}{:>12}{:>12}", "bundled", "minified", "gzip");
-    let other = [
-        "slim.js",
-        "workerd.js",
-        "edge-light.js",
-        "index.cjs",
-        "slim.cjs",
-    ];
+    let other = ["slim.js", "workerd.js", "edge-light.js", "index.cjs", "slim.cjs"];
     for file in [DEFAULT_ENTRY].into_iter().chain(other) {
         let format = if file.ends_with(".cjs") { "cjs" } else { "esm" };
         let bundle = cmd!(sh, "{esbuild} {DIST}/{file} {BUNDLE...} --format={format}");
@@ -180,11 +168,7 @@ fn print_size(name: &str, bytes: &[u8]) -> Result<usize> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(bytes)?;
     let (minified, gzip) = (bytes.len(), gzip.finish()?.len());
-    eprintln!(
-        "{name:<16}{:>12}{:>12}",
-        kilobytes(minified),
-        kilobytes(gzip)
-    );
+    eprintln!("{name:<16}{:>12}{:>12}", kilobytes(minified), kilobytes(gzip));
     Ok(gzip)
 }
 

@@ -53,11 +53,7 @@ pub fn run(sh: Shell, args: &Args) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let session = Session {
-        sh,
-        tools: OnceCell::new(),
-        package: OnceCell::new(),
-    };
+    let session = Session { sh, tools: OnceCell::new(), package: OnceCell::new() };
     let (mut table, mut failure) = (String::new(), None);
     let mut passed = 0;
     for (name, about, run) in STEPS {
@@ -81,11 +77,7 @@ pub fn run(sh: Shell, args: &Args) -> Result<ExitCode> {
         println!("{name} failed: {error:#}\nto run it alone: cargo xtask test --only {name}\n");
     }
     println!("{passed} passed, {} failed", u32::from(failure.is_some()));
-    Ok(if failure.is_none() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if failure.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// One run of the steps: what several of them need is made once, by the first that asks.
@@ -117,10 +109,7 @@ impl Session {
     fn tarball(&self) -> Result<PathBuf> {
         self.package()?;
         let to = std::path::absolute("target/package")?;
-        let pack = cmd!(
-            self.sh,
-            "npm pack --workspace pkg-js --pack-destination {to} --silent"
-        );
+        let pack = cmd!(self.sh, "npm pack --workspace pkg-js --pack-destination {to} --silent");
         Ok(to.join(pack.quiet().read()?))
     }
 
@@ -146,19 +135,12 @@ impl Session {
     }
 
     fn clippy_single_threaded(&self) -> Result<()> {
-        let clippy = cmd!(
-            self.sh,
-            "cargo clippy --all-targets --features single-threaded"
-        );
+        let clippy = cmd!(self.sh, "cargo clippy --all-targets --features single-threaded");
         exec(clippy.args(DENY_WARNINGS))
     }
 
     fn clippy_wasm(&self) -> Result<()> {
-        let clippy = self
-            .tools()?
-            .wasm
-            .cargo(&self.sh, "clippy")
-            .arg("--all-targets");
+        let clippy = self.tools()?.wasm.cargo(&self.sh, "clippy").arg("--all-targets");
         exec(clippy.args(DENY_WARNINGS))
     }
 
@@ -173,10 +155,7 @@ impl Session {
     fn rust_wasm(&self) -> Result<()> {
         let tools = self.tools()?;
         let runner = tools.bindgen("wasm-bindgen-test-runner");
-        let test = tools
-            .wasm
-            .cargo(&self.sh, "test")
-            .args(["--lib", "--test", "wasm"]);
+        let test = tools.wasm.cargo(&self.sh, "test").args(["--lib", "--test", "wasm"]);
         exec(test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner))
     }
 
@@ -205,30 +184,16 @@ impl Session {
         let (sh, tarball, project) = (&self.sh, self.tarball()?, "target/package-test");
         let tsc = std::path::absolute(npm::bin("tsc"))?;
         sh.remove_path(project)?;
-        sh.write_file(
-            format!("{project}/package.json"),
-            "{ \"type\": \"module\" }\n",
-        )?;
+        sh.write_file(format!("{project}/package.json"), "{ \"type\": \"module\" }\n")?;
         let programs = sh.read_dir("tests/package")?;
-        programs
-            .iter()
-            .try_for_each(|program| sh.copy_file(program, project))?;
+        programs.iter().try_for_each(|program| sh.copy_file(program, project))?;
 
         let _project = sh.push_dir(project);
-        exec(cmd!(
-            sh,
-            "npm install --offline --no-audit --no-fund --silent {tarball}"
-        ))?;
+        exec(cmd!(sh, "npm install --offline --no-audit --no-fund --silent {tarball}"))?;
         for program in programs.iter().filter_map(|program| program.file_name()) {
             say(program.display());
-            if Path::new(program)
-                .extension()
-                .is_some_and(|extension| extension == "ts")
-            {
-                let tsc = cmd!(
-                    sh,
-                    "{tsc} {program} --ignoreConfig --noEmit --strict --types"
-                );
+            if Path::new(program).extension().is_some_and(|extension| extension == "ts") {
+                let tsc = cmd!(sh, "{tsc} {program} --ignoreConfig --noEmit --strict --types");
                 exec(tsc.args([
                     "",
                     "--module",
@@ -254,10 +219,7 @@ impl Session {
         let tarball = self.tarball()?;
         // The profile leaves out Node 10's resolution, which knows no `exports`.
         let options = ["--profile", "node16", "--exclude-entrypoints", "./bus.wasm"];
-        self.npm_bin(
-            "attw",
-            &[&[&*tarball.to_string_lossy()], &options[..]].concat(),
-        )
+        self.npm_bin("attw", &[&[&*tarball.to_string_lossy()], &options[..]].concat())
     }
 
     fn demo(&self) -> Result<()> {

@@ -27,17 +27,12 @@ impl Tools {
     pub fn set_up(sh: &Shell) -> Result<Self> {
         npm::set_up(sh)?;
         let wasm = WasmToolchain::set_up(sh)?;
-        Ok(Self {
-            wasm,
-            bindgen: set_up_bindgen(sh)?,
-        })
+        Ok(Self { wasm, bindgen: set_up_bindgen(sh)? })
     }
 
     /// The path of `wasm-bindgen` or `wasm-bindgen-test-runner`.
     pub fn bindgen(&self, program: &str) -> PathBuf {
-        self.bindgen
-            .as_ref()
-            .map_or_else(|| program.into(), |dir| dir.join(program))
+        self.bindgen.as_ref().map_or_else(|| program.into(), |dir| dir.join(program))
     }
 }
 
@@ -68,10 +63,7 @@ impl WasmToolchain {
         match forced_route()? {
             Some(Route::Installed) => {
                 let missing = "wasm32-unknown-unknown is not installed";
-                ensure!(
-                    has_target(sh),
-                    "{missing}, and {ROUTE_VARIABLE} allows no other way"
-                );
+                ensure!(has_target(sh), "{missing}, and {ROUTE_VARIABLE} allows no other way");
                 Ok(Self::Default)
             }
             Some(Route::Rustup) => add_target(sh),
@@ -94,10 +86,7 @@ impl WasmToolchain {
             Self::Default => (cmd!(sh, "cargo {subcommand}"), vec![portable_paths()]),
             Self::Debian { sysroot } => {
                 let sysroot = format!("--sysroot={}", sysroot.display());
-                (
-                    debian::cargo(sh, subcommand),
-                    vec![portable_paths(), sysroot],
-                )
+                (debian::cargo(sh, subcommand), vec![portable_paths(), sysroot])
             }
         };
         // The flags of a target do not reach build scripts and macros. As an array, they may have
@@ -134,10 +123,7 @@ fn add_target(sh: &Shell) -> Result<WasmToolchain> {
     // Where its server is out of reach, the other route should get its turn soon.
     let rustup = cmd!(sh, "rustup target add {TARGET}").env("RUSTUP_MAX_RETRIES", "1");
     exec(rustup).context("rustup could not add wasm32-unknown-unknown")?;
-    ensure!(
-        has_target(sh),
-        "rustup added the target to another toolchain than that of `rustc`"
-    );
+    ensure!(has_target(sh), "rustup added the target to another toolchain than that of `rustc`");
     Ok(WasmToolchain::Default)
 }
 
@@ -146,30 +132,20 @@ fn set_up_bindgen(sh: &Shell) -> Result<Option<PathBuf>> {
     let version = locked_version(sh, "wasm-bindgen")?;
     let has_version = |program: PathBuf| {
         let found = cmd!(sh, "{program} --version").quiet().ignore_stderr();
-        found
-            .read()
-            .is_ok_and(|found| found.split(' ').nth(1) == Some(&version))
+        found.read().is_ok_and(|found| found.split(' ').nth(1) == Some(&version))
     };
     let own = std::path::absolute("target/tools/bin")?;
     for dir in [Some(&own), None] {
         let program = |name| dir.map_or_else(|| PathBuf::from(name), |dir| dir.join(name));
-        if ["wasm-bindgen", "wasm-bindgen-test-runner"]
-            .map(program)
-            .into_iter()
-            .all(has_version)
-        {
+        if ["wasm-bindgen", "wasm-bindgen-test-runner"].map(program).into_iter().all(has_version) {
             return Ok(dir.cloned());
         }
     }
-    say(format_args!(
-        "installing wasm-bindgen-cli {version} into target/tools (some minutes)"
-    ));
+    say(format_args!("installing wasm-bindgen-cli {version} into target/tools (some minutes)"));
     // Not `--locked`: its lock file may name versions that a mirror does not have.
     let package = format!("wasm-bindgen-cli@{version}");
-    let install = cmd!(
-        sh,
-        "cargo install {package} --no-default-features --root target/tools --force"
-    );
+    let install =
+        cmd!(sh, "cargo install {package} --no-default-features --root target/tools --force");
     exec(install)
         .with_context(|| format!("install {package} by other means, on the search path"))?;
     Ok(Some(own))

@@ -37,10 +37,7 @@ mod tests {
     #[test]
     fn names_custom_sections_only() {
         let module = b"\0asm\x01\0\0\0\x01\x01\0\0\x06\x04nameX\0\x81\x00\0";
-        assert_eq!(
-            custom_sections(module),
-            Some(vec!["name".to_owned(), String::new()])
-        );
+        assert_eq!(custom_sections(module), Some(vec!["name".to_owned(), String::new()]));
     }
 
     #[test]
