@@ -3,9 +3,13 @@
 use crate::batch::Batch;
 use crate::clock::Clock;
 use crate::config::{BusConfig, Format, Scheduler};
-use crate::delivery::{Action, Delivery, DeliveryStats, Failure, FlushReport, Permit};
-use crate::error::{ConfigError, IngestionError};
-use crate::shard::{ManagerStats, ShardManager};
+use crate::delivery::{Action, Delivery, DeliveryStats, Failure, FlushReport, Lane, Permit};
+use crate::error::{ConfigError, IngestionError, ScalingError};
+use crate::event::hash;
+use crate::shard::{
+    Change, ManagerStats, ScalingDecision, ShardManager, ShardMapper, ShardMetricsCollector,
+    ShardState, Watermarks,
+};
 use crate::sync::{Counter, Lock, Shared};
 use serde::Serialize;
 
@@ -58,11 +62,13 @@ pub struct BatchStats {
 }
 
 /// One shard, now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShardInfo {
     /// The shard.
     pub id: u16,
+    /// Where it is in its life.
+    pub state: ShardState,
     /// Events accepted.
     pub accepted: u64,
     /// Events refused as full.
@@ -148,6 +154,10 @@ pub struct EventBus {
     refused_closed: Counter,
     /// 1 once the bus is closed.
     closed: Counter,
+    /// 1 once an event had a key: then a change of shards must not let it be overtaken.
+    keyed: Counter,
+    /// When metrics were last collected.
+    scaled_at: Counter,
 }
 
 impl EventBus {
@@ -158,8 +168,13 @@ impl EventBus {
     /// The first rule that `config` breaks.
     pub fn new(config: BusConfig, clock: Clock) -> Result<Self, ConfigError> {
         config.validate()?;
-        let manager = ShardManager::for_bus(&config, &clock);
-        let delivery = Lock::new(Delivery::new(manager.shards(), &config));
+        let manager = ShardManager::for_bus(&config, clock.clone())?;
+        let mut delivery = Delivery::new(config.clone());
+        for shard in manager.shards() {
+            let collector = collector(&manager, shard.id());
+            delivery.add_lane(shard, collector);
+        }
+        let delivery = Lock::new(delivery);
         Ok(Self {
             config,
             clock,
@@ -170,6 +185,8 @@ impl EventBus {
             invalid: Counter::default(),
             refused_closed: Counter::default(),
             closed: Counter::default(),
+            keyed: Counter::default(),
+            scaled_at: Counter::default(),
         })
     }
 
@@ -233,6 +250,9 @@ impl EventBus {
             return Err(IngestionError::Oversize { len, max });
         }
         self.offered.add(1);
+        if key.is_some() {
+            self.keyed.set(1);
+        }
         self.manager.ingest_bytes(payload, key)
     }
 
@@ -280,12 +300,99 @@ impl EventBus {
     /// wait. A `now` that goes back is taken to stand still.
     #[must_use]
     pub fn poll(&self, now: u64) -> Action {
+        self.scale(now);
         let permit = match self.config.scheduler {
             Scheduler::Manual => Permit::Nothing,
             Scheduler::Auto if self.is_short_of_bytes() => Permit::Everything,
             Scheduler::Auto => Permit::Due,
         };
-        self.delivery.lock().map_or(Action::Idle, |mut delivery| delivery.poll(now, permit))
+        let Ok(mut delivery) = self.delivery.lock() else { return Action::Idle };
+        for id in delivery.remove_drained_lanes() {
+            // It is empty and nothing is routed to it, so there is nothing to hand on.
+            let removed = self.manager.remove_shard(id);
+            debug_assert!(removed.is_ok_and(|events| events.is_empty()), "shard {id} was drained");
+        }
+        delivery.poll(now, permit)
+    }
+
+    /// Adds or drains shards if it is time to look at the load and the load asks for it.
+    fn scale(&self, now: u64) {
+        let Some(policy) = self.manager.mapper().map(ShardMapper::policy) else { return };
+        let window = policy.metrics_window.as_nanos() as u64;
+        if now.saturating_sub(self.scaled_at.get()) < window || self.is_closed() {
+            return;
+        }
+        self.scaled_at.set(now);
+        self.manager.collect_metrics();
+        // What is decided from the metrics was allowed when it was decided; a change made by
+        // others in between may forbid it, and then it is decided anew in the next window.
+        let _ = match self.manager.evaluate_scaling() {
+            ScalingDecision::None => return,
+            ScalingDecision::ScaleUp(count) => self.grow(count, true),
+            ScalingDecision::ScaleDown(count) => self.shrink(count, true),
+        };
+    }
+
+    /// Adds `count` shards, cooldown or not. Returns their ids.
+    ///
+    /// Where a key's events go changes with the set of shards. What was accepted before the change
+    /// is delivered, or lost and counted, before anything that was accepted after it is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ScalingError::AtMaxShards`], or [`InvalidPolicy`](ScalingError::InvalidPolicy) if
+    /// [`BusConfig::scaling`] is not set.
+    pub fn scale_up(&self, count: u16) -> Result<Vec<u16>, ScalingError> {
+        self.grow(count, false)
+    }
+
+    /// Drains up to `count` shards, the emptiest first, cooldown or not. Returns their ids. They
+    /// take no more events, and are removed once what they hold has been delivered.
+    ///
+    /// # Errors
+    ///
+    /// [`ScalingError::AtMinShards`], or [`InvalidPolicy`](ScalingError::InvalidPolicy) if
+    /// [`BusConfig::scaling`] is not set.
+    pub fn scale_down(&self, count: u16) -> Result<Vec<u16>, ScalingError> {
+        self.shrink(count, false)
+    }
+
+    fn grow(&self, count: u16, cools: bool) -> Result<Vec<u16>, ScalingError> {
+        let Ok(mut delivery) = self.delivery.lock() else { return Err(busy()) };
+        let Change { ids, watermarks } = self.manager.grow(count, cools)?;
+        for shard in ids.iter().filter_map(|&id| self.manager.shard(id)) {
+            let collector = collector(&self.manager, shard.id());
+            delivery.add_lane(shard, collector);
+        }
+        self.raise_fence(&mut delivery, watermarks);
+        Ok(ids)
+    }
+
+    fn shrink(&self, count: u16, cools: bool) -> Result<Vec<u16>, ScalingError> {
+        let Ok(mut delivery) = self.delivery.lock() else { return Err(busy()) };
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        self.manager.collect_metrics();
+        let Change { ids, watermarks } = self.manager.shrink(count, cools)?;
+        for &id in &ids {
+            delivery.drain_lane(id);
+        }
+        self.raise_fence(&mut delivery, watermarks);
+        Ok(ids)
+    }
+
+    fn raise_fence(&self, delivery: &mut Delivery, watermarks: Watermarks) {
+        if self.keyed.get() == 1 {
+            delivery.raise_fence(watermarks);
+        }
+    }
+
+    /// Where an event with this key, or without a key and with these bytes, would go now. Load may
+    /// send an event without a key elsewhere, but only where scaling is on.
+    #[must_use]
+    pub fn shard_for(&self, key_or_payload: &[u8]) -> u16 {
+        self.manager.select_shard_by_hash(hash(key_or_payload))
     }
 
     /// Whether less than a quarter of the bytes is free.
@@ -367,16 +474,18 @@ impl EventBus {
     #[must_use]
     pub fn stats(&self) -> BusStats {
         let Ok(delivery) = self.delivery.lock() else { return BusStats::default() };
-        let manager = self.manager.stats();
+        let (manager, removed) = (self.manager.stats(), self.manager.removed_stats());
         let sent = delivery.stats();
         // Each shard is seen once: with threads, sums over two looks at it need not add up.
-        let shards: Vec<_> = delivery.lanes().iter().map(shard_info).collect();
+        let info = |lane| shard_info(lane, self.manager.mapper());
+        let shards: Vec<_> = delivery.lanes().iter().map(info).collect();
         BusStats {
             offered: self.offered.get(),
-            accepted: shards.iter().map(|shard| shard.accepted).sum(),
+            accepted: removed.events_ingested
+                + shards.iter().map(|shard| shard.accepted).sum::<u64>(),
             rejected: self.rejected(&manager),
             delivered: sent.events_delivered,
-            evicted: shards.iter().map(|shard| shard.evicted).sum(),
+            evicted: removed.events_evicted + shards.iter().map(|shard| shard.evicted).sum::<u64>(),
             abandoned: abandoned(&sent),
             drained: sent.events_drained,
             pending: shards.iter().map(|shard| shard.pending).sum(),
@@ -414,11 +523,21 @@ const fn abandoned(sent: &DeliveryStats) -> AbandonedEvents {
     }
 }
 
-fn shard_info(lane: &crate::delivery::Lane) -> ShardInfo {
+fn collector(manager: &ShardManager, id: u16) -> Option<Shared<ShardMetricsCollector>> {
+    manager.mapper()?.metrics_collector(id)
+}
+
+fn busy() -> ScalingError {
+    ScalingError::InvalidPolicy("the bus is in use by the caller".to_owned())
+}
+
+fn shard_info(lane: &Lane, mapper: Option<&ShardMapper>) -> ShardInfo {
+    let state = mapper.and_then(|mapper| mapper.shard_state(lane.id()));
     let shard = lane.shard.lock();
     let stats = shard.stats();
     ShardInfo {
         id: shard.id,
+        state: state.unwrap_or(ShardState::Active),
         accepted: stats.events_ingested,
         full: stats.events_full,
         sampled: stats.events_sampled,

@@ -1,11 +1,12 @@
 //! Settings, their defaults, and the rules they must keep.
 
 use crate::error::ConfigError;
+use crate::scaling_policy::ScalingPolicy;
 use std::fmt::Display;
 use std::time::Duration;
 
 /// Fails with a [`ConfigError`] unless `holds`.
-fn check(
+pub(crate) fn check(
     holds: bool,
     field: &'static str,
     value: impl Display,
@@ -211,7 +212,7 @@ impl Default for RetryPolicy {
 }
 
 /// Settings of an [`EventBus`](crate::EventBus).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BusConfig {
     /// Number of shards: ordered lanes, each with its own batch in flight.
     pub shards: u16,
@@ -231,6 +232,8 @@ pub struct BusConfig {
     pub batch: BatchConfig,
     /// How failed batches are sent again.
     pub retry: RetryPolicy,
+    /// When the number of shards changes; `None` if it never does.
+    pub scaling: Option<ScalingPolicy>,
     /// How long one attempt may take. Its lease lasts [`LEASE_MARGIN`](Self::LEASE_MARGIN) longer.
     pub timeout: Duration,
 }
@@ -289,6 +292,21 @@ impl BusConfig {
             "must fit into `batch.max_bytes` (in format `json` with 2 bytes for the brackets)",
         )?;
         self.retry.validate()?;
+        if let Some(scaling) = &self.scaling {
+            scaling.validate()?;
+            check(
+                self.shards >= scaling.min_shards,
+                "shards",
+                self.shards,
+                "must be at least `scaling.min_shards`",
+            )?;
+            check(
+                self.shards <= scaling.max_shards,
+                "shards",
+                self.shards,
+                "must be at most `scaling.max_shards`",
+            )?;
+        }
         check(
             !self.timeout.is_zero(),
             "timeout",
@@ -310,6 +328,7 @@ impl Default for BusConfig {
             scheduler: Scheduler::default(),
             batch: BatchConfig::default(),
             retry: RetryPolicy::default(),
+            scaling: None,
             timeout: Duration::from_secs(10),
         }
     }

@@ -55,3 +55,28 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+/// Why the number of shards does not change as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScalingError {
+    /// The policy breaks a rule, scaling is off, the shard is unknown, or its state does not allow
+    /// it.
+    #[error("this cannot be done: {0}")]
+    InvalidPolicy(String),
+    /// There would be more shards than the policy allows, or more than there are ids.
+    #[error("there are as many shards as there may be; raise `max_shards`")]
+    AtMaxShards,
+    /// There would be fewer shards than the policy allows.
+    #[error("there are as few shards as there may be; lower `min_shards`")]
+    AtMinShards,
+    /// The number of shards changed a moment ago.
+    #[error("the number of shards changed less than a cooldown ago; try again later")]
+    InCooldown,
+}
+
+impl From<ConfigError> for ScalingError {
+    fn from(error: ConfigError) -> Self {
+        Self::InvalidPolicy(error.to_string())
+    }
+}

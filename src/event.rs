@@ -48,6 +48,8 @@ impl From<Value> for Event {
 pub struct RawEvent {
     bytes: Bytes,
     hash: u64,
+    /// Whether the hash stands for something that must stay in one shard.
+    is_keyed: bool,
 }
 
 impl RawEvent {
@@ -56,7 +58,7 @@ impl RawEvent {
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let hash = hash(&bytes);
-        Self { bytes, hash }
+        Self { bytes, hash, is_keyed: false }
     }
 
     /// Copies the text as it is, without looking into it.
@@ -81,9 +83,10 @@ impl RawEvent {
         Ok(Self::from_bytes(bytes))
     }
 
-    /// Takes bytes with a hash from elsewhere, such as a key's. The hash is trusted.
+    /// Takes bytes with a hash from elsewhere, such as a key's. The hash is trusted, and whatever
+    /// the load, events with the same one go to the same shard until the set of shards changes.
     pub fn from_bytes_with_hash(bytes: impl Into<Bytes>, hash: u64) -> Self {
-        Self { bytes: bytes.into(), hash }
+        Self { bytes: bytes.into(), hash, is_keyed: true }
     }
 
     /// Writes `value` in canonical form: compact, keys in ascending byte order.
@@ -111,6 +114,11 @@ impl RawEvent {
     #[must_use]
     pub const fn hash(&self) -> u64 {
         self.hash
+    }
+
+    /// Whether the hash came from elsewhere.
+    pub(crate) const fn is_keyed(&self) -> bool {
+        self.is_keyed
     }
 
     /// Number of bytes.

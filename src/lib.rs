@@ -34,6 +34,7 @@ mod config;
 mod delivery;
 mod error;
 mod event;
+mod scaling_policy;
 mod shard;
 mod sync;
 #[cfg(target_family = "wasm")]
@@ -44,9 +45,11 @@ pub use bus::{AbandonedEvents, BatchStats, BusStats, ByteStats, EventBus, Reject
 pub use clock::{Clock, TimestampGenerator};
 pub use config::{BackpressureMode, BatchConfig, BusConfig, Format, RetryPolicy, Scheduler};
 pub use delivery::{AbandonReason, Abandoned, Action, Failure, FlushReport, Lease};
-pub use error::{ConfigError, IngestionError};
+pub use error::{ConfigError, IngestionError, ScalingError};
 pub use event::{Event, InternalEvent, RawEvent};
+pub use scaling_policy::ScalingPolicy;
 pub use shard::{
-    AdaptiveBatcher, BatchWorker, ManagerStats, Shard, ShardManager, ShardRef, ShardStats,
+    AdaptiveBatcher, BatchWorker, ManagerStats, ScalingDecision, Shard, ShardManager, ShardMapper,
+    ShardMetrics, ShardMetricsCollector, ShardRef, ShardState, ShardStats,
 };
 pub use sync::{LockGuard, Shared};

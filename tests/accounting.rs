@@ -39,6 +39,7 @@ fn configs() -> impl Strategy<Value = BusConfig> {
                 scheduler,
                 batch,
                 retry,
+                scaling: None,
                 timeout: ms(timeout),
             }
         },

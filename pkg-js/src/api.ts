@@ -18,6 +18,7 @@ export type {
   EventBusOptions,
   RejectReason,
   RetryOptions,
+  ScalingOptions,
   WaitOptions,
 } from "./options.js";
 export type { BusStats, ShardStats } from "./stats.js";

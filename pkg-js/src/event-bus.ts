@@ -5,6 +5,7 @@ import { EventTooLargeError } from "./errors/event-too-large-error.js";
 import { InvalidEventError } from "./errors/invalid-event-error.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { PoisonedError } from "./errors/poisoned-error.js";
+import { ScalingError, type ScalingRefusal } from "./errors/scaling-error.js";
 import { Intake, PARKED } from "./intake.js";
 import { LossReporter } from "./loss-reporter.js";
 import {
@@ -66,6 +67,8 @@ const REASONS: { readonly [code: number]: RejectReason } = {
   [Refusal.closed]: "closed",
 };
 
+const encoder = new TextEncoder();
+
 interface Waiter {
   /** Resolves whoever waits, if it is time. */
   check(): boolean;
@@ -124,8 +127,8 @@ export class EventBus<T = unknown> {
     const format = checked.format ?? "ndjson";
     this.#isNdjson = format === "ndjson";
     this.#failsProducer = checked.backpressure === "fail-producer";
-    // One shard takes every event, whatever its key.
-    this.#routes = (checked.shards ?? 1) > 1;
+    // A shard that stays alone takes every event, whatever its key.
+    this.#routes = (checked.shards ?? 1) > 1 || checked.scaling !== undefined;
     this.#key = key;
     this.#maxEventBytes = this.#core.max_event_bytes();
     this.#losses = new LossReporter(this.#core, onDrop);
@@ -326,6 +329,63 @@ export class EventBus<T = unknown> {
       if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
       if (this.#lastStats === undefined) this.#core.end_flush(flush);
     }
+  }
+
+  /**
+   * Adds shards. Where a key's events go changes with the set of shards: what was accepted before
+   * the change is delivered, or lost and counted, before anything accepted after it is sent.
+   *
+   * @returns the new shards' ids; ids are never used again.
+   * @throws {ScalingError} if there would be more than `scaling.maxShards`, or `scaling` is off.
+   * @throws {ClosedError} if the bus is closed.
+   */
+  scaleUp(count = 1): number[] {
+    return this.#scale(count, (core) => core.scale_up(count));
+  }
+
+  /**
+   * Drains shards, the emptiest first, as many as may go: they take no more events, what they hold
+   * is delivered without waiting for size or time, and then they are removed.
+   *
+   * @returns the ids of the shards that drain.
+   * @throws {ScalingError} if there are no more than `scaling.minShards`, or `scaling` is off.
+   * @throws {ClosedError} if the bus is closed.
+   */
+  scaleDown(count = 1): number[] {
+    return this.#scale(count, (core) => core.scale_down(count));
+  }
+
+  #scale(count: number, change: (core: CoreBus) => Uint16Array): number[] {
+    if (this.#closing !== undefined) throw new ClosedError();
+    if (!Number.isInteger(count) || count < 0 || count > 65_535) {
+      throw new InvalidOptionError(
+        "count",
+        `\`count\` is ${count}, but it must be a whole number from 0 to 65535`,
+      );
+    }
+    this.#intake.cross();
+    try {
+      return [...change(this.#core)];
+    } catch (reason) {
+      throw typeof reason === "string" ? new ScalingError(reason as ScalingRefusal) : reason;
+    } finally {
+      this.#intake.look();
+      this.#pump.schedule();
+    }
+  }
+
+  /**
+   * The shard that an event with this key goes to now; or, given bytes, an event without a key that
+   * has exactly these. Load may send events without a key elsewhere, but only where `scaling` is
+   * on.
+   *
+   * @throws {InvalidEventError} if the key is not a well-formed string.
+   * @throws {ClosedError} if the bus is closed.
+   */
+  shardFor(keyOrBytes: string | Uint8Array): number {
+    if (this.#lastStats !== undefined) throw new ClosedError();
+    if (keyOrBytes instanceof Uint8Array) return this.#core.shard_for(keyOrBytes);
+    return this.#core.shard_for(encoder.encode(validKey(keyOrBytes) ?? ""));
   }
 
   /** Resolves when all callbacks that run now have settled. Starts none. */

@@ -98,6 +98,57 @@ export interface RetryOptions {
   readonly maxDelayMs?: number;
 }
 
+/** When the number of shards changes. */
+export interface ScalingOptions {
+  /**
+   * Fewest shards.
+   * @default 1
+   */
+  readonly minShards?: number;
+  /**
+   * Most shards.
+   * @default 8, or `shards` if that is more
+   */
+  readonly maxShards?: number;
+  /**
+   * Whether shards are added and drained by themselves. If not, only by `scaleUp` and `scaleDown`.
+   * @default true
+   */
+  readonly autoScale?: boolean;
+  /**
+   * A shard is overloaded when it is fuller than this, as a share of its `capacity`.
+   * @default 0.7
+   */
+  readonly fillRatioThreshold?: number;
+  /**
+   * A shard is overloaded when its batches take longer than this to be delivered on average, in
+   * milliseconds.
+   * @default 1000
+   */
+  readonly flushLatencyThresholdMs?: number;
+  /**
+   * A shard is underutilized when it is emptier than this, as a share of its `capacity`, and nothing
+   * arrived in the last window.
+   * @default 0.1
+   */
+  readonly underutilizedThreshold?: number;
+  /**
+   * How long to leave the number of shards alone after it changed, in milliseconds.
+   * @default 1000
+   */
+  readonly cooldownMs?: number;
+  /**
+   * How long a shard must have been underutilized before it may be drained, in milliseconds.
+   * @default 10000
+   */
+  readonly scaleDownDelayMs?: number;
+  /**
+   * How often the load is looked at, in milliseconds.
+   * @default 100
+   */
+  readonly metricsWindowMs?: number;
+}
+
 /** Options of an `EventBus`. */
 export interface EventBusOptions<T = unknown> {
   /**
@@ -142,6 +193,12 @@ export interface EventBusOptions<T = unknown> {
   readonly scheduler?: "auto" | "manual";
   readonly batch?: BatchOptions;
   readonly retry?: RetryOptions;
+  /**
+   * When the number of shards changes; `false` if it never does. `shards` is then the number to
+   * begin with, and `minShards` its default.
+   * @default false
+   */
+  readonly scaling?: false | ScalingOptions;
   /**
    * How long one attempt may take, in milliseconds. Then its `signal` is aborted and it counts as
    * failed.
@@ -203,6 +260,14 @@ const oneOf =
       ? undefined
       : `must be one of ${names.map((name) => JSON.stringify(name)).join(", ")}`;
 
+const flag: Check = (value) =>
+  typeof value === "boolean" ? undefined : "must be true or false";
+
+const number: Check = (value) =>
+  typeof value === "number" && Number.isFinite(value) ? undefined : "must be a number";
+
+const shardCount = integer(65_535);
+
 const callable: Check = (value) => (typeof value === "function" ? undefined : "must be a function");
 
 const backpressure: Check = (value) => {
@@ -216,7 +281,7 @@ const backpressure: Check = (value) => {
 type Schema = { readonly [name: string]: Check | Schema };
 
 const schema: Schema = {
-  shards: integer(65_535),
+  shards: shardCount,
   capacity: size,
   maxBytes: integer(Number.MAX_SAFE_INTEGER),
   maxEventBytes: size,
@@ -229,10 +294,21 @@ const schema: Schema = {
     maxSize: size,
     maxBytes: size,
     maxDelayMs: milliseconds,
-    adaptive: (value) => (typeof value === "boolean" ? undefined : "must be true or false"),
+    adaptive: flag,
     velocityWindowMs: milliseconds,
   },
   retry: { attempts: size, minDelayMs: milliseconds, maxDelayMs: milliseconds },
+  scaling: {
+    minShards: shardCount,
+    maxShards: shardCount,
+    autoScale: flag,
+    fillRatioThreshold: number,
+    flushLatencyThresholdMs: milliseconds,
+    underutilizedThreshold: number,
+    cooldownMs: milliseconds,
+    scaleDownDelayMs: milliseconds,
+    metricsWindowMs: milliseconds,
+  },
   timeoutMs: milliseconds,
   onDrop: callable,
 };
@@ -271,7 +347,9 @@ export function checkDrainOptions(options: unknown): DrainOptions {
 export function checkOptions<T>(options: unknown): EventBusOptions<T> & {
   readonly scheduler: "auto" | "manual";
 } {
-  const checked = checkGroup(options ?? {}, schema, "");
+  const isOff = isRecord(options) && options.scaling === false;
+  const given = isOff ? { ...options, scaling: undefined } : options;
+  const checked = checkGroup(given ?? {}, schema, "");
   return { scheduler: defaultScheduler, ...checked };
 }
 
@@ -319,7 +397,7 @@ export function brokenRule(error: unknown): unknown {
 const camelCase = (field: string): string =>
   field
     .replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
-    .replace(/(delay|window|timeout)$/i, "$1Ms");
+    .replace(/(delay|window|timeout|cooldown)$/i, "$1Ms");
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

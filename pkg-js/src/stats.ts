@@ -1,6 +1,8 @@
 /** One shard, now. */
 export interface ShardStats {
   readonly id: number;
+  /** Whether it takes events, or is being emptied before it is removed. */
+  readonly state: "active" | "draining";
   /** Events accepted. */
   readonly accepted: number;
   /** Events refused as full. */

@@ -1,4 +1,12 @@
-//! Flushes: a cut through all shards, and what became of the events before it.
+//! Flushes and fences: cuts through all shards, and what became of the events before them.
+
+use crate::shard::Watermarks;
+
+/// How many of the events `start..start + len` of a shard lie before its watermark. A shard that
+/// has none is younger than the cut.
+fn covered(watermarks: &Watermarks, shard: u16, start: u64, len: u64) -> u64 {
+    watermarks.get(&shard).map_or(0, |mark| mark.saturating_sub(start).min(len))
+}
 
 /// What became of everything that had been accepted, and not settled, when a flush began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -28,27 +36,27 @@ pub(crate) enum Exit {
 #[derive(Debug)]
 pub(crate) struct Flush {
     pub(crate) id: u32,
-    /// Per lane, how many events had been accepted when the flush began: the index of the first
-    /// event that the flush does not cover.
-    pub(crate) watermarks: Vec<u64>,
+    /// What each shard had accepted when the flush began: the index of the first event that the
+    /// flush does not cover.
+    watermarks: Watermarks,
     /// How many events the flush covers.
-    pub(crate) covered: u64,
+    covered: u64,
     report: FlushReport,
 }
 
 impl Flush {
-    pub(crate) fn new(id: u32, watermarks: Vec<u64>, covered: u64) -> Self {
+    pub(crate) fn new(id: u32, watermarks: Watermarks, covered: u64) -> Self {
         Self { id, watermarks, covered, report: FlushReport::default() }
     }
 
-    /// How many of the events `start..start + len` of a lane the flush covers.
-    pub(crate) fn covers(&self, lane: usize, start: u64, len: u64) -> u64 {
-        self.watermarks.get(lane).map_or(0, |mark| mark.saturating_sub(start).min(len))
+    /// How many of the events `start..start + len` of a shard the flush covers.
+    pub(crate) fn covers(&self, shard: u16, start: u64, len: u64) -> u64 {
+        covered(&self.watermarks, shard, start, len)
     }
 
-    /// Notes that the events `start..start + len` of a lane left the bus.
-    pub(crate) fn settle(&mut self, lane: usize, start: u64, len: u64, exit: Exit) {
-        let covered = self.covers(lane, start, len);
+    /// Notes that the events `start..start + len` of a shard left the bus.
+    pub(crate) fn settle(&mut self, shard: u16, start: u64, len: u64, exit: Exit) {
+        let covered = self.covers(shard, start, len);
         match exit {
             Exit::Delivered => self.report.delivered += covered,
             Exit::Abandoned => self.report.abandoned += covered,
@@ -62,5 +70,17 @@ impl Flush {
         let FlushReport { delivered, abandoned, drained, .. } = self.report;
         let evicted = self.covered - delivered - abandoned - drained - pending;
         FlushReport { evicted, pending, ..self.report }
+    }
+}
+
+/// A change of the set of shards, after which a key's events may come from another shard than
+/// before: what was accepted after it waits until what was accepted before it is settled.
+#[derive(Debug)]
+pub(crate) struct Fence(pub(crate) Watermarks);
+
+impl Fence {
+    /// How many of the events `start..start + len` of a shard were accepted before the change.
+    pub(crate) fn covers(&self, shard: u16, start: u64, len: u64) -> u64 {
+        covered(&self.0, shard, start, len)
     }
 }

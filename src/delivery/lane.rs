@@ -1,8 +1,8 @@
 //! One shard's way out.
 
 use crate::batch::Batch;
-use crate::shard::{BatchWorker, Shard, ShardRef};
-use crate::sync::{LockGuard, Shared};
+use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef};
+use crate::sync::Shared;
 
 /// A shard, the worker that cuts its batches, and the one batch that has left it and is not
 /// settled.
@@ -11,6 +11,11 @@ pub(crate) struct Lane {
     pub(crate) shard: ShardRef,
     pub(crate) worker: BatchWorker,
     pub(crate) outgoing: Option<Outgoing>,
+    /// Whether the shard takes no events any more: what it holds leaves without waiting for size
+    /// or time.
+    pub(crate) is_draining: bool,
+    /// Told how long batches take, where somebody watches the load.
+    pub(crate) collector: Option<Shared<ShardMetricsCollector>>,
 }
 
 /// A batch between its shard and its settlement.
@@ -19,6 +24,8 @@ pub(crate) struct Outgoing {
     pub(crate) batch: Shared<Batch>,
     /// Index of the first event among all that the shard ever accepted.
     pub(crate) first_index: u64,
+    /// When the first attempt began.
+    pub(crate) sent_at: u64,
     /// Attempts begun so far.
     pub(crate) attempts: u32,
     pub(crate) state: OutgoingState,
@@ -49,8 +56,38 @@ impl Outgoing {
 }
 
 impl Lane {
-    pub(crate) const fn new(shard: ShardRef, worker: BatchWorker) -> Self {
-        Self { shard, worker, outgoing: None }
+    pub(crate) const fn new(
+        shard: ShardRef,
+        worker: BatchWorker,
+        collector: Option<Shared<ShardMetricsCollector>>,
+    ) -> Self {
+        Self { shard, worker, outgoing: None, is_draining: false, collector }
+    }
+
+    /// The shard's id.
+    pub(crate) fn id(&self) -> u16 {
+        self.shard.id()
+    }
+
+    /// How many of the lane's events, in its shard and in flight, `covers` (given the shard, the
+    /// index of the first event and the number of events) counts.
+    pub(crate) fn count(&self, covers: impl Fn(u16, u64, u64) -> u64) -> u64 {
+        let in_flight = self
+            .outgoing
+            .as_ref()
+            .map_or(0, |outgoing| covers(self.id(), outgoing.first_index, outgoing.len()));
+        let waiting = self
+            .shard
+            .enter()
+            .map_or(0, |shard| covers(shard.id, shard.head_index(), shard.len() as u64));
+        in_flight + waiting
+    }
+
+    /// Whether the shard is draining and nothing of it is left.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.is_draining
+            && self.outgoing.is_none()
+            && self.shard.enter().is_some_and(|shard| shard.is_empty())
     }
 
     /// How many events have left the shard and are not settled.
@@ -63,7 +100,7 @@ impl Lane {
         &mut self,
         cut: impl FnOnce(&mut BatchWorker, &mut Shard) -> Option<Batch>,
     ) -> Option<(Shared<Batch>, u64)> {
-        let mut shard: LockGuard<'_, Shard> = self.shard.enter()?;
+        let mut shard = self.shard.enter()?;
         let first_index = shard.head_index();
         let batch = cut(&mut self.worker, &mut shard)?;
         Some((Shared::new(batch), first_index))

@@ -2,14 +2,14 @@
 
 use crate::batch::Batch;
 use crate::clock::nanos;
-use crate::config::{BusConfig, RetryPolicy, Scheduler};
-use crate::delivery::flush::{Exit, Flush};
+use crate::config::{BusConfig, Scheduler};
+use crate::delivery::flush::{Exit, Fence, Flush};
 use crate::delivery::lane::{Lane, Outgoing, OutgoingState};
 use crate::delivery::retry::Backoff;
 use crate::delivery::{
     AbandonReason, Abandoned, Action, DeliveryStats, Failure, FlushReport, Lease,
 };
-use crate::shard::{BatchWorker, ShardRef};
+use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef, Watermarks};
 use crate::sync::Shared;
 use std::collections::VecDeque;
 
@@ -28,12 +28,15 @@ pub(crate) enum Permit {
 #[derive(Debug)]
 pub(crate) struct Delivery {
     lanes: Vec<Lane>,
-    scheduler: Scheduler,
+    config: BusConfig,
+    nonce: u64,
     backoff: Backoff,
     /// Nanoseconds that one attempt may take, and that its lease lasts beyond.
     timeout: u64,
     margin: u64,
     flushes: Vec<Flush>,
+    /// Changes of the set of shards that are not over yet, oldest first.
+    fences: VecDeque<Fence>,
     /// Given up, and not yet shown to the host.
     abandoned: VecDeque<Abandoned>,
     stats: DeliveryStats,
@@ -46,31 +49,74 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    pub(crate) fn new(shards: Vec<ShardRef>, config: &BusConfig) -> Self {
-        let lane =
-            |shard| Lane::new(shard, BatchWorker::new(config.batch.clone(), config.format, 0));
+    pub(crate) fn new(config: BusConfig) -> Self {
         Self {
-            lanes: shards.into_iter().map(lane).collect(),
-            scheduler: config.scheduler,
-            backoff: Backoff::new(RetryPolicy::clone(&config.retry), 0),
-            timeout: nanos(config.timeout),
-            margin: nanos(BusConfig::LEASE_MARGIN),
+            lanes: Vec::new(),
+            nonce: 0,
+            backoff: Backoff::new(config.retry.clone(), 0),
+            timeout: config.timeout.as_nanos() as u64,
+            margin: BusConfig::LEASE_MARGIN.as_nanos() as u64,
             flushes: Vec::new(),
+            fences: VecDeque::new(),
             abandoned: VecDeque::new(),
             stats: DeliveryStats::default(),
             next_lease: 0,
             next_flush: 0,
             next_lane: 0,
             now: 0,
+            config,
         }
     }
 
     /// Sets the nonce of all batches to come, and what the pauses between attempts derive from.
     pub(crate) fn seed(&mut self, nonce: u64) {
+        self.nonce = nonce;
         for lane in &mut self.lanes {
             lane.worker.set_process_nonce(nonce);
         }
         self.backoff.reseed(nonce);
+    }
+
+    /// Opens a lane for a shard.
+    pub(crate) fn add_lane(
+        &mut self,
+        shard: ShardRef,
+        collector: Option<Shared<ShardMetricsCollector>>,
+    ) {
+        let BusConfig { batch, format, .. } = &self.config;
+        let worker = BatchWorker::new(batch.clone(), *format, self.nonce);
+        self.lanes.push(Lane::new(shard, worker, collector));
+    }
+
+    /// Lets the shard with this id be emptied without waiting for size or time.
+    pub(crate) fn drain_lane(&mut self, id: u16) {
+        for lane in self.lanes.iter_mut().filter(|lane| lane.id() == id) {
+            lane.is_draining = true;
+        }
+    }
+
+    /// Closes the lanes that are drained, and returns their shards' ids.
+    pub(crate) fn remove_drained_lanes(&mut self) -> Vec<u16> {
+        let ids = self.lanes.iter().filter(|lane| lane.is_drained()).map(Lane::id).collect();
+        self.lanes.retain(|lane| !lane.is_drained());
+        ids
+    }
+
+    /// What was accepted after `watermarks` waits until what was accepted before is settled.
+    pub(crate) fn raise_fence(&mut self, watermarks: Watermarks) {
+        self.fences.push_back(Fence(watermarks));
+    }
+
+    /// Takes away the fences that have nothing before them any more.
+    fn drop_fences(&mut self) {
+        while let Some(fence) = self.fences.front()
+            && self
+                .lanes
+                .iter()
+                .all(|lane| lane.count(|id, at, len| fence.covers(id, at, len)) == 0)
+        {
+            self.fences.pop_front();
+        }
     }
 
     pub(crate) const fn stats(&self) -> DeliveryStats {
@@ -85,6 +131,7 @@ impl Delivery {
     pub(crate) fn poll(&mut self, now: u64, permit: Permit) -> Action {
         self.advance(now);
         self.expire_leases();
+        self.drop_fences();
         if let Some(abandoned) = self.abandoned.pop_front() {
             return Action::Abandoned(abandoned);
         }
@@ -121,22 +168,30 @@ impl Delivery {
 
     /// Leases the lane's next batch, if there is one that may be sent now.
     fn lease(&mut self, index: usize, permit: Permit) -> Option<Lease> {
-        let flushed = self.is_flushed(index);
+        let is_flushed = self.is_flushed(index);
         let now = self.now;
+        let fence = self.fences.front();
         let lane = &mut self.lanes[index];
         match &lane.outgoing {
             Some(Outgoing { state: OutgoingState::Waiting { until }, .. })
-                if *until <= now && (flushed || permit != Permit::Nothing) => {}
+                if *until <= now && (is_flushed || permit != Permit::Nothing) => {}
             Some(_) => return None,
             None => {
-                let (batch, first_index) = lane.cut(|worker, shard| match permit {
-                    _ if flushed => worker.flush(shard, now),
-                    Permit::Everything => worker.flush(shard, now),
-                    Permit::Due => worker.poll(shard, now),
-                    Permit::Nothing => None,
+                let is_hurried = is_flushed
+                    || permit == Permit::Everything
+                    || permit == Permit::Due && (fence.is_some() || lane.is_draining);
+                let (batch, first_index) = lane.cut(|worker, shard| {
+                    let max_len = before(fence, shard);
+                    match permit {
+                        _ if max_len == 0 => None,
+                        _ if is_hurried => worker.cut(shard, now, max_len, usize::MAX),
+                        Permit::Due => worker.poll(shard, now),
+                        _ => None,
+                    }
                 })?;
                 let state = OutgoingState::Waiting { until: now };
-                lane.outgoing = Some(Outgoing { batch, first_index, attempts: 0, state });
+                let (sent_at, attempts) = (now, 0);
+                lane.outgoing = Some(Outgoing { batch, first_index, sent_at, attempts, state });
             }
         }
         let outgoing = lane.outgoing.as_mut()?;
@@ -155,15 +210,15 @@ impl Delivery {
 
     /// Whether an open flush covers something that the lane holds.
     fn is_flushed(&self, index: usize) -> bool {
-        !self.flushes.is_empty()
-            && self.flushes.iter().any(|flush| self.pending_in_lane(flush, index) > 0)
+        let lane = &self.lanes[index];
+        self.flushes.iter().any(|flush| lane.count(|id, at, len| flush.covers(id, at, len)) > 0)
     }
 
     /// When to poll again if nothing happens until then.
     fn next_wake(&mut self) -> Option<u64> {
         let flushed: Vec<_> = (0..self.lanes.len()).map(|lane| self.is_flushed(lane)).collect();
-        let automatic = self.scheduler == Scheduler::Auto;
-        let now = self.now;
+        let automatic = self.config.scheduler == Scheduler::Auto;
+        let (now, fence) = (self.now, self.fences.front());
         let wake = |(lane, flushed): (&mut Lane, bool)| match &lane.outgoing {
             Some(Outgoing { state: OutgoingState::Leased { expires, .. }, .. }) => Some(*expires),
             Some(Outgoing { state: OutgoingState::Waiting { until }, .. }) => {
@@ -171,7 +226,9 @@ impl Delivery {
             }
             None if automatic => {
                 let shard = lane.shard.enter()?;
-                lane.worker.deadline(&shard, now)
+                // What is behind the fence waits for an event, not for a time.
+                let is_fenced = before(fence, &shard) == 0;
+                if is_fenced { None } else { lane.worker.deadline(&shard, now) }
             }
             None => None,
         };
@@ -182,6 +239,10 @@ impl Delivery {
     pub(crate) fn acknowledge(&mut self, lease: u64, now: u64) -> bool {
         self.advance(now);
         let Some(lane) = self.lane_of(lease) else { return false };
+        if let Lane { collector: Some(collector), outgoing: Some(outgoing), .. } = &self.lanes[lane]
+        {
+            collector.record_flush(self.now.saturating_sub(outgoing.sent_at) / 1000);
+        }
         if let Some(batch) = self.settle(lane, Exit::Delivered) {
             self.stats.events_delivered += batch.len() as u64;
             self.stats.bytes_delivered += batch.body().len() as u64;
@@ -222,8 +283,9 @@ impl Delivery {
     }
 
     fn note_exit(&mut self, lane: usize, first_index: u64, len: u64, exit: Exit) {
+        let shard = self.lanes[lane].id();
         for flush in &mut self.flushes {
-            flush.settle(lane, first_index, len, exit);
+            flush.settle(shard, first_index, len, exit);
         }
     }
 
@@ -246,6 +308,7 @@ impl Delivery {
     /// Gives up everything that is in the bus.
     pub(crate) fn abandon_everything(&mut self) {
         let now = self.now;
+        self.fences.clear();
         for lane in 0..self.lanes.len() {
             self.abandon(lane, AbandonReason::Shutdown);
             while let Some((batch, first_index)) =
@@ -260,22 +323,30 @@ impl Delivery {
     /// Takes out one batch whose body has at most `max_bytes` bytes: one that waits for its next
     /// attempt, or a new one. Batches that are leased stay with the host.
     pub(crate) fn drain(&mut self, max_bytes: usize) -> Option<Shared<Batch>> {
+        self.drop_fences();
+        // What is before a fence goes first; what is behind it goes too, because this is the last
+        // moment for either.
+        let batch = self.drain_one(max_bytes, true).or_else(|| self.drain_one(max_bytes, false))?;
+        self.stats.events_drained += batch.len() as u64;
+        Some(batch)
+    }
+
+    fn drain_one(&mut self, max_bytes: usize, fenced: bool) -> Option<Shared<Batch>> {
         let now = self.now;
-        let batch = (0..self.lanes.len()).find_map(|lane| {
+        (0..self.lanes.len()).find_map(|index| {
             if let Some(Outgoing { state: OutgoingState::Waiting { .. }, batch, .. }) =
-                &self.lanes[lane].outgoing
+                &self.lanes[index].outgoing
             {
                 // What comes after it in this lane must not overtake it.
                 let fits = batch.body().len() <= max_bytes;
-                return fits.then(|| self.settle(lane, Exit::Drained)).flatten();
+                return fits.then(|| self.settle(index, Exit::Drained)).flatten();
             }
-            let (batch, first_index) =
-                self.lanes[lane].cut(|worker, shard| worker.cut(shard, now, max_bytes))?;
-            self.note_exit(lane, first_index, batch.len() as u64, Exit::Drained);
+            let fence = self.fences.front().filter(|_| fenced);
+            let (batch, first_index) = self.lanes[index]
+                .cut(|worker, shard| worker.cut(shard, now, before(fence, shard), max_bytes))?;
+            self.note_exit(index, first_index, batch.len() as u64, Exit::Drained);
             Some(batch)
-        })?;
-        self.stats.events_drained += batch.len() as u64;
-        Some(batch)
+        })
     }
 
     /// Opens a flush that covers everything in the bus. Returns its id.
@@ -284,12 +355,11 @@ impl Delivery {
         self.next_flush = self.next_flush.wrapping_add(1);
         let mut covered = 0;
         let watermark = |lane: &Lane| {
-            lane.shard.enter().map_or(0, |shard| {
-                covered += shard.len() as u64 + lane.in_flight();
-                shard.stats().events_ingested
-            })
+            let shard = lane.shard.enter()?;
+            covered += shard.len() as u64 + lane.in_flight();
+            Some((shard.id, shard.stats().events_ingested))
         };
-        let watermarks = self.lanes.iter().map(watermark).collect();
+        let watermarks = self.lanes.iter().filter_map(watermark).collect();
         self.flushes.push(Flush::new(id, watermarks, covered));
         id
     }
@@ -297,26 +367,19 @@ impl Delivery {
     /// What became so far of the events that a flush covers; `None` once it has ended.
     pub(crate) fn flush_report(&self, id: u32) -> Option<FlushReport> {
         let flush = self.flushes.iter().find(|flush| flush.id == id)?;
-        let pending = (0..self.lanes.len()).map(|lane| self.pending_in_lane(flush, lane)).sum();
-        Some(flush.report(pending))
+        let covers = |id, at, len| flush.covers(id, at, len);
+        Some(flush.report(self.lanes.iter().map(|lane| lane.count(covers)).sum()))
     }
 
     /// Closes a flush; what it covers is not hurried any more.
     pub(crate) fn end_flush(&mut self, id: u32) {
         self.flushes.retain(|flush| flush.id != id);
     }
+}
 
-    /// How many of the events that a flush covers a lane still holds.
-    fn pending_in_lane(&self, flush: &Flush, index: usize) -> u64 {
-        let lane = &self.lanes[index];
-        let in_flight = lane
-            .outgoing
-            .as_ref()
-            .map_or(0, |outgoing| flush.covers(index, outgoing.first_index, outgoing.len()));
-        let waiting = lane
-            .shard
-            .enter()
-            .map_or(0, |shard| flush.covers(index, shard.head_index(), shard.len() as u64));
-        in_flight + waiting
-    }
+/// How many of the events in a shard may leave before the fence falls; without one, all.
+fn before(fence: Option<&Fence>, shard: &Shard) -> usize {
+    fence.map_or(usize::MAX, |fence| {
+        fence.covers(shard.id, shard.head_index(), shard.len() as u64) as usize
+    })
 }

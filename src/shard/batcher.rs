@@ -163,14 +163,21 @@ impl BatchWorker {
 
     /// Cuts a batch of what the shard holds, without waiting for more.
     pub fn flush(&mut self, shard: &mut Shard, now: u64) -> Option<Batch> {
-        self.cut(shard, now, self.config.max_bytes)
+        self.cut(shard, now, usize::MAX, usize::MAX)
     }
 
-    /// [`flush`](Self::flush) with a bound on the body that may be lower than the configured one.
-    pub(crate) fn cut(&mut self, shard: &mut Shard, now: u64, max_bytes: usize) -> Option<Batch> {
+    /// [`flush`](Self::flush) with bounds that may be lower than the configured ones.
+    pub(crate) fn cut(
+        &mut self,
+        shard: &mut Shard,
+        now: u64,
+        max_len: usize,
+        max_bytes: usize,
+    ) -> Option<Batch> {
         self.observe(shard, now);
+        let max_len = max_len.min(self.config.max_size);
         let max_bytes = max_bytes.min(self.config.max_bytes);
-        let parts = shard.take_body(self.config.max_size, max_bytes, self.format)?;
+        let parts = shard.take_body(max_len, max_bytes, self.format)?;
         let key = (shard.id, self.next_sequence, self.process_nonce);
         let batch = Batch::new(key, self.format, parts);
         self.next_sequence = self.next_sequence.saturating_add(batch.len() as u64);

@@ -1,62 +1,16 @@
-//! The shards and the routing between them.
+//! The shards and the routing between them. How the set of shards changes is in `topology`.
 
 use crate::clock::Clock;
 use crate::config::{BackpressureMode, BusConfig, Format};
-use crate::error::IngestionError;
+use crate::error::{ConfigError, IngestionError, ScalingError};
 use crate::event::{Event, RawEvent, hash};
+use crate::scaling_policy::ScalingPolicy;
 use crate::shard::ring_buffer::RingBuffer;
-use crate::shard::routing::reduce;
+use crate::shard::routing::RoutingTable;
 use crate::shard::shard::Refusal;
-use crate::shard::{ByteBudget, Shard};
-use crate::sync::{Counter, Lock, LockGuard, Shared, Snapshot};
+use crate::shard::{ByteBudget, Shard, ShardMapper, ShardRef, ShardState, ShardStats};
+use crate::sync::{Counter, Lock, Shared, Snapshot};
 use serde_json::Value;
-
-/// A handle to a shard. It outlives the shard's removal from the routing table.
-#[derive(Debug, Clone)]
-pub struct ShardRef(Shared<ShardCell>);
-
-#[derive(Debug)]
-struct ShardCell {
-    id: u16,
-    shard: Lock<Shard>,
-}
-
-impl ShardRef {
-    fn new(shard: Shard) -> Self {
-        Self(Shared::new(ShardCell { id: shard.id, shard: Lock::new(shard) }))
-    }
-
-    /// The shard's id.
-    #[must_use]
-    pub fn id(&self) -> u16 {
-        self.0.id
-    }
-
-    /// Waits for exclusive access to the shard.
-    ///
-    /// # Panics
-    ///
-    /// In the single-threaded build, if this thread holds the shard already. With threads, that is
-    /// a deadlock.
-    #[must_use = "the shard stays locked only as long as the guard lives"]
-    pub fn lock(&self) -> LockGuard<'_, Shard> {
-        match self.0.shard.lock() {
-            Ok(guard) => guard,
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    /// Exclusive access to the shard, if nobody has it now.
-    #[must_use]
-    pub fn try_lock(&self) -> Option<LockGuard<'_, Shard>> {
-        self.0.shard.try_lock()
-    }
-
-    /// Exclusive access, or `None` where asking again would be re-entrance.
-    pub(crate) fn enter(&self) -> Option<LockGuard<'_, Shard>> {
-        self.0.shard.lock().ok()
-    }
-}
 
 /// Sums over all shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,11 +40,6 @@ pub(crate) struct Room {
     pub(crate) bytes: u64,
 }
 
-#[derive(Debug)]
-struct RoutingTable {
-    shards: Vec<ShardRef>,
-}
-
 /// Routes events over shards by hash, and holds them.
 ///
 /// # Examples
@@ -108,12 +57,40 @@ struct RoutingTable {
 /// ```
 #[derive(Debug)]
 pub struct ShardManager {
-    table: Snapshot<RoutingTable>,
+    pub(super) table: Snapshot<RoutingTable>,
+    pub(super) rings: RingSpec,
     mode: BackpressureMode,
-    budget: Shared<ByteBudget>,
+    pub(super) clock: Clock,
+    pub(super) budget: Shared<ByteBudget>,
+    /// Keeps the states of the shards, where their set may change.
+    pub(super) mapper: Option<ShardMapper>,
+    /// Counters of removed shards. Locked by whoever changes the set of shards or sums them up.
+    pub(super) removed: Lock<ShardStats>,
     unrouted: Counter,
     /// Events refused because their shard was held by the very caller that offered them.
     reentered: Counter,
+}
+
+/// What the rings of a manager have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RingSpec {
+    pub(super) capacity: usize,
+    separator: u8,
+    page_size: usize,
+}
+
+impl RingSpec {
+    fn with_capacity(capacity: usize) -> Self {
+        let separator = Format::default().separator();
+        Self { capacity, separator, page_size: RingBuffer::DEFAULT_PAGE_SIZE }
+    }
+
+    fn for_bus(config: &BusConfig) -> Self {
+        // Small enough that open pages stay a small part of what the bus may hold.
+        let per_shard = config.max_bytes as usize / usize::from(config.shards);
+        let page_size = (per_shard / 8).clamp(4 << 10, RingBuffer::DEFAULT_PAGE_SIZE);
+        Self { capacity: config.capacity, separator: config.format.separator(), page_size }
+    }
 }
 
 impl ShardManager {
@@ -140,42 +117,99 @@ impl ShardManager {
         mode: BackpressureMode,
         clock: Clock,
     ) -> Self {
-        let ring = || {
-            RingBuffer::new(capacity, Format::default().separator(), RingBuffer::DEFAULT_PAGE_SIZE)
-        };
-        Self::with_rings(num_shards, ring, mode, &clock, ByteBudget::unlimited())
+        let rings = RingSpec::with_capacity(capacity);
+        Self::with_parts(num_shards, rings, mode, clock, ByteBudget::unlimited(), None)
+    }
+
+    /// [`new`](Self::new) with a set of shards that can change.
+    ///
+    /// # Errors
+    ///
+    /// [`ScalingError::InvalidPolicy`] if the policy breaks a rule.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is not a power of two, or is less than 2.
+    pub fn with_mapper(
+        num_shards: u16,
+        capacity: usize,
+        mode: BackpressureMode,
+        policy: ScalingPolicy,
+    ) -> Result<Self, ScalingError> {
+        Self::with_mapper_and_clock(num_shards, capacity, mode, policy, Clock::default())
+    }
+
+    /// [`with_mapper`](Self::with_mapper) on a clock of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// [`ScalingError::InvalidPolicy`] if the policy breaks a rule.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is not a power of two, or is less than 2.
+    pub fn with_mapper_and_clock(
+        num_shards: u16,
+        capacity: usize,
+        mode: BackpressureMode,
+        policy: ScalingPolicy,
+        clock: Clock,
+    ) -> Result<Self, ScalingError> {
+        let rings = RingSpec::with_capacity(capacity);
+        let mapper = ShardMapper::with_clock(num_shards, capacity, policy, clock.clone())?;
+        let budget = ByteBudget::unlimited();
+        Ok(Self::with_parts(num_shards, rings, mode, clock, budget, Some(mapper)))
     }
 
     /// The shards of a bus, whose configuration is valid.
-    pub(crate) fn for_bus(config: &BusConfig, clock: &Clock) -> Self {
-        // Small enough that open pages stay a small part of what the bus may hold.
-        let per_shard = config.max_bytes as usize / usize::from(config.shards);
-        let page_size = (per_shard / 8).clamp(4 << 10, RingBuffer::DEFAULT_PAGE_SIZE);
-        let ring = || RingBuffer::new(config.capacity, config.format.separator(), page_size);
-        let budget = ByteBudget::new(config.max_bytes);
-        Self::with_rings(config.shards, ring, config.backpressure, clock, budget)
+    pub(crate) fn for_bus(config: &BusConfig, clock: Clock) -> Result<Self, ConfigError> {
+        let BusConfig { shards, capacity, backpressure, max_bytes, .. } = *config;
+        let mapper = match config.scaling.clone() {
+            Some(policy) => Some(ShardMapper::with_clock(shards, capacity, policy, clock.clone())?),
+            None => None,
+        };
+        let (rings, budget) = (RingSpec::for_bus(config), ByteBudget::new(max_bytes));
+        Ok(Self::with_parts(shards, rings, backpressure, clock, budget, mapper))
     }
 
-    fn with_rings(
+    fn with_parts(
         num_shards: u16,
-        ring: impl Fn() -> RingBuffer,
+        rings: RingSpec,
         mode: BackpressureMode,
-        clock: &Clock,
+        clock: Clock,
         budget: ByteBudget,
+        mapper: Option<ShardMapper>,
     ) -> Self {
-        let budget = Shared::new(budget);
-        let shard = |id| {
-            let budget = Shared::clone(&budget);
-            ShardRef::new(Shard::with_parts(id, ring(), mode, clock.clone(), budget))
-        };
-        let shards = (0..num_shards).map(shard).collect();
-        Self {
-            table: Snapshot::new(RoutingTable { shards }),
+        let table =
+            RoutingTable { version: 0, shards: Vec::new(), keyed: Vec::new(), unkeyed: Vec::new() };
+        let manager = Self {
+            table: Snapshot::new(table),
+            rings,
             mode,
-            budget,
+            clock,
+            budget: Shared::new(budget),
+            mapper,
+            removed: Lock::default(),
             unrouted: Counter::default(),
             reentered: Counter::default(),
-        }
+        };
+        let shards: Vec<_> = (0..num_shards).map(|id| manager.new_shard(id)).collect();
+        let (keyed, unkeyed) = (shards.clone(), shards.clone());
+        manager.table.store(RoutingTable { version: 0, shards, keyed, unkeyed });
+        manager
+    }
+
+    /// A shard that reports to the mapper, if there is one.
+    pub(super) fn new_shard(&self, id: u16) -> ShardRef {
+        let RingSpec { capacity, separator, page_size } = self.rings;
+        let ring = RingBuffer::new(capacity, separator, page_size);
+        let budget = Shared::clone(&self.budget);
+        let shard = Shard::with_parts(id, ring, self.mode, self.clock.clone(), budget);
+        let collector = self.mapper.as_ref().and_then(|mapper| mapper.metrics_collector(id));
+        ShardRef::new(match collector {
+            Some(collector) => shard.watched_by(collector),
+            None => shard,
+        })
     }
 
     /// Accepts a JSON value in canonical form, or refuses it. Returns its shard and its timestamp.
@@ -195,7 +229,7 @@ impl ShardManager {
     /// [`Unrouted`](IngestionError::Unrouted).
     #[expect(clippy::needless_pass_by_value, reason = "an event is handed over")]
     pub fn ingest_raw(&self, event: RawEvent) -> Result<(u16, u64), IngestionError> {
-        self.push(event.as_bytes(), |_| event.hash())
+        self.push(event.as_bytes(), event.hash(), event.is_keyed())
     }
 
     /// Accepts a payload that is routed by `key`, or by its own bytes.
@@ -204,37 +238,53 @@ impl ShardManager {
         payload: &[u8],
         key: Option<&[u8]>,
     ) -> Result<(u16, u64), IngestionError> {
-        self.push(payload, |num_shards| {
-            // One shard takes every hash.
-            if num_shards == 1 { 0 } else { hash(key.unwrap_or(payload)) }
-        })
+        // A single shard takes every hash.
+        let is_single = self.mapper.is_none() && self.table.load().shards.len() == 1;
+        let hash = if is_single { 0 } else { hash(key.unwrap_or(payload)) };
+        self.push(payload, hash, key.is_some())
     }
 
     #[inline]
     fn push(
         &self,
         payload: &[u8],
-        hash: impl FnOnce(usize) -> u64,
+        hash: u64,
+        is_keyed: bool,
     ) -> Result<(u16, u64), IngestionError> {
         if payload.len() > u32::MAX as usize {
             return Err(IngestionError::Oversize { len: payload.len(), max: u32::MAX as usize });
         }
-        let table = self.table.load();
-        let num_shards = table.shards.len();
-        let Some(shard) = table.shards.get(reduce(hash(num_shards), num_shards)) else {
-            self.unrouted.add(1);
-            return Err(IngestionError::Unrouted);
-        };
-        self.push_into(shard, payload).map(|timestamp| (shard.id(), timestamp))
+        let timing = PushTiming::begin(self, hash);
+        loop {
+            let table = self.table.load();
+            let Some(target) = table.route(hash, is_keyed) else {
+                self.unrouted.add(1);
+                return Err(IngestionError::Unrouted);
+            };
+            if let Some(result) = self.push_into(target, payload, table.version) {
+                let timestamp = result?;
+                timing.end(self, target.id());
+                return Ok((target.id(), timestamp));
+            }
+            // The set of shards changed since the table was loaded: route anew.
+        }
     }
 
-    fn push_into(&self, target: &ShardRef, payload: &[u8]) -> Result<u64, IngestionError> {
-        loop {
-            let Some(mut shard) = target.enter() else { break };
+    /// `None`, with nothing changed, if the shard knows of a later table.
+    fn push_into(
+        &self,
+        target: &ShardRef,
+        payload: &[u8],
+        table_version: u64,
+    ) -> Option<Result<u64, IngestionError>> {
+        while let Some(mut shard) = target.enter() {
+            if shard.table_version != table_version {
+                return None;
+            }
             match shard.push(payload) {
-                Ok(timestamp) => return Ok(timestamp),
-                Err(Refusal::Full) => return Err(IngestionError::Backpressure),
-                Err(Refusal::Sampled) => return Err(IngestionError::Sampled),
+                Ok(timestamp) => return Some(Ok(timestamp)),
+                Err(Refusal::Full) => return Some(Err(IngestionError::Backpressure)),
+                Err(Refusal::Sampled) => return Some(Err(IngestionError::Sampled)),
                 Err(Refusal::NeedsBytes) => {
                     // One shard at a time is locked: two threads that evict from each other's
                     // shards must not wait for each other.
@@ -242,13 +292,13 @@ impl ShardManager {
                     if !self.evict_from_fullest() {
                         let Some(mut shard) = target.enter() else { break };
                         shard.count_full();
-                        return Err(IngestionError::Backpressure);
+                        return Some(Err(IngestionError::Backpressure));
                     }
                 }
             }
         }
         self.reentered.add(1);
-        Err(IngestionError::Backpressure)
+        Some(Err(IngestionError::Backpressure))
     }
 
     /// Evicts the oldest event of the shard that holds most bytes. Returns whether there was one.
@@ -273,12 +323,12 @@ impl ShardManager {
         (accepted, unrouted)
     }
 
-    /// The id of the shard that takes events with this hash: `floor(hash * n / 2^64)`.
-    /// `u16::MAX`, which is never a shard's id, if there is none.
+    /// The id of the shard that takes keyed events with this hash: that at index
+    /// `floor(hash * n / 2^64)` of the `n` that take events. `u16::MAX`, which is never a shard's
+    /// id, if there is none. Events without a key go there too unless the shard is overfull.
     #[must_use]
     pub fn select_shard_by_hash(&self, hash: u64) -> u16 {
-        let table = self.table.load();
-        table.shards.get(reduce(hash, table.shards.len())).map_or(u16::MAX, ShardRef::id)
+        self.table.load().route(hash, true).map_or(u16::MAX, ShardRef::id)
     }
 
     /// The id of the shard that takes this value in canonical form.
@@ -304,21 +354,26 @@ impl ShardManager {
         self.shard(id).map(|shard| f(&mut shard.lock()))
     }
 
-    /// Handles to all shards.
-    pub(crate) fn shards(&self) -> Vec<ShardRef> {
-        self.table.load().shards.clone()
-    }
-
     /// The ids of all shards, in no particular order.
     #[must_use]
     pub fn shard_ids(&self) -> Vec<u16> {
         self.table.load().shards.iter().map(ShardRef::id).collect()
     }
 
-    /// How many shards take events.
+    /// How many shards take events, or did until they began to drain.
     #[must_use]
     pub fn num_shards(&self) -> u16 {
-        self.table.load().shards.len() as u16
+        let was_activated = |shard: &&ShardRef| match &self.mapper {
+            Some(mapper) => mapper.shard_state(shard.id()) != Some(ShardState::Provisioning),
+            None => true,
+        };
+        self.table.load().shards.iter().filter(was_activated).count() as u16
+    }
+
+    /// What keeps the states of the shards, where their set may change.
+    #[must_use]
+    pub const fn mapper(&self) -> Option<&ShardMapper> {
+        self.mapper.as_ref()
     }
 
     /// What happens when there is no room.
@@ -341,8 +396,11 @@ impl ShardManager {
             events_dropped: reentered,
             ..ManagerStats::default()
         };
-        for shard in &self.table.load().shards {
-            let stats = shard.lock().stats();
+        // Held while the shards are summed up, or one that is being removed could be missed.
+        let removed = self.removed.lock();
+        let table = self.table.load();
+        let shards = table.shards.iter().map(|shard| shard.lock().stats());
+        for stats in shards.chain(removed.as_deref().copied()) {
             sum.events_ingested += stats.events_ingested;
             sum.events_dropped += stats.events_dropped;
             sum.batches_dispatched += stats.batches_dispatched;
@@ -387,8 +445,29 @@ impl ShardManager {
         let table = self.table.load();
         let slots = |shard: &ShardRef| shard.enter().map_or(0, |shard| shard.certain_slots());
         Room {
-            events: table.shards.iter().map(slots).min().unwrap_or(0),
+            events: table.keyed.iter().map(slots).min().unwrap_or(0),
             bytes: self.budget.max().saturating_sub(self.budget.held()),
+        }
+    }
+}
+
+/// How long one push in 64 takes, for the mapper: measuring each would cost more than the push.
+struct PushTiming(Option<u64>);
+
+impl PushTiming {
+    /// Hashes are as good as random, and cost no counter that all producers share.
+    fn begin(manager: &ShardManager, hash: u64) -> Self {
+        let is_sampled = manager.mapper.is_some() && hash.is_multiple_of(64);
+        Self(is_sampled.then(|| manager.clock.now()))
+    }
+
+    #[inline]
+    fn end(self, manager: &ShardManager, shard: u16) {
+        if let Self(Some(begin)) = self
+            && let Some(collector) =
+                manager.mapper.as_ref().and_then(|mapper| mapper.metrics_collector(shard))
+        {
+            collector.record_push(manager.clock.now().saturating_sub(begin));
         }
     }
 }
@@ -399,7 +478,7 @@ mod tests {
 
     fn bounded(shards: u16, max_bytes: u64) -> ShardManager {
         let config = BusConfig { shards, capacity: 16, max_bytes, ..BusConfig::default() };
-        ShardManager::for_bus(&config, &Clock::manual(0))
+        ShardManager::for_bus(&config, Clock::manual(0)).expect("the configuration is valid")
     }
 
     /// A payload of `len` bytes that goes to shard `shard` of `manager`.

@@ -3,14 +3,22 @@
 mod batcher;
 mod budget;
 mod manager;
+mod mapper;
+mod metrics;
 mod records;
 mod ring_buffer;
 mod routing;
 #[expect(clippy::module_inception, reason = "the file is named for the type it holds")]
 mod shard;
+mod shard_ref;
+mod topology;
 
 pub use batcher::{AdaptiveBatcher, BatchWorker};
 pub(crate) use budget::{ByteBudget, Reservation};
-pub use manager::{ManagerStats, ShardManager, ShardRef};
+pub use manager::{ManagerStats, ShardManager};
+pub use mapper::{ScalingDecision, ShardMapper, ShardState};
+pub use metrics::{ShardMetrics, ShardMetricsCollector};
 pub(crate) use records::Record;
 pub use shard::{Shard, ShardStats};
+pub use shard_ref::ShardRef;
+pub(crate) use topology::{Change, Watermarks};

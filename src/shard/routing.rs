@@ -1,5 +1,30 @@
 //! Which shard a hash belongs to.
 
+use crate::shard::ShardRef;
+
+/// The shards at one moment.
+#[derive(Debug)]
+pub(super) struct RoutingTable {
+    /// Counts the changes of `keyed`. A shard that has seen a later version refuses what was routed
+    /// by this one.
+    pub(super) version: u64,
+    /// All shards, oldest first, whether they take events or not.
+    pub(super) shards: Vec<ShardRef>,
+    /// Those that keyed events are spread over.
+    pub(super) keyed: Vec<ShardRef>,
+    /// Those that unkeyed events are spread over.
+    pub(super) unkeyed: Vec<ShardRef>,
+}
+
+impl RoutingTable {
+    /// The shard that takes events with this hash.
+    #[inline]
+    pub(super) fn route(&self, hash: u64, is_keyed: bool) -> Option<&ShardRef> {
+        let shards = if is_keyed { &self.keyed } else { &self.unkeyed };
+        shards.get(reduce(hash, shards.len()))
+    }
+}
+
 /// `floor(hash * n / 2^64)`: Lemire's multiply-shift reduction, where the high bits of the hash
 /// decide. Index `k` owns the hashes in `[ceil(k * 2^64 / n), ceil((k + 1) * 2^64 / n))`.
 ///

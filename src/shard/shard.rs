@@ -5,7 +5,7 @@ use crate::config::{BackpressureMode, Format};
 use crate::error::IngestionError;
 use crate::event::{Event, InternalEvent, RawEvent};
 use crate::shard::ring_buffer::RingBuffer;
-use crate::shard::{ByteBudget, Record, Reservation};
+use crate::shard::{ByteBudget, Record, Reservation, ShardMetricsCollector};
 use crate::sync::Shared;
 use bytes::Bytes;
 
@@ -24,6 +24,20 @@ pub struct ShardStats {
     pub events_sampled: u64,
     /// The part of `events_dropped` that was accepted, and evicted later to make room.
     pub events_evicted: u64,
+}
+
+impl ShardStats {
+    /// The sums of two shards' counters.
+    pub(crate) const fn plus(&self, other: &Self) -> Self {
+        Self {
+            events_ingested: self.events_ingested + other.events_ingested,
+            events_dropped: self.events_dropped + other.events_dropped,
+            batches_dispatched: self.batches_dispatched + other.batches_dispatched,
+            events_full: self.events_full + other.events_full,
+            events_sampled: self.events_sampled + other.events_sampled,
+            events_evicted: self.events_evicted + other.events_evicted,
+        }
+    }
 }
 
 /// Why a shard does not take an event.
@@ -51,6 +65,11 @@ pub struct Shard {
     /// Arrivals in the last quarter since one was admitted; [`BackpressureMode::Sample`] only.
     arrivals_since_admitted: u32,
     stats: ShardStats,
+    /// Told of every change, where somebody watches the load.
+    collector: Option<Shared<ShardMetricsCollector>>,
+    /// The version of the routing table that may route to this shard. Changed only under the lock
+    /// of every shard, so that a producer with an older table in hand notices.
+    pub(crate) table_version: u64,
 }
 
 impl Shard {
@@ -64,6 +83,26 @@ impl Shard {
         let ring =
             RingBuffer::new(capacity, Format::default().separator(), RingBuffer::DEFAULT_PAGE_SIZE);
         Self::with_parts(id, ring, mode, Clock::default(), Shared::new(ByteBudget::unlimited()))
+    }
+
+    /// [`new`](Self::new), with a collector that is told how full the shard is and how much
+    /// arrives.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new).
+    #[must_use]
+    pub fn with_metrics(
+        id: u16,
+        capacity: usize,
+        mode: BackpressureMode,
+        collector: Shared<ShardMetricsCollector>,
+    ) -> Self {
+        Self::new(id, capacity, mode).watched_by(collector)
+    }
+
+    pub(crate) fn watched_by(self, collector: Shared<ShardMetricsCollector>) -> Self {
+        Self { collector: Some(collector), ..self }
     }
 
     pub(crate) fn with_parts(
@@ -82,6 +121,8 @@ impl Shard {
             budget,
             arrivals_since_admitted: 0,
             stats: ShardStats::default(),
+            collector: None,
+            table_version: 0,
         }
     }
 
@@ -150,7 +191,15 @@ impl Shard {
         let timestamp = self.timestamps.next(self.clock.now());
         self.ring.try_push(payload, timestamp);
         self.stats.events_ingested += 1;
+        self.report();
         Ok(timestamp)
+    }
+
+    /// Tells the collector how things stand.
+    fn report(&self) {
+        if let Some(collector) = &self.collector {
+            collector.record_state(self.len(), self.stats.events_ingested);
+        }
     }
 
     /// Counts one event as refused because there was no room.
@@ -181,6 +230,7 @@ impl Shard {
         let Some(len) = self.ring.evict_oldest() else { return false };
         self.budget.release(len as u64);
         self.stats.events_evicted += 1;
+        self.report();
         true
     }
 
@@ -188,6 +238,7 @@ impl Shard {
     pub fn try_pop(&mut self) -> Option<InternalEvent> {
         let (raw, insertion_ts) = self.ring.try_pop()?;
         self.budget.release(raw.len() as u64);
+        self.report();
         Some(InternalEvent { raw, insertion_ts, shard_id: self.id })
     }
 
@@ -220,6 +271,7 @@ impl Shard {
             return None;
         }
         self.stats.batches_dispatched += 1;
+        self.report();
         let reservation = self.budget.move_to_batch((before - self.ring.bytes()) as u64);
         Some((body, records, reservation))
     }

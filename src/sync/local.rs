@@ -53,7 +53,6 @@ impl<T> Snapshot<T> {
     }
 
     /// Replaces the value.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the routing table of dynamic scaling"))]
     pub fn store(&self, value: T) {
         self.0.replace(Rc::new(value));
     }

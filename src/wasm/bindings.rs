@@ -5,7 +5,10 @@
 use super::options::{BrokenRule, Options};
 use super::{millis, nanos, registry};
 use crate::sync::Shared;
-use crate::{AbandonReason, Abandoned, Action, Batch, BusConfig, Clock, EventBus, Failure, Lease};
+use crate::{
+    AbandonReason, Abandoned, Action, Batch, BusConfig, Clock, EventBus, Failure, Lease,
+    ScalingError,
+};
 use js_sys::Uint8Array;
 use std::time::Duration;
 use wasm_bindgen::prelude::*;
@@ -196,6 +199,21 @@ impl Bus {
         self.bus.end_flush(flush);
     }
 
+    /// Adds `count` shards and returns their ids. Throws why not, in kebab case.
+    pub fn scale_up(&self, count: u16) -> Result<Vec<u16>, String> {
+        self.bus.scale_up(count).map_err(reason)
+    }
+
+    /// Drains up to `count` shards and returns their ids. Throws why not, in kebab case.
+    pub fn scale_down(&self, count: u16) -> Result<Vec<u16>, String> {
+        self.bus.scale_down(count).map_err(reason)
+    }
+
+    /// The shard that an event with this key would go to now, or one with this payload and no key.
+    pub fn shard_for(&self, key_or_payload: &[u8]) -> u16 {
+        self.bus.shard_for(key_or_payload)
+    }
+
     /// Whether there is room again.
     pub fn is_ready(&self) -> bool {
         self.bus.is_ready()
@@ -240,6 +258,16 @@ impl Bus {
     pub fn stats(&self) -> Result<JsValue, JsValue> {
         Ok(serde_wasm_bindgen::to_value(&self.bus.stats())?)
     }
+}
+
+fn reason(error: ScalingError) -> String {
+    let reason = match error {
+        ScalingError::AtMaxShards => "at-max-shards",
+        ScalingError::AtMinShards => "at-min-shards",
+        ScalingError::InCooldown => "in-cooldown",
+        ScalingError::InvalidPolicy(_) => "off",
+    };
+    reason.to_owned()
 }
 
 impl Drop for Bus {

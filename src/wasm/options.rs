@@ -2,7 +2,8 @@
 
 use super::nanos;
 use crate::{
-    BackpressureMode, BatchConfig, BusConfig, ConfigError, Format, RetryPolicy, Scheduler,
+    BackpressureMode, BatchConfig, BusConfig, ConfigError, Format, RetryPolicy, ScalingPolicy,
+    Scheduler,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(super) struct Options {
     scheduler: Option<SchedulerName>,
     batch: BatchOptions,
     retry: RetryOptions,
+    scaling: Option<ScalingOptions>,
     timeout_ms: Option<f64>,
 }
 
@@ -40,6 +42,20 @@ struct RetryOptions {
     attempts: Option<u32>,
     min_delay_ms: Option<f64>,
     max_delay_ms: Option<f64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct ScalingOptions {
+    min_shards: Option<u16>,
+    max_shards: Option<u16>,
+    auto_scale: Option<bool>,
+    fill_ratio_threshold: Option<f64>,
+    flush_latency_threshold_ms: Option<f64>,
+    underutilized_threshold: Option<f64>,
+    cooldown_ms: Option<f64>,
+    scale_down_delay_ms: Option<f64>,
+    metrics_window_ms: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -82,8 +98,10 @@ impl From<Options> for BusConfig {
         let batch = batch(options.batch, &default.batch);
         let max_bytes = options.max_bytes.map_or(default.max_bytes, |bytes| bytes as u64);
         let fits = batch.max_bytes.saturating_sub(format.frame_len()).min(max_bytes as usize);
+        let least = options.scaling.as_ref().and_then(|scaling| scaling.min_shards);
+        let shards = options.shards.or(least).unwrap_or(default.shards);
         Self {
-            shards: options.shards.unwrap_or(default.shards),
+            shards,
             capacity: options.capacity.unwrap_or(default.capacity),
             max_bytes,
             max_event_bytes: options
@@ -97,6 +115,7 @@ impl From<Options> for BusConfig {
             },
             batch,
             retry: retry(&options.retry, &default.retry),
+            scaling: options.scaling.map(|options| scaling(&options, shards)),
             timeout: options.timeout_ms.map_or(default.timeout, duration),
         }
     }
@@ -125,6 +144,30 @@ fn retry(options: &RetryOptions, default: &RetryPolicy) -> RetryPolicy {
         attempts: options.attempts.unwrap_or(default.attempts),
         min_delay: options.min_delay_ms.map_or_else(|| default.min_delay.min(max_delay), duration),
         max_delay,
+    }
+}
+
+/// Most shards unless the options say: more lanes than a host keeps connections to one receiver
+/// would wait for each other.
+const DEFAULT_MAX_SHARDS: u16 = 8;
+
+fn scaling(options: &ScalingOptions, shards: u16) -> ScalingPolicy {
+    let default = ScalingPolicy::default();
+    ScalingPolicy {
+        min_shards: options.min_shards.unwrap_or(default.min_shards),
+        max_shards: options.max_shards.unwrap_or(DEFAULT_MAX_SHARDS.max(shards)),
+        auto_scale: options.auto_scale.unwrap_or(default.auto_scale),
+        fill_ratio_threshold: options.fill_ratio_threshold.unwrap_or(default.fill_ratio_threshold),
+        flush_latency_threshold_us: options
+            .flush_latency_threshold_ms
+            .map_or(default.flush_latency_threshold_us, |ms| (ms * 1000.0) as u64),
+        underutilized_threshold: options
+            .underutilized_threshold
+            .unwrap_or(default.underutilized_threshold),
+        cooldown: options.cooldown_ms.map_or(default.cooldown, duration),
+        scale_down_delay: options.scale_down_delay_ms.map_or(default.scale_down_delay, duration),
+        metrics_window: options.metrics_window_ms.map_or(default.metrics_window, duration),
+        ..default
     }
 }
 

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use shardbus::{
     AbandonReason, AbandonedEvents, BackpressureMode, Batch, BatchStats, BusConfig, BusStats,
-    ByteStats, EventBus, Failure, FlushReport, Format, IngestionError, Rejected, ShardInfo, Shared,
+    ByteStats, EventBus, Failure, FlushReport, Format, IngestionError, Rejected, ShardInfo,
+    ShardState, Shared,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -533,6 +534,7 @@ impl Model {
             let Lane { waiting, outgoing, .. } = &self.lanes[lane];
             ShardInfo {
                 id: lane as u16,
+                state: ShardState::Active,
                 accepted: self.lanes[lane].accepted,
                 full: self.lanes[lane].full,
                 sampled: self.lanes[lane].sampled,

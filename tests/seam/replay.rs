@@ -42,6 +42,9 @@ enum BusOp {
     Drain { max_bytes: usize },
     BeginFlush,
     EndFlush(Index),
+    ScaleUp(u16),
+    ScaleDown(u16),
+    ShardFor(u8),
     AbandonEverything,
     Close,
 }
@@ -54,6 +57,7 @@ struct Settings {
     mode: Mode,
     json: bool,
     manual: bool,
+    scaling: bool,
     attempts: u32,
     nonce: u64,
 }
@@ -66,7 +70,7 @@ macro_rules! replayer {
             use std::time::Duration;
             use $build::{
                 Action, BackpressureMode, BatchConfig, BusConfig, Clock, EventBus, Failure, Format,
-                RawEvent, RetryPolicy, Scheduler, ShardManager,
+                RawEvent, RetryPolicy, ScalingPolicy, Scheduler, ShardManager,
             };
 
             impl From<Mode> for BackpressureMode {
@@ -170,6 +174,14 @@ macro_rules! replayer {
                         min_delay: Duration::from_millis(10),
                         max_delay: Duration::from_millis(30),
                     },
+                    scaling: settings.scaling.then(|| ScalingPolicy {
+                        min_shards: 1,
+                        max_shards: 6,
+                        cooldown: Duration::from_millis(20),
+                        scale_down_delay: Duration::from_millis(40),
+                        metrics_window: Duration::from_millis(10),
+                        ..ScalingPolicy::default()
+                    }),
                     timeout: Duration::from_millis(100),
                 }
             }
@@ -240,6 +252,9 @@ macro_rules! replayer {
                             }
                             String::new()
                         }
+                        BusOp::ScaleUp(count) => format!("{:?}", bus.scale_up(*count)),
+                        BusOp::ScaleDown(count) => format!("{:?}", bus.scale_down(*count)),
+                        BusOp::ShardFor(key) => bus.shard_for(&[*key]).to_string(),
                         BusOp::AbandonEverything => {
                             bus.abandon_everything();
                             String::new()
@@ -296,17 +311,20 @@ fn manager_ops() -> impl Strategy<Value = Vec<ManagerOp>> {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    let flags = (any::<bool>(), proptest::bool::weighted(0.3));
+    let flags = (any::<bool>(), proptest::bool::weighted(0.3), any::<bool>());
     (1u16..5, 1u32..4, 16u64..100, modes(), flags, 1u32..4, any::<u64>()).prop_map(
-        |(shards, log_capacity, max_bytes, mode, (json, manual), attempts, nonce)| Settings {
-            shards,
-            capacity: 1 << log_capacity,
-            max_bytes,
-            mode,
-            json,
-            manual,
-            attempts,
-            nonce,
+        |(shards, log_capacity, max_bytes, mode, (json, manual, scaling), attempts, nonce)| {
+            Settings {
+                shards,
+                capacity: 1 << log_capacity,
+                max_bytes,
+                mode,
+                json,
+                manual,
+                scaling,
+                attempts,
+                nonce,
+            }
         },
     )
 }
@@ -326,6 +344,9 @@ fn bus_ops() -> impl Strategy<Value = Vec<BusOp>> {
         1 => (0usize..50).prop_map(|max_bytes| BusOp::Drain { max_bytes }),
         2 => Just(BusOp::BeginFlush),
         1 => any::<Index>().prop_map(BusOp::EndFlush),
+        1 => (0u16..4).prop_map(BusOp::ScaleUp),
+        1 => (0u16..4).prop_map(BusOp::ScaleDown),
+        1 => any::<u8>().prop_map(BusOp::ShardFor),
         1 => prop_oneof![9 => Just(BusOp::AbandonEverything), 1 => Just(BusOp::Close)],
     ];
     proptest::collection::vec(op, 1..100)

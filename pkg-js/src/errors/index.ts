@@ -6,6 +6,7 @@ export { InvalidEventError } from "./invalid-event-error.js";
 export { InvalidOptionError } from "./invalid-option-error.js";
 export { NotInitializedError } from "./not-initialized-error.js";
 export { PoisonedError } from "./poisoned-error.js";
+export { ScalingError, type ScalingRefusal } from "./scaling-error.js";
 export { type ErrorCode, isShardbusError, ShardbusError } from "./shardbus-error.js";
 export { TimeoutError } from "./timeout-error.js";
 export { WasmUnavailableError } from "./wasm-unavailable-error.js";

@@ -8,6 +8,7 @@ export type ErrorCode =
   | "ERR_INVALID_OPTION"
   | "ERR_NOT_INITIALIZED"
   | "ERR_POISONED"
+  | "ERR_SCALING"
   | "ERR_TIMEOUT"
   | "ERR_WASM_UNAVAILABLE";
 

@@ -1,0 +1,186 @@
+//! When the number of shards changes by itself.
+
+use crate::config::check;
+use crate::error::ConfigError;
+use std::time::Duration;
+
+/// Thresholds and bounds of dynamic scaling.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScalingPolicy {
+    /// A shard is overloaded when it is fuller than this, as a share of its capacity.
+    pub fill_ratio_threshold: f64,
+    /// A shard is overloaded when pushing takes longer than this on average, in nanoseconds: its
+    /// lock is contended. Measured on the system's clock, so never on wasm.
+    pub push_latency_threshold_ns: u64,
+    /// A shard is overloaded when its batches take longer than this to be acknowledged on average,
+    /// in microseconds.
+    pub flush_latency_threshold_us: u64,
+    /// Fewest active shards.
+    pub min_shards: u16,
+    /// Most active shards.
+    pub max_shards: u16,
+    /// How long to leave the number of shards alone after it changed, and how long a new shard's
+    /// metrics say nothing yet.
+    pub cooldown: Duration,
+    /// How long a shard must have been underutilized before it may be drained.
+    pub scale_down_delay: Duration,
+    /// A shard is underutilized when it is emptier than this, as a share of its capacity, and
+    /// nothing arrived in the last window.
+    pub underutilized_threshold: f64,
+    /// How often metrics are collected.
+    pub metrics_window: Duration,
+    /// Whether shards are added and drained by themselves. If not, only when asked.
+    pub auto_scale: bool,
+}
+
+impl ScalingPolicy {
+    /// Adds shards early and keeps them.
+    #[must_use]
+    pub fn high_throughput() -> Self {
+        let cpus = cpus();
+        Self {
+            fill_ratio_threshold: 0.6,
+            push_latency_threshold_ns: 5_000,
+            flush_latency_threshold_us: 500_000,
+            min_shards: cpus.min(4),
+            max_shards: cpus.saturating_mul(2),
+            cooldown: Duration::from_millis(500),
+            scale_down_delay: Duration::from_secs(30),
+            underutilized_threshold: 0.05,
+            metrics_window: Duration::from_millis(50),
+            ..Self::default()
+        }
+    }
+
+    /// Adds shards late and drains them late.
+    #[must_use]
+    pub fn conservative() -> Self {
+        Self {
+            fill_ratio_threshold: 0.8,
+            push_latency_threshold_ns: 20_000,
+            flush_latency_threshold_us: 2_000_000,
+            cooldown: Duration::from_secs(5),
+            scale_down_delay: Duration::from_secs(60),
+            underutilized_threshold: 0.05,
+            metrics_window: Duration::from_millis(200),
+            ..Self::default()
+        }
+    }
+
+    /// Checks every rule.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that is broken.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let Self { fill_ratio_threshold: fill, underutilized_threshold: under, .. } = *self;
+        let positive = |duration: Duration, field| {
+            check(!duration.is_zero(), field, duration.as_millis(), "must be greater than 0")
+        };
+        check(
+            fill.is_finite() && fill > 0.0 && fill <= 1.0,
+            "scaling.fill_ratio_threshold",
+            fill,
+            "must be greater than 0 and at most 1",
+        )?;
+        check(
+            under.is_finite() && (0.0..=1.0).contains(&under),
+            "scaling.underutilized_threshold",
+            under,
+            "must be from 0 to 1",
+        )?;
+        check(
+            self.min_shards > 0,
+            "scaling.min_shards",
+            self.min_shards,
+            "must be greater than 0",
+        )?;
+        check(
+            self.max_shards >= self.min_shards,
+            "scaling.max_shards",
+            self.max_shards,
+            "must be at least `scaling.min_shards`",
+        )?;
+        positive(self.cooldown, "scaling.cooldown")?;
+        positive(self.metrics_window, "scaling.metrics_window")?;
+        positive(self.scale_down_delay, "scaling.scale_down_delay")
+    }
+
+    /// The policy with `max_shards` raised to `min_shards` if it is lower.
+    #[must_use]
+    pub fn normalize(self) -> Self {
+        Self { max_shards: self.max_shards.max(self.min_shards), ..self }
+    }
+}
+
+impl Default for ScalingPolicy {
+    /// At most one shard per CPU.
+    fn default() -> Self {
+        Self {
+            fill_ratio_threshold: 0.7,
+            push_latency_threshold_ns: 10_000,
+            flush_latency_threshold_us: 1_000_000,
+            min_shards: 1,
+            max_shards: cpus(),
+            cooldown: Duration::from_secs(1),
+            scale_down_delay: Duration::from_secs(10),
+            underutilized_threshold: 0.1,
+            metrics_window: Duration::from_millis(100),
+            auto_scale: true,
+        }
+    }
+}
+
+/// How many threads can run at once; 1 where that cannot be told.
+fn cpus() -> u16 {
+    std::thread::available_parallelism()
+        .map_or(1, |cpus| u16::try_from(cpus.get()).unwrap_or(u16::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_and_presets_are_valid() {
+        for policy in [
+            ScalingPolicy::default(),
+            ScalingPolicy::high_throughput(),
+            ScalingPolicy::conservative(),
+        ] {
+            assert_eq!(policy.validate(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn rules_are_checked_in_order_and_name_the_field() {
+        type Break = fn(&mut ScalingPolicy);
+        let cases: [(Break, &str); 11] = [
+            (|p| p.fill_ratio_threshold = f64::NAN, "scaling.fill_ratio_threshold"),
+            (|p| p.fill_ratio_threshold = f64::INFINITY, "scaling.fill_ratio_threshold"),
+            (|p| p.fill_ratio_threshold = 0.0, "scaling.fill_ratio_threshold"),
+            (|p| p.fill_ratio_threshold = 1.01, "scaling.fill_ratio_threshold"),
+            (|p| p.underutilized_threshold = f64::NAN, "scaling.underutilized_threshold"),
+            (|p| p.underutilized_threshold = -0.1, "scaling.underutilized_threshold"),
+            (|p| p.min_shards = 0, "scaling.min_shards"),
+            (|p| (p.min_shards, p.max_shards) = (3, 2), "scaling.max_shards"),
+            (|p| p.cooldown = Duration::ZERO, "scaling.cooldown"),
+            (|p| p.metrics_window = Duration::ZERO, "scaling.metrics_window"),
+            (|p| p.scale_down_delay = Duration::ZERO, "scaling.scale_down_delay"),
+        ];
+        let mut all_broken = ScalingPolicy::default();
+        for (break_it, field) in cases.into_iter().rev() {
+            let mut policy = ScalingPolicy::default();
+            break_it(&mut policy);
+            assert_eq!(policy.validate().map_err(|error| error.field), Err(field));
+            break_it(&mut all_broken);
+            assert_eq!(all_broken.validate().map_err(|error| error.field), Err(field));
+        }
+    }
+
+    #[test]
+    fn normalizing_raises_the_maximum() {
+        let policy = ScalingPolicy { min_shards: 9, max_shards: 2, ..ScalingPolicy::default() };
+        assert_eq!(policy.normalize().max_shards, 9);
+    }
+}
