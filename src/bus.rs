@@ -158,6 +158,8 @@ pub struct EventBus {
     keyed: Counter,
     /// When metrics were last collected.
     scaled_at: Counter,
+    /// 1 while somebody waits for room.
+    room_awaited: Counter,
 }
 
 impl EventBus {
@@ -187,6 +189,7 @@ impl EventBus {
             closed: Counter::default(),
             keyed: Counter::default(),
             scaled_at: Counter::default(),
+            room_awaited: Counter::default(),
         })
     }
 
@@ -296,6 +299,12 @@ impl EventBus {
         !self.is_closed() && fits && below_high_water()
     }
 
+    /// Says whether somebody waits until the bus [`is_ready`](Self::is_ready). While somebody does,
+    /// batches leave without waiting for size or time, unless they leave only in a flush.
+    pub fn set_room_awaited(&self, awaited: bool) {
+        self.room_awaited.set(u64::from(awaited));
+    }
+
     /// What to do at `now`, in nanoseconds from any fixed point. Ask again until the answer is to
     /// wait. A `now` that goes back is taken to stand still.
     #[must_use]
@@ -303,7 +312,9 @@ impl EventBus {
         self.scale(now);
         let permit = match self.config.scheduler {
             Scheduler::Manual => Permit::Nothing,
-            Scheduler::Auto if self.is_short_of_bytes() => Permit::Everything,
+            Scheduler::Auto if self.room_awaited.get() == 1 || self.is_short_of_bytes() => {
+                Permit::Everything
+            }
             Scheduler::Auto => Permit::Due,
         };
         let Ok(mut delivery) = self.delivery.lock() else { return Action::Idle };

@@ -73,6 +73,16 @@ mod routing {
     }
 
     #[test]
+    fn nothing_falls_back_to_a_draining_shard() {
+        let (manager, _) = dynamic(2);
+        manager.drain_shard(1).expect("another is active");
+        manager.remove_shard(0).expect("any shard can go");
+        assert_eq!(manager.select_shard_by_hash(7), u16::MAX);
+        assert!(matches!(manager.ingest_raw(numbered(1)), Err(IngestionError::Unrouted)));
+        assert_eq!(manager.shard_ids(), [1]);
+    }
+
+    #[test]
     fn load_never_moves_a_keyed_event() {
         let (manager, _) = dynamic(4);
         let keyed = |i: u32| RawEvent::from_bytes_with_hash(format!("{i}"), 0x521e_b1ba_05eb_1622);

@@ -70,6 +70,8 @@ const REASONS: { readonly [code: number]: RejectReason } = {
 const encoder = new TextEncoder();
 
 interface Waiter {
+  /** Whether it waits for room. */
+  readonly needsRoom: boolean;
   /** Resolves whoever waits, if it is time. */
   check(): boolean;
   /** The bus is closed. */
@@ -102,6 +104,7 @@ export class EventBus<T = unknown> {
   readonly #failsProducer: boolean;
   readonly #maxEventBytes: number;
   readonly #waiters = new Set<Waiter>();
+  #waitersForRoom = 0;
   #closing: Promise<FlushReport> | undefined;
   /** The statistics, once the core is gone. */
   #lastStats: BusStats | undefined;
@@ -179,7 +182,7 @@ export class EventBus<T = unknown> {
     let key: string | undefined;
     try {
       if (typeof payload === "string") validText(payload);
-      else if (!(payload instanceof Uint8Array)) {
+      else if (!isBytes(payload)) {
         throw new InvalidEventError("A raw event must be a string or a Uint8Array");
       }
       key = this.#routes ? validKey(options?.key) : undefined;
@@ -250,7 +253,7 @@ export class EventBus<T = unknown> {
 
   /**
    * Resolves when there is room: no shard is in its last quarter, and an event of `maxEventBytes`
-   * would fit.
+   * would fit. While somebody waits for it, batches leave without waiting for size or time.
    *
    * @throws {ClosedError} if the bus is closed first.
    */
@@ -261,6 +264,7 @@ export class EventBus<T = unknown> {
     this.#pump.schedule();
     await new Promise<void>((resolve, reject) => {
       this.#wait({
+        needsRoom: true,
         check: () => {
           const isReady = this.#core.is_ready();
           if (isReady) resolve();
@@ -299,6 +303,7 @@ export class EventBus<T = unknown> {
     try {
       return await new Promise<FlushReport>((resolve, reject) => {
         const waiter: Waiter = {
+          needsRoom: false,
           check: () => {
             const now = report(false);
             const isSettled = now.pending === 0;
@@ -384,7 +389,7 @@ export class EventBus<T = unknown> {
    */
   shardFor(keyOrBytes: string | Uint8Array): number {
     if (this.#lastStats !== undefined) throw new ClosedError();
-    if (keyOrBytes instanceof Uint8Array) return this.#core.shard_for(keyOrBytes);
+    if (isBytes(keyOrBytes)) return this.#core.shard_for(keyOrBytes);
     return this.#core.shard_for(encoder.encode(validKey(keyOrBytes) ?? ""));
   }
 
@@ -510,11 +515,15 @@ export class EventBus<T = unknown> {
   #wait(waiter: Waiter): void {
     this.#waiters.add(waiter);
     this.#pump.setAwaited(true);
+    if (waiter.needsRoom && this.#waitersForRoom++ === 0) this.#core.set_room_awaited(true);
   }
 
   #stopWaiting(waiter: Waiter): boolean {
     const waited = this.#waiters.delete(waiter);
     this.#pump.setAwaited(this.#waiters.size > 0);
+    if (waited && waiter.needsRoom && --this.#waitersForRoom === 0) {
+      this.#core.set_room_awaited(false);
+    }
     return waited;
   }
 
@@ -542,6 +551,10 @@ function reasonOf(code: number): RejectReason {
 
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
+
+/** Not `instanceof` alone: bytes can come from another realm, as in a test runner's sandbox. */
+const isBytes = (value: unknown): value is Uint8Array =>
+  value instanceof Uint8Array || Object.prototype.toString.call(value) === "[object Uint8Array]";
 
 const isRefusal = (error: unknown): boolean =>
   error instanceof InvalidEventError ||

@@ -260,8 +260,7 @@ const oneOf =
       ? undefined
       : `must be one of ${names.map((name) => JSON.stringify(name)).join(", ")}`;
 
-const flag: Check = (value) =>
-  typeof value === "boolean" ? undefined : "must be true or false";
+const flag: Check = (value) => (typeof value === "boolean" ? undefined : "must be true or false");
 
 const number: Check = (value) =>
   typeof value === "number" && Number.isFinite(value) ? undefined : "must be a number";

@@ -90,25 +90,25 @@ const isBytes = (source: object): source is BufferSource =>
   Object.prototype.toString.call(source) === "[object ArrayBuffer]" ||
   Object.prototype.toString.call(source) === "[object SharedArrayBuffer]";
 
+function compile(source: WebAssembly.Module | BufferSource): WebAssembly.Exports {
+  // The name is baked into the module by `wasm-bindgen --out-name bus`.
+  const imports = { "./bus_bg.js": glue as unknown as WebAssembly.ModuleImports };
+  try {
+    const module = isModule(source) ? source : new WebAssembly.Module(source);
+    return new WebAssembly.Instance(module, imports).exports;
+  } catch (cause) {
+    throw new WasmUnavailableError(cause);
+  }
+}
+
 function instantiate(source: WasmSource): RawExports {
-  let exports: WebAssembly.Exports;
-  if (isModule(source) || isBytes(source)) {
-    // The name is baked into the module by `wasm-bindgen --out-name bus`.
-    const imports = { "./bus_bg.js": glue as unknown as WebAssembly.ModuleImports };
-    try {
-      const module = isModule(source) ? source : new WebAssembly.Module(source);
-      exports = new WebAssembly.Instance(module, imports).exports;
-    } catch (cause) {
-      throw new WasmUnavailableError(cause);
-    }
-  } else if (typeof source === "object" && source !== null && "__wbindgen_start" in source) {
-    exports = source as WebAssembly.Exports;
-  } else {
+  const exports = isModule(source) || isBytes(source) ? compile(source) : source;
+  if (typeof exports !== "object" || exports === null || !("__wbindgen_start" in exports)) {
     throw new TypeError(
       "initialize(source) takes a WebAssembly.Module, the bytes of `shardbus/bus.wasm`, or the namespace that importing it gives",
     );
   }
-  const guarded = guard(exports);
+  const guarded = guard(exports as WebAssembly.Exports);
   glue.__wbg_set_wasm(guarded);
   (guarded.__wbindgen_start as () => void)();
   return guarded as unknown as RawExports;
@@ -123,6 +123,10 @@ function guard(exports: WebAssembly.Exports): WebAssembly.Exports {
   for (const [name, value] of Object.entries(exports)) {
     guarded[name] = typeof value === "function" ? guardExport(value as Export) : value;
   }
+  // A finaliser calls this one, and nobody could catch what it throws.
+  const free = guarded.__wbg_bus_free as Export;
+  guarded.__wbg_bus_free = (...args: [unknown, unknown]) =>
+    trap === undefined ? free(...args) : undefined;
   return guarded;
 }
 

@@ -219,6 +219,11 @@ impl Bus {
         self.bus.is_ready()
     }
 
+    /// Says whether somebody waits for room.
+    pub fn set_room_awaited(&self, awaited: bool) {
+        self.bus.set_room_awaited(awaited);
+    }
+
     /// Counts an event as refused because it cannot be written as JSON.
     pub fn refuse_invalid(&self) {
         self.bus.refuse_invalid();

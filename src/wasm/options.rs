@@ -99,7 +99,7 @@ impl From<Options> for BusConfig {
         let max_bytes = options.max_bytes.map_or(default.max_bytes, |bytes| bytes as u64);
         let fits = batch.max_bytes.saturating_sub(format.frame_len()).min(max_bytes as usize);
         let least = options.scaling.as_ref().and_then(|scaling| scaling.min_shards);
-        let shards = options.shards.or(least).unwrap_or(default.shards);
+        let shards = options.shards.or(least.map(|least| least.max(1))).unwrap_or(default.shards);
         Self {
             shards,
             capacity: options.capacity.unwrap_or(default.capacity),

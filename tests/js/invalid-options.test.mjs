@@ -4,6 +4,7 @@ import { assert, HOUR_MS, rejection, test, thrown } from "./harness.mjs";
 const noNumbers = ["8", "", null, true, [], {}, 8n, Symbol("s"), () => {}];
 const notWhole = [Number.NaN, -1, 0, 0.5, Number.POSITIVE_INFINITY, ...noNumbers];
 const noTime = [Number.NaN, -1, Number.POSITIVE_INFINITY, 31_536_000_001, ...noNumbers];
+const noShare = [Number.NaN, -0.1, 1.1, Number.POSITIVE_INFINITY, ...noNumbers];
 const noFunctions = ["user", 5, null, {}, []];
 const noNames = ["Drop-Oldest", "", 5, null, true, [], {}, Symbol("s"), () => {}];
 const noGroups = [5, "x", null, true, [], () => {}];
@@ -28,6 +29,16 @@ const bad = {
   "retry.attempts": [...notWhole, 2 ** 32],
   "retry.minDelayMs": noTime,
   "retry.maxDelayMs": noTime,
+  scaling: noGroups,
+  "scaling.minShards": [...notWhole, 65_536],
+  "scaling.maxShards": [...notWhole, 65_536],
+  "scaling.autoScale": [1, "yes", null, {}],
+  "scaling.fillRatioThreshold": [...noShare, 0],
+  "scaling.flushLatencyThresholdMs": noTime,
+  "scaling.underutilizedThreshold": noShare,
+  "scaling.cooldownMs": [...noTime, 0],
+  "scaling.scaleDownDelayMs": [...noTime, 0],
+  "scaling.metricsWindowMs": [...noTime, 0],
   timeoutMs: [...noTime, 0],
   onDrop: noFunctions,
 };
@@ -71,6 +82,9 @@ test("options that contradict each other are refused", () => {
     [{ maxEventBytes: 101, batch: { maxBytes: 100 } }, "maxEventBytes", "`batch.maxBytes`"],
     [{ format: "json", maxEventBytes: 99, batch: { maxBytes: 100 } }, "maxEventBytes", "brackets"],
     [{ batch: { minSize: 10, maxSize: 9 } }, "batch.maxSize", "`batch.minSize`"],
+    [{ scaling: { minShards: 3, maxShards: 2 } }, "scaling.maxShards", "`scaling.minShards`"],
+    [{ shards: 1, scaling: { minShards: 2 } }, "shards", "`scaling.minShards`"],
+    [{ shards: 3, scaling: { maxShards: 2 } }, "shards", "`scaling.maxShards`"],
     [{ retry: { minDelayMs: 10, maxDelayMs: 9 } }, "retry.maxDelayMs", "`retry.minDelayMs`"],
   ];
   for (const [options, option, ...parts] of contradictions) {
@@ -87,6 +101,10 @@ test("a default gives way to an option that leaves it no room", () => {
     { batch: { maxSize: 1 } },
     { batch: { minSize: 5000 } },
     { retry: { maxDelayMs: 0 } },
+    { scaling: false },
+    { scaling: {} },
+    { scaling: { minShards: 20 } },
+    { shards: 20, scaling: {} },
     { retry: { minDelayMs: HOUR_MS } },
     { batch: { adaptive: false, velocityWindowMs: 0 } },
   ]) {
@@ -117,6 +135,7 @@ test("a name that is no option is refused, and the message lists those that are"
     "batch.size": "maxSize",
     "batch.toString": "maxSize",
     "retry.retries": "attempts",
+    "scaling.max": "maxShards",
   };
   for (const [path, existing] of Object.entries(names)) {
     const error = thrown(() => new EventBus(() => {}, optionAt(path, 1)));

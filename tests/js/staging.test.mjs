@@ -99,6 +99,9 @@ const operations = fc.oneof(
       .map((maxBytes) => named("drain", (bus) => bus.drain({ maxBytes }).map(described), maxBytes)),
   },
   { weight: 1, arbitrary: fc.constant(named("stats", (bus) => bus.stats())) },
+  { weight: 1, arbitrary: fc.constant(named("flush", (bus) => bus.flush())) },
+  { weight: 1, arbitrary: fc.constant(named("scaleUp", (bus) => bus.scaleUp())) },
+  { weight: 1, arbitrary: fc.constant(named("scaleDown", (bus) => bus.scaleDown())) },
 );
 
 /** @type {fc.Arbitrary<any>} */
@@ -113,6 +116,7 @@ const options = fc
     format: fc.constantFrom("ndjson", "json"),
     maxSize: fc.constantFrom(1, 3, 100),
     limit: fc.constantFrom(undefined, 100, 1000),
+    scaling: fc.constantFrom(false, { autoScale: false }),
   })
   .map(({ maxSize, limit, ...rest }) => ({
     ...rest,
@@ -149,15 +153,18 @@ async function observe(options, operations, afterEach) {
     ...options,
     onDrop: ({ reason, count }) => drops.push([reason, count]),
   });
-  const results = operations.map(([, run]) => {
+  /** @type {unknown[]} */
+  const results = [];
+  for (const [, run] of operations) {
     try {
-      return run(bus);
+      const result = run(bus);
+      // Only what has to be awaited: in between nothing else has its turn.
+      results.push(result instanceof Promise ? await result : result);
     } catch (error) {
-      return /** @type {any} */ (error).code ?? error;
-    } finally {
-      afterEach(bus);
+      results.push(/** @type {any} */ (error).code ?? error);
     }
-  });
+    afterEach(bus);
+  }
   const stats = accountedStats(bus);
   await bus.close();
   return { results, stats, drops, batches, end: accountedStats(bus) };

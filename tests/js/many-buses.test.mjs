@@ -1,0 +1,49 @@
+// @ts-check
+import { EventBus } from "shardbus";
+import { assert, recorder, sum, test } from "./harness.mjs";
+
+// The module is instantiated for the first bus; its memory is the one thing here that no bus shows.
+const { Instance } = WebAssembly;
+/** @type {WebAssembly.Memory | undefined} */
+let memory;
+WebAssembly.Instance = class extends Instance {
+  /** @param {WebAssembly.Module} module @param {WebAssembly.Imports} [imports] */
+  constructor(module, imports) {
+    super(module, imports);
+    memory = /** @type {WebAssembly.Memory} */ (this.exports.memory);
+    WebAssembly.Instance = Instance;
+  }
+};
+
+test("two hundred buses, one after another, take no more memory than a few", async () => {
+  /** @type {number[]} */
+  const sizes = [];
+  for (let i = 0; i < 200; i++) {
+    const bus = new EventBus(() => {}, { maxBytes: 4 << 20, capacity: 4096, onDrop: () => {} });
+    for (let n = 0; n < 64; n++) bus.ingest("x".repeat(30_000));
+    if (i % 3 === 0) bus.ingest("not sent");
+    await bus.close(i % 3 === 0 ? { timeoutMs: 0 } : {});
+    sizes.push(memory?.buffer.byteLength ?? 0);
+  }
+  assert.isAbove(sizes[0] ?? 0, 1 << 20);
+  assert.equal(sizes.at(-1), sizes[20]);
+});
+
+test("two hundred buses at the same time keep their events apart", async () => {
+  const sinks = Array.from({ length: 200 }, () => recorder());
+  const buses = sinks.map(({ callback }) => new EventBus(callback));
+  for (let i = 0; i < 10; i++) {
+    for (const [b, bus] of buses.entries()) bus.ingest(b);
+  }
+  // Half of them free their handles while the others are in use.
+  await Promise.all(buses.filter((_, b) => b % 2 === 0).map((bus) => bus.close()));
+  const more = new EventBus(() => {});
+  more.ingest("another");
+  await Promise.all(buses.map((bus) => bus.close()));
+  for (const [b, sink] of sinks.entries()) assert.deepEqual(sink.delivered(), Array(10).fill(b));
+  assert.equal(sum(buses.map((bus) => bus.stats().delivered)), 2000);
+  assert.deepEqual(
+    more.drain().flatMap((batch) => batch.events()),
+    ["another"],
+  );
+});

@@ -1,0 +1,167 @@
+// @ts-check
+// What a process notices: each test is a program of its own. Node only.
+import { run } from "./child.node.mjs";
+import { assert, test } from "./harness.mjs";
+
+// Longer than the tests wait: a program that waits for one of its own timers fails.
+const HOUR_MS = "3600000";
+
+const setUp = `
+  import { EventBus } from "shardbus";
+  const slow = { batch: { maxDelayMs: ${HOUR_MS} } };
+  const print = (batch) => console.log(...batch.events());
+`;
+
+test("a program that has closed its bus exits", async () => {
+  const output = await run(`${setUp}
+    const bus = new EventBus(print, slow);
+    bus.ingest("sent");
+    await bus.close({ timeoutMs: ${HOUR_MS} });
+    console.log("closed");
+  `);
+  assert.equal(output, "sent\nclosed\n");
+});
+
+test("a program that has flushed, and forgot to close, exits", async () => {
+  const output = await run(`${setUp}
+    const bus = new EventBus(print, slow);
+    bus.ingest("sent");
+    await bus.flush({ timeoutMs: ${HOUR_MS} });
+    bus.ingest("not sent");
+  `);
+  assert.equal(output, "sent\n");
+});
+
+test("a program that waits for nothing exits, and its events are its own fault", async () => {
+  const output = await run(`${setUp}
+    new EventBus(print, slow).ingest("not sent");
+    new EventBus(print).ingest("not sent either");
+  `);
+  assert.equal(output, "");
+});
+
+test("a pause between attempts keeps a program alive while it waits for its flush", async () => {
+  const output = await run(`${setUp}
+    let attempts = 0;
+    const bus = new EventBus(async (batch) => {
+      if (++attempts < 4) throw new Error("no");
+      print(batch);
+    }, { ...slow, retry: { minDelayMs: 100, maxDelayMs: 100 } });
+    bus.ingest("sent at last");
+    const { delivered } = await bus.flush();
+    console.log(attempts, delivered);
+  `);
+  assert.equal(output, "sent at last\n4 1\n");
+});
+
+test("an attempt that hangs keeps a program alive only while it waits for its flush", async () => {
+  const options = "{ ...slow, timeoutMs: 50, retry: { attempts: 1 }, onDrop: () => {} }";
+  const awaited = await run(`${setUp}
+    const bus = new EventBus(() => new Promise(() => {}), ${options});
+    bus.ingest(1);
+    console.log((await bus.flush()).abandoned);
+  `);
+  assert.equal(awaited, "1\n");
+  const forgotten = await run(`${setUp}
+    const bus = new EventBus(() => new Promise(() => {}), { ...slow, timeoutMs: ${HOUR_MS} });
+    bus.ingest(1);
+    console.log((await bus.flush({ timeoutMs: 50 })).timedOut);
+  `);
+  assert.equal(forgotten, "true\n");
+});
+
+test("a retry that nobody waits for does not keep a program alive", async () => {
+  const output = await run(`${setUp}
+    const bus = new EventBus(async () => { throw new Error("no"); }, {
+      retry: { minDelayMs: ${HOUR_MS}, maxDelayMs: ${HOUR_MS} },
+    });
+    bus.ingest(1);
+    console.log((await bus.flush({ timeoutMs: 50 })).pending);
+  `);
+  assert.equal(output, "1\n");
+});
+
+test("a program that waits for room gets it, and exits", async () => {
+  const output = await run(`${setUp}
+    const bus = new EventBus(() => {}, { capacity: 4, batch: { maxDelayMs: 10 } });
+    for (let i = 0; i < 10; i++) {
+      await bus.ready();
+      bus.ingest(i);
+    }
+    console.log(bus.stats().evicted);
+  `);
+  assert.equal(output, "0\n");
+});
+
+test("importing the package, or making a bus, prints, starts and draws nothing", async () => {
+  const output = await run(`
+    const touch = (name) => () => { console.log(name); return 0; };
+    for (const name of ["setTimeout", "setInterval", "setImmediate", "queueMicrotask", "fetch"]) {
+      globalThis[name] = touch(name);
+    }
+    Math.random = touch("Math.random");
+    for (const name of ["getRandomValues", "randomUUID"]) {
+      Object.defineProperty(crypto, name, { value: touch(name) });
+    }
+    process.on("beforeExit", () => console.log("idle"));
+    const { EventBus } = await import("shardbus");
+    new EventBus(() => {}, { shards: 4, onDrop: () => {} });
+  `);
+  assert.equal(output, "idle\n");
+});
+
+test("making and using a bus leaves nothing on the global object", async () => {
+  const output = await run(`
+    const before = Object.getOwnPropertyNames(globalThis);
+    const { EventBus } = await import("shardbus");
+    const bus = new EventBus(() => {});
+    bus.ingest(1);
+    await bus.close();
+    console.log(Object.getOwnPropertyNames(globalThis).filter((name) => !before.includes(name)));
+  `);
+  assert.equal(output, "[]\n");
+});
+
+test("a bus that nobody holds any more is freed", async () => {
+  const output = await run(
+    `${setUp}
+    const { Instance } = WebAssembly;
+    let memory;
+    WebAssembly.Instance = class extends Instance {
+      constructor(...args) {
+        super(...args);
+        memory = this.exports.memory;
+      }
+    };
+    const sizes = [];
+    for (let i = 0; i < 60; i++) {
+      const bus = new EventBus(print, { scheduler: "manual" });
+      for (let n = 0; n < 40; n++) bus.ingest("x".repeat(30_000));
+      bus.stats();
+      await new Promise((resolve) => setTimeout(resolve));
+      gc();
+      await new Promise((resolve) => setTimeout(resolve));
+      sizes.push(memory.buffer.byteLength);
+    }
+    console.log(sizes.at(-1) === sizes[20]);
+  `,
+    ["--expose-gc"],
+  );
+  assert.equal(output, "true\n");
+});
+
+test("require gives the same as import, and knows its errors", async () => {
+  const output = await run(`${setUp}
+    import { isShardbusError } from "shardbus";
+    import { createRequire } from "node:module";
+    const required = createRequire(import.meta.url)("shardbus");
+    const bus = new required.EventBus(print);
+    bus.ingest("sent");
+    try { bus.ingest(undefined); } catch (error) { console.log(isShardbusError(error)); }
+    await bus.close();
+    console.log(Object.keys(required).sort().join() === Object.keys(await import("shardbus")).sort().join());
+  `);
+  assert.include(output, "true\n");
+  assert.include(output, "sent\n");
+  assert.notInclude(output, "false");
+});
