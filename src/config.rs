@@ -2,17 +2,16 @@
 
 use crate::error::ConfigError;
 use crate::scaling_policy::ScalingPolicy;
-use std::fmt::Display;
 use std::time::Duration;
 
 /// Fails with a [`ConfigError`] unless `holds`.
 pub(crate) fn check(
     holds: bool,
     field: &'static str,
-    value: impl Display,
+    value: f64,
     rule: &'static str,
 ) -> Result<(), ConfigError> {
-    if holds { Ok(()) } else { Err(ConfigError { field, value: value.to_string(), rule }) }
+    if holds { Ok(()) } else { Err(ConfigError { field, value, rule }) }
 }
 
 /// What happens to an event when its shard is full by count or the bus is full by bytes.
@@ -130,30 +129,35 @@ impl BatchConfig {
     ///
     /// The first rule that is broken.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check(self.min_size > 0, "batch.min_size", self.min_size, "must be greater than 0")?;
+        check(self.min_size > 0, "batch.min_size", self.min_size as f64, "must be greater than 0")?;
         check(
             self.max_size >= self.min_size,
             "batch.max_size",
-            self.max_size,
+            self.max_size as f64,
             "must be at least `batch.min_size`",
         )?;
         check(
             self.max_size <= Self::MAX_SIZE_LIMIT,
             "batch.max_size",
-            self.max_size,
+            self.max_size as f64,
             "must be at most 1000000",
         )?;
-        check(self.max_bytes > 0, "batch.max_bytes", self.max_bytes, "must be greater than 0")?;
+        check(
+            self.max_bytes > 0,
+            "batch.max_bytes",
+            self.max_bytes as f64,
+            "must be greater than 0",
+        )?;
         check(
             !self.max_delay.is_zero(),
             "batch.max_delay",
-            self.max_delay.as_millis(),
+            self.max_delay.as_millis() as f64,
             "must be greater than 0",
         )?;
         check(
             !self.adaptive || !self.velocity_window.is_zero(),
             "batch.velocity_window",
-            self.velocity_window.as_millis(),
+            self.velocity_window.as_millis() as f64,
             "must be greater than 0 while `batch.adaptive` is on",
         )
     }
@@ -191,11 +195,16 @@ impl RetryPolicy {
     ///
     /// The first rule that is broken.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check(self.attempts > 0, "retry.attempts", self.attempts, "must be greater than 0")?;
+        check(
+            self.attempts > 0,
+            "retry.attempts",
+            f64::from(self.attempts),
+            "must be greater than 0",
+        )?;
         check(
             self.max_delay >= self.min_delay,
             "retry.max_delay",
-            self.max_delay.as_millis(),
+            self.max_delay.as_millis() as f64,
             "must be at least `retry.min_delay`",
         )
     }
@@ -252,43 +261,43 @@ impl BusConfig {
     ///
     /// The first rule that is broken.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check(self.shards > 0, "shards", self.shards, "must be greater than 0")?;
+        check(self.shards > 0, "shards", f64::from(self.shards), "must be greater than 0")?;
         check(
             self.capacity.is_power_of_two() && (2..=Self::MAX_CAPACITY).contains(&self.capacity),
             "capacity",
-            self.capacity,
+            self.capacity as f64,
             "must be a power of two from 2 to 16777216",
         )?;
-        check(self.max_bytes > 0, "max_bytes", self.max_bytes, "must be greater than 0")?;
+        check(self.max_bytes > 0, "max_bytes", self.max_bytes as f64, "must be greater than 0")?;
         check(
             self.max_bytes <= u64::from(u32::MAX),
             "max_bytes",
-            self.max_bytes,
+            self.max_bytes as f64,
             "must be less than 4 GiB",
         )?;
         check(
             self.max_event_bytes > 0,
             "max_event_bytes",
-            self.max_event_bytes,
+            self.max_event_bytes as f64,
             "must be greater than 0",
         )?;
         check(
             self.max_event_bytes as u64 <= self.max_bytes,
             "max_event_bytes",
-            self.max_event_bytes,
+            self.max_event_bytes as f64,
             "must be at most `max_bytes`",
         )?;
         check(
             self.backpressure != BackpressureMode::Sample { rate: 0 },
             "backpressure.sample",
-            0,
+            0.0,
             "must be greater than 0",
         )?;
         self.batch.validate()?;
         check(
             self.max_event_bytes + self.format.frame_len() <= self.batch.max_bytes,
             "max_event_bytes",
-            self.max_event_bytes,
+            self.max_event_bytes as f64,
             "must fit into `batch.max_bytes` (in format `json` with 2 bytes for the brackets)",
         )?;
         self.retry.validate()?;
@@ -297,20 +306,20 @@ impl BusConfig {
             check(
                 self.shards >= scaling.min_shards,
                 "shards",
-                self.shards,
+                f64::from(self.shards),
                 "must be at least `scaling.min_shards`",
             )?;
             check(
                 self.shards <= scaling.max_shards,
                 "shards",
-                self.shards,
+                f64::from(self.shards),
                 "must be at most `scaling.max_shards`",
             )?;
         }
         check(
             !self.timeout.is_zero(),
             "timeout",
-            self.timeout.as_millis(),
+            self.timeout.as_millis() as f64,
             "must be greater than 0",
         )
     }

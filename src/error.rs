@@ -38,12 +38,12 @@ pub enum IngestionError {
 }
 
 /// A configuration that breaks a rule: which field, its value, and the rule in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ConfigError {
     /// Path of the field, such as `batch.max_size`.
     pub field: &'static str,
-    /// The value it had.
-    pub value: String,
+    /// The value it had; a duration's in milliseconds.
+    pub value: f64,
     /// What the value must be, such as "must be greater than 0".
     pub rule: &'static str,
 }

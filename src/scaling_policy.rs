@@ -75,7 +75,7 @@ impl ScalingPolicy {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let Self { fill_ratio_threshold: fill, underutilized_threshold: under, .. } = *self;
         let positive = |duration: Duration, field| {
-            check(!duration.is_zero(), field, duration.as_millis(), "must be greater than 0")
+            check(!duration.is_zero(), field, duration.as_millis() as f64, "must be greater than 0")
         };
         check(
             fill.is_finite() && fill > 0.0 && fill <= 1.0,
@@ -92,13 +92,13 @@ impl ScalingPolicy {
         check(
             self.min_shards > 0,
             "scaling.min_shards",
-            self.min_shards,
+            f64::from(self.min_shards),
             "must be greater than 0",
         )?;
         check(
             self.max_shards >= self.min_shards,
             "scaling.max_shards",
-            self.max_shards,
+            f64::from(self.max_shards),
             "must be at least `scaling.min_shards`",
         )?;
         positive(self.cooldown, "scaling.cooldown")?;

@@ -1,12 +1,6 @@
-//! Flushes and fences: cuts through all shards, and what became of the events before them.
+//! Flushes: a cut through all shards, and what became of the events before it.
 
 use crate::shard::Watermarks;
-
-/// How many of the events `start..start + len` of a shard lie before its watermark. A shard that
-/// has none is younger than the cut.
-fn covered(watermarks: &Watermarks, shard: u16, start: u64, len: u64) -> u64 {
-    watermarks.get(&shard).map_or(0, |mark| mark.saturating_sub(start).min(len))
-}
 
 /// What became of everything that had been accepted, and not settled, when a flush began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -51,7 +45,7 @@ impl Flush {
 
     /// How many of the events `start..start + len` of a shard the flush covers.
     pub(crate) fn covers(&self, shard: u16, start: u64, len: u64) -> u64 {
-        covered(&self.watermarks, shard, start, len)
+        self.watermarks.covers(shard, start, len)
     }
 
     /// Notes that the events `start..start + len` of a shard left the bus.
@@ -70,17 +64,5 @@ impl Flush {
         let FlushReport { delivered, abandoned, drained, .. } = self.report;
         let evicted = self.covered - delivered - abandoned - drained - pending;
         FlushReport { evicted, pending, ..self.report }
-    }
-}
-
-/// A change of the set of shards, after which a key's events may come from another shard than
-/// before: what was accepted after it waits until what was accepted before it is settled.
-#[derive(Debug)]
-pub(crate) struct Fence(pub(crate) Watermarks);
-
-impl Fence {
-    /// How many of the events `start..start + len` of a shard were accepted before the change.
-    pub(crate) fn covers(&self, shard: u16, start: u64, len: u64) -> u64 {
-        covered(&self.0, shard, start, len)
     }
 }

@@ -3,7 +3,7 @@
 use crate::batch::Batch;
 use crate::clock::nanos;
 use crate::config::{BusConfig, Scheduler};
-use crate::delivery::flush::{Exit, Fence, Flush};
+use crate::delivery::flush::{Exit, Flush};
 use crate::delivery::lane::{Lane, Outgoing, OutgoingState};
 use crate::delivery::retry::Backoff;
 use crate::delivery::{
@@ -35,8 +35,10 @@ pub(crate) struct Delivery {
     timeout: u64,
     margin: u64,
     flushes: Vec<Flush>,
-    /// Changes of the set of shards that are not over yet, oldest first.
-    fences: VecDeque<Fence>,
+    /// Changes of the set of shards, oldest first, after which a key's events may come from
+    /// another shard than before: what was accepted after one waits until what was accepted before
+    /// it is settled.
+    fences: VecDeque<Watermarks>,
     /// Given up, and not yet shown to the host.
     abandoned: VecDeque<Abandoned>,
     stats: DeliveryStats,
@@ -104,7 +106,7 @@ impl Delivery {
 
     /// What was accepted after `watermarks` waits until what was accepted before is settled.
     pub(crate) fn raise_fence(&mut self, watermarks: Watermarks) {
-        self.fences.push_back(Fence(watermarks));
+        self.fences.push_back(watermarks);
     }
 
     /// Takes away the fences that have nothing before them any more.
@@ -378,7 +380,7 @@ impl Delivery {
 }
 
 /// How many of the events in a shard may leave before the fence falls; without one, all.
-fn before(fence: Option<&Fence>, shard: &Shard) -> usize {
+fn before(fence: Option<&Watermarks>, shard: &Shard) -> usize {
     fence.map_or(usize::MAX, |fence| {
         fence.covers(shard.id, shard.head_index(), shard.len() as u64) as usize
     })

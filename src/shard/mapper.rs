@@ -290,10 +290,14 @@ impl ShardMapper {
             return Err(ScalingError::InCooldown);
         }
         let weight = |shard: &MappedShard| shard.metrics.map_or(0.0, |metrics| metrics.weight);
-        let mut ids: Vec<_> = state.active().map(|shard| (weight(shard), shard.id)).collect();
-        // Stable: of equal weights, the oldest shard goes first.
-        ids.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let ids: Vec<_> = ids.into_iter().take(usize::from(count)).map(|(_, id)| id).collect();
+        let mut rest: Vec<_> = state.active().map(|shard| (weight(shard), shard.id)).collect();
+        let lightest = |_| {
+            // The first of equals: the oldest.
+            let by_weight = rest.iter().enumerate().min_by(|(_, a), (_, b)| a.0.total_cmp(&b.0));
+            let (index, _) = by_weight?;
+            Some(rest.remove(index).1)
+        };
+        let ids: Vec<_> = (0..count).filter_map(lightest).collect();
         for shard in state.shards.iter_mut().filter(|shard| ids.contains(&shard.id)) {
             shard.state = ShardState::Draining;
         }

@@ -12,6 +12,7 @@ mod routing;
 mod shard;
 mod shard_ref;
 mod topology;
+mod watermarks;
 
 pub use batcher::{AdaptiveBatcher, BatchWorker};
 pub(crate) use budget::{ByteBudget, Reservation};
@@ -21,4 +22,5 @@ pub use metrics::{ShardMetrics, ShardMetricsCollector};
 pub(crate) use records::Record;
 pub use shard::{Shard, ShardStats};
 pub use shard_ref::ShardRef;
-pub(crate) use topology::{Change, Watermarks};
+pub(crate) use topology::Change;
+pub(crate) use watermarks::Watermarks;

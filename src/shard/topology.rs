@@ -9,13 +9,10 @@ use crate::error::ScalingError;
 use crate::event::InternalEvent;
 use crate::shard::routing::RoutingTable;
 use crate::shard::{
-    ScalingDecision, ShardManager, ShardMapper, ShardMetrics, ShardRef, ShardStats,
+    ScalingDecision, Shard, ShardManager, ShardMapper, ShardMetrics, ShardRef, ShardStats,
+    Watermarks,
 };
 use crate::sync::LockGuard;
-use std::collections::BTreeMap;
-
-/// Per shard, how many events it had accepted at one moment.
-pub(crate) type Watermarks = BTreeMap<u16, u64>;
 
 /// A change of the set of shards that take events.
 #[derive(Debug)]
@@ -60,11 +57,11 @@ impl ShardManager {
         // Nobody else ever holds more than one, so these cannot wait for each other.
         let guards: Option<Vec<_>> = affected.iter().map(|shard| shard.enter()).collect();
         let mut guards = guards.ok_or_else(held_by_caller)?;
-        let mut watermarks = Watermarks::new();
-        for shard in &mut guards {
+        let watermark = |shard: &mut LockGuard<'_, Shard>| {
             shard.table_version = version;
-            watermarks.insert(shard.id, shard.stats().events_ingested);
-        }
+            (shard.id, shard.stats().events_ingested)
+        };
+        let watermarks = guards.iter_mut().map(watermark).collect();
         let pick = |ids: Vec<u16>| {
             let of_id = |id| shards.iter().find(|shard| shard.id() == id).cloned();
             ids.into_iter().filter_map(of_id).collect()

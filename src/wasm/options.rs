@@ -187,7 +187,7 @@ impl From<Backpressure> for BackpressureMode {
 #[derive(Serialize)]
 pub(super) struct BrokenRule {
     field: &'static str,
-    value: String,
+    value: f64,
     rule: &'static str,
 }
 

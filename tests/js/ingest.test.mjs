@@ -9,7 +9,6 @@ import {
   recorder,
   test,
   thrown,
-  vectors,
 } from "./harness.mjs";
 
 /** @typedef {import("shardbus").EventBusOptions<any>} Options */
@@ -23,13 +22,6 @@ const texts = (bus) => bus.drain().flatMap((batch) => [...batch]);
 
 /** @param {EventBus<any>} bus @param {number} count */
 const offer = (bus, count) => Array.from({ length: count }, (_, i) => bus.ingest(i));
-
-/** @type {{ text: string, shards: Record<string, number> }[]} */
-const routed = vectors.events.flatMap(({ text, shards }) =>
-  text !== undefined && shards !== undefined
-    ? [{ text, shards: /** @type {Record<string, number>} */ (shards) }]
-    : [],
-);
 
 test("an accepted event is delivered as it was when it was offered", async () => {
   /** @type {unknown[]} */
@@ -158,65 +150,6 @@ test("what is in flight counts against the bound, and cannot be evicted", async 
   assert.isTrue(bus.ingestRaw(large));
 });
 
-test("events with the same key share a shard, in order", () => {
-  const bus = quietBus({ shards: 4, key: (event) => event.user });
-  const users = ["ann", "bob", "", "ünal", "zoë", "😀", "dave", "eve"];
-  for (let i = 0; i < 400; i++) {
-    const user = users[i % users.length];
-    // Texts of every kind: each has its own way into the core.
-    if (i % 3 === 0) bus.ingestWithReceipt({ user, i });
-    else bus.ingest({ user, i, text: i % 5 === 0 ? "ü" : "u" });
-  }
-  /** @type {Map<string, { shard: number, seen: number[] }>} */
-  const byUser = new Map();
-  for (const batch of bus.drain()) {
-    for (const { user, i } of batch.events()) {
-      const { shard, seen } = byUser.get(user) ?? { shard: batch.shard, seen: [] };
-      assert.equal(batch.shard, shard, `events of ${user} are in several shards`);
-      seen.push(i);
-      byUser.set(user, { shard, seen });
-    }
-  }
-  assert.sameMembers([...byUser.keys()], users);
-  for (const { seen } of byUser.values()) {
-    assert.lengthOf(seen, 50);
-    assert.deepEqual(
-      seen,
-      seen.toSorted((a, b) => a - b),
-    );
-  }
-  assert.isAbove(new Set([...byUser.values()].map(({ shard }) => shard)).size, 1);
-});
-
-test("a key is hashed as its UTF-8 bytes, whichever way it comes in", () => {
-  for (const { text, shards } of routed) {
-    const expected = shards["7"];
-    const bus = quietBus({ shards: 7, key: () => text });
-    const perCall = quietBus({ shards: 7, key: () => "another" });
-    bus.ingest({ by: "option" });
-    bus.ingest({ by: "option, without ASCII: ü" });
-    perCall.ingest({ by: "call" }, { key: text });
-    perCall.ingestRaw('{"by":"call"}', { key: text });
-    perCall.ingestRaw(new TextEncoder().encode('{"by":"call"}'), { key: text });
-    perCall.ingestBatch([1, 2], { key: text });
-    assert.equal(shardOf(perCall.ingestWithReceipt("by call", { key: text })), expected);
-    assert.deepEqual([...new Set(bus.drain().map((batch) => batch.shard))], [expected], text);
-    assert.deepEqual([...new Set(perCall.drain().map((batch) => batch.shard))], [expected], text);
-  }
-});
-
-test("without a key an event is routed by its bytes", () => {
-  for (const { text, shards } of routed) {
-    const bus = quietBus({ shards: 7, key: () => null });
-    const unkeyed = quietBus({ shards: 7, key: () => undefined });
-    bus.ingestRaw(text);
-    bus.ingestRaw(new TextEncoder().encode(text));
-    unkeyed.ingestRaw(text);
-    const batches = [...bus.drain(), ...unkeyed.drain()];
-    assert.deepEqual([...new Set(batches.map((batch) => batch.shard))], [shards["7"]], text);
-  }
-});
-
 test("a raw event is kept byte for byte, whatever holds it", () => {
   const text = '  { "text" : "ü€😀" , "n" : 1.0 }\t';
   const bytes = new TextEncoder().encode(text);
@@ -254,16 +187,6 @@ test("ingestBatch takes any iterable, and counts", () => {
   assert.deepEqual(bus.ingestBatch([]), { accepted: 0, rejected: 0 });
 });
 
-test("a receipt names the shard", () => {
-  for (const { text, shards } of routed.filter(({ text }) => isCompactJson(text))) {
-    for (const [count, expected] of Object.entries(shards)) {
-      if (Number(count) > 1024) continue;
-      const bus = quietBus({ shards: Number(count), capacity: 2 });
-      assert.equal(shardOf(bus.ingestWithReceipt(JSON.parse(text))), expected, text);
-    }
-  }
-});
-
 test("receipts have strictly increasing timestamps, and so have batches", () => {
   const bus = quietBus({ batch: { maxDelayMs: HOUR_MS } });
   const before = BigInt(Date.now()) * 1_000_000n;
@@ -280,15 +203,6 @@ test("receipts have strictly increasing timestamps, and so have batches", () => 
   assert.equal(batch?.firstTimestamp, timestamps[0]);
   assert.equal(batch?.lastTimestamp, timestamps.at(-1));
 });
-
-/** @param {string} text */
-function isCompactJson(text) {
-  try {
-    return JSON.stringify(JSON.parse(text)) === text;
-  } catch {
-    return false;
-  }
-}
 
 /** @param {import("shardbus").Receipt} receipt */
 const shardOf = (receipt) => ("shard" in receipt ? receipt.shard : receipt.rejected);

@@ -65,7 +65,10 @@ test("a draining shard's leftovers are delivered in order, without waiting", asy
   assert.equal(call.batch.shard, going);
   assert.equal(call.batch.count, held[going]);
   const numbers = call.batch.events();
-  assert.deepEqual(numbers, [...numbers].sort((a, b) => a - b));
+  assert.deepEqual(
+    numbers,
+    [...numbers].sort((a, b) => a - b),
+  );
   assert.lengthOf(calls.log, 1, "the other shard's events still wait");
   await bus.close();
 });
@@ -76,6 +79,7 @@ test("a key's later events wait for its earlier ones when it moves to another sh
   const started = [];
   /** @type {string[]} */
   const delivered = [];
+  /** @type {EventBus<string>} */
   const bus = new EventBus(
     async (batch) => {
       const texts = batch.events();
@@ -101,6 +105,39 @@ test("a key's later events wait for its earlier ones when it moves to another sh
   assert.deepEqual(delivered, started);
   assert.deepEqual(delivered, [...Array(50).fill("old"), ...Array(50).fill("new")]);
   await bus.close();
+});
+
+test("keys keep their order while shards come and go", async () => {
+  const sink = recorder([hang]);
+  const bus = new EventBus(sink.callback, {
+    scaling: { ...manual, maxShards: 8 },
+    key: (/** @type {any} */ event) => event.user,
+    batch: { ...patient, maxSize: 5, minSize: 5 },
+  });
+  let n = 0;
+  const produce = () => {
+    for (let i = 0; i < 40; i++) bus.ingest({ user: `${n % 13}${n % 3 ? "ü" : ""}`, n: n++ });
+  };
+  produce();
+  const flushed = bus.flush();
+  const [call] = await sink.calls(1);
+  bus.scaleUp(3);
+  produce();
+  bus.scaleDown(2);
+  produce();
+  bus.scaleUp(4);
+  produce();
+  call?.release();
+  await flushed;
+  await bus.close();
+  /** @type {Map<string, number>} */
+  const latest = new Map();
+  for (const { user, n } of sink.delivered()) {
+    assert.isAbove(n, latest.get(user) ?? -1, `an event of ${user} was overtaken`);
+    latest.set(user, n);
+  }
+  assert.lengthOf(sink.delivered(), 160);
+  assert.isAbove(new Set(sink.log.map(({ shard }) => shard)).size, 3);
 });
 
 test("an overload adds shards by itself", async () => {
