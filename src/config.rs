@@ -1,18 +1,8 @@
 //! Settings, their defaults, and the rules they must keep.
 
-use crate::error::ConfigError;
+use crate::error::{ConfigError, check};
 use crate::scaling_policy::ScalingPolicy;
 use std::time::Duration;
-
-/// Fails with a [`ConfigError`] unless `holds`.
-pub(crate) fn check(
-    holds: bool,
-    field: &'static str,
-    value: f64,
-    rule: &'static str,
-) -> Result<(), ConfigError> {
-    if holds { Ok(()) } else { Err(ConfigError { field, value, rule }) }
-}
 
 /// What happens to an event when its shard is full by count or the bus is full by bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

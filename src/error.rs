@@ -56,6 +56,16 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+/// Fails with a [`ConfigError`] unless `holds`.
+pub(crate) fn check(
+    holds: bool,
+    field: &'static str,
+    value: f64,
+    rule: &'static str,
+) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError { field, value, rule }) }
+}
+
 /// Why the number of shards does not change as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

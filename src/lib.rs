@@ -15,8 +15,8 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | `sync` | the seam between targets with threads and without |
-//! | `clock`, `config`, `error`, `event`, `canonical`, `batch` | the nouns |
-//! | `shard` | route, buffer, cut: [`ShardManager`], [`Shard`], [`BatchWorker`] |
+//! | `clock`, `config`, `scaling_policy`, `error`, `event`, `canonical`, `batch`, `stats` | the nouns |
+//! | `shard` | route, buffer, scale, cut: [`ShardManager`], [`Shard`], [`ShardMapper`], [`BatchWorker`] |
 //! | `delivery` | what to send and when: leases, retries, flushes |
 //! | `bus` | [`EventBus`]: the two together |
 //! | `wasm` | the surface for JavaScript; a translation, on wasm targets only |
@@ -36,12 +36,13 @@ mod error;
 mod event;
 mod scaling_policy;
 mod shard;
+mod stats;
 mod sync;
 #[cfg(target_family = "wasm")]
 mod wasm;
 
 pub use batch::Batch;
-pub use bus::{AbandonedEvents, BatchStats, BusStats, ByteStats, EventBus, Rejected, ShardInfo};
+pub use bus::EventBus;
 pub use clock::{Clock, TimestampGenerator};
 pub use config::{BackpressureMode, BatchConfig, BusConfig, Format, RetryPolicy, Scheduler};
 pub use delivery::{AbandonReason, Abandoned, Action, Failure, FlushReport, Lease};
@@ -52,4 +53,5 @@ pub use shard::{
     AdaptiveBatcher, BatchWorker, ManagerStats, ScalingDecision, Shard, ShardManager, ShardMapper,
     ShardMetrics, ShardMetricsCollector, ShardRef, ShardState, ShardStats,
 };
+pub use stats::{AbandonedEvents, BatchStats, BusStats, ByteStats, Rejected, ShardInfo};
 pub use sync::{LockGuard, Shared};

@@ -1,7 +1,6 @@
 //! When the number of shards changes by itself.
 
-use crate::config::check;
-use crate::error::ConfigError;
+use crate::error::{ConfigError, check};
 use std::time::Duration;
 
 /// Thresholds and bounds of dynamic scaling.

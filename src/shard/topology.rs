@@ -55,7 +55,7 @@ impl ShardManager {
         let affected: Vec<_> =
             old.shards.iter().chain(shards.iter().filter(is_new)).cloned().collect();
         // Nobody else ever holds more than one, so these cannot wait for each other.
-        let guards: Option<Vec<_>> = affected.iter().map(|shard| shard.enter()).collect();
+        let guards: Option<Vec<_>> = affected.iter().map(ShardRef::enter).collect();
         let mut guards = guards.ok_or_else(held_by_caller)?;
         let watermark = |shard: &mut LockGuard<'_, Shard>| {
             shard.table_version = version;

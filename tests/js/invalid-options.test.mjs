@@ -169,7 +169,7 @@ test("a callback that is no function is refused", () => {
 
 test("options are read once: later changes to them do not show", () => {
   const options = { capacity: 4, backpressure: "drop-newest", batch: { maxSize: 2 } };
-  const bus = new EventBus(() => {}, options);
+  const bus = new EventBus(() => {}, Object.assign(options, { onDrop: () => {} }));
   options.capacity = 8;
   options.batch.maxSize = 1;
   assert.deepEqual(bus.ingestBatch([1, 2, 3, 4]), { accepted: 3, rejected: 1 });

@@ -26,7 +26,8 @@ test("two hundred buses, one after another, take no more memory than a few", asy
     sizes.push(memory?.buffer.byteLength ?? 0);
   }
   assert.isAbove(sizes[0] ?? 0, 1 << 20);
-  assert.equal(sizes.at(-1), sizes[20]);
+  // All of them together held 400 MB.
+  assert.isAtMost(sizes.at(-1) ?? 0, 16 << 20);
 });
 
 test("two hundred buses at the same time keep their events apart", async () => {

@@ -143,7 +143,8 @@ test("a bus that nobody holds any more is freed", async () => {
       await new Promise((resolve) => setTimeout(resolve));
       sizes.push(memory.buffer.byteLength);
     }
-    console.log(sizes.at(-1) === sizes[20]);
+    // All of them together held 70 MB.
+    console.log(sizes.at(-1) < 16 << 20);
   `,
     ["--expose-gc"],
   );
