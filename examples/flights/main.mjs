@@ -42,7 +42,7 @@ const bus = new EventBus(
     shards: 4,
     capacity: 1024, // far less than the file: the producer is faster than the collector and must wait
     backpressure: "drop-newest",
-    key: (flight) => flight.origin,
+    key: (/** @type {import("./flights.mjs").Flight} */ flight) => flight.origin,
     batch: { minSize: 100, maxSize: 500, maxDelayMs: 50 },
     retry: { attempts: 5, minDelayMs: 50, maxDelayMs: 2000 },
     onDrop: ({ reason, count }) => {

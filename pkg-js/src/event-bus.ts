@@ -1,27 +1,24 @@
 import type { Batch, CoreBatch } from "./batch.js";
+import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
 import { BackpressureError } from "./errors/backpressure-error.js";
 import { ClosedError } from "./errors/closed-error.js";
 import { EventTooLargeError } from "./errors/event-too-large-error.js";
 import { InvalidEventError } from "./errors/invalid-event-error.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
-import { PoisonedError } from "./errors/poisoned-error.js";
 import { ScalingError, type ScalingRefusal } from "./errors/scaling-error.js";
 import { Intake, PARKED } from "./intake.js";
 import { LossReporter } from "./loss-reporter.js";
-import {
-  brokenRule,
-  checkDrainOptions,
-  checkOptions,
-  checkWaitOptions,
-  type DeliveryCallback,
-  type DrainOptions,
-  type EventBusOptions,
-  type RejectReason,
-  type WaitOptions,
+import type {
+  DeliveryCallback,
+  DrainOptions,
+  EventBusOptions,
+  RejectReason,
+  WaitOptions,
 } from "./options.js";
 import { Pump } from "./pump.js";
 import { serialize, validKey, validText } from "./serialize.js";
 import type { BusStats } from "./stats.js";
+import { type Waiter, Waiters } from "./waiters.js";
 import { type CoreBus, createBus, Refusal } from "./wasm.js";
 
 /** What can be said of one event. */
@@ -69,17 +66,6 @@ const REASONS: { readonly [code: number]: RejectReason } = {
 
 const encoder = new TextEncoder();
 
-interface Waiter {
-  /** Whether it waits for room. */
-  readonly needsRoom: boolean;
-  /** Resolves whoever waits, if it is time. */
-  check(): boolean;
-  /** The bus is closed. */
-  close(): void;
-  /** What is waited for will not come. */
-  reject(error: unknown): void;
-}
-
 /**
  * Takes events one at a time, holds them as bytes within bounds, and hands them in batches to a
  * callback that sends them.
@@ -103,8 +89,7 @@ export class EventBus<T = unknown> {
   readonly #isNdjson: boolean;
   readonly #failsProducer: boolean;
   readonly #maxEventBytes: number;
-  readonly #waiters = new Set<Waiter>();
-  #waitersForRoom = 0;
+  readonly #waiters: Waiters;
   #closing: Promise<FlushReport> | undefined;
   /** The statistics, once the core is gone. */
   #lastStats: BusStats | undefined;
@@ -140,10 +125,14 @@ export class EventBus<T = unknown> {
       format,
       timeoutMs: checked.timeoutMs ?? 10_000,
       beforePoll: () => this.#intake.cross(),
-      afterPoll: () => this.#afterPoll(),
+      afterPoll: () => {
+        this.#waiters.check();
+        this.#losses.report();
+      },
       onAbandoned: (reason, batch: CoreBatch<T>) => this.#losses.abandoned(reason, batch),
-      onFailure: (error) => this.#onFailure(error),
+      onFailure: (error) => this.#waiters.fail(error),
     });
+    this.#waiters = new Waiters(this.#core, (awaited) => this.#pump.setAwaited(awaited));
     this.#intake = new Intake(this.#core, () => this.#pump.schedule());
   }
 
@@ -263,7 +252,7 @@ export class EventBus<T = unknown> {
     if (this.#core.is_ready()) return;
     this.#pump.schedule();
     await new Promise<void>((resolve, reject) => {
-      this.#wait({
+      this.#waiters.add({
         needsRoom: true,
         check: () => {
           const isReady = this.#core.is_ready();
@@ -314,9 +303,9 @@ export class EventBus<T = unknown> {
           close: () => resolve(report(false)),
           reject,
         };
-        this.#wait(waiter);
+        this.#waiters.add(waiter);
         const stop = (settle: () => void) => {
-          if (!this.#stopWaiting(waiter)) return;
+          if (!this.#waiters.remove(waiter)) return;
           try {
             settle();
           } catch (error) {
@@ -449,8 +438,7 @@ export class EventBus<T = unknown> {
     }
     this.#pump.stop();
     const report = { ...this.#core.flush_report(flush), timedOut };
-    for (const waiter of this.#waiters) waiter.close();
-    this.#waiters.clear();
+    this.#waiters.close();
     this.#lastStats = this.#core.stats() as BusStats;
     this.#core.free();
     return report;
@@ -510,36 +498,6 @@ export class EventBus<T = unknown> {
   #refuseAfterClose(): false {
     this.#offeredAfterClose++;
     return false;
-  }
-
-  #wait(waiter: Waiter): void {
-    this.#waiters.add(waiter);
-    this.#pump.setAwaited(true);
-    if (waiter.needsRoom && this.#waitersForRoom++ === 0) this.#core.set_room_awaited(true);
-  }
-
-  #stopWaiting(waiter: Waiter): boolean {
-    const waited = this.#waiters.delete(waiter);
-    this.#pump.setAwaited(this.#waiters.size > 0);
-    if (waited && waiter.needsRoom && --this.#waitersForRoom === 0) {
-      this.#core.set_room_awaited(false);
-    }
-    return waited;
-  }
-
-  #afterPoll(): void {
-    for (const waiter of this.#waiters) {
-      if (waiter.check()) this.#stopWaiting(waiter);
-    }
-    this.#losses.report();
-  }
-
-  /** A dead module is told to everybody who waits or calls; anything else is a bug of ours. */
-  #onFailure(error: unknown): void {
-    for (const waiter of this.#waiters) waiter.reject(error);
-    this.#waiters.clear();
-    this.#pump.setAwaited(false);
-    if (!(error instanceof PoisonedError)) throw error;
   }
 }
 
