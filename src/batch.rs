@@ -3,6 +3,7 @@
 use crate::config::Format;
 use crate::event::InternalEvent;
 use crate::shard::{Record, Reservation};
+use crate::sync::Shared;
 use bytes::Bytes;
 
 /// Consecutive events of one shard as one body, ready to send.
@@ -19,7 +20,8 @@ pub struct Batch {
     body: Bytes,
     format: Format,
     records: Vec<Record>,
-    reservation: Reservation,
+    /// Halves share it: they share the body's memory as well.
+    reservation: Shared<Reservation>,
 }
 
 impl Batch {
@@ -30,7 +32,37 @@ impl Batch {
         (body, records, reservation): (Bytes, Vec<Record>, Reservation),
     ) -> Self {
         let process_nonce = process_nonce.max(1);
+        let reservation = Shared::new(reservation);
         Self { shard_id, sequence_start, process_nonce, body, format, records, reservation }
+    }
+
+    /// The batch's events in two batches, each with the id of its first event; `None` if there is
+    /// only one event.
+    pub(crate) fn halves(&self) -> Option<(Self, Self)> {
+        let middle = self.len().div_ceil(2);
+        let (before, after) = self.format.brackets();
+        let first_len: usize =
+            self.records[..middle].iter().map(|record| record.len as usize + 1).sum();
+        let start = before.len();
+        let end = self.body.len() - after.len();
+        let half = |records: &[Record], sequence_start, events: std::ops::Range<usize>| Self {
+            sequence_start,
+            body: match self.format {
+                Format::Ndjson => self.body.slice(events),
+                Format::Json => [before, &self.body[events], after].concat().into(),
+            },
+            records: records.to_vec(),
+            reservation: Shared::clone(&self.reservation),
+            ..*self
+        };
+        (self.len() > 1).then(|| {
+            let (first, second) = self.records.split_at(middle);
+            let split = start + first_len;
+            (
+                half(first, self.sequence_start, start..split - 1),
+                half(second, self.sequence_start + middle as u64, split..end),
+            )
+        })
     }
 
     /// Identifies the batch over all its attempts: `nonce-shard-sequence`, the nonce in
@@ -60,8 +92,8 @@ impl Batch {
 
     /// Bytes of all payloads, without separators and brackets.
     #[must_use]
-    pub const fn payload_bytes(&self) -> u64 {
-        self.reservation.len()
+    pub fn payload_bytes(&self) -> u64 {
+        self.records.iter().map(|record| u64::from(record.len)).sum()
     }
 
     /// When the first event was accepted, nanoseconds since the Unix epoch.

@@ -14,6 +14,11 @@ use std::time::Duration;
 
 const RETRYABLE: Failure = Failure::Retryable { retry_after: Duration::ZERO };
 
+/// Words, as the texts of events.
+fn strings(words: &str) -> Vec<String> {
+    words.split(' ').map(str::to_owned).collect()
+}
+
 /// Ingests each word of `words`.
 fn ingest(bus: &EventBus, words: &str) {
     for word in words.split_whitespace() {
@@ -467,6 +472,96 @@ mod retries {
         assert_accounts(&stats);
         assert_eq!((stats.abandoned.permanent, stats.bytes.held), (2, 0));
         expect_idle(&bus, 0);
+    }
+}
+
+mod splits {
+    use super::*;
+
+    fn too_large(bus: &EventBus, lease: &Lease) {
+        assert!(bus.fail(lease.id, Failure::TooLarge, 0));
+    }
+
+    #[test]
+    fn a_batch_that_is_too_large_is_sent_in_halves_in_order() {
+        for (format, bodies) in
+            [(Format::Ndjson, ["a\nbb", "c", "d\ne"]), (Format::Json, ["[a,bb]", "[c]", "[d,e]"])]
+        {
+            let batch = BatchConfig { min_size: 5, max_size: 5, ..small().batch };
+            let bus = bus(BusConfig { format, batch, ..small() });
+            ingest(&bus, "a bb c d e later");
+            let whole = expect_send(&bus, 0);
+            too_large(&bus, &whole);
+            let first = expect_send(&bus, 0);
+            assert_eq!(texts(&first.batch), ["a", "bb", "c"]);
+            assert_eq!((first.attempt, first.batch.id()), (1, whole.batch.id()));
+            expect_wait(&bus, 0);
+            too_large(&bus, &first);
+
+            let mut sequence = 0;
+            for body in bodies {
+                let lease = expect_send(&bus, 0);
+                assert_eq!(&lease.batch.body()[..], body.as_bytes());
+                assert_eq!(lease.batch.sequence_start, sequence);
+                sequence += lease.batch.len() as u64;
+                assert!(bus.acknowledge(lease.id, 0));
+            }
+            assert_accounts(&bus.stats());
+            assert_eq!((bus.stats().delivered, bus.stats().pending), (5, 1));
+        }
+    }
+
+    #[test]
+    fn halves_have_all_their_attempts_before_them_and_go_before_later_batches() {
+        let bus = bus(small());
+        ingest(&bus, "a b c d e f");
+        too_large(&bus, &expect_send(&bus, 0));
+        let mut now = 0;
+        for attempt in 1..=3 {
+            now += 100 * MS;
+            let lease = expect_send(&bus, now);
+            assert_eq!((lease.attempt, texts(&lease.batch)), (attempt, strings("a b")));
+            let retry_after = Duration::ZERO;
+            assert!(bus.fail(lease.id, Failure::Retryable { retry_after }, now));
+        }
+        let (reason, lost) = expect_abandoned(&bus, now);
+        assert_eq!((reason, lost), (AbandonReason::Retries, strings("a b")));
+        assert_eq!(texts(&expect_send(&bus, now).batch), ["c", "d"]);
+    }
+
+    #[test]
+    fn a_single_event_that_is_too_large_is_given_up() {
+        let bus = bus(small());
+        ingest(&bus, "a b");
+        too_large(&bus, &expect_send(&bus, 0));
+        too_large(&bus, &expect_send(&bus, 0));
+        assert_eq!(expect_abandoned(&bus, 0), (AbandonReason::Permanent, strings("a")));
+        assert_eq!(texts(&expect_send(&bus, 0).batch), ["b"]);
+    }
+
+    #[test]
+    fn flushes_and_bytes_count_halves_once() {
+        let bus = bus(small());
+        ingest(&bus, "aaaa bbbb cccc dddd");
+        let flush = bus.begin_flush();
+        too_large(&bus, &expect_send(&bus, 0));
+        let first = expect_send(&bus, 0);
+        assert_eq!(bus.stats().bytes.held, 16);
+        assert!(bus.acknowledge(first.id, 0));
+        drop(first);
+        assert_eq!(
+            bus.flush_report(flush).map(|report| (report.delivered, report.pending)),
+            Some((2, 2))
+        );
+        bus.abandon_everything();
+        assert_eq!(expect_abandoned(&bus, 0), (AbandonReason::Shutdown, strings("cccc dddd")));
+        expect_idle(&bus, 0);
+        assert_eq!(
+            bus.flush_report(flush).map(|report| (report.abandoned, report.pending)),
+            Some((2, 0))
+        );
+        assert_eq!(bus.stats().bytes.held, 0);
+        assert_accounts(&bus.stats());
     }
 }
 

@@ -4,7 +4,7 @@ import { isShardbusError } from "./errors/shardbus-error.js";
 import { TimeoutError } from "./errors/timeout-error.js";
 import { Alarm, yieldToLoop } from "./event-loop.js";
 import type { DeliveryCallback } from "./options.js";
-import { type CoreBus, Step } from "./wasm.js";
+import { type CoreBus, FailureKind, Step } from "./wasm.js";
 
 /** An attempt whose callback has not settled. */
 interface Attempt {
@@ -140,8 +140,12 @@ export class Pump<T> {
 
   #fail(lease: number, error: unknown): void {
     const told = isShardbusError(error) && error.code === "ERR_DELIVERY";
-    const { retryable, retryAfterMs } = told ? (error as DeliveryError) : new DeliveryError("");
-    this.#core.fail(lease, !retryable, retryAfterMs, performance.now());
+    const { tooLarge, retryable, retryAfterMs } = told
+      ? (error as DeliveryError)
+      : new DeliveryError("");
+    const kind = retryable ? FailureKind.Retryable : FailureKind.Permanent;
+    const now = performance.now();
+    this.#core.fail(lease, tooLarge ? FailureKind.TooLarge : kind, retryAfterMs, now);
   }
 
   #cutOffAttempts(): void {

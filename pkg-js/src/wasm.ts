@@ -37,7 +37,7 @@ export const Refusal = {
   misused: -7,
 } as const;
 
-export { Step } from "./bus_bg.js";
+export { FailureKind, Step } from "./bus_bg.js";
 
 export type CoreBus = glue.Bus;
 

@@ -3,14 +3,15 @@
 use crate::batch::Batch;
 use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef};
 use crate::sync::Shared;
+use std::collections::VecDeque;
 
-/// A shard, the worker that cuts its batches, and the one batch that has left it and is not
-/// settled.
+/// A shard, the worker that cuts its batches, and the batch that has left it and is not settled.
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) shard: ShardRef,
     pub(crate) worker: BatchWorker,
-    pub(crate) outgoing: Option<Outgoing>,
+    /// In order; only the first is ever leased. There is more than one only after a split.
+    pub(crate) outgoing: VecDeque<Outgoing>,
     /// Whether the shard takes no events any more: what it holds leaves without waiting for size
     /// or time.
     pub(crate) is_draining: bool,
@@ -49,6 +50,12 @@ pub(crate) enum OutgoingState {
 }
 
 impl Outgoing {
+    /// A batch that may be sent from `now` on.
+    pub(crate) const fn new(batch: Shared<Batch>, first_index: u64, now: u64) -> Self {
+        let state = OutgoingState::Waiting { until: now };
+        Self { batch, first_index, sent_at: now, attempts: 0, state }
+    }
+
     /// Number of events.
     pub(crate) fn len(&self) -> u64 {
         self.batch.len() as u64
@@ -61,7 +68,7 @@ impl Lane {
         worker: BatchWorker,
         collector: Option<Shared<ShardMetricsCollector>>,
     ) -> Self {
-        Self { shard, worker, outgoing: None, is_draining: false, collector }
+        Self { shard, worker, outgoing: VecDeque::new(), is_draining: false, collector }
     }
 
     /// The shard's id.
@@ -72,10 +79,11 @@ impl Lane {
     /// How many of the lane's events, in its shard and in flight, `covers` (given the shard, the
     /// index of the first event and the number of events) counts.
     pub(crate) fn count(&self, covers: impl Fn(u16, u64, u64) -> u64) -> u64 {
-        let in_flight = self
+        let in_flight: u64 = self
             .outgoing
-            .as_ref()
-            .map_or(0, |outgoing| covers(self.id(), outgoing.first_index, outgoing.len()));
+            .iter()
+            .map(|outgoing| covers(self.id(), outgoing.first_index, outgoing.len()))
+            .sum();
         let waiting = self
             .shard
             .enter()
@@ -86,13 +94,13 @@ impl Lane {
     /// Whether the shard is draining and nothing of it is left.
     pub(crate) fn is_drained(&self) -> bool {
         self.is_draining
-            && self.outgoing.is_none()
+            && self.outgoing.is_empty()
             && self.shard.enter().is_some_and(|shard| shard.is_empty())
     }
 
     /// How many events have left the shard and are not settled.
     pub(crate) fn in_flight(&self) -> u64 {
-        self.outgoing.as_ref().map_or(0, Outgoing::len)
+        self.outgoing.iter().map(Outgoing::len).sum()
     }
 
     /// Takes a batch out of the shard by `cut`. Returns it with the index of its first event.

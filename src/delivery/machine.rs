@@ -154,7 +154,7 @@ impl Delivery {
 
     fn expire_leases(&mut self) {
         for lane in 0..self.lanes.len() {
-            let Some(outgoing) = &mut self.lanes[lane].outgoing else { continue };
+            let Some(outgoing) = self.lanes[lane].outgoing.front_mut() else { continue };
             let OutgoingState::Leased { expires, .. } = outgoing.state else { continue };
             if expires > self.now {
                 continue;
@@ -174,7 +174,7 @@ impl Delivery {
         let now = self.now;
         let fence = self.fences.front();
         let lane = &mut self.lanes[index];
-        match &lane.outgoing {
+        match lane.outgoing.front() {
             Some(Outgoing { state: OutgoingState::Waiting { until }, .. })
                 if *until <= now && (is_flushed || permit != Permit::Nothing) => {}
             Some(_) => return None,
@@ -191,12 +191,10 @@ impl Delivery {
                         _ => None,
                     }
                 })?;
-                let state = OutgoingState::Waiting { until: now };
-                let (sent_at, attempts) = (now, 0);
-                lane.outgoing = Some(Outgoing { batch, first_index, sent_at, attempts, state });
+                lane.outgoing.push_back(Outgoing::new(batch, first_index, now));
             }
         }
-        let outgoing = lane.outgoing.as_mut()?;
+        let outgoing = lane.outgoing.front_mut()?;
         let lease = self.next_lease;
         self.next_lease += 1;
         let deadline = now.saturating_add(self.timeout);
@@ -221,7 +219,7 @@ impl Delivery {
         let flushed: Vec<_> = (0..self.lanes.len()).map(|lane| self.is_flushed(lane)).collect();
         let automatic = self.config.scheduler == Scheduler::Auto;
         let (now, fence) = (self.now, self.fences.front());
-        let wake = |(lane, flushed): (&mut Lane, bool)| match &lane.outgoing {
+        let wake = |(lane, flushed): (&mut Lane, bool)| match lane.outgoing.front() {
             Some(Outgoing { state: OutgoingState::Leased { expires, .. }, .. }) => Some(*expires),
             Some(Outgoing { state: OutgoingState::Waiting { until }, .. }) => {
                 (automatic || flushed).then_some(*until)
@@ -241,8 +239,8 @@ impl Delivery {
     pub(crate) fn acknowledge(&mut self, lease: u64, now: u64) -> bool {
         self.advance(now);
         let Some(lane) = self.lane_of(lease) else { return false };
-        if let Lane { collector: Some(collector), outgoing: Some(outgoing), .. } = &self.lanes[lane]
-        {
+        let Lane { collector, outgoing, .. } = &self.lanes[lane];
+        if let (Some(collector), Some(outgoing)) = (collector, outgoing.front()) {
             collector.record_flush(self.now.saturating_sub(outgoing.sent_at) / 1000);
         }
         if let Some(batch) = self.settle(lane, Exit::Delivered) {
@@ -257,7 +255,7 @@ impl Delivery {
     pub(crate) fn fail(&mut self, lease: u64, failure: Failure, now: u64) -> bool {
         self.advance(now);
         let Some(lane) = self.lane_of(lease) else { return false };
-        let Some(outgoing) = &mut self.lanes[lane].outgoing else { return false };
+        let Some(outgoing) = self.lanes[lane].outgoing.front_mut() else { return false };
         match failure {
             Failure::Permanent => self.abandon(lane, AbandonReason::Permanent),
             Failure::Retryable { retry_after } if self.backoff.may_retry(outgoing.attempts) => {
@@ -265,13 +263,28 @@ impl Delivery {
                 outgoing.state = OutgoingState::Waiting { until: self.now.saturating_add(pause) };
             }
             Failure::Retryable { .. } => self.abandon(lane, AbandonReason::Retries),
+            Failure::TooLarge => self.split(lane),
         }
         true
     }
 
+    /// Puts the halves of the lane's outgoing batch in its place. What cannot be halved is given up.
+    fn split(&mut self, index: usize) {
+        let now = self.now;
+        let outgoing = &mut self.lanes[index].outgoing;
+        let Some((first, second)) = outgoing.front().and_then(|front| front.batch.halves()) else {
+            return self.abandon(index, AbandonReason::Permanent);
+        };
+        if let Some(Outgoing { first_index, .. }) = outgoing.pop_front() {
+            let second_index = first_index + first.len() as u64;
+            outgoing.push_front(Outgoing::new(Shared::new(second), second_index, now));
+            outgoing.push_front(Outgoing::new(Shared::new(first), first_index, now));
+        }
+    }
+
     fn lane_of(&self, lease: u64) -> Option<usize> {
         self.lanes.iter().position(|lane| {
-            lane.outgoing.as_ref().is_some_and(|outgoing| {
+            lane.outgoing.front().is_some_and(|outgoing| {
                 matches!(outgoing.state, OutgoingState::Leased { lease: l, .. } if l == lease)
             })
         })
@@ -279,7 +292,7 @@ impl Delivery {
 
     /// Takes the lane's outgoing batch out of the bus.
     fn settle(&mut self, lane: usize, exit: Exit) -> Option<Shared<Batch>> {
-        let outgoing = self.lanes[lane].outgoing.take()?;
+        let outgoing = self.lanes[lane].outgoing.pop_front()?;
         self.note_exit(lane, outgoing.first_index, outgoing.len(), exit);
         Some(outgoing.batch)
     }
@@ -312,7 +325,9 @@ impl Delivery {
         let now = self.now;
         self.fences.clear();
         for lane in 0..self.lanes.len() {
-            self.abandon(lane, AbandonReason::Shutdown);
+            while !self.lanes[lane].outgoing.is_empty() {
+                self.abandon(lane, AbandonReason::Shutdown);
+            }
             while let Some((batch, first_index)) =
                 self.lanes[lane].cut(|worker, shard| worker.flush(shard, now))
             {
@@ -337,7 +352,7 @@ impl Delivery {
         let now = self.now;
         (0..self.lanes.len()).find_map(|index| {
             if let Some(Outgoing { state: OutgoingState::Waiting { .. }, batch, .. }) =
-                &self.lanes[index].outgoing
+                self.lanes[index].outgoing.front()
             {
                 // What comes after it in this lane must not overtake it.
                 let fits = batch.body().len() <= max_bytes;

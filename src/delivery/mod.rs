@@ -56,6 +56,10 @@ pub enum Failure {
     },
     /// No attempt will ever succeed.
     Permanent,
+    /// The receiver takes only smaller batches: the batch is split in two, which are sent in order,
+    /// each with the id of its first event and all its attempts before it. A single event that is
+    /// too large is given up.
+    TooLarge,
 }
 
 /// Why a batch was given up.

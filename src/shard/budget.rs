@@ -64,13 +64,6 @@ pub(crate) struct Reservation {
     len: u64,
 }
 
-impl Reservation {
-    /// How many bytes.
-    pub(crate) const fn len(&self) -> u64 {
-        self.len
-    }
-}
-
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.budget.in_batches.sub(self.len);

@@ -39,6 +39,18 @@ pub enum Step {
     Abandoned = 3,
 }
 
+/// How an attempt failed.
+#[wasm_bindgen]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// Another attempt may succeed.
+    Retryable = 0,
+    /// None will.
+    Permanent = 1,
+    /// One with fewer events may.
+    TooLarge = 2,
+}
+
 #[wasm_bindgen]
 impl Bus {
     /// Throws `{ field, value, rule }` if the options break a rule, and a string if their types are
@@ -166,12 +178,15 @@ impl Bus {
         self.bus.acknowledge(lease as u64, nanos(now_ms))
     }
 
-    /// The lease failed, for good or until `retry_after_ms` have passed. Returns whether it was
-    /// still live.
-    pub fn fail(&self, lease: f64, permanent: bool, retry_after_ms: f64, now_ms: f64) -> bool {
+    /// The lease failed; `retry_after_ms` counts for what is retryable. Returns whether it was still
+    /// live.
+    pub fn fail(&self, lease: f64, kind: FailureKind, retry_after_ms: f64, now_ms: f64) -> bool {
         let retry_after = Duration::from_nanos(nanos(retry_after_ms));
-        let failure =
-            if permanent { Failure::Permanent } else { Failure::Retryable { retry_after } };
+        let failure = match kind {
+            FailureKind::Retryable => Failure::Retryable { retry_after },
+            FailureKind::Permanent => Failure::Permanent,
+            FailureKind::TooLarge => Failure::TooLarge,
+        };
         self.bus.fail(lease as u64, failure, nanos(now_ms))
     }
 

@@ -221,6 +221,7 @@ impl Model {
                 let (from, to) = (now + nanos(retry_after), now + nanos(longest));
                 outgoing.state = State::Paused { from, to };
             }
+            Failure::TooLarge => unreachable!("splits have tests of their own in delivery.rs"),
         }
         Ok(())
     }

@@ -270,3 +270,39 @@ test("a callback is told of its attempt, and its signal stays quiet once it has 
   assert.deepEqual([attempt, keepalive, signal.aborted], [1, false, false]);
   assert.instanceOf(signal, AbortSignal);
 });
+
+test("a batch that the receiver finds too large is sent in halves, in order", async () => {
+  const limit = 3;
+  /** @type {string[]} */
+  const delivered = [];
+  const bus = new EventBus(
+    async (batch) => {
+      const status = batch.count > limit ? 413 : 200;
+      const response = new Response("", { status });
+      if (!response.ok) throw DeliveryError.fromResponse(response);
+      delivered.push(...batch);
+    },
+    { batch: { minSize: 10, maxSize: 10, maxDelayMs: HOUR_MS }, retry: { attempts: 1 } },
+  );
+  const texts = Array.from({ length: 10 }, (_, i) => `{"n":${i}}`);
+  for (const text of texts) bus.ingestRaw(text);
+  await bus.flush();
+  assert.deepEqual(delivered, texts);
+  const { batches } = accountedStats(bus);
+  assert.equal(batches.delivered, 4, "3 + 2 and 3 + 2");
+  await bus.close();
+});
+
+test("a single event that the receiver finds too large is given up", async () => {
+  const drops = dropRecorder();
+  const bus = new EventBus(fail(new DeliveryError("too large", { tooLarge: true })), {
+    onDrop: drops.onDrop,
+  });
+  bus.ingest({ n: 1 });
+  await bus.flush();
+  assert.deepEqual(
+    drops.log.map(({ reason, count }) => [reason, count]),
+    [["permanent", 1]],
+  );
+  await bus.close();
+});

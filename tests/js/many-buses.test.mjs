@@ -1,6 +1,6 @@
 // @ts-check
 import { EventBus } from "shardbus";
-import { assert, recorder, sum, test } from "./harness.mjs";
+import { assert, HOUR_MS, recorder, sum, test } from "./harness.mjs";
 
 // The module is instantiated for the first bus; its memory is the one thing here that no bus shows.
 const { Instance } = WebAssembly;
@@ -14,6 +14,23 @@ WebAssembly.Instance = class extends Instance {
     WebAssembly.Instance = Instance;
   }
 };
+
+test("an event larger than any before arrives intact in memory that was freed", async () => {
+  const first = new EventBus(() => {}, { batch: { maxDelayMs: HOUR_MS } });
+  for (let n = 0; n < 200; n++) first.ingest("x".repeat(30_000));
+  await first.close();
+  const before = memory?.buffer.byteLength;
+  const bus = new EventBus(() => {}, { batch: { maxDelayMs: HOUR_MS }, shards: 2 });
+  const events = ["x".repeat(100_000), "é".repeat(100_000), "y".repeat(200_001)];
+  for (const event of events) bus.ingest(event, { key: "k" });
+  const bytes = new TextEncoder().encode(JSON.stringify("z".repeat(250_000)));
+  bus.ingestRaw(bytes, { key: "k" });
+  assert.deepEqual(
+    bus.drain().flatMap((batch) => batch.events()),
+    [...events, "z".repeat(250_000)],
+  );
+  assert.equal(memory?.buffer.byteLength, before, "there was no room, so this tests nothing");
+});
 
 test("two hundred buses, one after another, take no more memory than a few", async () => {
   /** @type {number[]} */

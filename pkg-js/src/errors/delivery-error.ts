@@ -8,6 +8,12 @@ export interface DeliveryErrorOptions extends ErrorOptions {
    */
   readonly retryable?: boolean;
   /**
+   * Whether the receiver would take a smaller batch: then the batch is split in two, which are sent
+   * in order; a single event is given up. Goes before `retryable`.
+   * @default false
+   */
+  readonly tooLarge?: boolean;
+  /**
    * Milliseconds to wait at least before the next attempt. The bus waits for the longer of this and
    * its own backoff.
    * @default 0
@@ -23,6 +29,8 @@ export class DeliveryError extends ShardbusError {
   readonly code = "ERR_DELIVERY";
   /** Whether another attempt may succeed. */
   readonly retryable: boolean;
+  /** Whether the receiver would take a smaller batch. */
+  readonly tooLarge: boolean;
   /** Milliseconds to wait at least before the next attempt. */
   readonly retryAfterMs: number;
   /** The response's HTTP status, if there was one. */
@@ -31,14 +39,15 @@ export class DeliveryError extends ShardbusError {
   constructor(message: string, options: DeliveryErrorOptions = {}) {
     super(message, options);
     this.retryable = options.retryable ?? true;
+    this.tooLarge = options.tooLarge ?? false;
     this.retryAfterMs = Math.max(0, options.retryAfterMs ?? 0) || 0;
     this.status = options.status;
   }
 
   /**
    * The error for a response that is not ok: 408, 425, 429 and 5xx are retryable, after
-   * `Retry-After` if the response has one; every other status is permanent. The response's body is
-   * cancelled, so that its connection can be used again.
+   * `Retry-After` if the response has one; 413 is too large; every other status is permanent. The
+   * response's body is cancelled, so that its connection can be used again.
    */
   static fromResponse(response: Response): DeliveryError {
     const { status, statusText, headers } = response;
@@ -47,6 +56,7 @@ export class DeliveryError extends ShardbusError {
     });
     return new DeliveryError(`The receiver answered ${status} ${statusText}`.trimEnd(), {
       retryable: status >= 500 || status === 408 || status === 425 || status === 429,
+      tooLarge: status === 413,
       retryAfterMs: retryAfterMs(headers.get("retry-after")),
       status,
     });
