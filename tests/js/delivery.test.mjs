@@ -295,9 +295,10 @@ test("a batch that the receiver finds too large is sent in halves, in order", as
 
 test("a single event that the receiver finds too large is given up", async () => {
   const drops = dropRecorder();
-  const bus = new EventBus(fail(new DeliveryError("too large", { tooLarge: true })), {
-    onDrop: drops.onDrop,
-  });
+  const refuse = () => {
+    throw new DeliveryError("too large", { tooLarge: true });
+  };
+  const bus = new EventBus(refuse, { onDrop: drops.onDrop });
   bus.ingest({ n: 1 });
   await bus.flush();
   assert.deepEqual(
