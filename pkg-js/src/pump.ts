@@ -6,6 +6,14 @@ import { Alarm, yieldToLoop } from "./event-loop.js";
 import type { DeliveryCallback } from "./options.js";
 import { type CoreBus, FailureKind, Step } from "./wasm.js";
 
+/**
+ * What may be handed out before others get their turn: bytes of bodies, and batches. Copying that
+ * much takes a fraction of a millisecond; with less, a producer that yields after every thousand
+ * small events would outrun the bus.
+ */
+const MAX_BYTES_PER_TASK = 256 << 10;
+const MAX_BATCHES_PER_TASK = 8;
+
 /** An attempt whose callback has not settled. */
 interface Attempt {
   readonly deadline: number;
@@ -38,9 +46,12 @@ export class Pump<T> {
   readonly #core: CoreBus;
   readonly #host: PumpHost<T>;
   readonly #attempts = new Map<number, Attempt>();
-  readonly #alarm = new Alarm(() => this.#alone(() => this.run()));
+  readonly #alarm = new Alarm(() => this.#runTask());
   #seeded = false;
   #scheduled = false;
+  /** What may still be handed out in this task. */
+  #bytesLeft = MAX_BYTES_PER_TASK;
+  #batchesLeft = MAX_BATCHES_PER_TASK;
   #stopped = false;
 
   constructor(core: CoreBus, host: PumpHost<T>) {
@@ -55,11 +66,21 @@ export class Pump<T> {
     queueMicrotask(this.#runScheduled);
   }
 
-  /** Runs once others had their turn. */
-  #scheduleTask(): void {
+  /** Runs again: at the end of this turn or, if enough was handed out, once others had theirs. */
+  #scheduleNext(): void {
+    if (this.#bytesLeft > 0 && this.#batchesLeft > 0) return this.schedule();
     if (this.#scheduled) return;
     this.#scheduled = true;
-    yieldToLoop(this.#runScheduled);
+    yieldToLoop(() => {
+      this.#scheduled = false;
+      this.#runTask();
+    });
+  }
+
+  #runTask(): void {
+    this.#bytesLeft = MAX_BYTES_PER_TASK;
+    this.#batchesLeft = MAX_BATCHES_PER_TASK;
+    this.#alone(() => this.run());
   }
 
   readonly #runScheduled = (): void => {
@@ -77,8 +98,8 @@ export class Pump<T> {
   }
 
   /**
-   * Asks the core what to do, and does it. At most one batch is handed out: copying it and what
-   * the callback does with it take time, and others want their turn before the next.
+   * Asks the core what to do, and does it. At most one batch is handed out: what is handed out next
+   * may have to wait until others had their turn.
    */
   run(): void {
     if (this.#stopped) return;
@@ -93,7 +114,7 @@ export class Pump<T> {
       }
       if (step === Step.Send) {
         this.#send();
-        this.#scheduleTask();
+        this.#scheduleNext();
       } else {
         const wake = step === Step.WaitUntil ? this.#core.wake_at() : Number.POSITIVE_INFINITY;
         this.#alarm.setFor(Math.min(wake, this.#nextDeadline()));
@@ -117,6 +138,8 @@ export class Pump<T> {
     const deadline = this.#core.lease_deadline();
     const batch = new CoreBatch<T>(this.#core, this.#host.format);
     this.#core.forget();
+    this.#bytesLeft -= batch.body.length;
+    this.#batchesLeft--;
     const controller = new AbortController();
     const { signal } = controller;
     const done = this.#call(batch, { signal, attempt, keepalive: false }).then(
@@ -135,7 +158,7 @@ export class Pump<T> {
   #settle(lease: number, answer: () => void): void {
     if (!this.#attempts.delete(lease)) return;
     this.#alone(answer);
-    this.#scheduleTask();
+    this.#scheduleNext();
   }
 
   #fail(lease: number, error: unknown): void {

@@ -307,3 +307,33 @@ test("a single event that the receiver finds too large is given up", async () =>
   );
   await bus.close();
 });
+
+test("a producer that yields now and then does not outrun a callback that is fast", async () => {
+  const yieldTurn = () =>
+    new Promise((resolve) => (globalThis.setImmediate ?? globalThis.setTimeout)(resolve));
+  const bus = new EventBus(() => {}, { capacity: 4096, batch: { minSize: 500, maxSize: 500 } });
+  for (let turn = 0; turn < 50; turn++) {
+    for (let n = 0; n < 1000; n++) bus.ingest({ turn, n });
+    await yieldTurn();
+  }
+  await bus.close();
+  assert.equal(accountedStats(bus).delivered, 50_000);
+});
+
+test("others get their turn while a backlog is delivered", async () => {
+  let batches = 0;
+  /** @type {number[]} */
+  const seen = [];
+  const bus = new EventBus(() => void batches++, {
+    batch: { minSize: 10, maxSize: 10, maxDelayMs: HOUR_MS },
+  });
+  for (let n = 0; n < 10_000; n++) bus.ingest(n);
+  const flushed = bus.flush();
+  while (batches < 1000) {
+    seen.push(batches);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  await flushed;
+  assert.isAbove(new Set(seen).size, 3, "batches do not all go in one turn");
+  await bus.close();
+});
