@@ -68,7 +68,10 @@ export class Pump<T> {
 
   /** Runs again: at the end of this turn or, if enough was handed out, once others had theirs. */
   #scheduleNext(): void {
-    if (this.#bytesLeft > 0 && this.#batchesLeft > 0) return this.schedule();
+    if (this.#bytesLeft > 0 && this.#batchesLeft > 0) {
+      this.schedule();
+      return;
+    }
     if (this.#scheduled) return;
     this.#scheduled = true;
     yieldToLoop(() => {
