@@ -25,10 +25,14 @@ export class Intake {
   readonly #handle: number;
   readonly #maxEventBytes: number;
   readonly #onParked: () => void;
-  #texts: string[] = [];
-  #keys: (string | undefined)[] = [];
-  #keyed = 0;
-  #chars = 0;
+  /** All that is parked, one text after another, and where each ends. */
+  #text = "";
+  readonly #lengths = new Uint32Array(MAX_PARKED);
+  /** Their keys, in the same way, if they have any: either all of them do, or none. */
+  #keyText = "";
+  readonly #keyLengths = new Uint32Array(MAX_PARKED);
+  #isKeyed = false;
+  #parked = 0;
   /** What the core accepts with certainty, less what is parked. */
   #roomEvents = 0;
   #roomBytes = 0;
@@ -47,70 +51,78 @@ export class Intake {
     assertAlive();
     // UTF-8 has at most three bytes for one UTF-16 unit.
     const bytes = text.length * 3;
-    const chars = text.length + (key === undefined ? 0 : key.length);
-    if (!this.#fits(bytes, chars)) {
+    if (!this.#fits(text, key, bytes)) {
       this.cross();
-      if (!this.#fits(bytes, chars)) return this.push(text, key);
+      if (!this.#fits(text, key, bytes)) return this.push(text, key);
     }
-    if (this.#texts.length === 0) this.#onParked();
-    this.#texts.push(text);
-    this.#keys.push(key);
-    if (key !== undefined) this.#keyed++;
-    this.#chars += chars;
+    if (this.#parked === 0) {
+      this.#isKeyed = key !== undefined;
+      this.#onParked();
+    }
+    this.#text += text;
+    this.#lengths[this.#parked] = text.length;
+    if (key !== undefined) {
+      this.#keyText += key;
+      this.#keyLengths[this.#parked] = key.length;
+    }
+    this.#parked++;
     this.#roomEvents--;
     this.#roomBytes -= bytes;
     return PARKED;
   }
 
-  #fits(bytes: number, chars: number): boolean {
+  #fits(text: string, key: string | undefined, bytes: number): boolean {
+    const chars = this.#text.length + text.length + this.#keyText.length + (key?.length ?? 0);
     return (
-      this.#texts.length < MAX_PARKED &&
-      this.#chars + chars <= MAX_PARKED_CHARS &&
       this.#roomEvents > 0 &&
       bytes <= this.#roomBytes &&
-      bytes <= this.#maxEventBytes
+      bytes <= this.#maxEventBytes &&
+      chars <= MAX_PARKED_CHARS &&
+      this.#parked < MAX_PARKED &&
+      (this.#parked === 0 || this.#isKeyed === (key !== undefined))
     );
   }
 
   /** Brings in everything that is parked. */
   cross(): void {
-    const texts = this.#texts;
-    if (texts.length === 0) return;
-    const keys = this.#keys;
-    const keyed = this.#keyed;
-    this.#texts = [];
-    this.#keys = [];
-    this.#keyed = 0;
-    this.#chars = 0;
-    const accepted = this.#crossTogether(texts, keys, keyed) ?? this.#crossOneByOne(texts, keys);
+    const count = this.#parked;
+    if (count === 0) return;
+    const text = this.#text;
+    const keyText = this.#isKeyed ? this.#keyText : undefined;
+    this.#text = "";
+    this.#keyText = "";
+    this.#parked = 0;
+    const accepted =
+      this.#crossTogether(text, keyText, count) ?? this.#crossOneByOne(text, keyText, count);
     this.look();
-    if (accepted !== texts.length) {
-      throw new Error(`${texts.length} events were certain to be accepted, ${accepted} were`);
+    if (accepted !== count) {
+      throw new Error(`${count} events were certain to be accepted, ${accepted} were`);
     }
   }
 
   /** Returns how many were accepted; `undefined`, with nothing done, if this way is not open. */
-  #crossTogether(texts: string[], keys: (string | undefined)[], keyed: number): number | undefined {
+  #crossTogether(text: string, keyText: string | undefined, count: number): number | undefined {
     // Lengths in characters are lengths in bytes only in ASCII.
-    const text = texts.join("");
-    if ((keyed !== 0 && keyed !== texts.length) || !this.#scratch.writeAscii(text, 0)) {
-      return undefined;
-    }
-    if (keyed !== 0 && !this.#scratch.writeAscii(keys.join(""), text.length)) return undefined;
+    if (!this.#scratch.writeAscii(text, 0)) return undefined;
+    if (keyText !== undefined && !this.#scratch.writeAscii(keyText, text.length)) return undefined;
     const lengths = this.#scratch.lengths();
-    const count = texts.length;
-    for (let i = 0; i < count; i++) lengths[i] = (texts[i] as string).length;
-    if (keyed !== 0) {
-      for (let i = 0; i < count; i++) lengths[count + i] = (keys[i] as string).length;
-    }
+    lengths.set(this.#lengths);
+    if (keyText !== undefined) lengths.set(this.#keyLengths, count);
     this.#raw.set_clock(this.#handle, Date.now());
-    return this.#raw.push_many(this.#handle, count, keyed === 0 ? 0 : 1);
+    return this.#raw.push_many(this.#handle, count, keyText === undefined ? 0 : 1);
   }
 
-  #crossOneByOne(texts: string[], keys: (string | undefined)[]): number {
+  #crossOneByOne(text: string, keyText: string | undefined, count: number): number {
     let accepted = 0;
-    for (let i = 0; i < texts.length; i++) {
-      if (this.#push(texts[i] as string, keys[i], 1) >= 0) accepted++;
+    let start = 0;
+    let keyStart = 0;
+    for (let i = 0; i < count; i++) {
+      const end = start + (this.#lengths[i] as number);
+      const keyEnd = keyStart + (this.#keyLengths[i] as number);
+      const key = keyText?.slice(keyStart, keyEnd);
+      if (this.#push(text.slice(start, end), key, 1) >= 0) accepted++;
+      start = end;
+      keyStart = keyEnd;
     }
     return accepted;
   }
