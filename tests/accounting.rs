@@ -80,6 +80,7 @@ fn failures() -> impl Strategy<Value = Failure> {
     prop_oneof![
         4 => (0u64..3).prop_map(|after| Failure::Retryable { retry_after: ms(20 * after) }),
         1 => Just(Failure::Permanent),
+        2 => Just(Failure::TooLarge),
     ]
 }
 

@@ -540,6 +540,25 @@ mod splits {
     }
 
     #[test]
+    fn a_half_that_waits_behind_a_leased_one_is_drained_before_later_events() {
+        let bus = bus(small());
+        ingest(&bus, "a b c d e");
+        too_large(&bus, &expect_send(&bus, 0));
+        let first = expect_send(&bus, 0);
+        let flush = bus.begin_flush();
+        assert!(bus.drain(1).is_none(), "nothing overtakes it");
+        assert_eq!(bus.drain(3).map(|batch| texts(&batch)), Some(strings("c d")));
+        assert_eq!(bus.drain(3).map(|batch| texts(&batch)), Some(strings("e")));
+        assert!(bus.drain(3).is_none());
+        assert!(bus.acknowledge(first.id, 0));
+        assert_accounts(&bus.stats());
+        assert_eq!(
+            bus.flush_report(flush),
+            Some(FlushReport { delivered: 2, drained: 3, ..FlushReport::default() })
+        );
+    }
+
+    #[test]
     fn flushes_and_bytes_count_halves_once() {
         let bus = bus(small());
         ingest(&bus, "aaaa bbbb cccc dddd");

@@ -227,6 +227,31 @@ fn a_bus_accounts_for_every_event_of_several_producers() {
     }
 }
 
+#[test]
+fn the_bound_on_bytes_holds_at_every_moment() {
+    let bus = bus(BusConfig {
+        max_bytes: 25,
+        max_event_bytes: 10,
+        backpressure: BackpressureMode::DropNewest,
+        ..small()
+    });
+    for _ in 0..2 {
+        bus.ingest(b"0123456789", None).expect("there is room");
+    }
+    thread::scope(|scope| {
+        let refused = || (0..300_000).all(|_| bus.ingest(b"0123456789", None).is_err());
+        let producers = [scope.spawn(refused), scope.spawn(refused)];
+        while !producers.iter().all(thread::ScopedJoinHandle::is_finished) {
+            assert_eq!(
+                bus.room(),
+                (61, 5),
+                "what does not fit takes no room, not even for a moment"
+            );
+        }
+        assert!(producers.into_iter().all(|producer| producer.join().is_ok_and(|refused| refused)));
+    });
+}
+
 /// Does what the bus says: of 16 attempts one fails for good, two fail, and one is forgotten.
 fn step(bus: &EventBus, now: u64, received: &mut Received, lost: &mut BTreeSet<Name>) {
     match bus.poll(now) {

@@ -351,12 +351,15 @@ impl Delivery {
     fn drain_one(&mut self, max_bytes: usize, fenced: bool) -> Option<Shared<Batch>> {
         let now = self.now;
         (0..self.lanes.len()).find_map(|index| {
-            if let Some(Outgoing { state: OutgoingState::Waiting { .. }, batch, .. }) =
-                self.lanes[index].outgoing.front()
-            {
+            let outgoing = &mut self.lanes[index].outgoing;
+            let is_waiting = |o: &Outgoing| matches!(o.state, OutgoingState::Waiting { .. });
+            // After a split, behind one that is leased.
+            if let Some(oldest) = outgoing.iter().position(is_waiting) {
                 // What comes after it in this lane must not overtake it.
-                let fits = batch.body().len() <= max_bytes;
-                return fits.then(|| self.settle(index, Exit::Drained)).flatten();
+                let fits = outgoing[oldest].batch.body().len() <= max_bytes;
+                let drained = fits.then(|| outgoing.remove(oldest)).flatten()?;
+                self.note_exit(index, drained.first_index, drained.len(), Exit::Drained);
+                return Some(drained.batch);
             }
             let fence = self.fences.front().filter(|_| fenced);
             let (batch, first_index) = self.lanes[index]

@@ -15,9 +15,9 @@ impl Model {
         match self.bus.poll(self.time) {
             Action::Send(lease) => {
                 prop_assert!(self.abandoned.is_empty(), "what was given up comes first");
-                self.send(&lease, is_short_of_bytes)?;
+                let reservation = self.send(&lease, is_short_of_bytes)?;
                 if keep {
-                    self.kept.push(lease.batch);
+                    self.kept.push((lease.batch, reservation));
                 }
             }
             Action::Abandoned(Abandoned { reason, batch }) => {
@@ -27,7 +27,7 @@ impl Model {
                 prop_assert_eq!(reason, expected);
                 self.check_batch(&batch, &mut cut)?;
                 if keep {
-                    self.kept.push(batch);
+                    self.kept.push((batch, cut.reservation));
                 }
             }
             Action::WaitUntil(wake) => {
@@ -55,9 +55,7 @@ impl Model {
     fn expire_leases(&mut self) {
         let (now, attempts) = (self.now, self.config().retry.attempts);
         for lane in 0..self.lanes.len() {
-            let Some(outgoing) = &mut self.lanes[lane].outgoing else {
-                continue;
-            };
+            let Some(outgoing) = self.lanes[lane].outgoing.front_mut() else { continue };
             let State::Leased { expires, .. } = outgoing.state else {
                 continue;
             };
@@ -73,7 +71,8 @@ impl Model {
         }
     }
 
-    fn send(&mut self, lease: &Lease, is_short_of_bytes: bool) -> Checked {
+    /// Checks a lease, and returns its batch's reservation.
+    fn send(&mut self, lease: &Lease, is_short_of_bytes: bool) -> Checked<(usize, u64)> {
         let now = self.now;
         prop_assert!(self.leases.iter().all(|&earlier| earlier < lease.id), "a lease id again");
         self.leases.push(lease.id);
@@ -82,10 +81,10 @@ impl Model {
         let flushed = self.is_flushed(shard);
         prop_assert!(flushed || self.is_automatic(), "a manual bus sends only under a flush");
 
-        let (mut cut, attempts) = match self.lanes[shard].outgoing.take() {
+        let (mut cut, attempts) = match self.lanes[shard].outgoing.pop_front() {
             Some(Outgoing { cut, attempts, state: State::Paused { from, .. } }) => {
                 prop_assert!(from <= now, "the pause is not over");
-                self.batches.retries += 1;
+                self.batches.retries += u64::from(attempts > 0);
                 (cut, attempts)
             }
             Some(leased) => {
@@ -105,8 +104,9 @@ impl Model {
         prop_assert_eq!(lease.attempt, attempts);
         prop_assert!(attempts <= self.config().retry.attempts);
         let state = State::Leased { lease: lease.id, expires: now + self.lease_time() };
-        self.lanes[shard].outgoing = Some(Outgoing { cut, attempts, state });
-        Ok(())
+        let reservation = cut.reservation;
+        self.lanes[shard].outgoing.push_front(Outgoing { cut, attempts, state });
+        Ok(reservation)
     }
 
     /// Whether size or time may be a reason for the shard's next batch to leave.
@@ -134,7 +134,7 @@ impl Model {
         let mut bounds: Option<(u64, u64)> = None;
         for (shard, lane) in self.lanes.iter().enumerate() {
             let may_send = self.is_automatic() || self.is_flushed(shard);
-            let (from, to) = match (&lane.outgoing, lane.waiting.front()) {
+            let (from, to) = match (lane.outgoing.front(), lane.waiting.front()) {
                 (Some(Outgoing { state: State::Leased { expires, .. }, .. }), _) => {
                     (*expires, *expires)
                 }
@@ -178,7 +178,7 @@ impl Model {
 
     fn lane_of(&self, wanted: u64) -> Option<usize> {
         self.lanes.iter().position(|lane| {
-            let state = lane.outgoing.as_ref().map(|outgoing| &outgoing.state);
+            let state = lane.outgoing.front().map(|outgoing| &outgoing.state);
             matches!(state, Some(State::Leased { lease, .. }) if *lease == wanted)
         })
     }
@@ -190,7 +190,8 @@ impl Model {
         self.advance();
         let lane = self.lane_of(lease);
         prop_assert_eq!(self.bus.acknowledge(lease, self.time), lane.is_some());
-        if let Some(Outgoing { cut, .. }) = lane.and_then(|lane| self.lanes[lane].outgoing.take()) {
+        let settled = lane.and_then(|lane| self.lanes[lane].outgoing.pop_front());
+        if let Some(Outgoing { cut, .. }) = settled {
             self.place(&cut, Place::Delivered);
             self.batches.delivered += 1;
             self.body_bytes_delivered += cut.body.len() as u64;
@@ -207,9 +208,7 @@ impl Model {
         prop_assert_eq!(self.bus.fail(lease, failure, self.time), lane.is_some());
         let Some(lane) = lane else { return Ok(()) };
         let (now, retry) = (self.now, self.config().retry.clone());
-        let Some(outgoing) = &mut self.lanes[lane].outgoing else {
-            return Ok(());
-        };
+        let Some(outgoing) = self.lanes[lane].outgoing.front_mut() else { return Ok(()) };
         match failure {
             Failure::Permanent => self.abandon(lane, AbandonReason::Permanent),
             Failure::Retryable { .. } if outgoing.attempts >= retry.attempts => {
@@ -221,7 +220,10 @@ impl Model {
                 let (from, to) = (now + nanos(retry_after), now + nanos(longest));
                 outgoing.state = State::Paused { from, to };
             }
-            Failure::TooLarge => unreachable!("splits have tests of their own in delivery.rs"),
+            Failure::TooLarge if outgoing.cut.events.len() == 1 => {
+                self.abandon(lane, AbandonReason::Permanent);
+            }
+            Failure::TooLarge => self.split(lane),
         }
         Ok(())
     }
@@ -230,9 +232,19 @@ impl Model {
 /// The other ways out.
 impl Model {
     fn abandon(&mut self, lane: usize, reason: AbandonReason) {
-        if let Some(Outgoing { cut, .. }) = self.lanes[lane].outgoing.take() {
+        if let Some(Outgoing { cut, .. }) = self.lanes[lane].outgoing.pop_front() {
             self.place(&cut, Place::Abandoned(reason));
             self.abandoned.push_back((reason, cut));
+        }
+    }
+
+    fn split(&mut self, lane: usize) {
+        if let Some(Outgoing { cut, .. }) = self.lanes[lane].outgoing.pop_front() {
+            for half in self.halves(&cut).into_iter().rev() {
+                let state = State::Paused { from: self.now, to: self.now };
+                let outgoing = Outgoing { cut: half, attempts: 0, state };
+                self.lanes[lane].outgoing.push_front(outgoing);
+            }
         }
     }
 
@@ -240,7 +252,9 @@ impl Model {
         self.bus.abandon_everything();
         let reason = AbandonReason::Shutdown;
         for lane in 0..self.lanes.len() {
-            self.abandon(lane, reason);
+            while !self.lanes[lane].outgoing.is_empty() {
+                self.abandon(lane, reason);
+            }
             while let Some(cut) = self.cut(lane, usize::MAX, Place::Abandoned(reason)) {
                 self.abandoned.push_back((reason, cut));
             }
@@ -254,22 +268,21 @@ impl Model {
         if let (Some(batch), Some(mut cut)) = (drained, expected) {
             prop_assert!(batch.body().len() <= max_bytes);
             self.check_batch(&batch, &mut cut)?;
-            self.kept.push(batch);
+            self.kept.push((batch, cut.reservation));
         }
         Ok(())
     }
 
     fn drain_lane(&mut self, lane: usize, max_bytes: usize) -> Option<Cut> {
-        match &self.lanes[lane].outgoing {
-            Some(Outgoing { cut, state: State::Paused { .. }, .. }) => {
-                // Nothing in its shard overtakes it.
-                let fits = cut.body.len() <= max_bytes;
-                let outgoing = fits.then(|| self.lanes[lane].outgoing.take()).flatten()?;
-                self.place(&outgoing.cut, Place::Drained);
-                Some(outgoing.cut)
-            }
-            _ => self.cut(lane, max_bytes, Place::Drained),
-        }
+        // What is leased stays with the host; what left its shard earlier is not overtaken.
+        let is_paused = |outgoing: &Outgoing| matches!(outgoing.state, State::Paused { .. });
+        let Some(oldest) = self.lanes[lane].outgoing.iter().position(is_paused) else {
+            return self.cut(lane, max_bytes, Place::Drained);
+        };
+        let fits = self.lanes[lane].outgoing[oldest].cut.body.len() <= max_bytes;
+        let outgoing = fits.then(|| self.lanes[lane].outgoing.remove(oldest)).flatten()?;
+        self.place(&outgoing.cut, Place::Drained);
+        Some(outgoing.cut)
     }
 }
 

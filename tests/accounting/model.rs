@@ -93,8 +93,12 @@ pub struct Cut {
     sequence_start: u64,
     /// Indices into [`Model::events`].
     pub events: Vec<usize>,
-    payload_bytes: u64,
+    /// Its bytes are held while anything of the batch that was cut from the shard is: the index of
+    /// that batch's first event, and its payload bytes.
+    pub reservation: (usize, u64),
     pub body: Vec<u8>,
+    /// Whether it has the id of the batch that it is the first half of.
+    repeats_id: bool,
     /// Where the batch was seen in memory, once it was.
     address: Option<*const Batch>,
 }
@@ -113,7 +117,7 @@ pub enum State {
     },
 }
 
-/// The batch of a shard that is not settled.
+/// A batch that left its shard and is not settled.
 #[derive(Debug)]
 pub struct Outgoing {
     pub cut: Cut,
@@ -126,7 +130,8 @@ pub struct Outgoing {
 pub struct Lane {
     /// Indices into [`Model::events`].
     pub waiting: VecDeque<usize>,
-    pub outgoing: Option<Outgoing>,
+    /// More than one only after a split.
+    pub outgoing: VecDeque<Outgoing>,
     /// Since when it holds something that was not there when its last batch left, by the clock
     /// that polls. The bus may take what waits now to have waited since then.
     pub holding_since: Option<u64>,
@@ -150,8 +155,8 @@ pub struct Model {
     pub lanes: Vec<Lane>,
     /// Given up, and not yet shown to the host.
     pub abandoned: VecDeque<(AbandonReason, Cut)>,
-    /// What the host keeps.
-    pub kept: Vec<Shared<Batch>>,
+    /// What the host keeps, with its reservation.
+    pub kept: Vec<(Shared<Batch>, (usize, u64))>,
     /// All leases and all batch ids ever handed out.
     pub leases: Vec<u64>,
     ids: BTreeSet<String>,
@@ -276,12 +281,12 @@ impl Model {
 
     /// Bytes of all batches that the bus or the host has a handle to.
     fn batch_bytes(&self) -> u64 {
-        let outgoing = self.lanes.iter().filter_map(|lane| lane.outgoing.as_ref());
+        let outgoing = self.lanes.iter().flat_map(|lane| &lane.outgoing);
         let in_bus = outgoing
             .map(|outgoing| &outgoing.cut)
             .chain(self.abandoned.iter().map(|(_, cut)| cut))
-            .map(|cut| (cut.id.clone(), cut.payload_bytes));
-        let at_host = self.kept.iter().map(|batch| (batch.id(), batch.payload_bytes()));
+            .map(|cut| cut.reservation);
+        let at_host = self.kept.iter().map(|(_, reservation)| *reservation);
         in_bus.chain(at_host).collect::<BTreeMap<_, _>>().values().sum()
     }
 
@@ -443,21 +448,36 @@ impl Model {
         let count = (1..=longest).take_while(fits).last()?;
         let events = waiting[..count].to_vec();
         let sequence_start = self.lanes[shard].next_sequence;
-        let cut = Cut {
-            id: format!("{:016x}-{shard}-{sequence_start}", self.nonce),
-            shard,
-            sequence_start,
-            payload_bytes: self.payload_bytes(&events),
-            body: self.body(&events),
-            events,
-            address: None,
-        };
+        let reservation = (events[0], self.payload_bytes(&events));
+        let cut = self.batch_of(shard, sequence_start, events, reservation);
         let lane = &mut self.lanes[shard];
         lane.next_sequence += count as u64;
         lane.waiting.drain(..count);
         lane.holding_since = (!lane.waiting.is_empty()).then_some(self.now);
         self.place(&cut, to);
         Some(cut)
+    }
+
+    fn batch_of(
+        &self,
+        shard: usize,
+        sequence_start: u64,
+        events: Vec<usize>,
+        reservation: (usize, u64),
+    ) -> Cut {
+        let id = format!("{:016x}-{shard}-{sequence_start}", self.nonce);
+        let (body, repeats_id, address) = (self.body(&events), false, None);
+        Cut { id, shard, sequence_start, events, reservation, body, repeats_id, address }
+    }
+
+    /// The halves of a batch of several events.
+    pub fn halves(&self, whole: &Cut) -> [Cut; 2] {
+        let (first, second) = whole.events.split_at(whole.events.len().div_ceil(2));
+        let middle = whole.sequence_start + first.len() as u64;
+        let half = |start, events: &[usize]| {
+            self.batch_of(whole.shard, start, events.to_vec(), whole.reservation)
+        };
+        [Cut { repeats_id: true, ..half(whole.sequence_start, first) }, half(middle, second)]
     }
 
     pub fn place(&mut self, cut: &Cut, place: Place) {
@@ -470,7 +490,7 @@ impl Model {
     pub fn check_batch(&mut self, batch: &Shared<Batch>, cut: &mut Cut) -> Checked {
         let address = Shared::as_ptr(batch);
         match cut.address {
-            None => prop_assert!(self.ids.insert(batch.id()), "the id of an earlier batch"),
+            None => prop_assert!(self.ids.insert(batch.id()) != cut.repeats_id, "a wrong id"),
             Some(earlier) => prop_assert_eq!(earlier, address, "another allocation"),
         }
         cut.address = Some(address);
@@ -478,7 +498,7 @@ impl Model {
         prop_assert_eq!(usize::from(batch.shard_id), cut.shard);
         prop_assert_eq!(batch.sequence_start, cut.sequence_start);
         prop_assert_eq!(batch.process_nonce, self.nonce);
-        prop_assert_eq!(batch.payload_bytes(), cut.payload_bytes);
+        prop_assert_eq!(batch.payload_bytes(), self.payload_bytes(&cut.events));
         prop_assert_eq!(&batch.body()[..], &cut.body[..]);
         prop_assert!(batch.len() <= self.config().batch.max_size);
         prop_assert!(batch.body().len() <= self.config().batch.max_bytes);
@@ -540,7 +560,7 @@ impl Model {
                 sampled: self.lanes[lane].sampled,
                 evicted: self.lanes[lane].evicted,
                 pending: waiting.len() as u64,
-                in_flight: outgoing.as_ref().map_or(0, |outgoing| outgoing.cut.events.len() as u64),
+                in_flight: outgoing.iter().map(|outgoing| outgoing.cut.events.len() as u64).sum(),
                 bytes: self.waiting_bytes(lane),
                 next_sequence: self.lanes[lane].next_sequence,
                 batch_target,

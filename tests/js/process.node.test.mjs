@@ -54,6 +54,23 @@ test("a pause between attempts keeps a program alive while it waits for its flus
   assert.equal(output, "sent at last\n4 1\n");
 });
 
+test("a pause that began while nobody waited keeps a program alive once somebody does", async () => {
+  const output = await run(`${setUp}
+    import { DeliveryError } from "shardbus";
+    let failed;
+    const failure = new Promise((resolve) => { failed = resolve; });
+    const bus = new EventBus(async (batch, { attempt }) => {
+      if (attempt === 2) return print(batch);
+      setTimeout(failed, 20);
+      throw new DeliveryError("busy", { retryAfterMs: 200 });
+    }, { batch: { minSize: 1 } });
+    bus.ingest("sent at last");
+    await failure;
+    await bus.flush();
+  `);
+  assert.equal(output, "sent at last\n");
+});
+
 test("an attempt that hangs keeps a program alive only while it waits for its flush", async () => {
   const options = "{ ...slow, timeoutMs: 50, retry: { attempts: 1 }, onDrop: () => {} }";
   const awaited = await run(`${setUp}

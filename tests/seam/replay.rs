@@ -37,6 +37,7 @@ enum BusOp {
     Acknowledge(Index),
     Retry { which: Index, after_ms: u64 },
     GiveUp(Index),
+    Split(Index),
     Pass { ms: u64 },
     SetClock(u64),
     Drain { max_bytes: usize },
@@ -228,6 +229,9 @@ macro_rules! replayer {
                         BusOp::GiveUp(which) => {
                             bus.fail(lease(which), Failure::Permanent, now).to_string()
                         }
+                        BusOp::Split(which) => {
+                            bus.fail(lease(which), Failure::TooLarge, now).to_string()
+                        }
                         BusOp::Pass { ms } => {
                             now += ms * 1_000_000;
                             now.to_string()
@@ -339,6 +343,7 @@ fn bus_ops() -> impl Strategy<Value = Vec<BusOp>> {
             BusOp::Retry { which, after_ms }
         }),
         1 => any::<Index>().prop_map(BusOp::GiveUp),
+        1 => any::<Index>().prop_map(BusOp::Split),
         3 => prop_oneof![0u64..60, Just(1_200)].prop_map(|ms| BusOp::Pass { ms }),
         1 => (0u64..100_000_000).prop_map(BusOp::SetClock),
         1 => (0usize..50).prop_map(|max_bytes| BusOp::Drain { max_bytes }),

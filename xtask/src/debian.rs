@@ -71,25 +71,33 @@ fn recipe(sh: &Shell) -> Result<String> {
 }
 
 fn install_packages(sh: &Shell) -> Result<()> {
+    let ordinary = format!("add {TARGET} to your Rust toolchain (`rustup target add {TARGET}`)");
+    install(sh, &PACKAGES).context(ordinary)
+}
+
+/// Installs what is missing of these packages, which needs Debian and root.
+pub fn install(sh: &Shell, packages: &[&str]) -> Result<()> {
     let format = "--showformat=${db:Status-Status} ";
-    let status = cmd!(sh, "dpkg-query --show {format} {PACKAGES...}");
+    let status = cmd!(sh, "dpkg-query --show {format} {packages...}");
     let status = status.quiet().ignore_stderr().ignore_status().read().unwrap_or_default();
-    if status.split_whitespace().filter(|&status| status == "installed").count() == PACKAGES.len() {
+    if status.split_whitespace().filter(|&status| status == "installed").count() == packages.len() {
         return Ok(());
     }
-    let packages = PACKAGES.join(" ");
-    let ordinary = format!("add {TARGET} to your Rust toolchain (`rustup target add {TARGET}`)");
+    let names = packages.join(" ");
     let system = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    ensure!(system.lines().any(|line| line == "ID=debian"), "this is not Debian: {ordinary}");
+    ensure!(
+        system.lines().any(|line| line == "ID=debian"),
+        "this is not Debian, which has {names}"
+    );
     let user = cmd!(sh, "id --user").quiet().read()?;
-    ensure!(user == "0", "{ordinary}, or, as root, `apt-get install {packages}`");
+    ensure!(user == "0", "only root can `apt-get install {names}`");
 
-    say(format_args!("installing Debian's compiler, as root: {packages}"));
+    say(format_args!("installing, as root: {names}"));
     exec(cmd!(sh, "apt-get update --quiet"))?;
-    // Refuses to remove anything: the packages conflict with Debian's other Rust.
+    // Refuses to remove anything: the compiler's packages conflict with Debian's other Rust.
     let install = cmd!(sh, "apt-get install --yes --quiet --no-remove --no-install-recommends");
-    let install = install.args(PACKAGES).env("DEBIAN_FRONTEND", "noninteractive");
-    exec(install).with_context(|| format!("Debian has no compiler for us: {ordinary}"))
+    let install = install.args(packages).env("DEBIAN_FRONTEND", "noninteractive");
+    exec(install).with_context(|| format!("Debian has no {names} for us"))
 }
 
 /// Builds the standard library as the one dependency of an empty crate, so that each library that

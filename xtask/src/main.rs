@@ -5,7 +5,9 @@
     reason = "the rule keeps the library portable; this program only runs natively"
 )]
 
+mod chromium;
 mod debian;
+mod fuzz;
 mod npm;
 mod package;
 mod stamp;
@@ -40,6 +42,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Look for inputs that break the core, with libFuzzer
+    Fuzz(fuzz::Args),
     /// Run every check that CI runs
     Test(test::Args),
 }
@@ -64,6 +68,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             package::build(&sh, &Tools::set_up(&sh)?)?;
             demo(&sh, &args)
         }
+        Task::Fuzz(args) => fuzz::run(&sh, &args).map(|()| ExitCode::SUCCESS),
         Task::Test(args) => test::run(sh, &args),
     }
 }

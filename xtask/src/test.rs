@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 use crate::toolchain::Tools;
-use crate::{exec, npm, package, say};
+use crate::{chromium, exec, fuzz, npm, package, say};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -26,7 +26,7 @@ pub struct Args {
 type Step = (&'static str, &'static str, fn(&Session) -> Result<()>);
 
 #[rustfmt::skip]
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 18] = [
     ("setup", "the tools are installed", Session::setup),
     ("fmt", "Rust: format", Session::fmt),
     ("clippy", "Rust: lints, with threads", Session::clippy),
@@ -35,6 +35,8 @@ const STEPS: [Step; 16] = [
     ("rust", "Rust: tests, with threads", Session::rust),
     ("rust-single-threaded", "Rust: tests, without threads", Session::rust_single_threaded),
     ("rust-wasm", "Rust: tests, as WebAssembly in Node", Session::rust_wasm),
+    ("rust-wasm-chromium", "Rust: tests, as WebAssembly in Chromium", Session::rust_wasm_chromium),
+    ("fuzz", "Rust: a short look for inputs that break the core", Session::fuzz),
     ("build", "the npm package builds", Session::package),
     ("biome", "JavaScript and TypeScript: format and lints", Session::biome),
     ("types", "tests and examples fit the published types", Session::types),
@@ -153,10 +155,24 @@ impl Session {
     }
 
     fn rust_wasm(&self) -> Result<()> {
+        exec(self.wasm_tests()?.arg("--lib"))
+    }
+
+    fn rust_wasm_chromium(&self) -> Result<()> {
+        chromium::set_up(&self.sh)?;
+        let tests = self.wasm_tests()?.env("WASM_BINDGEN_USE_BROWSER", "1");
+        exec(tests.env("CHROMEDRIVER", chromium::DRIVER))
+    }
+
+    fn wasm_tests(&self) -> Result<Cmd<'_>> {
         let tools = self.tools()?;
         let runner = tools.bindgen("wasm-bindgen-test-runner");
-        let test = tools.wasm.cargo(&self.sh, "test").args(["--lib", "--test", "wasm"]);
-        exec(test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner))
+        let test = tools.wasm.cargo(&self.sh, "test").args(["--test", "wasm"]);
+        Ok(test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner))
+    }
+
+    fn fuzz(&self) -> Result<()> {
+        fuzz::run(&self.sh, &fuzz::Args::short())
     }
 
     fn biome(&self) -> Result<()> {

@@ -1,0 +1,64 @@
+//! The fuzz targets of `fuzz/`, built for libFuzzer by the stable compiler.
+
+use anyhow::{Context as _, Result};
+use xshell::{Shell, cmd};
+
+use crate::{exec, say};
+
+/// The targets, as `fuzz/Cargo.toml` names them.
+const TARGETS: [&str; 2] = ["bytes", "operations"];
+
+/// What `cargo fuzz --sanitizer none` passes to the compiler. The sanitizers need a nightly one, and
+/// look for what a library without unsafe code does not do.
+const FLAGS: [&str; 8] = [
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Cdebug-assertions",
+    "-Ccodegen-units=1",
+    "--cfg=fuzzing",
+];
+
+/// Options of `cargo xtask fuzz`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// How long to look, in seconds for each target
+    #[arg(long, default_value_t = 60)]
+    seconds: u32,
+    /// The targets; without one, all of them
+    #[arg(value_parser = TARGETS)]
+    targets: Vec<String>,
+}
+
+impl Args {
+    /// As long as CI looks.
+    pub fn short() -> Self {
+        Self { seconds: 20, targets: Vec::new() }
+    }
+}
+
+/// Runs the targets, and stops at the first input that breaks something.
+pub fn run(sh: &Shell, args: &Args) -> Result<()> {
+    let chosen =
+        |target: &&str| args.targets.is_empty() || args.targets.iter().any(|t| t == target);
+    for target in TARGETS.into_iter().filter(chosen) {
+        say(format_args!("fuzzing {target} for {} seconds", args.seconds));
+        let (corpus, findings) = (format!("target/fuzz/corpus/{target}"), "target/fuzz/findings/");
+        sh.create_dir(&corpus)?;
+        sh.create_dir(findings)?;
+        let flags = FLAGS.join("\x1f");
+        // A target of its own keeps the flags away from build scripts.
+        let host = cmd!(sh, "rustc --print host-tuple").quiet().read()?;
+        let fuzz = cmd!(sh, "cargo run --quiet --release --manifest-path fuzz/Cargo.toml")
+            .args(["--target-dir", "target/fuzz", "--target", &host, "--bin", target, "--"])
+            .arg(&corpus)
+            .arg(format!("-artifact_prefix={findings}"))
+            .arg(format!("-max_total_time={}", args.seconds))
+            .args(["-max_len=4096", "-print_final_stats=1", "-verbosity=0"])
+            .env("CARGO_ENCODED_RUSTFLAGS", flags);
+        exec(fuzz).with_context(|| format!("{target} broke; the input is in {findings}"))?;
+    }
+    Ok(())
+}
