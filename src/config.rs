@@ -285,7 +285,7 @@ impl BusConfig {
         )?;
         self.batch.validate()?;
         check(
-            self.max_event_bytes + self.format.frame_len() <= self.batch.max_bytes,
+            self.max_event_bytes.saturating_add(self.format.frame_len()) <= self.batch.max_bytes,
             "max_event_bytes",
             self.max_event_bytes as f64,
             "must fit into `batch.max_bytes` (in format `json` with 2 bytes for the brackets)",

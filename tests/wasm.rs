@@ -1,10 +1,13 @@
-//! On WebAssembly, in Node: the published hashes and routes hold, and a bus delivers.
+//! On WebAssembly, in Node and in a browser: the published hashes, routes and drop points hold,
+//! with and without scaling, and a bus delivers.
 #![cfg(target_family = "wasm")]
 
 #[path = "common/vectors.rs"]
 mod published;
 
-use shardbus::{Action, BackpressureMode, BusConfig, Clock, EventBus, RawEvent, ShardManager};
+use shardbus::{
+    Action, BackpressureMode, BusConfig, Clock, EventBus, RawEvent, ScalingPolicy, ShardManager,
+};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 #[wasm_bindgen_test]
@@ -19,6 +22,43 @@ fn hashes_select_the_published_shards() {
     for (hash, n, shard) in published::read().routes() {
         let manager = ShardManager::new(n, 2, BackpressureMode::DropOldest);
         assert_eq!(manager.select_shard_by_hash(hash), shard, "{hash:016x} of {n}");
+    }
+}
+
+#[wasm_bindgen_test]
+fn events_spread_as_published_before_and_after_a_shard_drains() {
+    let policy = ScalingPolicy { max_shards: 8, ..ScalingPolicy::default() };
+    let manager = ShardManager::with_mapper(4, 16, BackpressureMode::DropOldest, policy)
+        .expect("the policy is valid");
+    let spread = || {
+        let mut counts = [0; 4];
+        for i in 0..10_000 {
+            let event = RawEvent::from_str(&format!("{{\"i\":{i}}}"));
+            let (shard, _) = manager.ingest_raw(event).expect("evicts when full");
+            counts[usize::from(shard)] += 1;
+        }
+        counts
+    };
+    assert_eq!(spread(), [2514, 2521, 2482, 2483]);
+    manager.drain_shard(1).expect("three others are active");
+    assert_eq!(spread(), [3343, 0, 3333, 3324]);
+}
+
+#[wasm_bindgen_test]
+fn a_full_shard_drops_as_published() {
+    let ten = || (0..10).map(|i| RawEvent::from_str(&i.to_string())).collect();
+    for (mode, accepted, left) in [
+        (BackpressureMode::DropOldest, 10, ["7", "8", "9"]),
+        (BackpressureMode::DropNewest, 3, ["0", "1", "2"]),
+        (BackpressureMode::FailProducer, 3, ["0", "1", "2"]),
+        (BackpressureMode::Sample { rate: 1_000 }, 3, ["0", "1", "2"]),
+    ] {
+        let manager = ShardManager::new(1, 4, mode);
+        assert_eq!(manager.ingest_raw_batch(ten()), (accepted, 0), "{mode:?}");
+        let stats = manager.stats();
+        assert_eq!((stats.events_ingested, stats.events_dropped), (accepted as u64, 7));
+        let held = manager.with_shard(0, |shard| shard.pop_batch(9)).expect("it exists");
+        assert!(held.iter().map(|event| event.as_bytes()).eq(left.map(str::as_bytes)));
     }
 }
 

@@ -85,8 +85,7 @@ impl Delivery {
         shard: ShardRef,
         collector: Option<Shared<ShardMetricsCollector>>,
     ) {
-        let BusConfig { batch, format, .. } = &self.config;
-        let worker = BatchWorker::new(batch.clone(), *format, self.nonce);
+        let worker = BatchWorker::new(self.config.batch.clone(), self.nonce);
         self.lanes.push(Lane::new(shard, worker, collector));
     }
 

@@ -2,7 +2,7 @@
 
 use crate::batch::Batch;
 use crate::clock::nanos;
-use crate::config::{BatchConfig, Format};
+use crate::config::BatchConfig;
 use crate::shard::Shard;
 use std::collections::VecDeque;
 
@@ -112,7 +112,6 @@ impl AdaptiveBatcher {
 #[derive(Debug)]
 pub struct BatchWorker {
     config: BatchConfig,
-    format: Format,
     batcher: AdaptiveBatcher,
     next_sequence: u64,
     process_nonce: u64,
@@ -125,11 +124,10 @@ pub struct BatchWorker {
 impl BatchWorker {
     /// A worker whose first event has sequence number 0.
     #[must_use]
-    pub fn new(config: BatchConfig, format: Format, process_nonce: u64) -> Self {
+    pub fn new(config: BatchConfig, process_nonce: u64) -> Self {
         Self {
             batcher: AdaptiveBatcher::new(config.clone()),
             config,
-            format,
             next_sequence: 0,
             process_nonce,
             recorded: 0,
@@ -177,9 +175,9 @@ impl BatchWorker {
         self.observe(shard, now);
         let max_len = max_len.min(self.config.max_size);
         let max_bytes = max_bytes.min(self.config.max_bytes);
-        let parts = shard.take_body(max_len, max_bytes, self.format)?;
+        let parts = shard.take_body(max_len, max_bytes)?;
         let key = (shard.id, self.next_sequence, self.process_nonce);
-        let batch = Batch::new(key, self.format, parts);
+        let batch = Batch::new(key, shard.format(), parts);
         self.next_sequence = self.next_sequence.saturating_add(batch.len() as u64);
         self.waiting_since = (!shard.is_empty()).then_some(now);
         Some(batch)
@@ -207,10 +205,9 @@ impl BatchWorker {
 
     fn is_due(&self, shard: &Shard, now: u64) -> bool {
         // A body that cannot grow any more need not wait, nor a shard that is about to fill up.
-        let max_bytes = self.config.max_bytes - self.format.frame_len();
         !shard.is_empty()
             && (shard.len() >= self.batcher.target().min(shard.high_water())
-                || shard.body_len() >= max_bytes
+                || shard.body_len() >= self.config.max_bytes
                 || self.waited(shard, now) >= nanos(self.config.max_delay))
     }
 
@@ -225,7 +222,7 @@ impl BatchWorker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::BackpressureMode;
+    use crate::config::{BackpressureMode, Format};
     use crate::event::RawEvent;
     use crate::shard::ring_buffer::RingBuffer;
     use crate::shard::{ByteBudget, ShardStats};
@@ -308,13 +305,13 @@ mod tests {
     }
 
     fn worker(config: &BatchConfig) -> BatchWorker {
-        BatchWorker::new(config.clone(), Format::Ndjson, 7)
+        BatchWorker::new(config.clone(), 7)
     }
 
     fn shard_with(events: usize) -> Shard {
         let mut shard = Shard::with_parts(
             2,
-            RingBuffer::new(1 << 14, b'\n', 4096),
+            RingBuffer::new(1 << 14, Format::Ndjson, 4096),
             BackpressureMode::DropNewest,
             Clock::manual(0),
             Shared::new(ByteBudget::unlimited()),
@@ -356,7 +353,7 @@ mod tests {
     fn what_a_cut_leaves_behind_keeps_its_age() {
         let clock = Clock::manual(0);
         let budget = Shared::new(ByteBudget::unlimited());
-        let ring = RingBuffer::new(64, b'\n', 4096);
+        let ring = RingBuffer::new(64, Format::Ndjson, 4096);
         let mut shard =
             Shard::with_parts(0, ring, BackpressureMode::DropNewest, clock.clone(), budget);
         let mut worker = worker(&config(2, 2));
@@ -398,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_nonce_of_zero_becomes_one() {
-        let mut worker = BatchWorker::new(config(1, 1), Format::Ndjson, 0);
+        let mut worker = BatchWorker::new(config(1, 1), 0);
         let batch = worker.poll(&mut shard_with(1), 0).expect("one is enough");
         assert_eq!(batch.process_nonce, 1);
     }
@@ -420,10 +417,10 @@ mod tests {
                 max_delay: Duration::from_millis(100),
                 ..BatchConfig::default()
             };
-            let mut worker = BatchWorker::new(config, format, 1);
+            let mut worker = BatchWorker::new(config, 1);
             let mut shard = Shard::with_parts(
                 0,
-                RingBuffer::new(1 << 15, format.separator(), 4096),
+                RingBuffer::new(1 << 15, format, 4096),
                 BackpressureMode::DropNewest,
                 Clock::manual(0),
                 Shared::new(ByteBudget::unlimited()),

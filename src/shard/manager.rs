@@ -7,7 +7,7 @@ use crate::event::{Event, RawEvent, hash};
 use crate::scaling_policy::ScalingPolicy;
 use crate::shard::ring_buffer::RingBuffer;
 use crate::shard::routing::RoutingTable;
-use crate::shard::shard::Refusal;
+use crate::shard::shard::{Refusal, check_len};
 use crate::shard::{ByteBudget, Shard, ShardMapper, ShardRef, ShardState, ShardStats};
 use crate::sync::{Counter, Lock, Shared, Snapshot};
 use serde_json::Value;
@@ -75,21 +75,21 @@ pub struct ShardManager {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RingSpec {
     pub(super) capacity: usize,
-    separator: u8,
+    format: Format,
     page_size: usize,
 }
 
 impl RingSpec {
     fn with_capacity(capacity: usize) -> Self {
-        let separator = Format::default().separator();
-        Self { capacity, separator, page_size: RingBuffer::DEFAULT_PAGE_SIZE }
+        let format = Format::default();
+        Self { capacity, format, page_size: RingBuffer::DEFAULT_PAGE_SIZE }
     }
 
     fn for_bus(config: &BusConfig) -> Self {
         // Small enough that open pages stay a small part of what the bus may hold.
         let per_shard = config.max_bytes as usize / usize::from(config.shards);
         let page_size = (per_shard / 8).clamp(4 << 10, RingBuffer::DEFAULT_PAGE_SIZE);
-        Self { capacity: config.capacity, separator: config.format.separator(), page_size }
+        Self { capacity: config.capacity, format: config.format, page_size }
     }
 }
 
@@ -201,8 +201,8 @@ impl ShardManager {
 
     /// A shard that reports to the mapper, if there is one.
     pub(super) fn new_shard(&self, id: u16) -> ShardRef {
-        let RingSpec { capacity, separator, page_size } = self.rings;
-        let ring = RingBuffer::new(capacity, separator, page_size);
+        let RingSpec { capacity, format, page_size } = self.rings;
+        let ring = RingBuffer::new(capacity, format, page_size);
         let budget = Shared::clone(&self.budget);
         let shard = Shard::with_parts(id, ring, self.mode, self.clock.clone(), budget);
         let collector = self.mapper.as_ref().and_then(|mapper| mapper.metrics_collector(id));
@@ -251,9 +251,7 @@ impl ShardManager {
         hash: u64,
         is_keyed: bool,
     ) -> Result<(u16, u64), IngestionError> {
-        if payload.len() > u32::MAX as usize {
-            return Err(IngestionError::Oversize { len: payload.len(), max: u32::MAX as usize });
-        }
+        check_len(payload)?;
         let timing = PushTiming::begin(self, hash);
         loop {
             let table = self.table.load();

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 /// per event. A payload never spans two pages; one that is larger than a page gets its own.
 pub(crate) struct RingBuffer {
     capacity: usize,
-    separator: u8,
+    format: Format,
     page_size: usize,
     /// Oldest first. Only the last page may be empty.
     pages: VecDeque<BytesMut>,
@@ -30,14 +30,14 @@ impl RingBuffer {
     /// # Panics
     ///
     /// If `capacity` is not a power of two, or is less than 2.
-    pub(crate) fn new(capacity: usize, separator: u8, page_size: usize) -> Self {
+    pub(crate) fn new(capacity: usize, format: Format, page_size: usize) -> Self {
         assert!(
             capacity.is_power_of_two() && capacity >= 2,
             "the capacity of a ring buffer must be a power of two and at least 2"
         );
         Self {
             capacity,
-            separator,
+            format,
             page_size,
             pages: VecDeque::new(),
             records: Records::default(),
@@ -62,9 +62,14 @@ impl RingBuffer {
         self.bytes
     }
 
-    /// How long a body of everything would be, without brackets.
+    /// How the payloads become a body.
+    pub(crate) const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// How long a body of everything would be.
     pub(crate) const fn body_len(&self) -> usize {
-        (self.bytes + self.len()).saturating_sub(1)
+        (self.bytes + self.len()).saturating_sub(1) + self.format.frame_len()
     }
 
     /// The oldest event's record.
@@ -80,7 +85,7 @@ impl RingBuffer {
             return false;
         }
         let page = self.page_for(payload.len() + 1);
-        let separator = self.separator;
+        let separator = self.format.separator();
         let page = &mut self.pages[page];
         page.put_slice(payload);
         page.put_u8(separator);
@@ -138,16 +143,9 @@ impl RingBuffer {
 
     /// Takes the oldest events out as one body: at most `max_len` of them, and at most `max_bytes`
     /// bytes with separators and brackets. Empty if there is none, or if the oldest does not fit.
-    ///
-    /// `format` must be the one whose separator this buffer stores.
-    pub(crate) fn take_body(
-        &mut self,
-        max_len: usize,
-        max_bytes: usize,
-        format: Format,
-    ) -> (Bytes, Vec<Record>) {
+    pub(crate) fn take_body(&mut self, max_len: usize, max_bytes: usize) -> (Bytes, Vec<Record>) {
         // With a separator after each payload, the last one's not being part of the body.
-        let room = max_bytes.saturating_add(1).saturating_sub(format.frame_len());
+        let room = max_bytes.saturating_add(1).saturating_sub(self.format.frame_len());
         let mut stored = 0;
         let count = self
             .records
@@ -166,7 +164,7 @@ impl RingBuffer {
             return (Bytes::new(), Vec::new());
         }
 
-        let (before, after) = format.brackets();
+        let (before, after) = self.format.brackets();
         let mut body = Vec::with_capacity(before.len() + stored + after.len());
         body.extend_from_slice(before);
         let mut rest = stored;
@@ -205,7 +203,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn ring(capacity: usize) -> RingBuffer {
-        RingBuffer::new(capacity, b'\n', 32)
+        RingBuffer::new(capacity, Format::Ndjson, 32)
     }
 
     fn pop(ring: &mut RingBuffer) -> Option<String> {
@@ -218,7 +216,7 @@ mod tests {
         assert!((0..3).all(|i| ring.try_push(b"x", i)));
         assert!(!ring.try_push(b"y", 3));
         assert_eq!(ring.len(), 3);
-        assert_eq!(RingBuffer::new(2, b'\n', 32).usable(), 1);
+        assert_eq!(RingBuffer::new(2, Format::Ndjson, 32).usable(), 1);
     }
 
     #[test]
@@ -276,24 +274,24 @@ mod tests {
         for payload in ["11", "22", "33", "44", "55"] {
             ring.try_push(payload.as_bytes(), 0);
         }
-        let (body, records) = ring.take_body(2, 1000, Format::Ndjson);
+        let (body, records) = ring.take_body(2, 1000);
         assert_eq!((&body[..], records.len()), (&b"11\n22"[..], 2));
-        let (body, records) = ring.take_body(100, 7, Format::Ndjson);
+        let (body, records) = ring.take_body(100, 7);
         assert_eq!((&body[..], records.len()), (&b"33\n44"[..], 2), "8 bytes would hold no more");
-        let (body, _) = ring.take_body(100, 1, Format::Ndjson);
+        let (body, _) = ring.take_body(100, 1);
         assert!(body.is_empty(), "what does not fit stays");
         assert_eq!(ring.len(), 1);
     }
 
     #[test]
     fn brackets_count_as_bytes_of_the_body() {
-        let mut ring = RingBuffer::new(16, b',', 32);
+        let mut ring = RingBuffer::new(16, Format::Json, 32);
         for payload in ["11", "22", "33"] {
             ring.try_push(payload.as_bytes(), 0);
         }
-        let (body, _) = ring.take_body(100, 9, Format::Json);
+        let (body, _) = ring.take_body(100, 9);
         assert_eq!(&body[..], b"[11,22]");
-        let (body, _) = ring.take_body(100, 4, Format::Json);
+        let (body, _) = ring.take_body(100, 4);
         assert_eq!(&body[..], b"[33]");
     }
 
@@ -319,7 +317,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_ring_behaves_like_a_bounded_queue(ops in ops()) {
-            let mut ring = RingBuffer::new(16, b',', 48);
+            let mut ring = RingBuffer::new(16, Format::Json, 48);
             let mut model: VecDeque<(Vec<u8>, u64)> = VecDeque::new();
             for (now, op) in (0u64..).zip(ops) {
                 match op {
@@ -350,7 +348,7 @@ mod tests {
                             .count();
                         let expected = if count == 0 { Vec::new() } else { array(count) };
                         let timestamps: Vec<_> = model.drain(..count).map(|(_, at)| at).collect();
-                        let (body, records) = ring.take_body(max_len, max_bytes, Format::Json);
+                        let (body, records) = ring.take_body(max_len, max_bytes);
                         prop_assert!(body.len() <= max_bytes);
                         prop_assert_eq!(&body[..], &expected[..]);
                         prop_assert!(records.iter().map(|r| r.timestamp).eq(timestamps));

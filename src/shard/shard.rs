@@ -72,6 +72,12 @@ pub struct Shard {
     pub(crate) table_version: u64,
 }
 
+/// Lengths are stored in 32 bits.
+pub(crate) fn check_len(payload: &[u8]) -> Result<(), IngestionError> {
+    let (len, max) = (payload.len(), u32::MAX as usize);
+    if len > max { Err(IngestionError::Oversize { len, max }) } else { Ok(()) }
+}
+
 impl Shard {
     /// A shard with `capacity` slots, of which one stays free.
     ///
@@ -80,8 +86,7 @@ impl Shard {
     /// If `capacity` is not a power of two, or is less than 2.
     #[must_use]
     pub fn new(id: u16, capacity: usize, mode: BackpressureMode) -> Self {
-        let ring =
-            RingBuffer::new(capacity, Format::default().separator(), RingBuffer::DEFAULT_PAGE_SIZE);
+        let ring = RingBuffer::new(capacity, Format::default(), RingBuffer::DEFAULT_PAGE_SIZE);
         Self::with_parts(id, ring, mode, Clock::default(), Shared::new(ByteBudget::unlimited()))
     }
 
@@ -141,12 +146,14 @@ impl Shard {
     ///
     /// # Errors
     ///
-    /// [`IngestionError::Backpressure`] or [`Sampled`](IngestionError::Sampled).
+    /// [`IngestionError::Backpressure`], [`Sampled`](IngestionError::Sampled), or
+    /// [`Oversize`](IngestionError::Oversize) for 4 GiB and more.
     pub fn try_push_raw(
         &mut self,
         event: impl std::borrow::Borrow<RawEvent>,
     ) -> Result<u64, IngestionError> {
         let payload = event.borrow().as_bytes();
+        check_len(payload)?;
         self.push(payload).map_err(|refusal| match refusal {
             Refusal::Sampled => IngestionError::Sampled,
             Refusal::Full => IngestionError::Backpressure,
@@ -263,10 +270,9 @@ impl Shard {
         &mut self,
         max_len: usize,
         max_bytes: usize,
-        format: Format,
     ) -> Option<(Bytes, Vec<Record>, Reservation)> {
         let before = self.ring.bytes();
-        let (body, records) = self.ring.take_body(max_len, max_bytes, format);
+        let (body, records) = self.ring.take_body(max_len, max_bytes);
         if records.is_empty() {
             return None;
         }
@@ -288,7 +294,12 @@ impl Shard {
         self.ring.bytes()
     }
 
-    /// How long a body of everything held would be, without brackets.
+    /// How the events become a body.
+    pub(crate) const fn format(&self) -> Format {
+        self.ring.format()
+    }
+
+    /// How long a body of everything held would be.
     pub(crate) const fn body_len(&self) -> usize {
         self.ring.body_len()
     }
@@ -356,7 +367,7 @@ mod tests {
 
     fn with_budget(mode: BackpressureMode, max: u64) -> (Shard, Shared<ByteBudget>) {
         let budget = Shared::new(ByteBudget::new(max));
-        let ring = RingBuffer::new(16, b'\n', 64);
+        let ring = RingBuffer::new(16, Format::Ndjson, 64);
         let shard = Shard::with_parts(0, ring, mode, Clock::manual(0), Shared::clone(&budget));
         (shard, budget)
     }
@@ -448,7 +459,7 @@ mod tests {
     fn drop_oldest_evicts_nothing_when_that_could_not_help() {
         let (mut shard, _budget) = with_budget(BackpressureMode::DropOldest, 10);
         shard.push(b"inflight").expect("there is room");
-        let in_flight = shard.take_body(9, 99, Format::Ndjson).expect("one event waits");
+        let in_flight = shard.take_body(9, 99).expect("one event waits");
         shard.push(b"w").expect("there is room");
         assert_eq!(shard.push(b"123"), Err(Refusal::Full));
         assert_eq!((shard.len(), shard.stats().events_evicted), (1, 0));
@@ -468,7 +479,7 @@ mod tests {
     #[test]
     fn timestamps_rise_within_a_shard_while_the_clock_stands_still() {
         let clock = Clock::manual(50);
-        let ring = RingBuffer::new(16, b'\n', 64);
+        let ring = RingBuffer::new(16, Format::Ndjson, 64);
         let budget = Shared::new(ByteBudget::unlimited());
         let mut shard =
             Shard::with_parts(0, ring, BackpressureMode::DropNewest, clock.clone(), budget);
