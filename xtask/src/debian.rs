@@ -70,7 +70,8 @@ fn recipe(sh: &Shell) -> Result<String> {
     Ok([compiler.read()?, std_flags()].join("\n"))
 }
 
-fn install_packages(sh: &Shell) -> Result<()> {
+/// Installs the compiler and its source.
+pub fn install_packages(sh: &Shell) -> Result<()> {
     let ordinary = format!("add {TARGET} to your Rust toolchain (`rustup target add {TARGET}`)");
     install(sh, &PACKAGES).context(ordinary)
 }

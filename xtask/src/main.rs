@@ -13,6 +13,7 @@ mod package;
 mod stamp;
 mod test;
 mod toolchain;
+mod tsan;
 mod wasm;
 
 use std::path::Path;
@@ -44,6 +45,8 @@ enum Task {
     },
     /// Look for inputs that break the core, with libFuzzer
     Fuzz(fuzz::Args),
+    /// Run the tests with threads under ThreadSanitizer
+    Tsan,
     /// Run every check that CI runs
     Test(test::Args),
 }
@@ -69,6 +72,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             demo(&sh, &args)
         }
         Task::Fuzz(args) => fuzz::run(&sh, &args).map(|()| ExitCode::SUCCESS),
+        Task::Tsan => tsan::run(&sh).map(|()| ExitCode::SUCCESS),
         Task::Test(args) => test::run(sh, &args),
     }
 }

@@ -1,0 +1,58 @@
+//! ThreadSanitizer on the tests that use threads.
+//!
+//! It needs a standard library that is instrumented too, or it takes the library's own
+//! synchronisation for races. Debian's compiler comes with the source to build one; the sanitizer's
+//! runtime comes with the compiler of rustup.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use xshell::{Shell, cmd};
+
+use crate::{debian, exec, say};
+
+const TESTS: [&str; 4] = ["--test", "threads", "--test", "scaling_threads"];
+
+/// Builds the tests with the sanitizer, and runs them: a race makes them fail.
+pub fn run(sh: &Shell) -> Result<()> {
+    debian::install_packages(sh)?;
+    let host = cmd!(sh, "rustc --print host-tuple").quiet().read()?;
+    let runtime = runtime(sh, &host)?;
+    let linker = std::path::absolute("target/tsan/cc")?;
+    sh.write_file(&linker, linker_script(&runtime))?;
+    exec(cmd!(sh, "chmod +x {linker}"))?;
+
+    say("running the tests with threads under ThreadSanitizer (two minutes)");
+    let linker_variable = host.to_uppercase().replace('-', "_");
+    let test = debian::cargo(sh, "test")
+        .args(["-Zbuild-std", "--package", "shardbus", "--target", &host])
+        .args(TESTS)
+        .env("CARGO_TARGET_DIR", "target/tsan")
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_ENCODED_RUSTFLAGS", "-Zsanitizer=thread\x1f-Zexternal-clangrt")
+        .env(format!("CARGO_TARGET_{linker_variable}_LINKER"), &linker);
+    exec(test)
+}
+
+fn runtime(sh: &Shell, host: &str) -> Result<PathBuf> {
+    let sysroot = PathBuf::from(cmd!(sh, "rustc --print sysroot").quiet().read()?);
+    let libraries = sh.read_dir(sysroot.join("lib/rustlib").join(host).join("lib"))?;
+    let is_runtime = |path: &PathBuf| path.to_string_lossy().ends_with("_rt.tsan.a");
+    let runtime = libraries.into_iter().find(is_runtime);
+    runtime.context("this compiler has no runtime of ThreadSanitizer; rustup's has for Linux")
+}
+
+/// Gives the runtime to the tests alone: build scripts are not instrumented, and a shared library
+/// finds it in whoever loads it.
+fn linker_script(runtime: &std::path::Path) -> String {
+    format!(
+        r#"#!/bin/sh
+case "$*" in
+  *build_script*) exec cc "$@" ;;
+  *-shared*) exec cc "$@" -Wl,--unresolved-symbols=ignore-all ;;
+esac
+exec cc -Wl,--whole-archive "{}" -Wl,--no-whole-archive "$@" -lpthread -ldl -lrt -lm -lstdc++ -lc
+"#,
+        runtime.display()
+    )
+}
