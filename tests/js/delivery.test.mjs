@@ -1,5 +1,5 @@
 // @ts-check
-import { DeliveryError, EventBus, isShardbusError } from "shardbus";
+import { DeliveryError, EventBus } from "shardbus";
 import {
   accountedStats,
   assert,
@@ -7,7 +7,6 @@ import {
   fail,
   HOUR_MS,
   hang,
-  hangUntilAborted,
   idle,
   quickRetry,
   recorder,
@@ -152,75 +151,6 @@ test("an attempt is made once retryAfterMs has passed", async () => {
     assert.equal((await bus.flush()).delivered, 1);
   }
 });
-
-test("an attempt that takes longer than timeoutMs is aborted and made again", async () => {
-  const sink = recorder([hangUntilAborted]);
-  const bus = new EventBus(sink.callback, { timeoutMs: 20, retry: quickRetry });
-  bus.ingest(1);
-  // Well before the lease runs out, which is for hosts that died.
-  assert.include(await bus.flush({ timeoutMs: 900 }), { delivered: 1, timedOut: false });
-  assert.equal(accountedStats(bus).batches.expired, 0);
-  const [first, second] = sink.log;
-  assert.isTrue(first?.signal.aborted);
-  assert.equal(first?.signal.reason.name, "TimeoutError");
-  assert.equal(first?.signal.reason.code, "ERR_TIMEOUT");
-  assert.include(first?.signal.reason.message, "20 ms");
-  assert.isTrue(isShardbusError(first?.signal.reason));
-  assert.isFalse(second?.signal.aborted);
-  assert.deepEqual([second?.id, second?.attempt], [first?.id, 2]);
-});
-
-test("an attempt that never ends cannot stop the bus, deaf to its signal or not", async () => {
-  const { log, onDrop } = dropRecorder();
-  const sink = recorder([hang, hangUntilAborted]);
-  const options = { timeoutMs: 10, retry: { attempts: 2, ...quickRetry }, onDrop };
-  const bus = new EventBus(sink.callback, options);
-  bus.ingest("lost");
-  assert.equal((await bus.flush()).abandoned, 1);
-  bus.ingest("later");
-  assert.equal((await bus.flush()).delivered, 1);
-  assert.deepEqual(sink.delivered(), ["later"]);
-  assert.deepInclude(
-    log.map(({ reason, count }) => ({ reason, count })),
-    { reason: "retries", count: 1 },
-  );
-});
-
-/** How an attempt that was cut off may answer after all. @type {Record<string, (call: any) => void>} */
-const lateAnswers = {
-  success: (call) => call.release(),
-  failure: (call) => call.fail(new Error("late")),
-  "permanent failure": (call) => call.fail(new DeliveryError("late", { retryable: false })),
-};
-
-for (const [what, answer] of Object.entries(lateAnswers)) {
-  test(`a late ${what} changes nothing while the next attempt runs`, async () => {
-    const sink = recorder([hang, hang]);
-    const bus = new EventBus(sink.callback, { timeoutMs: 400, retry: quickRetry });
-    bus.ingest(1);
-    const flushed = bus.flush();
-    const [first, second] = await sink.calls(2);
-    answer(first);
-    await idle();
-    const { inFlight, delivered, abandoned } = accountedStats(bus);
-    assert.deepEqual([inFlight, delivered, abandoned.permanent], [1, 0, 0]);
-    assert.lengthOf(sink.log, 2);
-    second?.release();
-    assert.equal((await flushed).delivered, 1);
-  });
-
-  test(`a late ${what} changes nothing after the next attempt`, async () => {
-    const sink = recorder([hang]);
-    const bus = new EventBus(sink.callback, { timeoutMs: 20, retry: quickRetry });
-    bus.ingest(1);
-    await bus.flush();
-    const before = accountedStats(bus);
-    answer(sink.log[0]);
-    await idle();
-    assert.deepEqual(accountedStats(bus), before);
-    assert.lengthOf(sink.log, 2);
-  });
-}
 
 test("a shard sends one batch at a time, and retries it before the next", async () => {
   const sink = recorder([hang, hang]);

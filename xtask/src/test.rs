@@ -191,7 +191,9 @@ impl Session {
         let mut tests = self.sh.read_dir("tests/js")?;
         tests.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
         ensure!(!tests.is_empty(), "there is no tests/js/*.test.mjs");
-        exec(cmd!(self.sh, "node --test --test-reporter=spec {tests...}"))
+        // What hangs must not hang for as long as a bus may wait.
+        let node = cmd!(self.sh, "node --test --test-reporter=spec --test-timeout=60000");
+        exec(node.args(tests))
     }
 
     /// Runs the programs of `tests/package` in a project that has nothing but the packed package,
