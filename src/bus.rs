@@ -313,6 +313,12 @@ impl EventBus {
         self.delivery.lock().is_ok_and(|mut delivery| delivery.fail(lease, failure, now))
     }
 
+    /// Whoever had the lease is gone, and will not answer: it expires now. Returns whether it was
+    /// still live.
+    pub fn expire(&self, lease: u64, now: u64) -> bool {
+        self.delivery.lock().is_ok_and(|mut delivery| delivery.expire(lease, now))
+    }
+
     /// Takes one batch out of the bus for good: its body has at most `max_bytes` bytes, and it is
     /// not leased. `None` if there is none. Counted as drained.
     #[must_use]
@@ -358,6 +364,13 @@ impl EventBus {
         if let Ok(mut delivery) = self.delivery.lock() {
             delivery.abandon_everything();
         }
+    }
+
+    /// How many events were offered. Cheaper than [`stats`](Self::stats), for whoever watches for
+    /// activity.
+    #[must_use]
+    pub fn offered(&self) -> u64 {
+        self.offered.get()
     }
 
     /// How many events were refused or evicted. Cheaper than [`stats`](Self::stats), for whoever

@@ -91,9 +91,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         60 => ingest.prop_map(|(payload, key)| Step::Ingest { payload, key }),
         30 => any::<bool>().prop_map(|keep| Step::Poll { keep }),
         15 => answer.clone().prop_map(|(which, late)| Step::Acknowledge { which, late }),
-        15 => (answer, failures()).prop_map(|((which, late), failure)| {
+        15 => (answer.clone(), failures()).prop_map(|((which, late), failure)| {
             Step::Fail { which, late, failure }
         }),
+        5 => answer.prop_map(|(which, late)| Step::Expire { which, late }),
         15 => (0u64..50).prop_map(|by| Step::Pass(ms(by))),
         8 => (0u64..60).prop_map(|by| Step::WallForward(ms(by))),
         2 => (0u64..60).prop_map(|by| Step::WallBack(ms(by))),

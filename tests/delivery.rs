@@ -333,6 +333,24 @@ mod leases {
     }
 
     #[test]
+    fn a_lease_whose_holder_is_gone_expires_at_once() {
+        let bus = bus(small());
+        ingest(&bus, "a b");
+        let first = expect_send(&bus, 0);
+        assert!(bus.expire(first.id, MS));
+        assert!(!bus.expire(first.id, MS));
+        assert!(!bus.acknowledge(first.id, MS), "it is too late");
+        let second = expect_send(&bus, MS);
+        assert_eq!((second.attempt, second.batch.id()), (2, first.batch.id()));
+        assert!(bus.expire(second.id, MS));
+        assert!(bus.expire(expect_send(&bus, MS).id, MS));
+        assert_eq!(expect_abandoned(&bus, MS), (AbandonReason::Retries, strings("a b")));
+        let stats = bus.stats();
+        assert_accounts(&stats);
+        assert_eq!((stats.batches.expired, stats.batches.retries), (3, 2));
+    }
+
+    #[test]
     fn leases_that_expire_use_up_attempts() {
         let bus = bus(small());
         ingest(&bus, "a b");

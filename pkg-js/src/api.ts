@@ -3,7 +3,6 @@ export type { Batch } from "./batch.js";
 export * from "./errors/index.js";
 export {
   EventBus,
-  type FlushReport,
   type IngestOptions,
   type Receipt,
 } from "./event-bus.js";
@@ -21,4 +20,6 @@ export type {
   ScalingOptions,
   WaitOptions,
 } from "./options.js";
+export type { FlushReport } from "./scheduler.js";
 export type { BusStats, ShardStats } from "./stats.js";
+export type { RequestContext } from "./wait-until.js";

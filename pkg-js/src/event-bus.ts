@@ -1,5 +1,7 @@
-import type { Batch, CoreBatch } from "./batch.js";
+import type { Batch } from "./batch.js";
 import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
+import { Courier } from "./courier.js";
+import { Drives } from "./drives.js";
 import { BackpressureError } from "./errors/backpressure-error.js";
 import { ClosedError } from "./errors/closed-error.js";
 import { EventTooLargeError } from "./errors/event-too-large-error.js";
@@ -16,9 +18,10 @@ import type {
   WaitOptions,
 } from "./options.js";
 import { Pump } from "./pump.js";
+import type { FlushReport, Scheduler } from "./scheduler.js";
 import { serialize, validKey, validText } from "./serialize.js";
 import type { BusStats } from "./stats.js";
-import { type Waiter, Waiters } from "./waiters.js";
+import { type RequestContext, Rides } from "./wait-until.js";
 import { type CoreBus, createBus, Refusal } from "./wasm.js";
 
 /** What can be said of one event. */
@@ -35,22 +38,6 @@ export type Receipt =
       readonly timestamp: bigint;
     }
   | { readonly rejected: RejectReason };
-
-/** What became of everything that was in the bus when a flush began. */
-export interface FlushReport {
-  /** Events delivered since. */
-  readonly delivered: number;
-  /** Events given up since. */
-  readonly abandoned: number;
-  /** Events evicted since, to make room for newer ones. */
-  readonly evicted: number;
-  /** Events taken out by `drain()` since. */
-  readonly drained: number;
-  /** Events that are still in the bus; 0 unless the time was up. */
-  readonly pending: number;
-  /** Whether the time was up first. */
-  readonly timedOut: boolean;
-}
 
 /** How long `close()` takes at most unless it is told. */
 const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
@@ -83,13 +70,14 @@ const encoder = new TextEncoder();
 export class EventBus<T = unknown> {
   readonly #core: CoreBus;
   readonly #intake: Intake;
-  readonly #pump: Pump<T>;
+  readonly #courier: Courier<T>;
+  readonly #scheduler: Scheduler;
+  readonly #rides: Rides;
   readonly #losses: LossReporter<T>;
   readonly #key: ((event: T) => string | null | undefined) | undefined;
   readonly #isNdjson: boolean;
   readonly #failsProducer: boolean;
   readonly #maxEventBytes: number;
-  readonly #waiters: Waiters;
   #closing: Promise<FlushReport> | undefined;
   /** The statistics, once the core is gone. */
   #lastStats: BusStats | undefined;
@@ -120,20 +108,22 @@ export class EventBus<T = unknown> {
     this.#key = key;
     this.#maxEventBytes = this.#core.max_event_bytes();
     this.#losses = new LossReporter(this.#core, onDrop);
-    this.#pump = new Pump<T>(this.#core, {
+    this.#courier = new Courier<T>(this.#core, {
       callback,
       format,
       timeoutMs: checked.timeoutMs ?? 10_000,
-      beforePoll: () => this.#intake.cross(),
-      afterPoll: () => {
-        this.#waiters.check();
-        this.#losses.report();
-      },
-      onAbandoned: (reason, batch: CoreBatch<T>) => this.#losses.abandoned(reason, batch),
-      onFailure: (error) => this.#waiters.fail(error),
+      onAbandoned: (reason, batch) => this.#losses.abandoned(reason, batch),
     });
-    this.#waiters = new Waiters(this.#core, (awaited) => this.#pump.setAwaited(awaited));
-    this.#intake = new Intake(this.#core, () => this.#pump.schedule());
+    const SchedulerClass = checked.scheduler === "manual" ? Drives : Pump;
+    this.#scheduler = new SchedulerClass<T>(this.#core, this.#courier, {
+      beforePoll: () => this.#intake.cross(),
+      afterPoll: () => this.#losses.report(),
+    });
+    this.#intake = new Intake(this.#core, () => this.#scheduler.schedule());
+    this.#rides = new Rides({
+      offered: () => this.#offered(),
+      flush: (options) => this.flush(options),
+    });
   }
 
   readonly #routes: boolean;
@@ -235,7 +225,7 @@ export class EventBus<T = unknown> {
     }
     this.#intake.cross();
     const code = this.#intake.push(text, key);
-    this.#pump.schedule();
+    this.#scheduler.schedule();
     if (code < 0) return { rejected: reasonOf(code) };
     return { shard: code, timestamp: this.#core.last_timestamp() };
   }
@@ -250,19 +240,7 @@ export class EventBus<T = unknown> {
     if (this.#closing !== undefined) throw new ClosedError();
     this.#intake.cross();
     if (this.#core.is_ready()) return;
-    this.#pump.schedule();
-    await new Promise<void>((resolve, reject) => {
-      this.#waiters.add({
-        needsRoom: true,
-        check: () => {
-          const isReady = this.#core.is_ready();
-          if (isReady) resolve();
-          return isReady;
-        },
-        close: () => reject(new ClosedError()),
-        reject,
-      });
-    });
+    await this.#scheduler.ready();
   }
 
   /**
@@ -275,54 +253,23 @@ export class EventBus<T = unknown> {
   async flush(options?: WaitOptions): Promise<FlushReport> {
     const checked = checkWaitOptions(options);
     if (this.#closing !== undefined) return this.#closing;
-    return this.#flush(checked);
+    return this.#scheduler.flush(checked);
   }
 
-  async #flush({ timeoutMs, signal }: WaitOptions): Promise<FlushReport> {
-    signal?.throwIfAborted();
-    this.#intake.cross();
-    const flush = this.#core.begin_flush();
-    this.#pump.schedule();
-    const report = (timedOut: boolean): FlushReport => ({
-      ...this.#core.flush_report(flush),
-      timedOut,
-    });
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let onAbort: (() => void) | undefined;
-    try {
-      return await new Promise<FlushReport>((resolve, reject) => {
-        const waiter: Waiter = {
-          needsRoom: false,
-          check: () => {
-            const now = report(false);
-            const isSettled = now.pending === 0;
-            if (isSettled) resolve(now);
-            return isSettled;
-          },
-          // `close` settles everything before it lets go of the core.
-          close: () => resolve(report(false)),
-          reject,
-        };
-        this.#waiters.add(waiter);
-        const stop = (settle: () => void) => {
-          if (!this.#waiters.remove(waiter)) return;
-          try {
-            settle();
-          } catch (error) {
-            reject(error);
-          }
-        };
-        if (timeoutMs !== undefined) {
-          timer = setTimeout(() => stop(() => resolve(report(true))), timeoutMs);
-        }
-        onAbort = () => stop(() => reject(signal?.reason));
-        signal?.addEventListener("abort", onAbort, { once: true });
-      });
-    } finally {
-      clearTimeout(timer);
-      if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
-      if (this.#lastStats === undefined) this.#core.end_flush(flush);
-    }
+  /**
+   * Flushes within a request: `ctx.waitUntil` gets a promise that settles when what is in the bus
+   * has been sent. The flush begins once no event was offered for about 50 ms, so that a handler's
+   * events leave together, or after about 500 ms if the bus is never quiet. It ends after 25 seconds,
+   * because a Worker lives on for 30 at most after its response.
+   *
+   * Call it next to {@linkcode ingest}, after a handler's last long `await`: a flush does not cover
+   * what comes later. While the promise is pending, further calls with the same `ctx` only make sure
+   * that there is a flush after them.
+   *
+   * @throws {InvalidOptionError} if `ctx` has no `waitUntil` method.
+   */
+  waitUntil(ctx: RequestContext): void {
+    this.#rides.request(ctx);
   }
 
   /**
@@ -364,7 +311,7 @@ export class EventBus<T = unknown> {
       throw typeof reason === "string" ? new ScalingError(reason as ScalingRefusal) : reason;
     } finally {
       this.#intake.look();
-      this.#pump.schedule();
+      this.#scheduler.schedule();
     }
   }
 
@@ -384,7 +331,7 @@ export class EventBus<T = unknown> {
 
   /** Resolves when all callbacks that run now have settled. Starts none. */
   async settled(): Promise<void> {
-    await this.#pump.settled();
+    await this.#scheduler.settled();
   }
 
   /**
@@ -393,7 +340,12 @@ export class EventBus<T = unknown> {
    */
   drain(options?: DrainOptions): Batch<T>[] {
     const { maxBytes = Number.POSITIVE_INFINITY } = checkDrainOptions(options);
-    return this.#lastStats === undefined ? this.#pump.drain(maxBytes) : [];
+    if (this.#lastStats !== undefined) return [];
+    this.#intake.cross();
+    const batches = this.#courier.drain(maxBytes);
+    this.#losses.report();
+    this.#scheduler.schedule();
+    return batches;
   }
 
   /** Where every event is. Works after `close()` as well. */
@@ -432,13 +384,12 @@ export class EventBus<T = unknown> {
     const flush = this.#core.begin_flush();
     let timedOut = true;
     try {
-      ({ timedOut } = await this.#flush(options));
+      ({ timedOut } = await this.#scheduler.flush(options));
     } catch {
       // Aborted: as if the time were up.
     }
-    this.#pump.stop();
+    this.#scheduler.stop();
     const report = { ...this.#core.flush_report(flush), timedOut };
-    this.#waiters.close();
     this.#lastStats = this.#core.stats() as BusStats;
     this.#core.free();
     return report;
@@ -447,6 +398,12 @@ export class EventBus<T = unknown> {
   /** `close()` at the end of an `await using` scope. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #offered(): number {
+    if (this.#lastStats !== undefined) return this.#lastStats.offered;
+    this.#intake.cross();
+    return this.#core.offered();
   }
 
   #keyOf(event: T, options: IngestOptions | undefined): string | undefined {
@@ -464,7 +421,7 @@ export class EventBus<T = unknown> {
   #invalid(error: unknown): InvalidEventError {
     this.#intake.cross();
     this.#core.refuse_invalid();
-    this.#pump.schedule();
+    this.#scheduler.schedule();
     if (error instanceof InvalidEventError) return error;
     return new InvalidEventError(`The event cannot be written as JSON: ${messageOf(error)}`, {
       cause: error,
@@ -477,7 +434,7 @@ export class EventBus<T = unknown> {
 
   /** What came of an event that has crossed. */
   #pushed(code: number): boolean {
-    this.#pump.schedule();
+    this.#scheduler.schedule();
     if (code >= 0) return true;
     switch (code) {
       case Refusal.full:

@@ -62,3 +62,10 @@ export class Alarm {
     else timer.unref?.();
   }
 }
+
+/** Resolves after `ms` milliseconds. */
+export async function pause(ms: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}

@@ -186,7 +186,7 @@ export interface EventBusOptions<T = unknown> {
    */
   readonly format?: "ndjson" | "json";
   /**
-   * When batches leave: by size and time, or only inside `flush()`.
+   * When batches leave: by size and time, or only inside `flush()`, `waitUntil()` and `close()`.
    * @default "auto"; in Cloudflare Workers "manual"
    */
   readonly scheduler?: "auto" | "manual";

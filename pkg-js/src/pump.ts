@@ -1,65 +1,42 @@
-import { CoreBatch } from "./batch.js";
-import { DeliveryError } from "./errors/delivery-error.js";
-import { isShardbusError } from "./errors/shardbus-error.js";
-import { TimeoutError } from "./errors/timeout-error.js";
+import { type Attempts, type Courier, firstDeadline } from "./courier.js";
+import { ClosedError } from "./errors/closed-error.js";
 import { Alarm, yieldToLoop } from "./event-loop.js";
-import type { DeliveryCallback } from "./options.js";
-import { type CoreBus, FailureKind, Step } from "./wasm.js";
+import type { WaitOptions } from "./options.js";
+import {
+  type FlushReport,
+  MAX_BATCHES_PER_TASK,
+  MAX_BYTES_PER_TASK,
+  type Scheduler,
+  type SchedulerHost,
+} from "./scheduler.js";
+import { type Waiter, Waiters } from "./waiters.js";
+import type { CoreBus } from "./wasm.js";
 
 /**
- * What may be handed out before others get their turn: bytes of bodies, and batches. Copying that
- * much takes a fraction of a millisecond; with less, a producer that yields after every thousand
- * small events would outrun the bus.
+ * The scheduler `"auto"`: one for all who use the bus. It looks after what changed at the end of
+ * the turn, and wakes up when the core wants to be asked again.
  */
-const MAX_BYTES_PER_TASK = 256 << 10;
-const MAX_BATCHES_PER_TASK = 8;
-
-/** An attempt whose callback has not settled. */
-interface Attempt {
-  readonly deadline: number;
-  readonly controller: AbortController;
-  /** Settles, without a value, when the callback has. */
-  readonly done: Promise<void>;
-}
-
-/** What the pump needs of the bus that it works for. */
-export interface PumpHost<T> {
-  readonly callback: DeliveryCallback<T>;
-  readonly format: "ndjson" | "json";
-  readonly timeoutMs: number;
-  /** Called before the core is asked what to do. */
-  beforePoll(): void;
-  /** Called after the core has said that there is nothing to do now. */
-  afterPoll(): void;
-  /** A batch was given up. */
-  onAbandoned(reason: "retries" | "permanent" | "shutdown", batch: CoreBatch<T>): void;
-  /** Something failed that nobody called for. */
-  onFailure(error: unknown): void;
-}
-
-/**
- * Does what the core says: calls the callback, tells the core what came of it, and wakes up when
- * the core wants to be asked again. The callback runs outside of any call into the core, so it may
- * use the bus freely.
- */
-export class Pump<T> {
+export class Pump<T> implements Scheduler {
   readonly #core: CoreBus;
-  readonly #host: PumpHost<T>;
-  readonly #attempts = new Map<number, Attempt>();
+  readonly #courier: Courier<T>;
+  readonly #host: SchedulerHost;
+  readonly #waiters: Waiters;
+  readonly #attempts: Attempts = new Map();
   readonly #alarm = new Alarm(() => this.#runTask());
-  #seeded = false;
   #scheduled = false;
   /** What may still be handed out in this task. */
   #bytesLeft = MAX_BYTES_PER_TASK;
   #batchesLeft = MAX_BATCHES_PER_TASK;
   #stopped = false;
 
-  constructor(core: CoreBus, host: PumpHost<T>) {
+  constructor(core: CoreBus, courier: Courier<T>, host: SchedulerHost) {
     this.#core = core;
+    this.#courier = courier;
     this.#host = host;
+    // Only while somebody waits do the timers keep the process alive.
+    this.#waiters = new Waiters(core, (awaited) => this.#alarm.setAwaited(awaited));
   }
 
-  /** Runs at the end of this turn. */
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -83,12 +60,12 @@ export class Pump<T> {
   #runTask(): void {
     this.#bytesLeft = MAX_BYTES_PER_TASK;
     this.#batchesLeft = MAX_BATCHES_PER_TASK;
-    this.#alone(() => this.run());
+    this.#alone(() => this.#run());
   }
 
   readonly #runScheduled = (): void => {
     this.#scheduled = false;
-    this.#alone(() => this.run());
+    this.#alone(() => this.#run());
   };
 
   /** Runs a task that has no caller who could catch what it throws. */
@@ -96,7 +73,7 @@ export class Pump<T> {
     try {
       task();
     } catch (error) {
-      this.#host.onFailure(error);
+      this.#waiters.fail(error);
     }
   }
 
@@ -104,137 +81,103 @@ export class Pump<T> {
    * Asks the core what to do, and does it. At most one batch is handed out: what is handed out next
    * may have to wait until others had their turn.
    */
-  run(): void {
+  #run(): void {
     if (this.#stopped) return;
-    this.#cutOffAttempts();
+    this.#courier.cutOff(this.#attempts);
     this.#host.beforePoll();
-    this.#seed();
-    for (;;) {
-      const step = this.#core.poll(Date.now(), performance.now());
-      if (step === Step.Abandoned) {
-        this.#handOutAbandoned();
-        continue;
-      }
-      if (step === Step.Send) {
-        this.#send();
-        this.#scheduleNext();
-      } else {
-        const wake = step === Step.WaitUntil ? this.#core.wake_at() : Number.POSITIVE_INFINITY;
-        this.#alarm.setFor(Math.min(wake, this.#nextDeadline()));
-      }
-      break;
+    const polled = this.#courier.poll(this.#attempts, this.#settle);
+    if (typeof polled === "number") {
+      this.#alarm.setFor(Math.min(polled, firstDeadline(this.#attempts)));
+    } else {
+      this.#bytesLeft -= polled.body.length;
+      this.#batchesLeft--;
+      this.#scheduleNext();
     }
+    this.#afterPoll();
+  }
+
+  #afterPoll(): void {
+    this.#waiters.check();
     this.#host.afterPoll();
   }
 
-  /** Randomness is not to be had at a Worker's global scope, where buses are made. */
-  #seed(): void {
-    if (this.#seeded) return;
-    this.#seeded = true;
-    const [high, low] = crypto.getRandomValues(new Uint32Array(2));
-    this.#core.seed(high as number, low as number);
-  }
-
-  #send(): void {
-    const lease = this.#core.lease_id();
-    const attempt = this.#core.lease_attempt();
-    const deadline = this.#core.lease_deadline();
-    const batch = new CoreBatch<T>(this.#core, this.#host.format);
-    this.#core.forget();
-    this.#bytesLeft -= batch.body.length;
-    this.#batchesLeft--;
-    const controller = new AbortController();
-    const { signal } = controller;
-    const done = this.#call(batch, { signal, attempt, keepalive: false }).then(
-      () => this.#settle(lease, () => this.#core.acknowledge(lease, performance.now())),
-      (error) => this.#settle(lease, () => this.#fail(lease, error)),
-    );
-    this.#attempts.set(lease, { deadline, controller, done });
-  }
-
-  /** Async, so that a callback that throws is one that rejects. */
-  async #call(...args: Parameters<DeliveryCallback<T>>): Promise<void> {
-    await this.#host.callback(...args);
-  }
-
-  /** Passes on an answer, unless the attempt was cut off before it came. */
-  #settle(lease: number, answer: () => void): void {
-    if (!this.#attempts.delete(lease)) return;
+  readonly #settle = (answer: () => void): void => {
     this.#alone(answer);
     this.#scheduleNext();
-  }
+  };
 
-  #fail(lease: number, error: unknown): void {
-    const told = isShardbusError(error) && error.code === "ERR_DELIVERY";
-    const { tooLarge, retryable, retryAfterMs } = told
-      ? (error as DeliveryError)
-      : new DeliveryError("");
-    const kind = retryable ? FailureKind.Retryable : FailureKind.Permanent;
-    const now = performance.now();
-    this.#core.fail(lease, tooLarge ? FailureKind.TooLarge : kind, retryAfterMs, now);
-  }
-
-  #cutOffAttempts(): void {
-    const now = performance.now();
-    for (const [lease, { deadline, controller }] of this.#attempts) {
-      if (deadline > now) continue;
-      const reason = new TimeoutError(
-        `The attempt took longer than ${this.#host.timeoutMs} ms (\`timeoutMs\`)`,
-      );
-      this.#attempts.delete(lease);
-      this.#fail(lease, reason);
-      controller.abort(reason);
-    }
-  }
-
-  #nextDeadline(): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const { deadline } of this.#attempts.values()) next = Math.min(next, deadline);
-    return next;
-  }
-
-  #handOutAbandoned(): void {
-    const reason = this.#core.abandon_reason() as "retries" | "permanent" | "shutdown";
-    const batch = new CoreBatch<T>(this.#core, this.#host.format);
-    this.#core.forget();
-    this.#host.onAbandoned(reason, batch);
-  }
-
-  /** Takes batches out of the core for good, as long as their bodies have at most `maxBytes`. */
-  drain(maxBytes: number): CoreBatch<T>[] {
+  async flush({ timeoutMs, signal }: WaitOptions): Promise<FlushReport> {
+    signal?.throwIfAborted();
     this.#host.beforePoll();
-    this.#seed();
-    const batches: CoreBatch<T>[] = [];
-    let room = maxBytes;
-    while (this.#core.drain(Math.min(room, 2 ** 32 - 1))) {
-      const batch = new CoreBatch<T>(this.#core, this.#host.format);
-      this.#core.forget();
-      batches.push(batch);
-      room -= batch.body.length;
+    const flush = this.#core.begin_flush();
+    this.schedule();
+    const report = (timedOut: boolean): FlushReport => ({
+      ...this.#core.flush_report(flush),
+      timedOut,
+    });
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let onAbort: (() => void) | undefined;
+    try {
+      return await new Promise<FlushReport>((resolve, reject) => {
+        const waiter: Waiter = {
+          needsRoom: false,
+          check: () => {
+            const now = report(false);
+            const isSettled = now.pending === 0;
+            if (isSettled) resolve(now);
+            return isSettled;
+          },
+          // `stop` settles everything before it lets go of the core.
+          close: () => resolve(report(false)),
+          reject,
+        };
+        this.#waiters.add(waiter);
+        const stop = (settle: () => void) => {
+          if (!this.#waiters.remove(waiter)) return;
+          try {
+            settle();
+          } catch (error) {
+            reject(error);
+          }
+        };
+        if (timeoutMs !== undefined) {
+          timer = setTimeout(() => stop(() => resolve(report(true))), timeoutMs);
+        }
+        onAbort = () => stop(() => reject(signal?.reason));
+        signal?.addEventListener("abort", onAbort, { once: true });
+      });
+    } finally {
+      clearTimeout(timer);
+      if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
+      if (!this.#stopped) this.#core.end_flush(flush);
     }
-    this.#host.afterPoll();
-    return batches;
   }
 
-  /** Whether somebody waits for what the pump does: only then does it keep the process alive. */
-  setAwaited(awaited: boolean): void {
-    this.#alarm.setAwaited(awaited);
+  async ready(): Promise<void> {
+    this.schedule();
+    await new Promise<void>((resolve, reject) => {
+      this.#waiters.add({
+        needsRoom: true,
+        check: () => {
+          const isReady = this.#core.is_ready();
+          if (isReady) resolve();
+          return isReady;
+        },
+        close: () => reject(new ClosedError()),
+        reject,
+      });
+    });
   }
 
-  /** Resolves when all callbacks that run now have settled. */
   async settled(): Promise<void> {
     await Promise.all([...this.#attempts.values()].map(({ done }) => done));
   }
 
-  /** Cuts off every attempt, gives up what is left, and does nothing ever after. */
   stop(): void {
-    const attempts = [...this.#attempts.values()];
-    this.#attempts.clear();
-    this.#core.abandon_everything();
-    this.run();
+    this.#courier.stop([this.#attempts]);
+    this.#afterPoll();
     this.#stopped = true;
     this.#alarm.clear();
-    const reason = new TimeoutError("The bus was closed before the attempt ended");
-    for (const { controller } of attempts) controller.abort(reason);
+    this.#waiters.close();
   }
 }

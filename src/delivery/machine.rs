@@ -153,17 +153,22 @@ impl Delivery {
 
     fn expire_leases(&mut self) {
         for lane in 0..self.lanes.len() {
-            let Some(outgoing) = self.lanes[lane].outgoing.front_mut() else { continue };
+            let Some(outgoing) = self.lanes[lane].outgoing.front() else { continue };
             let OutgoingState::Leased { expires, .. } = outgoing.state else { continue };
-            if expires > self.now {
-                continue;
+            if expires <= self.now {
+                self.expire_lease(lane);
             }
-            self.stats.leases_expired += 1;
-            if self.backoff.may_retry(outgoing.attempts) {
-                outgoing.state = OutgoingState::Waiting { until: self.now };
-            } else {
-                self.abandon(lane, AbandonReason::Retries);
-            }
+        }
+    }
+
+    /// Takes the lane's lease back.
+    fn expire_lease(&mut self, lane: usize) {
+        let Some(outgoing) = self.lanes[lane].outgoing.front_mut() else { return };
+        self.stats.leases_expired += 1;
+        if self.backoff.may_retry(outgoing.attempts) {
+            outgoing.state = OutgoingState::Waiting { until: self.now };
+        } else {
+            self.abandon(lane, AbandonReason::Retries);
         }
     }
 
@@ -264,6 +269,14 @@ impl Delivery {
             Failure::Retryable { .. } => self.abandon(lane, AbandonReason::Retries),
             Failure::TooLarge => self.split(lane),
         }
+        true
+    }
+
+    /// Whoever had the lease is gone. Returns whether it was still live.
+    pub(crate) fn expire(&mut self, lease: u64, now: u64) -> bool {
+        self.advance(now);
+        let Some(lane) = self.lane_of(lease) else { return false };
+        self.expire_lease(lane);
         true
     }
 

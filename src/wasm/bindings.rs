@@ -190,6 +190,11 @@ impl Bus {
         self.bus.fail(lease as u64, failure, nanos(now_ms))
     }
 
+    /// Whoever had the lease is gone. Returns whether it was still live.
+    pub fn expire(&self, lease: f64, now_ms: f64) -> bool {
+        self.bus.expire(lease as u64, nanos(now_ms))
+    }
+
     /// Takes a batch out whose body has at most `max_bytes` bytes. Returns whether there was one.
     pub fn drain(&mut self, max_bytes: usize) -> bool {
         self.forget();
@@ -267,6 +272,11 @@ impl Bus {
     /// Most bytes of one event.
     pub fn max_event_bytes(&self) -> usize {
         self.bus.config().max_event_bytes
+    }
+
+    /// How many events were offered.
+    pub fn offered(&self) -> f64 {
+        self.bus.offered() as f64
     }
 
     /// How many events were refused or evicted.

@@ -53,21 +53,27 @@ impl Model {
     }
 
     fn expire_leases(&mut self) {
-        let (now, attempts) = (self.now, self.config().retry.attempts);
+        let now = self.now;
         for lane in 0..self.lanes.len() {
-            let Some(outgoing) = self.lanes[lane].outgoing.front_mut() else { continue };
+            let Some(outgoing) = self.lanes[lane].outgoing.front() else { continue };
             let State::Leased { expires, .. } = outgoing.state else {
                 continue;
             };
             if expires > now {
                 continue;
             }
-            outgoing.state = State::Paused { from: now, to: now };
-            let is_last = outgoing.attempts >= attempts;
-            self.batches.expired += 1;
-            if is_last {
-                self.abandon(lane, AbandonReason::Retries);
-            }
+            self.expire_lease(lane);
+        }
+    }
+
+    fn expire_lease(&mut self, lane: usize) {
+        let (now, attempts) = (self.now, self.config().retry.attempts);
+        let Some(outgoing) = self.lanes[lane].outgoing.front_mut() else { return };
+        outgoing.state = State::Paused { from: now, to: now };
+        let is_last = outgoing.attempts >= attempts;
+        self.batches.expired += 1;
+        if is_last {
+            self.abandon(lane, AbandonReason::Retries);
         }
     }
 
@@ -224,6 +230,19 @@ impl Model {
                 self.abandon(lane, AbandonReason::Permanent);
             }
             Failure::TooLarge => self.split(lane),
+        }
+        Ok(())
+    }
+
+    pub fn expire(&mut self, which: Index, late: bool) -> Checked {
+        let Some(lease) = self.pick(which, late) else {
+            return Ok(());
+        };
+        self.advance();
+        let lane = self.lane_of(lease);
+        prop_assert_eq!(self.bus.expire(lease, self.time), lane.is_some());
+        if let Some(lane) = lane {
+            self.expire_lease(lane);
         }
         Ok(())
     }

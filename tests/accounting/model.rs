@@ -42,6 +42,8 @@ pub enum Step {
     Acknowledge { which: Index, late: bool },
     /// Report the failure of such a lease.
     Fail { which: Index, late: bool, failure: Failure },
+    /// Whoever had such a lease is gone.
+    Expire { which: Index, late: bool },
     /// The host lets go of a batch that it kept.
     Forget(Index),
     /// Both clocks go on.
@@ -216,6 +218,7 @@ impl Model {
             Step::Poll { keep } => drop(self.poll(keep)?),
             Step::Acknowledge { which, late } => self.acknowledge(which, late)?,
             Step::Fail { which, late, failure } => self.fail(which, late, failure)?,
+            Step::Expire { which, late } => self.expire(which, late)?,
             Step::Forget(which) => {
                 if !self.kept.is_empty() {
                     self.kept.swap_remove(which.index(self.kept.len()));

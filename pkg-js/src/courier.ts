@@ -1,0 +1,160 @@
+import { CoreBatch } from "./batch.js";
+import { DeliveryError } from "./errors/delivery-error.js";
+import { isShardbusError } from "./errors/shardbus-error.js";
+import { TimeoutError } from "./errors/timeout-error.js";
+import type { DeliveryCallback } from "./options.js";
+import { type CoreBus, FailureKind, Step } from "./wasm.js";
+
+/** An attempt whose callback has not settled. */
+interface Attempt {
+  readonly deadline: number;
+  readonly controller: AbortController;
+  /** Settles, without a value, when the callback has. */
+  readonly done: Promise<void>;
+}
+
+/** The attempts that somebody has begun, by their leases. */
+export type Attempts = Map<number, Attempt>;
+
+/** What the courier needs of the bus that it works for. */
+export interface CourierHost<T> {
+  readonly callback: DeliveryCallback<T>;
+  readonly format: "ndjson" | "json";
+  readonly timeoutMs: number;
+  /** A batch was given up. */
+  onAbandoned(reason: "retries" | "permanent" | "shutdown", batch: CoreBatch<T>): void;
+}
+
+/**
+ * Does what the core says: calls the callback, and has the answer for the core when it settles. The
+ * callback runs outside of any call into the core, so it may use the bus freely. When to ask the
+ * core is others' to say.
+ */
+export class Courier<T> {
+  readonly #core: CoreBus;
+  readonly #host: CourierHost<T>;
+  #seeded = false;
+
+  constructor(core: CoreBus, host: CourierHost<T>) {
+    this.#core = core;
+    this.#host = host;
+  }
+
+  /**
+   * Asks the core what to do, and does it. Returns the batch whose attempt has begun, or when to
+   * ask again (on the clock of `performance.now()`; never, if it is infinite).
+   *
+   * @param attempts what has begun is added here. Taken out of it, an attempt's answer is ignored.
+   * @param settle called when the callback has settled, with what tells the core.
+   */
+  poll(attempts: Attempts, settle: (answer: () => void) => void): CoreBatch<T> | number {
+    this.#seed();
+    for (;;) {
+      const step = this.#core.poll(Date.now(), performance.now());
+      if (step === Step.Send) return this.#send(attempts, settle);
+      if (step === Step.WaitUntil) return this.#core.wake_at();
+      if (step === Step.Idle) return Number.POSITIVE_INFINITY;
+      this.#handOutAbandoned();
+    }
+  }
+
+  /** Randomness is not to be had at a Worker's global scope, where buses are made. */
+  #seed(): void {
+    if (this.#seeded) return;
+    this.#seeded = true;
+    const [high, low] = crypto.getRandomValues(new Uint32Array(2));
+    this.#core.seed(high as number, low as number);
+  }
+
+  #send(attempts: Attempts, settle: (answer: () => void) => void): CoreBatch<T> {
+    const lease = this.#core.lease_id();
+    const attempt = this.#core.lease_attempt();
+    const deadline = this.#core.lease_deadline();
+    const batch = this.#takeBatch();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const answerWith = (answer: () => void) => {
+      if (attempts.delete(lease)) settle(answer);
+    };
+    const done = this.#call(batch, { signal, attempt, keepalive: false }).then(
+      () => answerWith(() => this.#core.acknowledge(lease, performance.now())),
+      (error) => answerWith(() => this.#fail(lease, error)),
+    );
+    attempts.set(lease, { deadline, controller, done });
+    return batch;
+  }
+
+  /** Async, so that a callback that throws is one that rejects. */
+  async #call(...args: Parameters<DeliveryCallback<T>>): Promise<void> {
+    await this.#host.callback(...args);
+  }
+
+  #fail(lease: number, error: unknown): void {
+    const told = isShardbusError(error) && error.code === "ERR_DELIVERY";
+    const { tooLarge, retryable, retryAfterMs } = told
+      ? (error as DeliveryError)
+      : new DeliveryError("");
+    const kind = retryable ? FailureKind.Retryable : FailureKind.Permanent;
+    const now = performance.now();
+    this.#core.fail(lease, tooLarge ? FailureKind.TooLarge : kind, retryAfterMs, now);
+  }
+
+  /** Cuts off those attempts that have taken too long. */
+  cutOff(attempts: Attempts): void {
+    const now = performance.now();
+    for (const [lease, { deadline, controller }] of attempts) {
+      if (deadline > now) continue;
+      const reason = new TimeoutError(
+        `The attempt took longer than ${this.#host.timeoutMs} ms (\`timeoutMs\`)`,
+      );
+      attempts.delete(lease);
+      this.#fail(lease, reason);
+      controller.abort(reason);
+    }
+  }
+
+  #handOutAbandoned(): void {
+    const reason = this.#core.abandon_reason() as "retries" | "permanent" | "shutdown";
+    this.#host.onAbandoned(reason, this.#takeBatch());
+  }
+
+  #takeBatch(): CoreBatch<T> {
+    const batch = new CoreBatch<T>(this.#core, this.#host.format);
+    this.#core.forget();
+    return batch;
+  }
+
+  /** Takes batches out of the core for good, as long as their bodies have at most `maxBytes`. */
+  drain(maxBytes: number): CoreBatch<T>[] {
+    this.#seed();
+    const batches: CoreBatch<T>[] = [];
+    let room = maxBytes;
+    while (this.#core.drain(Math.min(room, 2 ** 32 - 1))) {
+      const batch = this.#takeBatch();
+      batches.push(batch);
+      room -= batch.body.length;
+    }
+    return batches;
+  }
+
+  /** Gives up everything that is in the core, and cuts off the attempts, whoever began them. */
+  stop(begun: readonly Attempts[]): void {
+    const controllers: AbortController[] = [];
+    for (const attempts of begun) {
+      for (const { controller } of attempts.values()) controllers.push(controller);
+      attempts.clear();
+    }
+    this.#core.abandon_everything();
+    // Nothing is left to be sent.
+    this.poll(new Map(), () => {});
+    const reason = new TimeoutError("The bus was closed before the attempt ended");
+    for (const controller of controllers) controller.abort(reason);
+  }
+}
+
+/** When the first of the attempts is to be cut off; never, if there is none. */
+export function firstDeadline(attempts: Attempts): number {
+  let first = Number.POSITIVE_INFINITY;
+  for (const { deadline } of attempts.values()) first = Math.min(first, deadline);
+  return first;
+}

@@ -1,0 +1,239 @@
+import { type Attempts, type Courier, firstDeadline } from "./courier.js";
+import { ClosedError } from "./errors/closed-error.js";
+import { PoisonedError } from "./errors/poisoned-error.js";
+import { Alarm, pause, yieldToLoop } from "./event-loop.js";
+import type { WaitOptions } from "./options.js";
+import {
+  type FlushReport,
+  MAX_BATCHES_PER_TASK,
+  MAX_BYTES_PER_TASK,
+  type Scheduler,
+  type SchedulerHost,
+} from "./scheduler.js";
+import type { CoreBus } from "./wasm.js";
+
+/**
+ * How often a drive shows that its request is alive, and looks whether another has done its part.
+ * It looks instead of being told, because what a request tells may be lost with it.
+ */
+const TICK_MS = 50;
+
+/**
+ * How long a drive is silent before its request is taken to have ended: twenty times the tick, so
+ * that one that is merely slow is left alone.
+ */
+const GONE_MS = 1000;
+
+/** One flush, and the attempts that it begins, which belong to the request that called for it. */
+class Drive {
+  readonly flush: number;
+  readonly attempts: Attempts = new Map();
+  /** When it last showed that its request is alive. */
+  seenAt = performance.now();
+  /** What the flush came to, if others have ended it. */
+  report: FlushReport | undefined;
+  readonly #alarm = new Alarm(() => this.wake());
+  #resume = () => {};
+
+  constructor(flush: number) {
+    this.flush = flush;
+    this.#alarm.setAwaited(true);
+  }
+
+  /** Whether it was silent for too long, at `now`, for its request to be alive. */
+  isGone(now: number): boolean {
+    return now - this.seenAt >= GONE_MS;
+  }
+
+  /** Lets the process end before the attempts have: nobody waits for them any more. */
+  release(): void {
+    this.#alarm.setAwaited(false);
+  }
+
+  /** Waits for `time` at most, on the clock of `performance.now()`. */
+  async sleepUntil(time: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#resume = resolve;
+      this.#alarm.setFor(time);
+    });
+    this.#alarm.clear();
+  }
+
+  /** For the drive's own request alone. */
+  readonly wake = (): void => this.#resume();
+}
+
+/**
+ * The scheduler `"manual"`, made for Cloudflare Workers: a request can end at any moment, and with
+ * it every promise and timer that it made. So nothing is sent but in a flush; a flush does all its
+ * work in its own loop (its *drive*), awaits what it began, and waits for other drives only by
+ * looking. What drives leave for others is plain data. A drive that fell silent has lost its
+ * request: others take its leases back, and send its batches again.
+ */
+export class Drives<T> implements Scheduler {
+  readonly #core: CoreBus;
+  readonly #courier: Courier<T>;
+  readonly #host: SchedulerHost;
+  readonly #drives = new Set<Drive>();
+  #scheduled = false;
+  #stopped = false;
+
+  constructor(core: CoreBus, courier: Courier<T>, host: SchedulerHost) {
+    this.#core = core;
+    this.#courier = courier;
+    this.#host = host;
+  }
+
+  /** Legal at a Worker's global scope: there are no timers and no randomness, but microtasks. */
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      if (this.#stopped) return;
+      this.#alone(() => {
+        this.#host.beforePoll();
+        this.#host.afterPoll();
+      });
+    });
+  }
+
+  /**
+   * Runs a task that has no caller who could catch what it throws. A dead module tells everybody
+   * who uses it; anything else is a bug of ours.
+   */
+  #alone(task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      if (!(error instanceof PoisonedError)) throw error;
+    }
+  }
+
+  async flush({ timeoutMs, signal }: WaitOptions): Promise<FlushReport> {
+    signal?.throwIfAborted();
+    // The request that was to run the microtask may have been killed before it did.
+    this.#scheduled = false;
+    this.#host.beforePoll();
+    const drive = new Drive(this.#core.begin_flush());
+    this.#drives.add(drive);
+    signal?.addEventListener("abort", drive.wake, { once: true });
+    try {
+      return await this.#settle(
+        drive,
+        drive.seenAt + (timeoutMs ?? Number.POSITIVE_INFINITY),
+        signal,
+      );
+    } finally {
+      signal?.removeEventListener("abort", drive.wake);
+      if (drive.report === undefined) this.#core.end_flush(drive.flush);
+      void this.#linger(drive);
+    }
+  }
+
+  /** Sends what the drive's flush covers until it is settled, or until `end`. */
+  async #settle(drive: Drive, end: number, signal?: AbortSignal): Promise<FlushReport> {
+    do {
+      const wake = await this.#handOut(drive);
+      signal?.throwIfAborted();
+      const report = this.#report(drive);
+      // What it began belongs to this request, even if another flush asked for it.
+      if (report.pending === 0 && drive.attempts.size === 0) return report;
+      if (drive.report !== undefined) return drive.report;
+      await drive.sleepUntil(Math.min(performance.now() + TICK_MS, wake, end));
+      signal?.throwIfAborted();
+    } while (performance.now() < end);
+    const report = this.#report(drive);
+    return { ...report, timedOut: report.pending > 0 };
+  }
+
+  #report(drive: Drive): FlushReport {
+    return drive.report ?? { ...this.#core.flush_report(drive.flush), timedOut: false };
+  }
+
+  /** Begins the attempts that can begin now, and returns when to look again. */
+  async #handOut(drive: Drive): Promise<number> {
+    for (;;) {
+      let bytesLeft = MAX_BYTES_PER_TASK;
+      let batchesLeft = MAX_BATCHES_PER_TASK;
+      this.#look(drive);
+      while (bytesLeft > 0 && batchesLeft > 0) {
+        const wake = firstDeadline(drive.attempts);
+        if (drive.report !== undefined || this.#report(drive).pending === 0) return wake;
+        const polled = this.#courier.poll(drive.attempts, (answer) => {
+          this.#alone(answer);
+          drive.wake();
+        });
+        if (typeof polled === "number") {
+          this.#host.afterPoll();
+          return Math.min(polled, wake);
+        }
+        bytesLeft -= polled.body.length;
+        batchesLeft--;
+      }
+      await new Promise<void>((resolve) => yieldToLoop(resolve));
+    }
+  }
+
+  /** Shows that the drive's request is alive, and looks after those whose request is not. */
+  #look(drive: Drive): void {
+    if (this.#stopped) return;
+    const now = performance.now();
+    drive.seenAt = now;
+    for (const other of this.#drives) {
+      if (other.isGone(now)) this.#bury(other, now);
+    }
+    this.#courier.cutOff(drive.attempts);
+    this.#host.beforePoll();
+    this.#host.afterPoll();
+  }
+
+  /** Ends the flush of a drive whose request has ended, and lets others send what it was sending. */
+  #bury(drive: Drive, now: number): void {
+    this.#drives.delete(drive);
+    // Should the request be alive after all, its time is up.
+    drive.report = { ...this.#core.flush_report(drive.flush), timedOut: true };
+    this.#core.end_flush(drive.flush);
+    const leases = [...drive.attempts.keys()];
+    drive.attempts.clear();
+    for (const lease of leases) this.#core.expire(lease, now);
+  }
+
+  /** Stays with the attempts that a flush leaves behind: nobody may take them for lost. */
+  async #linger(drive: Drive): Promise<void> {
+    drive.release();
+    while (drive.attempts.size > 0) {
+      this.#alone(() => this.#look(drive));
+      const tick = performance.now() + TICK_MS;
+      await drive.sleepUntil(Math.min(tick, firstDeadline(drive.attempts)));
+    }
+    this.#drives.delete(drive);
+  }
+
+  async ready(): Promise<void> {
+    while (!this.#core.is_ready()) {
+      await pause(TICK_MS);
+      if (this.#stopped) throw new ClosedError();
+      this.#host.beforePoll();
+    }
+  }
+
+  async settled(): Promise<void> {
+    const running = () => {
+      const alive = [...this.#drives].filter((drive) => !drive.isGone(performance.now()));
+      return alive.flatMap(({ attempts }) => [...attempts.keys()]);
+    };
+    const awaited = new Set(running());
+    while (running().some((lease) => awaited.has(lease))) await pause(TICK_MS);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#courier.stop([...this.#drives].map(({ attempts }) => attempts));
+    this.#host.afterPoll();
+    for (const drive of this.#drives) {
+      drive.report ??= { ...this.#core.flush_report(drive.flush), timedOut: false };
+    }
+    this.#drives.clear();
+  }
+}

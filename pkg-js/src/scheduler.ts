@@ -1,0 +1,50 @@
+import type { WaitOptions } from "./options.js";
+
+/**
+ * What may be handed out before others get their turn: bytes of bodies, and batches. Copying that
+ * much takes a fraction of a millisecond; with less, a producer that yields after every thousand
+ * small events would outrun the bus.
+ */
+export const MAX_BYTES_PER_TASK = 256 << 10;
+export const MAX_BATCHES_PER_TASK = 8;
+
+/** What became of everything that was in the bus when a flush began. */
+export interface FlushReport {
+  /** Events delivered since. */
+  readonly delivered: number;
+  /** Events given up since. */
+  readonly abandoned: number;
+  /** Events evicted since, to make room for newer ones. */
+  readonly evicted: number;
+  /** Events taken out by `drain()` since. */
+  readonly drained: number;
+  /** Events that are still in the bus; 0 unless the time was up. */
+  readonly pending: number;
+  /**
+   * Whether the time was up first. With the scheduler `"manual"` it is also up for a flush that
+   * could not run for a second, because others take its request to have ended.
+   */
+  readonly timedOut: boolean;
+}
+
+/** Decides when the core is asked what to do, and lets callers wait for what comes of it. */
+export interface Scheduler {
+  /** Something changed: looks after it at the end of this turn. */
+  schedule(): void;
+  /** Sends what is in the bus, and resolves when it is settled. */
+  flush(options: WaitOptions): Promise<FlushReport>;
+  /** Resolves when there is room. */
+  ready(): Promise<void>;
+  /** Resolves when all callbacks that run now have settled. */
+  settled(): Promise<void>;
+  /** Cuts off every attempt, gives up what is left, lets go of all who wait; the core is about to go. */
+  stop(): void;
+}
+
+/** What a scheduler needs of the bus that it works for. */
+export interface SchedulerHost {
+  /** Called before the core is asked what to do. */
+  beforePoll(): void;
+  /** Called after the core has said that there is nothing to do now. */
+  afterPoll(): void;
+}

@@ -1,0 +1,64 @@
+// @ts-check
+import { EventBus } from "shardbus";
+import { accountedStats, assert, hang, idle, quickRetry, recorder, test } from "./harness.mjs";
+
+/** @type {import("shardbus").EventBusOptions<any>} */
+const manual = { scheduler: "manual", batch: { maxSize: 2 }, retry: quickRetry };
+
+const nothing = { delivered: 0, abandoned: 0, evicted: 0, drained: 0, pending: 0, timedOut: false };
+
+test("concurrent manual flushes share the work, and each is right", async () => {
+  const sink = recorder([hang, hang]);
+  const bus = new EventBus(sink.callback, manual);
+  bus.ingestBatch([1, 2]);
+  const first = bus.flush();
+  bus.ingestBatch([3, 4, 5]);
+  const second = bus.flush();
+  (await sink.calls(1))[0]?.release();
+  assert.deepEqual(await first, { ...nothing, delivered: 2 });
+  (await sink.calls(2))[1]?.release();
+  assert.deepEqual(await second, { ...nothing, delivered: 5 });
+  assert.deepEqual(sink.delivered(), [1, 2, 3, 4, 5]);
+});
+
+test("a flush that could not run for a second has lost its batches to the next", async () => {
+  const sink = recorder([hang]);
+  const bus = new EventBus(sink.callback, manual);
+  bus.ingestBatch([1, 2, 3]);
+  const first = bus.flush();
+  const [call] = await sink.calls(1);
+  const end = performance.now() + 1100;
+  while (performance.now() < end);
+  const second = bus.flush();
+  assert.deepEqual(await second, { ...nothing, delivered: 3 });
+  assert.deepEqual(await first, { ...nothing, pending: 3, timedOut: true });
+  const [, again] = sink.log;
+  assert.deepEqual([again?.id, again?.attempt], [call?.id, 2]);
+  call?.release();
+  await idle();
+  const { delivered, batches } = accountedStats(bus);
+  assert.deepEqual([delivered, batches.expired, batches.retries], [3, 1, 1]);
+});
+
+test("an attempt that a flush left behind is not begun again while it runs", async () => {
+  const sink = recorder([hang]);
+  const bus = new EventBus(sink.callback, manual);
+  bus.ingest(1);
+  assert.include(await bus.flush({ timeoutMs: 1 }), { pending: 1, timedOut: true });
+  assert.include(await bus.flush({ timeoutMs: 1500 }), { pending: 1, timedOut: true });
+  assert.lengthOf(sink.log, 1);
+  const settled = bus.settled();
+  sink.log[0]?.release();
+  await settled;
+  assert.equal(accountedStats(bus).delivered, 1);
+});
+
+test("losses are reported without a flush", async () => {
+  /** @type {import("shardbus").Drop[]} */
+  const drops = [];
+  const onDrop = (/** @type {import("shardbus").Drop} */ drop) => drops.push(drop);
+  const bus = new EventBus(() => {}, { ...manual, capacity: 4, onDrop });
+  bus.ingestBatch([1, 2, 3, 4, 5]);
+  await idle();
+  assert.deepEqual(drops, [{ reason: "evicted", count: 2 }]);
+});

@@ -1,0 +1,22 @@
+// @ts-check
+import { readFile } from "node:fs/promises";
+import { assert, test } from "../../js/harness.mjs";
+import { startCollector, startWorker } from "./workerd.mjs";
+
+test("the README's Worker delivers what its requests ingest", async () => {
+  const readme = await readFile(new URL("../../../pkg-js/README.md", import.meta.url), "utf8");
+  const example = /## Cloudflare Workers\n.*?```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
+  const collector = await startCollector();
+  const worker = await startWorker(example, collector.port);
+  try {
+    for (const path of ["/", "/docs"]) {
+      assert.equal(await (await fetch(worker.url + path)).text(), "hello");
+    }
+    await collector.nth(1);
+    const views = ["/", "/docs"].map((path) => ({ type: "view", path }));
+    assert.deepEqual(collector.events(), views);
+  } finally {
+    await worker.stop();
+    await collector.stop();
+  }
+});
