@@ -1,0 +1,93 @@
+//! What must hold between two steps.
+
+use crate::broken::{Checked, ensure, ensure_eq};
+use crate::ledger::{Counts, Ledger, Phase, sum_of};
+use shardbus::{AbandonedEvents, FlushReport, ShardState};
+
+impl Ledger {
+    /// Checks that every number is as it must be.
+    pub fn check(&self) -> Checked {
+        let stats = self.bus.stats();
+        let Counts { offered, rejected, delivered, evicted, drained, abandoned, batches, .. } =
+            &self.counts;
+        let rejected_in_all = sum_of(stats.rejected);
+        let AbandonedEvents { retries, permanent, shutdown } = stats.abandoned;
+        ensure!(
+            stats.offered == stats.accepted + rejected_in_all
+                && stats.accepted
+                    == stats.delivered
+                        + stats.evicted
+                        + (retries + permanent + shutdown)
+                        + stats.drained
+                        + stats.pending
+                        + stats.in_flight,
+            "every event is in exactly one place",
+            "{stats:?}"
+        );
+        ensure!(
+            stats.bytes.held <= self.config().max_bytes,
+            "the bus holds no more bytes than it may",
+            "{}",
+            stats.bytes.held
+        );
+        ensure_eq!(stats.bytes.held, self.held, "what is held is counted");
+        ensure_eq!(stats.offered, *offered, "what is offered is counted");
+        ensure_eq!(stats.accepted, self.events.len() as u64, "what is accepted is counted");
+        ensure_eq!(stats.rejected, *rejected, "what is refused is counted under its reason");
+        ensure_eq!(stats.delivered, *delivered, "what is delivered is counted");
+        ensure_eq!(stats.evicted, *evicted, "what is evicted is counted");
+        ensure_eq!(stats.drained, *drained, "what is drained is counted");
+        ensure_eq!(stats.abandoned, *abandoned, "what is given up is counted under its reason");
+        ensure_eq!(stats.batches, *batches, "batches and attempts are counted");
+        let bytes = self.counts.body_bytes_delivered;
+        ensure_eq!(stats.bytes.delivered, bytes, "delivered bytes are counted");
+        ensure_eq!(self.bus.lost(), rejected_in_all + evicted, "losses are counted");
+        ensure_eq!(self.bus.offered(), *offered, "what is offered is counted");
+
+        ensure_eq!(stats.shards.len(), self.present.len(), "shards are there until drained");
+        let batch = &self.config().batch;
+        let lowest = if batch.adaptive { batch.min_size } else { batch.max_size } as u64;
+        for (&id, info) in self.present.iter().zip(&stats.shards) {
+            let lane = &self.lanes[id];
+            let is_right = usize::from(info.id) == id
+                && info.state
+                    == match lane.phase {
+                        Phase::Active => ShardState::Active,
+                        Phase::Draining => ShardState::Draining,
+                        Phase::Gone => ShardState::Stopped,
+                    }
+                && info.accepted == lane.log.len() as u64
+                && info.full == lane.full
+                && info.sampled == lane.sampled
+                && info.evicted == lane.evicted
+                && info.pending == lane.waiting().len() as u64
+                && info.in_flight == lane.in_flight
+                && info.bytes == lane.bytes
+                && info.next_sequence == lane.next_sequence;
+            ensure!(is_right, "a shard's numbers are right", "{info:?} instead of {lane:?}");
+            ensure!(
+                (lowest..=batch.max_size as u64).contains(&info.batch_target),
+                "the size at which a batch leaves is between its bounds",
+                "{info:?}"
+            );
+        }
+        for flush in &self.flushes {
+            let report = self.bus.flush_report(flush.id);
+            ensure_eq!(report, Some(flush.report), "a flush reports what became of its events");
+            let FlushReport { delivered, abandoned, evicted, drained, pending } = flush.report;
+            let sum = delivered + abandoned + evicted + drained + pending;
+            ensure_eq!(sum, flush.covered, "a flush covers what was there");
+        }
+        Ok(())
+    }
+
+    /// Checks that nothing is left once everything was given up and shown.
+    pub fn check_end(&mut self) -> Checked {
+        self.forget_all();
+        self.check()?;
+        let stats = self.bus.stats();
+        let left = (stats.pending, stats.in_flight, stats.bytes.held);
+        ensure_eq!(left, (0, 0, 0), "a closed bus holds nothing");
+        Ok(())
+    }
+}

@@ -1,0 +1,457 @@
+//! A bus beside a model of it.
+//!
+//! The model knows where each accepted event is and what the bus may and must do next. Where the
+//! bus is free (how long to pause, when an adaptive batch is large enough, when to scale), the
+//! model checks the limits of that freedom and follows.
+
+mod counting;
+mod intake;
+mod sending;
+mod topology;
+
+use crate::broken::{Checked, ensure};
+use crate::tally::Tally;
+use crate::trace::{Trace, note};
+use shardbus::{
+    AbandonReason, AbandonedEvents, Batch, BatchStats, BusConfig, Clock, EventBus, FlushReport,
+    Format, Rejected, Scheduler, Shared,
+};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Duration;
+
+pub use intake::Offer;
+pub use sending::Polled;
+
+/// How many keys there are.
+pub const KEYS: u8 = 6;
+
+/// An accepted event. Its payload follows from its index and its length.
+#[derive(Debug)]
+struct Event {
+    key: Option<u8>,
+    len: u16,
+    has_newline: bool,
+    timestamp: u64,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Delivered,
+    Abandoned(AbandonReason),
+    Evicted,
+    Drained,
+}
+
+/// Who has an outgoing batch.
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Leased {
+        lease: u64,
+        expires: u64,
+    },
+    /// Nobody; the next attempt may begin at a moment in this range.
+    Paused {
+        from: u64,
+        to: u64,
+    },
+}
+
+/// A batch that has left its shard and is not settled.
+#[derive(Debug)]
+struct Outgoing {
+    /// Where its events are in [`Lane::log`].
+    events: Range<usize>,
+    sequence: u64,
+    attempts: u32,
+    state: State,
+    reservation: usize,
+    /// Where the batch was seen in memory, once it was.
+    address: Option<*const Batch>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Active,
+    Draining,
+    Gone,
+}
+
+/// A shard.
+#[derive(Debug)]
+struct Lane {
+    phase: Phase,
+    /// Every event it ever accepted.
+    log: Vec<usize>,
+    /// Where in the log the first event is that has not left.
+    head: usize,
+    /// Payload bytes from there on.
+    bytes: u64,
+    outgoing: VecDeque<Outgoing>,
+    in_flight: u64,
+    next_sequence: u64,
+    full: u64,
+    sampled: u64,
+    evicted: u64,
+    /// Arrivals in the last quarter since one was admitted.
+    arrivals: u32,
+    last_timestamp: u64,
+    /// Since when, at the latest, the bus may have seen it hold something.
+    holding_since: Option<u64>,
+    /// How often another was sent from while this one could have been.
+    passed_over: usize,
+}
+
+impl Lane {
+    fn new() -> Self {
+        Self {
+            phase: Phase::Active,
+            log: Vec::new(),
+            head: 0,
+            bytes: 0,
+            outgoing: VecDeque::new(),
+            in_flight: 0,
+            next_sequence: 0,
+            full: 0,
+            sampled: 0,
+            evicted: 0,
+            arrivals: 0,
+            last_timestamp: 0,
+            holding_since: None,
+            passed_over: 0,
+        }
+    }
+
+    fn waiting(&self) -> &[usize] {
+        &self.log[self.head..]
+    }
+
+    /// The oldest event that is waiting or in flight.
+    fn oldest(&self) -> Option<usize> {
+        let at = self.outgoing.front().map_or(self.head, |outgoing| outgoing.events.start);
+        self.log.get(at).copied()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.outgoing.is_empty() && self.waiting().is_empty()
+    }
+}
+
+/// The bytes of one batch, and of the halves that it was split into.
+#[derive(Debug)]
+struct Reservation {
+    bytes: u64,
+    holders: u32,
+}
+
+#[derive(Debug)]
+struct Flush {
+    id: u32,
+    /// It covers what was accepted before this event and had not been settled.
+    mark: usize,
+    covered: u64,
+    report: FlushReport,
+}
+
+#[derive(Debug, Default)]
+struct Key {
+    /// Accepted and not settled, oldest first.
+    pending: VecDeque<usize>,
+    /// Where its events go, and in which topology.
+    route: Option<(u16, u32)>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    offered: u64,
+    rejected: Rejected,
+    delivered: u64,
+    body_bytes_delivered: u64,
+    evicted: u64,
+    drained: u64,
+    abandoned: AbandonedEvents,
+    batches: BatchStats,
+}
+
+/// A bus, and what it has to be like.
+#[derive(Debug)]
+pub struct Ledger {
+    bus: EventBus,
+    nonce: u64,
+    is_seeded: bool,
+    pub trace: Trace,
+    /// What the wall clock shows; the bus sees it at each crossing.
+    pub wall: u64,
+    /// The latest time that the delivery was told.
+    now: u64,
+    events: Vec<Event>,
+    /// By the ids of their shards.
+    lanes: Vec<Lane>,
+    /// Shards that are there, oldest first.
+    present: Vec<usize>,
+    /// Counts the changes of what is active.
+    topology: u32,
+    keys: [Key; KEYS as usize],
+    is_keyed: bool,
+    is_room_awaited: bool,
+    is_closed: bool,
+    held: u64,
+    held_by_batches: u64,
+    reservations: Vec<Reservation>,
+    /// What the host holds on to.
+    kept: Vec<(Shared<Batch>, usize)>,
+    /// Given up and not shown yet.
+    abandoned: VecDeque<(AbandonReason, usize, Outgoing)>,
+    flushes: Vec<Flush>,
+    /// What was accepted from these events on waits for what was accepted before.
+    fences: VecDeque<usize>,
+    counts: Counts,
+    /// What [`Counts`] does not say, and nothing has to be right for.
+    tally: Tally,
+    leases: u64,
+}
+
+impl Ledger {
+    pub fn new(config: &BusConfig, nonce: u64, wall: u64, trace: Trace) -> Self {
+        let bus = EventBus::new(config.clone(), Clock::manual(wall));
+        let bus = bus.expect("plans draw valid settings");
+        let shards = usize::from(config.shards);
+        Self {
+            bus,
+            nonce,
+            is_seeded: false,
+            trace,
+            wall,
+            now: 0,
+            events: Vec::with_capacity(256),
+            lanes: (0..shards).map(|_| Lane::new()).collect(),
+            present: (0..shards).collect(),
+            topology: 0,
+            keys: Default::default(),
+            is_keyed: false,
+            is_room_awaited: false,
+            is_closed: false,
+            held: 0,
+            held_by_batches: 0,
+            reservations: Vec::with_capacity(32),
+            kept: Vec::new(),
+            abandoned: VecDeque::new(),
+            flushes: Vec::new(),
+            fences: VecDeque::new(),
+            counts: Counts::default(),
+            tally: Tally::default(),
+            leases: 0,
+        }
+    }
+
+    pub const fn config(&self) -> &BusConfig {
+        self.bus.config()
+    }
+
+    /// The latest time that the delivery was told.
+    pub const fn now(&self) -> u64 {
+        self.now
+    }
+
+    pub fn tally(&self) -> Tally {
+        let Counts { offered, rejected, delivered, evicted, drained, abandoned, batches, .. } =
+            self.counts;
+        Tally {
+            offered,
+            rejected: sum_of(rejected),
+            delivered,
+            evicted,
+            drained,
+            abandoned: abandoned.retries + abandoned.permanent + abandoned.shutdown,
+            attempts: self.leases,
+            retries: batches.retries,
+            expired: batches.expired,
+            changes: u64::from(self.topology),
+            ..self.tally
+        }
+    }
+
+    pub fn into_trace(self) -> Trace {
+        self.trace
+    }
+
+    /// How many leases there were.
+    pub const fn leases(&self) -> u64 {
+        self.leases
+    }
+
+    /// How many batches the host holds on to.
+    pub fn kept(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Events that are waiting or in flight.
+    pub fn unsettled(&self) -> u64 {
+        let of = |&lane: &usize| {
+            let lane = &self.lanes[lane];
+            lane.waiting().len() as u64 + lane.in_flight
+        };
+        self.present.iter().map(of).sum()
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.present.iter().any(|&lane| self.lanes[lane].phase == Phase::Draining)
+    }
+
+    fn is_automatic(&self) -> bool {
+        self.config().scheduler == Scheduler::Auto
+    }
+
+    fn usable(&self) -> usize {
+        self.config().capacity - 1
+    }
+
+    /// Where the last quarter begins.
+    fn high_water(&self) -> usize {
+        self.usable() - self.usable() / 4
+    }
+
+    fn brackets(&self) -> (&'static [u8], &'static [u8], u8) {
+        match self.config().format {
+            Format::Ndjson => (b"", b"", b'\n'),
+            Format::Json => (b"[", b"]", b','),
+        }
+    }
+
+    fn frame_len(&self) -> usize {
+        let (before, after, _) = self.brackets();
+        before.len() + after.len()
+    }
+
+    /// Notes that events of a lane left the bus.
+    fn settle(&mut self, lane: usize, events: Range<usize>, exit: Exit) {
+        let count = events.len() as u64;
+        *match exit {
+            Exit::Delivered => &mut self.counts.delivered,
+            Exit::Evicted => &mut self.counts.evicted,
+            Exit::Drained => &mut self.counts.drained,
+            Exit::Abandoned(AbandonReason::Retries) => &mut self.counts.abandoned.retries,
+            Exit::Abandoned(AbandonReason::Permanent) => &mut self.counts.abandoned.permanent,
+            Exit::Abandoned(AbandonReason::Shutdown) => &mut self.counts.abandoned.shutdown,
+        } += count;
+        for &event in &self.lanes[lane].log[events] {
+            if let Some(key) = self.events[event].key {
+                let pending = &mut self.keys[usize::from(key)].pending;
+                if let Some(at) = pending.iter().position(|&other| other == event) {
+                    pending.remove(at);
+                }
+            }
+            for flush in self.flushes.iter_mut().filter(|flush| event < flush.mark) {
+                *match exit {
+                    Exit::Delivered => &mut flush.report.delivered,
+                    Exit::Evicted => &mut flush.report.evicted,
+                    Exit::Drained => &mut flush.report.drained,
+                    Exit::Abandoned(_) => &mut flush.report.abandoned,
+                } += 1;
+                flush.report.pending -= 1;
+            }
+        }
+    }
+
+    /// One less has the bytes of a batch.
+    fn release(&mut self, reservation: usize) {
+        let reservation = &mut self.reservations[reservation];
+        reservation.holders -= 1;
+        if reservation.holders == 0 {
+            self.held -= reservation.bytes;
+            self.held_by_batches -= reservation.bytes;
+        }
+    }
+
+    /// Whether an open flush covers something that the lane holds.
+    fn is_flushed(&self, lane: usize) -> bool {
+        let oldest = self.lanes[lane].oldest();
+        oldest.is_some_and(|oldest| self.flushes.iter().any(|flush| oldest < flush.mark))
+    }
+
+    /// The first fence that has something before it; the others fall.
+    fn fence(&mut self) -> Option<usize> {
+        let fence = *self.fences.front()?;
+        let oldest = self.present.iter().filter_map(|&lane| self.lanes[lane].oldest()).min();
+        if oldest.is_some_and(|oldest| oldest < fence) {
+            return Some(fence);
+        }
+        self.fences.pop_front();
+        self.fence()
+    }
+}
+
+/// Calls that only pass something on.
+impl Ledger {
+    /// As late as hosts do it: before the first batch leaves.
+    fn seed(&mut self) {
+        if !self.is_seeded {
+            self.is_seeded = true;
+            self.bus.seed(self.nonce);
+        }
+    }
+
+    pub fn set_room_awaited(&mut self, awaited: bool) {
+        self.is_room_awaited = awaited;
+        self.bus.set_room_awaited(awaited);
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.bus.is_ready()
+    }
+
+    pub fn close(&mut self) {
+        self.is_closed = true;
+        self.bus.close();
+    }
+
+    /// The host lets go of a batch that it holds on to.
+    pub fn forget(&mut self, nth: usize) {
+        let (batch, reservation) = self.kept.swap_remove(nth);
+        drop(batch);
+        self.release(reservation);
+    }
+
+    pub fn forget_all(&mut self) {
+        while let Some(last) = self.kept.len().checked_sub(1) {
+            self.forget(last);
+        }
+    }
+
+    pub fn begin_flush(&mut self) -> Checked<u32> {
+        let id = self.bus.begin_flush();
+        self.tally.flushes += 1;
+        let is_new = self.flushes.iter().all(|flush| flush.id != id);
+        ensure!(is_new, "an open flush's id is not given again", "{id}");
+        let covered = self.unsettled();
+        let report = FlushReport { pending: covered, ..FlushReport::default() };
+        self.flushes.push(Flush { id, mark: self.events.len(), covered, report });
+        note!(self, "    flush {id} covers {covered}");
+        Ok(id)
+    }
+
+    /// How many of the events that a flush covers are not settled; none if it has ended.
+    pub fn pending_of(&self, flush: u32) -> u64 {
+        let open = self.flushes.iter().find(|open| open.id == flush);
+        open.map_or(0, |open| open.report.pending)
+    }
+
+    pub fn end_flush(&mut self, id: u32) -> Checked {
+        self.bus.end_flush(id);
+        self.flushes.retain(|flush| flush.id != id);
+        let report = self.bus.flush_report(id);
+        ensure!(report.is_none(), "a flush that has ended has no report");
+        note!(self, "    flush {id} ends");
+        Ok(())
+    }
+}
+
+fn sum_of(rejected: Rejected) -> u64 {
+    let Rejected { full, sampled, unrouted, oversize, invalid, closed } = rejected;
+    full + sampled + unrouted + oversize + invalid + closed
+}
+
+fn nanos(duration: Duration) -> u64 {
+    duration.as_nanos() as u64
+}

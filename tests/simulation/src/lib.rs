@@ -1,0 +1,72 @@
+//! Deterministic simulation of a whole bus: the core, a model of its host in JavaScript, and
+//! everything that can go wrong.
+//!
+//! A seed is a schedule: it decides the settings of the bus, what producers offer, how callbacks
+//! answer, what the clocks show, when shards come and go, when the host dies and when the bus is
+//! closed. There is no other source of chance, no clock and no thread in a schedule, so a seed that
+//! fails once fails always.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | `plan` | draws what a schedule is like |
+//! | `ledger` | a bus beside a model of it that knows where each event is: every answer is checked |
+//! | `world` | virtual time, producers, callbacks, faults, and the two schedulers of the host |
+//! | `tally` | how often things happened |
+//! | `broken` | what a violated invariant looks like |
+//! | `trace` | what happened, written down on a replay only |
+//! | `sweep` | many seeds on all cores |
+
+mod broken;
+mod ledger;
+mod plan;
+mod sweep;
+mod tally;
+mod trace;
+mod world;
+
+pub use broken::Broken;
+pub use sweep::{Sweep, sweep};
+pub use tally::Tally;
+
+use crate::plan::Plan;
+use crate::trace::Trace;
+use crate::world::World;
+use std::panic::AssertUnwindSafe;
+
+/// A schedule that broke a rule.
+#[derive(Debug)]
+pub struct Failure {
+    /// Replays the schedule.
+    pub seed: u64,
+    /// The step in which the rule was broken.
+    pub step: u64,
+    /// The rule.
+    pub broken: Broken,
+}
+
+/// Runs the schedule of a seed. Returns what happened in it.
+///
+/// # Errors
+///
+/// The first rule that was broken.
+pub fn run(seed: u64) -> Result<Tally, Failure> {
+    run_traced(seed, Trace::off()).0
+}
+
+/// [`run`], and what happened: its last `lines` lines, or all.
+pub fn replay(seed: u64, lines: Option<usize>) -> (Result<Tally, Failure>, Vec<String>) {
+    let (result, trace) = run_traced(seed, Trace::on(lines));
+    (result, trace.into_lines())
+}
+
+fn run_traced(seed: u64, trace: Trace) -> (Result<Tally, Failure>, Trace) {
+    let plan = Plan::draw(seed);
+    let mut world = World::new(&plan, trace);
+    // A world that panicked is only asked what happened in it.
+    let result = std::panic::catch_unwind(AssertUnwindSafe(|| world.run()));
+    let result = result.unwrap_or_else(|panic| Err(Broken::of_panic(&*panic)));
+    let tally = world.tally();
+    let failure = |broken: Box<Broken>| Failure { seed, step: tally.steps, broken: *broken };
+    let result = result.map(|()| tally).map_err(failure);
+    (result, world.into_trace())
+}

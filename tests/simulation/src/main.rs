@@ -1,0 +1,81 @@
+//! Runs schedules, or replays one.
+
+use shardbus_simulation::{Failure, Tally, replay, sweep};
+use std::process::ExitCode;
+use std::time::Instant;
+
+const USAGE: &str = "usage: shardbus-simulation [--seeds N] [--from SEED] | --seed SEED";
+
+/// How much of a schedule is shown when it fails in a sweep.
+const LINES: usize = 60;
+
+/// How often a sweep says how far it is.
+const SCHEDULES_PER_REPORT: u64 = 1_000_000;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let (mut seeds, mut from, mut seed) = (200_000, 0, None);
+    while let Some(name) = args.next() {
+        let value = args.next().and_then(|value| value.replace('_', "").parse().ok());
+        match (&*name, value) {
+            ("--seeds", Some(value)) => seeds = value,
+            ("--from", Some(value)) => from = value,
+            ("--seed", Some(value)) => seed = Some(value),
+            _ => {
+                eprintln!("{USAGE}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    match seed {
+        Some(seed) => show(seed, None),
+        None => run_all(from..from + seeds),
+    }
+}
+
+fn run_all(seeds: std::ops::Range<u64>) -> ExitCode {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let start = Instant::now();
+    let (mut schedules, mut tally) = (0, Tally::default());
+    let mut from = seeds.start;
+    while from < seeds.end {
+        let to = (from + SCHEDULES_PER_REPORT).min(seeds.end);
+        let part = sweep(from..to, threads);
+        schedules += part.schedules;
+        tally += part.tally;
+        if let Some(Failure { seed, .. }) = part.failures.first() {
+            println!("a schedule failed after {schedules}\n");
+            return show(*seed, Some(LINES));
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        println!(
+            "{schedules} schedules held, in {seconds:.1} s ({:.0} a second)",
+            schedules as f64 / seconds
+        );
+        from = to;
+    }
+    println!("\nin these schedules:");
+    for (name, count) in tally.rows() {
+        println!("{count:>15}  {name}");
+    }
+    ExitCode::SUCCESS
+}
+
+/// Replays a schedule and prints what happens in it.
+fn show(seed: u64, lines: Option<usize>) -> ExitCode {
+    let (result, trace) = replay(seed, lines);
+    for line in trace {
+        println!("{line}");
+    }
+    match result {
+        Ok(Tally { steps, .. }) => {
+            println!("\nseed {seed} holds: {steps} steps");
+            ExitCode::SUCCESS
+        }
+        Err(Failure { seed, step, broken }) => {
+            println!("\nseed {seed} fails in step {step}: {broken}");
+            println!("to replay all of it: cargo xtask simulate --seed {seed}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! How often things happened.
+
+use std::ops::AddAssign;
+
+/// What schedules did, so that it shows when they do not do much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Steps.
+    pub steps: u64,
+    /// Events offered.
+    pub offered: u64,
+    /// Events refused, for whatever reason.
+    pub rejected: u64,
+    /// Events delivered.
+    pub delivered: u64,
+    /// Events evicted.
+    pub evicted: u64,
+    /// Events drained.
+    pub drained: u64,
+    /// Events given up.
+    pub abandoned: u64,
+    /// Attempts.
+    pub attempts: u64,
+    /// Attempts after the first.
+    pub retries: u64,
+    /// Leases that expired.
+    pub expired: u64,
+    /// Batches that were split.
+    pub splits: u64,
+    /// Answers that came too late.
+    pub late: u64,
+    /// Changes of the set of shards.
+    pub changes: u64,
+    /// Times that a fence held something back when the bus was polled.
+    pub fenced: u64,
+    /// Flushes, those of closing included.
+    pub flushes: u64,
+    /// Deaths of the host or of its requests.
+    pub deaths: u64,
+    /// Calls from within callbacks.
+    pub reentries: u64,
+}
+
+impl Tally {
+    fn counters(&mut self) -> [(&'static str, &mut u64); 17] {
+        [
+            ("steps", &mut self.steps),
+            ("events offered", &mut self.offered),
+            ("events refused", &mut self.rejected),
+            ("events delivered", &mut self.delivered),
+            ("events evicted", &mut self.evicted),
+            ("events drained", &mut self.drained),
+            ("events given up", &mut self.abandoned),
+            ("attempts", &mut self.attempts),
+            ("retries", &mut self.retries),
+            ("leases expired", &mut self.expired),
+            ("batches split", &mut self.splits),
+            ("late answers", &mut self.late),
+            ("changes of shards", &mut self.changes),
+            ("polls with a fence", &mut self.fenced),
+            ("flushes", &mut self.flushes),
+            ("deaths", &mut self.deaths),
+            ("calls from callbacks", &mut self.reentries),
+        ]
+    }
+
+    /// The names of the counters, and the counters.
+    #[must_use]
+    pub fn rows(mut self) -> Vec<(&'static str, u64)> {
+        self.counters().map(|(name, count)| (name, *count)).into()
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, mut other: Self) {
+        for ((_, sum), (_, count)) in self.counters().into_iter().zip(other.counters()) {
+            *sum += *count;
+        }
+    }
+}

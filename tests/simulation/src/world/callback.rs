@@ -1,0 +1,125 @@
+//! The user's callback, as a state machine: what it does when it is called, how it ends, and when.
+
+use crate::broken::Checked;
+use crate::plan::{End, MAX_RETRY_AFTER, MS};
+use crate::trace::note;
+use crate::world::{Attempt, Event, Micro, World};
+use fastrand::Rng;
+use shardbus::Failure;
+use std::time::Duration;
+
+/// How a callback ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Answer {
+    Deliver,
+    Retryable { after: u64 },
+    Permanent,
+    TooLarge,
+}
+
+pub const RETRYABLE: Failure = Failure::Retryable { retry_after: Duration::ZERO };
+
+/// Some failure.
+pub fn failure(rng: &mut Rng) -> Failure {
+    match rng.u8(..4) {
+        0 => Failure::Permanent,
+        1 => Failure::TooLarge,
+        2 => RETRYABLE,
+        _ => Failure::Retryable { retry_after: Duration::from_nanos(rng.u64(..MAX_RETRY_AFTER)) },
+    }
+}
+
+/// How deep callbacks may be nested: a flush in a callback calls the next one.
+const MAX_DEPTH: u32 = 3;
+
+impl World<'_> {
+    /// Calls the callback for an attempt.
+    pub(super) fn call(&mut self, attempt: Attempt) -> Checked {
+        let lease = attempt.lease;
+        let (answer, after) = self.draw_end();
+        note!(self.ledger, "    the callback of lease {lease}: {answer:?} after {after:?}");
+        if self.reenters() {
+            self.call_bus()?;
+        }
+        self.attempts.push(attempt);
+        match after {
+            None => {}
+            Some(0) => self.micros.push_back(Micro::Answer(lease, answer)),
+            Some(delay) => self.later(delay, Event::Answer(lease, answer)),
+        }
+        Ok(())
+    }
+
+    /// How the callback will end, and when, if it does.
+    fn draw_end(&mut self) -> (Answer, Option<u64>) {
+        if self.is_quiet {
+            return (Answer::Deliver, Some(0));
+        }
+        let timeout = self.plan.config.timeout.as_nanos() as u64;
+        let soon = if self.rng.bool() { 0 } else { self.rng.u64(..timeout) };
+        match self.plan.end(&mut self.rng) {
+            End::Deliver => (Answer::Deliver, Some(soon)),
+            // After the timeout, and perhaps after the lease.
+            End::DeliverLate => {
+                (Answer::Deliver, Some(timeout + self.rng.u64(..timeout + 1_500 * MS)))
+            }
+            End::Throw => (Answer::Retryable { after: 0 }, Some(soon)),
+            End::RetryAfter => {
+                let after = self.rng.u64(..MAX_RETRY_AFTER);
+                (Answer::Retryable { after }, Some(soon))
+            }
+            End::Permanent => (Answer::Permanent, Some(soon)),
+            End::TooLarge => (Answer::TooLarge, Some(soon)),
+            End::Hang => (Answer::Deliver, None),
+        }
+    }
+
+    fn reenters(&mut self) -> bool {
+        !self.is_quiet && self.depth < MAX_DEPTH && self.rng.u8(..64) < self.plan.reentrant
+    }
+
+    /// A callback uses the bus that called it.
+    fn call_bus(&mut self) -> Checked {
+        self.depth += 1;
+        self.reentries += 1;
+        note!(self.ledger, "    the callback calls the bus");
+        match self.rng.u8(..16) {
+            0..8 => self.produce(3)?,
+            8..11 => self.flush(None)?,
+            11..13 => self.drain()?,
+            13 => self.scale(true)?,
+            14 => self.scale(false)?,
+            _ => self.close()?,
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// A callback has ended.
+    pub(super) fn answer(&mut self, lease: u64, answer: Answer) -> Checked {
+        if self.reenters() {
+            self.call_bus()?;
+        }
+        let attempt = self.attempts.iter().position(|attempt| attempt.lease == lease);
+        let owner = attempt.map(|nth| self.attempts.remove(nth).owner);
+        if owner.is_none() && !self.plan.forwards_late_answers {
+            return Ok(());
+        }
+        let now = self.clocks.now();
+        match answer {
+            Answer::Deliver => self.ledger.acknowledge(lease, now)?,
+            Answer::Retryable { after } => {
+                let retry_after = Duration::from_nanos(after);
+                self.ledger.fail(lease, Failure::Retryable { retry_after }, now)?;
+            }
+            Answer::Permanent => self.ledger.fail(lease, Failure::Permanent, now)?,
+            Answer::TooLarge => self.ledger.fail(lease, Failure::TooLarge, now)?,
+        }
+        match owner {
+            None => {}
+            Some(_) if !self.is_manual() => self.schedule_next(),
+            Some(drive) => self.micros.push_back(Micro::WakeDrive(drive)),
+        }
+        Ok(())
+    }
+}

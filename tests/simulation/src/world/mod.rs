@@ -1,0 +1,514 @@
+//! Everything around a bus: time, producers, callbacks, faults, and the host.
+//!
+//! A schedule has two parts. In the first, each step does something that was drawn, or lets happen
+//! what is next; everything that can go wrong does. Then the faults stop: clocks run, callbacks
+//! deliver, the host lives. From there, all that was accepted must be settled within the time that
+//! leases, pauses and delays can take together. At the end the bus is closed, if it was not before.
+
+mod callback;
+mod clocks;
+mod drives;
+mod pump;
+
+use crate::broken::{Checked, ensure, ensure_eq};
+use crate::ledger::{KEYS, Ledger, Offer, Polled};
+use crate::plan::{Do, MAX_RETRY_AFTER, MS, Plan};
+use crate::tally::Tally;
+use crate::trace::{Trace, note};
+use callback::Answer;
+use clocks::Clocks;
+use drives::Drive;
+use fastrand::Rng;
+use pump::Pump;
+use shardbus::{BusConfig, Scheduler};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+/// Steps that the quiet part may take; far more than any should.
+const MAX_QUIET_STEPS: u32 = 20_000;
+
+/// How many wait for flushes at a time, at most.
+const MAX_WAITING: usize = 8;
+
+/// Whoever began an attempt: the pump, or a drive.
+type Owner = u32;
+
+/// An attempt whose callback has not settled.
+#[derive(Debug)]
+struct Attempt {
+    lease: u64,
+    deadline: u64,
+    owner: Owner,
+}
+
+/// What happens later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    /// A callback settles.
+    Answer(u64, Answer),
+    /// The pump's timer fires, if it was not set anew.
+    Alarm(u32),
+    /// Others had their turn; the pump goes on, if its host lives.
+    PumpTask(u32),
+    /// A flush's time is up.
+    FlushTimeout(u32),
+    /// A drive's timer fires, if it still sleeps this sleep.
+    DriveWake(Owner, u32),
+    /// Others had their turn; the drive goes on.
+    DriveTask(Owner),
+}
+
+/// What happens at the end of the turn.
+#[derive(Debug, Clone, Copy)]
+enum Micro {
+    Pump,
+    Answer(u64, Answer),
+    WakeDrive(Owner),
+    Stop,
+}
+
+/// A bus and its world.
+#[derive(Debug)]
+pub struct World<'a> {
+    plan: &'a Plan,
+    rng: Rng,
+    ledger: Ledger,
+    clocks: Clocks,
+    queue: BinaryHeap<Reverse<(u64, u32, Event)>>,
+    /// Events of one moment happen in the order in which they were queued.
+    queued: u32,
+    micros: VecDeque<Micro>,
+    attempts: Vec<Attempt>,
+    pump: Pump,
+    drives: Vec<Drive>,
+    next_drive: Owner,
+    /// The flush that covers what was there when the bus was closed.
+    closing: Option<u32>,
+    /// The host let go of the bus.
+    is_stopped: bool,
+    is_quiet: bool,
+    /// How many callbacks there are on the stack.
+    depth: u32,
+    step: u64,
+    deaths: u64,
+    reentries: u64,
+}
+
+impl<'a> World<'a> {
+    pub fn new(plan: &'a Plan, trace: Trace) -> Self {
+        let clocks = Clocks::new();
+        let mut ledger = Ledger::new(&plan.config, plan.nonce, clocks.wall(), trace);
+        note!(ledger, "{:?}", plan.config);
+        Self {
+            plan,
+            rng: plan.rng.clone(),
+            ledger,
+            clocks,
+            queue: BinaryHeap::new(),
+            queued: 0,
+            micros: VecDeque::new(),
+            attempts: Vec::new(),
+            pump: Pump::default(),
+            drives: Vec::new(),
+            next_drive: 1,
+            closing: None,
+            is_stopped: false,
+            is_quiet: false,
+            depth: 0,
+            step: 0,
+            deaths: 0,
+            reentries: 0,
+        }
+    }
+
+    /// What happened so far.
+    pub fn tally(&self) -> Tally {
+        let Self { step: steps, deaths, reentries, .. } = *self;
+        Tally { steps, deaths, reentries, ..self.ledger.tally() }
+    }
+
+    pub fn into_trace(self) -> Trace {
+        self.ledger.into_trace()
+    }
+
+    pub fn run(&mut self) -> Checked {
+        for _ in 0..self.plan.steps {
+            self.begin_step();
+            match self.plan.action(&mut self.rng) {
+                Do::Happen => {
+                    if !self.happen()? {
+                        self.clocks.pass(20 * MS);
+                    }
+                }
+                action => self.act(action)?,
+            }
+            self.end_turn()?;
+            if self.is_stopped {
+                break;
+            }
+        }
+        self.calm_down()?;
+        self.end()
+    }
+
+    fn begin_step(&mut self) {
+        self.step += 1;
+        self.ledger.wall = self.clocks.wall();
+    }
+
+    /// Does what the host does at the end of a turn, and checks everything.
+    fn end_turn(&mut self) -> Checked {
+        while let Some(micro) = self.micros.pop_front() {
+            match micro {
+                Micro::Pump => self.run_pump()?,
+                Micro::Answer(lease, answer) => self.answer(lease, answer)?,
+                Micro::WakeDrive(drive) => self.wake_drive(drive)?,
+                Micro::Stop => self.stop()?,
+            }
+        }
+        self.ledger.check()
+    }
+
+    fn is_manual(&self) -> bool {
+        self.plan.config.scheduler == Scheduler::Manual
+    }
+
+    fn later(&mut self, delay: u64, event: Event) {
+        self.queued += 1;
+        self.queue.push(Reverse((self.clocks.time() + delay, self.queued, event)));
+    }
+
+    /// In whole milliseconds, rounded up, as timers have it.
+    fn delay_until(&self, time: u64) -> u64 {
+        time.saturating_sub(self.clocks.now()).div_ceil(MS) * MS
+    }
+
+    /// Lets happen what is next. Returns whether there is something.
+    fn happen(&mut self) -> Checked<bool> {
+        let Some(Reverse((time, _, event))) = self.queue.pop() else { return Ok(false) };
+        self.clocks.advance_to(time);
+        self.ledger.wall = self.clocks.wall();
+        note!(self.ledger, "{} at {}: {event:?}", self.step, self.clocks.now());
+        match event {
+            Event::Answer(lease, answer) => self.answer(lease, answer)?,
+            Event::Alarm(generation) => self.alarm_fires(generation)?,
+            Event::PumpTask(life) => self.pump_task(life)?,
+            Event::FlushTimeout(flush) => self.flush_timeout(flush)?,
+            Event::DriveWake(drive, sleep) => self.drive_timer_fires(drive, sleep)?,
+            Event::DriveTask(drive) => self.drive_task(drive)?,
+        }
+        Ok(true)
+    }
+
+    fn act(&mut self, action: Do) -> Checked {
+        note!(self.ledger, "{} at {}: {action:?}", self.step, self.clocks.now());
+        match action {
+            Do::Produce => {
+                let most = self.plan.burst;
+                self.produce(most)
+            }
+            Do::Happen => Ok(()),
+            Do::Pass => {
+                self.clocks.pass(self.rng.u64(..50 * MS));
+                Ok(())
+            }
+            Do::Flush => {
+                let timeout = self.rng.bool().then(|| self.rng.u64(..2_000) * MS);
+                self.flush(timeout)
+            }
+            Do::Drain => self.drain(),
+            Do::ScaleUp => self.scale(true),
+            Do::ScaleDown => self.scale(false),
+            Do::Clocks => {
+                self.clocks.fail(&mut self.rng);
+                Ok(())
+            }
+            Do::Kill => self.kill(),
+            Do::AwaitRoom => self.await_room(),
+            Do::Close => self.close(),
+            Do::StrayAnswer => self.stray_answer(),
+            Do::Wake => {
+                self.schedule();
+                Ok(())
+            }
+            Do::Refuse => {
+                if !self.is_stopped {
+                    self.ledger.refuse(self.rng.bool());
+                }
+                Ok(())
+            }
+            Do::Forget => {
+                if self.ledger.kept() > 0 {
+                    let nth = self.rng.usize(..self.ledger.kept());
+                    self.ledger.forget(nth);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A producer offers up to `most` events in a turn.
+    fn produce(&mut self, most: usize) -> Checked {
+        if self.is_stopped {
+            return Ok(());
+        }
+        for _ in 0..self.rng.usize(1..=most) {
+            let max = self.plan.config.max_event_bytes;
+            let len =
+                if self.rng.u8(..8) < self.plan.large { max } else { self.rng.usize(4..=max) };
+            let mut offer = Offer { len, key: None, has_newline: false };
+            match self.rng.u8(..64) {
+                0 => offer.len = 0,
+                1 => offer.len = max + 1,
+                2 => offer.has_newline = true,
+                _ => {}
+            }
+            if self.rng.u8(..8) < self.plan.keyed {
+                offer.key = Some(self.rng.u8(..KEYS));
+            }
+            self.ledger.ingest(offer)?;
+        }
+        self.schedule();
+        Ok(())
+    }
+
+    fn drain(&mut self) -> Checked {
+        if self.is_stopped {
+            return Ok(());
+        }
+        let mut room = if self.rng.bool() { usize::MAX } else { self.rng.usize(..200) };
+        let keep = self.keeps();
+        while let Some(taken) = self.ledger.drain(room, keep)? {
+            room -= taken;
+        }
+        self.schedule();
+        Ok(())
+    }
+
+    fn scale(&mut self, up: bool) -> Checked {
+        if self.is_stopped || self.closing.is_some() {
+            return Ok(());
+        }
+        let count = self.rng.u16(1..4);
+        if up {
+            self.ledger.scale_up(count)?;
+        } else {
+            self.ledger.scale_down(count)?;
+        }
+        self.schedule();
+        Ok(())
+    }
+
+    fn keeps(&mut self) -> bool {
+        !self.is_quiet && self.rng.u8(..8) < self.plan.kept
+    }
+
+    /// Somebody answers for a lease that was given out once, or was not.
+    fn stray_answer(&mut self) -> Checked {
+        let latest = self.ledger.leases();
+        let lease = (latest + 1).saturating_sub(self.rng.u64(..6));
+        let now = self.clocks.now();
+        if self.rng.bool() && self.attempts.iter().any(|attempt| attempt.lease == lease) {
+            return Ok(());
+        }
+        match self.rng.u8(..3) {
+            0 => self.ledger.acknowledge(lease, now),
+            1 => {
+                let failure = callback::failure(&mut self.rng);
+                self.ledger.fail(lease, failure, now)
+            }
+            _ => self.ledger.expire(lease, now),
+        }
+    }
+
+    /// Asks the core what to do until it begins an attempt or has to wait; then returns until when.
+    fn poll_core(&mut self, owner: Owner) -> Checked<Result<usize, u64>> {
+        loop {
+            let keep = self.keeps();
+            match self.ledger.poll(self.clocks.now(), keep)? {
+                Polled::Send { lease, deadline, bytes } => {
+                    self.call(Attempt { lease, deadline, owner })?;
+                    return Ok(Ok(bytes));
+                }
+                Polled::WaitUntil(time) => return Ok(Err(time)),
+                Polled::Idle => return Ok(Err(u64::MAX)),
+                Polled::Abandoned => {}
+            }
+        }
+    }
+
+    /// When the first of somebody's attempts is to be cut off.
+    fn first_deadline(&self, owner: Owner) -> u64 {
+        let of = self.attempts.iter().filter(|attempt| attempt.owner == owner);
+        of.map(|attempt| attempt.deadline).min().unwrap_or(u64::MAX)
+    }
+
+    /// Reports those of somebody's attempts that have taken too long.
+    fn cut_off(&mut self, owner: Owner) -> Checked {
+        let now = self.clocks.now();
+        let mut nth = 0;
+        while let Some(attempt) = self.attempts.get(nth) {
+            if attempt.owner == owner && attempt.deadline <= now {
+                let lease = self.attempts.remove(nth).lease;
+                self.ledger.fail(lease, callback::RETRYABLE, now)?;
+            } else {
+                nth += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn schedule(&mut self) {
+        if !self.is_manual() {
+            self.schedule_pump();
+        }
+    }
+
+    fn flush(&mut self, timeout: Option<u64>) -> Checked {
+        let waiting = self.pump.waiting() + self.drives.iter().filter(|at| at.is_waiting()).count();
+        if self.closing.is_some() || waiting >= MAX_WAITING && !self.is_quiet {
+            return Ok(());
+        }
+        self.begin_flush(timeout, false)
+    }
+
+    fn begin_flush(&mut self, timeout: Option<u64>, closes: bool) -> Checked {
+        if self.is_manual() {
+            self.drive(timeout, closes)
+        } else {
+            self.wait_for_flush(timeout, closes)
+        }
+    }
+
+    fn close(&mut self) -> Checked {
+        if self.closing.is_some() {
+            return Ok(());
+        }
+        self.ledger.close();
+        self.closing = Some(self.ledger.begin_flush()?);
+        if self.rng.u8(..8) == 0 {
+            // Its signal is aborted already: there is no time to flush.
+            self.micros.push_back(Micro::Stop);
+            return Ok(());
+        }
+        let timeout = self.rng.u64(..3_000) * MS;
+        self.begin_flush(Some(timeout), true)
+    }
+
+    /// The host gives up what is left, and lets go of the bus.
+    fn stop(&mut self) -> Checked {
+        if self.is_stopped {
+            return Ok(());
+        }
+        self.attempts.clear();
+        self.ledger.abandon_everything();
+        loop {
+            match self.ledger.poll(self.clocks.now(), false)? {
+                Polled::Abandoned => {}
+                Polled::Idle => break,
+                polled => {
+                    ensure!(false, "what was given up is not sent", "{polled:?}");
+                }
+            }
+        }
+        self.is_stopped = true;
+        if let Some(flush) = self.closing {
+            ensure_eq!(self.ledger.pending_of(flush), 0, "a closed bus leaves nothing pending");
+            self.ledger.end_flush(flush)?;
+        }
+        Ok(())
+    }
+
+    /// The host, or the requests that it works for, die with what they have in hand.
+    fn kill(&mut self) -> Checked {
+        self.deaths += 1;
+        if self.is_manual() {
+            self.kill_drives();
+        } else {
+            self.kill_pump();
+        }
+        if self.rng.bool() {
+            self.clocks.pass(self.rng.u64(..3_000) * MS);
+        }
+        Ok(())
+    }
+
+    /// Faults stop. What is in the bus must be settled in time, and all who wait let go.
+    fn calm_down(&mut self) -> Checked {
+        if self.is_stopped {
+            return Ok(());
+        }
+        self.is_quiet = true;
+        self.begin_step();
+        self.clocks.run();
+        note!(self.ledger, "{} at {}: the faults stop", self.step, self.clocks.now());
+        self.ledger.forget_all();
+        let until = self.clocks.time() + self.longest_rest();
+        if self.is_manual() {
+            if self.closing.is_none() {
+                self.flush(None)?;
+            } else if !self.drives.iter().any(Drive::is_closing) {
+                // Whoever was to close the bus died.
+                self.stop()?;
+            }
+        } else if self.closing.is_some() && !self.pump.is_closing() {
+            self.stop()?;
+        } else {
+            self.schedule();
+        }
+        self.end_turn()?;
+        for steps in 0.. {
+            ensure!(steps < MAX_QUIET_STEPS, "a bus comes to rest");
+            let next = self.queue.peek().map(|Reverse((time, ..))| *time);
+            if self.is_stopped || next.is_none_or(|next| next > until) {
+                break;
+            }
+            self.begin_step();
+            self.happen()?;
+            self.end_turn()?;
+        }
+        if self.is_stopped {
+            return Ok(());
+        }
+        ensure_eq!(self.ledger.unsettled(), 0, "what was accepted is settled in time");
+        ensure!(self.closing.is_none(), "closing ends in time");
+        self.check_nobody_waits()?;
+        let mut idle = self.ledger.poll(self.clocks.now(), false)?;
+        // Drives do not ask the core once nothing is pending, so what was given up last is not shown
+        // before there is something to send again.
+        while self.is_manual() && idle == Polled::Abandoned {
+            idle = self.ledger.poll(self.clocks.now(), false)?;
+        }
+        ensure_eq!(idle, Polled::Idle, "a bus that holds nothing is idle");
+        ensure!(!self.ledger.is_draining(), "a shard that drains is gone once it is empty");
+        self.ledger.check()
+    }
+
+    /// How long it can take until everything is settled.
+    fn longest_rest(&self) -> u64 {
+        let BusConfig { batch, retry, timeout, .. } = &self.plan.config;
+        let ms = |duration: &std::time::Duration| duration.as_nanos() as u64;
+        // A clock that went back is taken to stand still until it is where it was.
+        let lag = self.ledger.now().saturating_sub(self.clocks.now());
+        let lease = ms(timeout) + ms(&BusConfig::LEASE_MARGIN);
+        let pause = ms(&retry.max_delay).max(MAX_RETRY_AFTER);
+        // And the timers: the pump's, which was set by whatever clock there was, and those of flushes.
+        let timer = self.pump.sleeps_for(self.clocks.time());
+        lag + timer + lease + pause + 2 * ms(&batch.max_delay) + drives::GONE + 3_000 * MS
+    }
+
+    /// The bus is closed and its host lets go of it.
+    fn end(&mut self) -> Checked {
+        self.begin_step();
+        if !self.is_stopped {
+            if self.closing.is_none() {
+                self.close()?;
+                self.end_turn()?;
+            }
+            self.stop()?;
+        }
+        self.ledger.ingest(Offer { len: 4, key: None, has_newline: false })?;
+        self.stray_answer()?;
+        self.ledger.check_end()
+    }
+}

@@ -1,0 +1,223 @@
+//! The scheduler `"auto"`, as `pkg-js/src/pump.ts` has it.
+
+use crate::broken::{Checked, ensure};
+use crate::plan::MS;
+use crate::world::drives::Drive;
+use crate::world::{Event, Micro, Owner, World};
+
+/// Whom the pump's attempts belong to.
+const PUMP: Owner = 0;
+
+/// What is handed out before others get their turn: less than in earnest, as all is smaller here.
+const MAX_BYTES_PER_TASK: usize = 300;
+const MAX_BATCHES_PER_TASK: u32 = 8;
+
+/// Somebody who waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiter {
+    Flush { flush: u32, closes: bool },
+    Room,
+}
+
+/// One for all who use the bus.
+#[derive(Debug)]
+pub struct Pump {
+    is_scheduled: bool,
+    bytes_left: usize,
+    batches_left: u32,
+    /// For when the timer is set.
+    alarm: u64,
+    /// When it fires, which a clock that jumps after it was set does not change.
+    fires_at: u64,
+    generation: u32,
+    waiters: Vec<Waiter>,
+    /// Counts the deaths of the host: what was to happen in an earlier life does not.
+    life: u32,
+}
+
+impl Default for Pump {
+    fn default() -> Self {
+        Self {
+            is_scheduled: false,
+            bytes_left: MAX_BYTES_PER_TASK,
+            batches_left: MAX_BATCHES_PER_TASK,
+            alarm: u64::MAX,
+            fires_at: 0,
+            generation: 0,
+            waiters: Vec::new(),
+            life: 0,
+        }
+    }
+}
+
+impl Pump {
+    /// How long it takes until the timer fires.
+    pub(super) const fn sleeps_for(&self, time: u64) -> u64 {
+        self.fires_at.saturating_sub(time)
+    }
+
+    pub(super) const fn waiting(&self) -> usize {
+        self.waiters.len()
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.waiters.iter().any(|waiter| matches!(waiter, Waiter::Flush { closes: true, .. }))
+    }
+}
+
+impl World<'_> {
+    /// At the end of this turn.
+    pub(super) fn schedule_pump(&mut self) {
+        if !self.pump.is_scheduled {
+            self.pump.is_scheduled = true;
+            self.micros.push_back(Micro::Pump);
+        }
+    }
+
+    /// At the end of this turn or, if enough was handed out, once others had theirs.
+    pub(super) fn schedule_next(&mut self) {
+        if self.pump.bytes_left > 0 && self.pump.batches_left > 0 {
+            self.schedule_pump();
+        } else if !self.pump.is_scheduled {
+            self.pump.is_scheduled = true;
+            self.later(0, Event::PumpTask(self.pump.life));
+        }
+    }
+
+    pub(super) fn pump_task(&mut self, life: u32) -> Checked {
+        if life == self.pump.life {
+            self.pump.is_scheduled = false;
+            self.run_task()?;
+        }
+        Ok(())
+    }
+
+    fn run_task(&mut self) -> Checked {
+        self.pump.bytes_left = MAX_BYTES_PER_TASK;
+        self.pump.batches_left = MAX_BATCHES_PER_TASK;
+        self.pump_once()
+    }
+
+    /// The microtask.
+    pub(super) fn run_pump(&mut self) -> Checked {
+        self.pump.is_scheduled = false;
+        self.pump_once()
+    }
+
+    fn pump_once(&mut self) -> Checked {
+        if self.is_stopped {
+            return Ok(());
+        }
+        self.cut_off(PUMP)?;
+        match self.poll_core(PUMP)? {
+            Err(wake) => self.set_alarm(wake.min(self.first_deadline(PUMP))),
+            Ok(bytes) => {
+                self.pump.bytes_left = self.pump.bytes_left.saturating_sub(bytes);
+                self.pump.batches_left = self.pump.batches_left.saturating_sub(1);
+                self.schedule_next();
+            }
+        }
+        self.check_waiters()
+    }
+
+    fn set_alarm(&mut self, time: u64) {
+        if time == self.pump.alarm {
+            return;
+        }
+        self.pump.generation += 1;
+        self.pump.alarm = time;
+        if time < u64::MAX {
+            let delay = self.delay_until(time);
+            self.pump.fires_at = self.clocks.time() + delay;
+            self.later(delay, Event::Alarm(self.pump.generation));
+        }
+    }
+
+    pub(super) fn alarm_fires(&mut self, generation: u32) -> Checked {
+        if generation == self.pump.generation {
+            self.pump.alarm = u64::MAX;
+            self.run_task()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn wait_for_flush(&mut self, timeout: Option<u64>, closes: bool) -> Checked {
+        let flush = self.ledger.begin_flush()?;
+        self.schedule_pump();
+        self.pump.waiters.push(Waiter::Flush { flush, closes });
+        if let Some(timeout) = timeout {
+            self.later(timeout / MS * MS, Event::FlushTimeout(flush));
+        }
+        Ok(())
+    }
+
+    pub(super) fn flush_timeout(&mut self, flush: u32) -> Checked {
+        let is_it =
+            |waiter: &&Waiter| matches!(waiter, Waiter::Flush { flush: of, .. } if *of == flush);
+        let waiter = self.pump.waiters.iter().find(is_it).copied();
+        waiter.map_or(Ok(()), |waiter| self.let_go(waiter))
+    }
+
+    /// Lets go of those for whom it is time.
+    fn check_waiters(&mut self) -> Checked {
+        let mut nth = 0;
+        while let Some(&waiter) = self.pump.waiters.get(nth) {
+            let is_time = match waiter {
+                Waiter::Flush { flush, .. } => self.ledger.pending_of(flush) == 0,
+                Waiter::Room => self.ledger.is_ready(),
+            };
+            if is_time {
+                self.let_go(waiter)?;
+            } else {
+                nth += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn let_go(&mut self, waiter: Waiter) -> Checked {
+        if let Some(nth) = self.pump.waiters.iter().position(|other| *other == waiter) {
+            self.pump.waiters.remove(nth);
+        }
+        match waiter {
+            Waiter::Flush { flush, closes } => {
+                self.ledger.end_flush(flush)?;
+                if closes {
+                    self.micros.push_back(Micro::Stop);
+                }
+            }
+            Waiter::Room => {
+                let still = self.pump.waiters.contains(&Waiter::Room);
+                self.ledger.set_room_awaited(still);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn await_room(&mut self) -> Checked {
+        if self.is_manual() || self.closing.is_some() || self.ledger.is_ready() {
+            return Ok(());
+        }
+        self.schedule_pump();
+        self.pump.waiters.push(Waiter::Room);
+        self.ledger.set_room_awaited(true);
+        Ok(())
+    }
+
+    /// The host forgets what it was doing; the core does not.
+    pub(super) fn kill_pump(&mut self) {
+        self.attempts.clear();
+        self.micros.clear();
+        let (life, generation) = (self.pump.life + 1, self.pump.generation + 1);
+        self.pump = Pump { life, generation, ..Pump::default() };
+    }
+
+    pub(super) fn check_nobody_waits(&self) -> Checked {
+        let waiters = &self.pump.waiters;
+        ensure!(waiters.is_empty(), "flushes end, and room comes", "{waiters:?}");
+        let drives = &self.drives;
+        let waits = drives.iter().any(Drive::is_waiting);
+        ensure!(!waits, "flushes end, and room comes", "{drives:?}");
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! The deterministic simulation of `tests/simulation/`.
+
+use anyhow::{Context as _, Result};
+use xshell::{Shell, cmd};
+
+use crate::exec;
+
+/// Options of `cargo xtask simulate`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// How many schedules to run
+    #[arg(long, default_value_t = 300_000)]
+    seeds: u64,
+    /// The seed of the first one; the others' follow it
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Replay this schedule alone, and show what happens in it
+    #[arg(long, conflicts_with_all = ["seeds", "from"])]
+    seed: Option<u64>,
+}
+
+impl Args {
+    /// As many as CI runs.
+    pub fn short() -> Self {
+        Self { seeds: 300_000, from: 0, seed: None }
+    }
+}
+
+/// Runs schedules on all cores, and stops at the first that breaks a rule.
+pub fn run(sh: &Shell, args: &Args) -> Result<()> {
+    let simulation = cmd!(sh, "cargo run --quiet --profile simulation --package")
+        .args(["shardbus-simulation", "--"]);
+    let Args { seeds, from, seed } = args;
+    exec(match seed {
+        Some(seed) => simulation.arg("--seed").arg(seed.to_string()),
+        None => {
+            simulation.args(["--seeds", &seeds.to_string()]).args(["--from", &from.to_string()])
+        }
+    })
+    .context("a schedule broke a rule")
+}
