@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use xshell::Shell;
 
-use crate::debian;
+use crate::{Unavailable, debian};
 
 /// Drives the browser.
 pub const DRIVER: &str = "/usr/bin/chromedriver";
@@ -15,6 +15,6 @@ pub fn set_up(sh: &Shell) -> Result<()> {
     if [DRIVER, "/usr/bin/chromium"].iter().all(|program| Path::new(program).exists()) {
         return Ok(());
     }
-    let advice = "put Chromium and its driver at /usr/bin/chromium and /usr/bin/chromedriver";
-    debian::install(sh, &["chromium", "chromium-driver"]).context(advice)
+    let missing = Unavailable("/usr/bin/chromium or its driver, /usr/bin/chromedriver, is missing");
+    debian::install(sh, &["chromium", "chromium-driver"]).context(missing)
 }

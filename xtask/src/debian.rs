@@ -33,7 +33,8 @@ pub fn is_set_up(sh: &Shell) -> bool {
 
 /// Installs the compiler, which needs root, and builds the standard library.
 pub fn set_up(sh: &Shell) -> Result<WasmToolchain> {
-    install_packages(sh)?;
+    let ordinary = format!("add {TARGET} to your Rust toolchain (`rustup target add {TARGET}`)");
+    install_compiler(sh).context(ordinary)?;
     let recipe = recipe(sh)?;
     stamp::once(sh, Path::new(STAMP), recipe.as_bytes(), || build_std(sh))?;
     let sysroot = std::path::absolute(SYSROOT)?;
@@ -70,10 +71,9 @@ fn recipe(sh: &Shell) -> Result<String> {
     Ok([compiler.read()?, std_flags()].join("\n"))
 }
 
-/// Installs the compiler and its source.
-pub fn install_packages(sh: &Shell) -> Result<()> {
-    let ordinary = format!("add {TARGET} to your Rust toolchain (`rustup target add {TARGET}`)");
-    install(sh, &PACKAGES).context(ordinary)
+/// Installs the compiler and the source of its standard library.
+pub fn install_compiler(sh: &Shell) -> Result<()> {
+    install(sh, &PACKAGES)
 }
 
 /// Installs what is missing of these packages, which needs Debian and root.

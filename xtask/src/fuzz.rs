@@ -56,7 +56,7 @@ pub fn run(sh: &Shell, args: &Args) -> Result<()> {
             .arg(&corpus)
             .arg(format!("-artifact_prefix={findings}"))
             .arg(format!("-max_total_time={}", args.seconds))
-            .args(["-max_len=4096", "-print_final_stats=1", "-verbosity=0"])
+            .args(["-max_len=4096", "-print_funcs=0", "-print_final_stats=1", "-verbosity=0"])
             .env("CARGO_ENCODED_RUSTFLAGS", flags);
         exec(fuzz).with_context(|| format!("{target} broke; the input is in {findings}"))?;
     }

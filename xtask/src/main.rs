@@ -10,6 +10,7 @@ mod debian;
 mod fuzz;
 mod npm;
 mod package;
+mod simulate;
 mod stamp;
 mod test;
 mod toolchain;
@@ -45,6 +46,8 @@ enum Task {
     },
     /// Look for inputs that break the core, with libFuzzer
     Fuzz(fuzz::Args),
+    /// Run schedules of the deterministic simulation, or replay one
+    Simulate(simulate::Args),
     /// Run the tests with threads under ThreadSanitizer
     Tsan,
     /// Run every check that CI runs
@@ -72,6 +75,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             demo(&sh, &args)
         }
         Task::Fuzz(args) => fuzz::run(&sh, &args).map(|()| ExitCode::SUCCESS),
+        Task::Simulate(args) => simulate::run(&sh, &args).map(|()| ExitCode::SUCCESS),
         Task::Tsan => tsan::run(&sh).map(|()| ExitCode::SUCCESS),
         Task::Test(args) => test::run(sh, &args),
     }
@@ -83,6 +87,16 @@ fn demo(sh: &Shell, args: &[String]) -> Result<ExitCode> {
     let status = Command::from(cmd!(sh, "node examples/flights/main.mjs {args...}")).status();
     let code = status.context("could not start `node`")?.code();
     Ok(code.map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)))
+}
+
+/// Something that a check needs and this machine does not have: context of the error that says why.
+#[derive(Debug)]
+struct Unavailable(&'static str);
+
+impl std::fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
 }
 
 /// Runs a command with our output, and fails if it does.

@@ -1,4 +1,7 @@
 //! Every check, as a list of steps that can also be run one by one.
+//!
+//! A step whose tools this machine cannot have is skipped, and the table says why; in CI (where `CI`
+//! is `true`) it fails.
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -9,7 +12,7 @@ use anyhow::{Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
 use crate::toolchain::Tools;
-use crate::{chromium, exec, fuzz, npm, package, say};
+use crate::{Unavailable, chromium, exec, fuzz, npm, package, say, simulate, tsan};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -26,7 +29,7 @@ pub struct Args {
 type Step = (&'static str, &'static str, fn(&Session) -> Result<()>);
 
 #[rustfmt::skip]
-const STEPS: [Step; 18] = [
+const STEPS: [Step; 21] = [
     ("setup", "the tools are installed", Session::setup),
     ("fmt", "Rust: format", Session::fmt),
     ("clippy", "Rust: lints, with threads", Session::clippy),
@@ -36,11 +39,14 @@ const STEPS: [Step; 18] = [
     ("rust-single-threaded", "Rust: tests, without threads", Session::rust_single_threaded),
     ("rust-wasm", "Rust: tests, as WebAssembly in Node", Session::rust_wasm),
     ("rust-wasm-chromium", "Rust: tests, as WebAssembly in Chromium", Session::rust_wasm_chromium),
+    ("simulate", "Rust: many schedules of the deterministic simulation", Session::simulate),
+    ("tsan", "Rust: tests with threads, under ThreadSanitizer", Session::tsan),
     ("fuzz", "Rust: a short look for inputs that break the core", Session::fuzz),
     ("build", "the npm package builds", Session::package),
     ("biome", "JavaScript and TypeScript: format and lints", Session::biome),
     ("types", "tests and examples fit the published types", Session::types),
     ("js", "JavaScript: tests, in Node", Session::js),
+    ("workerd", "JavaScript: tests, in Cloudflare's runtime", Session::workerd),
     ("package", "the packed package works in an empty project", Session::packed_package),
     ("publint", "the packed package, by publint's rules", Session::publint),
     ("attw", "the packed package's types resolve everywhere", Session::attw),
@@ -56,8 +62,9 @@ pub fn run(sh: Shell, args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let session = Session { sh, tools: OnceCell::new(), package: OnceCell::new() };
+    let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     let (mut table, mut failure) = (String::new(), None);
-    let mut passed = 0;
+    let (mut passed, mut skipped) = (0, 0);
     for (name, about, run) in STEPS {
         if failure.is_some() || !(args.only.is_empty() || args.only.iter().any(|n| n == name)) {
             continue;
@@ -66,19 +73,28 @@ pub fn run(sh: Shell, args: &Args) -> Result<ExitCode> {
         let start = Instant::now();
         let result = run(&session);
         let seconds = start.elapsed().as_secs_f64();
-        let verdict = if result.is_ok() { "ok" } else { "FAILED" };
+        let verdict = match result {
+            Ok(()) => {
+                passed += 1;
+                "ok".to_owned()
+            }
+            Err(error) if error.is::<Unavailable>() && !in_ci => {
+                skipped += 1;
+                format!("skipped: {error:#}")
+            }
+            Err(error) => {
+                failure = Some((name, error));
+                "FAILED".to_owned()
+            }
+        };
         table += &format!("{name:<24}{seconds:>8.1}  {verdict}\n");
-        match result {
-            Ok(()) => passed += 1,
-            Err(error) => failure = Some((name, error)),
-        }
     }
 
     println!("\n{:<24}{:>8}  result\n{table}", "step", "seconds");
     if let Some((name, error)) = &failure {
         println!("{name} failed: {error:#}\nto run it alone: cargo xtask test --only {name}\n");
     }
-    println!("{passed} passed, {} failed", u32::from(failure.is_some()));
+    println!("{passed} passed, {skipped} skipped, {} failed", u32::from(failure.is_some()));
     Ok(if failure.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -128,12 +144,15 @@ impl Session {
     }
 
     fn fmt(&self) -> Result<()> {
-        exec(cmd!(self.sh, "cargo fmt --all --check"))
+        exec(cmd!(self.sh, "cargo fmt --all --check"))?;
+        exec(cmd!(self.sh, "cargo fmt --manifest-path fuzz/Cargo.toml --check"))
     }
 
     fn clippy(&self) -> Result<()> {
         let clippy = cmd!(self.sh, "cargo clippy --workspace --all-targets");
-        exec(clippy.args(DENY_WARNINGS))
+        exec(clippy.args(DENY_WARNINGS))?;
+        let clippy = cmd!(self.sh, "cargo clippy --manifest-path fuzz/Cargo.toml");
+        exec(clippy.args(["--target-dir", "target/fuzz"]).args(DENY_WARNINGS))
     }
 
     fn clippy_single_threaded(&self) -> Result<()> {
@@ -171,6 +190,14 @@ impl Session {
         Ok(test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner))
     }
 
+    fn simulate(&self) -> Result<()> {
+        simulate::run(&self.sh, &simulate::Args::short())
+    }
+
+    fn tsan(&self) -> Result<()> {
+        tsan::run(&self.sh)
+    }
+
     fn fuzz(&self) -> Result<()> {
         fuzz::run(&self.sh, &fuzz::Args::short())
     }
@@ -186,11 +213,20 @@ impl Session {
     }
 
     fn js(&self) -> Result<()> {
+        self.node_tests("tests/js")
+    }
+
+    fn workerd(&self) -> Result<()> {
+        self.node_tests("tests/runtimes/workerd")
+    }
+
+    /// Runs the tests that are directly in a directory, on the built package.
+    fn node_tests(&self, directory: &str) -> Result<()> {
         self.package()?;
         // Listed here because Node 20 does not expand patterns.
-        let mut tests = self.sh.read_dir("tests/js")?;
+        let mut tests = self.sh.read_dir(directory)?;
         tests.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
-        ensure!(!tests.is_empty(), "there is no tests/js/*.test.mjs");
+        ensure!(!tests.is_empty(), "there is no {directory}/*.test.mjs");
         // What hangs must not hang for as long as a bus may wait.
         let node = cmd!(self.sh, "node --test --test-reporter=spec --test-timeout=60000");
         exec(node.args(tests))
