@@ -22,4 +22,5 @@ export type {
 } from "./options.js";
 export type { FlushReport } from "./scheduler.js";
 export type { BusStats, ShardStats } from "./stats.js";
+export type { BatchStore } from "./store.js";
 export type { RequestContext } from "./wait-until.js";

@@ -8,5 +8,6 @@ export { NotInitializedError } from "./not-initialized-error.js";
 export { PoisonedError } from "./poisoned-error.js";
 export { ScalingError, type ScalingRefusal } from "./scaling-error.js";
 export { type ErrorCode, isShardbusError, ShardbusError } from "./shardbus-error.js";
+export { StoreError, type StoreOperation } from "./store-error.js";
 export { TimeoutError } from "./timeout-error.js";
 export { WasmUnavailableError } from "./wasm-unavailable-error.js";

@@ -9,6 +9,7 @@ export type ErrorCode =
   | "ERR_NOT_INITIALIZED"
   | "ERR_POISONED"
   | "ERR_SCALING"
+  | "ERR_STORE"
   | "ERR_TIMEOUT"
   | "ERR_WASM_UNAVAILABLE";
 

@@ -1,0 +1,31 @@
+/**
+ * Keeps batches beyond the life of a process or a page: an *outbox*. What a bus writes is opaque
+ * bytes under a key; a batch is written before its first attempt and removed once it is settled.
+ *
+ * Keys consist of lower-case letters, digits and `-`, have at most 80 characters, and sort in the
+ * order in which batches are to be sent. A store serves one bus at a time.
+ */
+export interface BatchStore {
+  /**
+   * Opens the store. Called once, before anything else.
+   *
+   * @returns the keys of what earlier lives have left, in any order. What belongs to a life that
+   * has not ended, such as another tab's, is not among them.
+   */
+  open(): Promise<string[]>;
+  /** Reads a batch; `undefined` if it is not there. */
+  read(key: string): Promise<Uint8Array | undefined>;
+  /** Writes a batch, in place of what the key has. Resolves once it survives a crash. */
+  write(key: string, bytes: Uint8Array): Promise<void>;
+  /** Writes a batch before it returns, where the runtime can: for the last moment of a process. */
+  writeSync?(key: string, bytes: Uint8Array): void;
+  /** Removes a batch. One that is not there is removed already. */
+  remove(key: string): Promise<void>;
+  /**
+   * Sets aside what is there but cannot be read, so that somebody can look at it and it is not
+   * found again. Without it, it is left where it is.
+   */
+  setAside?(key: string): Promise<void>;
+  /** Lets go of the store; what is in it stays. Called once, after everything else. */
+  close?(): Promise<void>;
+}
