@@ -9,7 +9,7 @@ use common::{
 use proptest::prelude::*;
 use shardbus::{
     Action, Batch, BatchConfig, BusConfig, EventBus, ExitOrder, Failure, Format, Lease,
-    RestoreError, ScalingPolicy, Shared,
+    RestoreError, ScalingPolicy, Scheduler, Shared,
 };
 use std::time::Duration;
 
@@ -425,6 +425,18 @@ mod restores {
         let stats = bus.stats();
         assert_accounts(&stats);
         assert_eq!((stats.delivered, stats.abandoned.shutdown), (2, 2));
+    }
+
+    #[test]
+    fn a_flush_sends_it_where_nothing_else_does() {
+        let bus = bus(BusConfig { scheduler: Scheduler::Manual, ..small() });
+        assert!(bus.begin_restore());
+        let flush = bus.begin_flush();
+        bus.restore(&left(&["a"])[0].encode()).expect("it is whole");
+        assert_eq!(acknowledge_all(&bus, 0), ["a"]);
+        bus.end_flush(flush);
+        bus.restore(&left(&["b"])[0].encode()).expect("it is whole");
+        expect_idle(&bus, 0);
     }
 
     #[test]

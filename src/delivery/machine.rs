@@ -243,7 +243,10 @@ impl Delivery {
     /// Whether an open flush covers something that the lane holds.
     fn is_flushed(&self, index: usize) -> bool {
         let lane = &self.lanes[index];
-        self.flushes.iter().any(|flush| lane.count(|id, at, len| flush.covers(id, at, len)) > 0)
+        // What an earlier life has left is before everything that a flush covers.
+        self.flushes.iter().any(|flush| {
+            lane.is_restored() || lane.count(|id, at, len| flush.covers(id, at, len)) > 0
+        })
     }
 
     /// When to poll again if nothing happens until then.
