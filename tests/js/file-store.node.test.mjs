@@ -1,15 +1,13 @@
 // @ts-check
 // The file store by itself, on real directories. Node only.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { isShardbusError } from "shardbus";
 import { fileStore } from "shardbus/stores/fs";
-import { run } from "./child.node.mjs";
-import { afterEach, assert, beforeEach, rejection, test, thrown, within } from "./harness.mjs";
+import { run, start } from "./child.node.mjs";
+import { afterEach, assert, beforeEach, rejection, test, thrown } from "./harness.mjs";
 
 /** @type {string} */
 let parent;
@@ -36,46 +34,9 @@ async function opened() {
 /** The names in the directory, without those of locks. */
 const names = async () => (await readdir(directory)).filter((name) => !name.endsWith(".lock"));
 
-/**
- * A program that runs until it is killed. `said(text)` waits until it has printed that.
- *
- * @param {string} program
- * @param {string} [limits] what the shell does first
- */
-function start(program, limits = ":") {
-  const imports = 'import { fileStore } from "shardbus/stores/fs";\n';
-  const node = [process.execPath, "--input-type=module", "--eval", imports + program];
-  const cwd = fileURLToPath(new URL(".", import.meta.url));
-  const child = spawn("sh", ["-c", `${limits}; exec "$0" "$@"`, ...node], { cwd, stdio: "pipe" });
-  const exit = once(child, "exit");
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text) => {
-      output += text;
-    });
-  }
-  return {
-    pid: /** @type {number} */ (child.pid),
-    output: () => output,
-    go: () => child.stdin.write("go"),
-    /** @param {string} text */
-    async said(text) {
-      const ended = exit.then(() => assert.fail(`it ended, and printed ${output}`));
-      ended.catch(() => {});
-      while (!output.includes(text)) {
-        const more = Promise.race([once(child.stdout, "data"), ended]);
-        await within(more, () => `waited for ${text}, it printed ${output}`, 10_000);
-      }
-    },
-    async kill() {
-      child.kill("SIGKILL");
-      await exit;
-    },
-  };
-}
-
 /** A program that holds the directory. */
 const holder = () => `
+  import { fileStore } from "shardbus/stores/fs";
   const store = fileStore(${JSON.stringify(directory)});
   await store.open();
   console.log("open");
@@ -237,6 +198,7 @@ test("a directory that a living process uses is refused, and the error says whos
 
 test("of processes that open a directory at once, at most one gets it", async () => {
   const program = `
+    import { fileStore } from "shardbus/stores/fs";
     const store = fileStore(${JSON.stringify(directory)});
     console.log("ready");
     await new Promise((resolve) => process.stdin.once("data", resolve));
@@ -246,7 +208,7 @@ test("of processes that open a directory at once, at most one gets it", async ()
   const processes = [1, 2, 3, 4].map(() => start(program));
   try {
     await Promise.all(processes.map((one) => one.said("ready")));
-    for (const one of processes) one.go();
+    for (const one of processes) one.write("go");
     await Promise.all(processes.map((one) => one.said(";")));
     const winners = processes.filter((one) => one.output().includes("open;"));
     assert.isAtMost(winners.length, 1);
@@ -279,6 +241,7 @@ test("a lock of a process whose pid is another's by now is taken over", {
 test("a process killed in the middle of writing leaves whole batches only", async () => {
   const size = 300_000;
   const program = `
+    import { fileStore } from "shardbus/stores/fs";
     const store = fileStore(${JSON.stringify(directory)});
     const found = await store.open();
     for (const key of found) await store.remove(key);
@@ -337,6 +300,7 @@ test("a write that there is no room for rejects, and leaves nothing", async () =
   // A limit on the size of files fails a write in its middle, as a full disk does.
   const writer = start(
     `
+    import { fileStore } from "shardbus/stores/fs";
     const store = fileStore(${JSON.stringify(directory)});
     await store.open();
     const large = new Uint8Array(1 << 20);
