@@ -43,13 +43,13 @@ export class CoreBatch<T> implements Batch<T> {
   readonly firstTimestamp: bigint;
   readonly lastTimestamp: bigint;
 
-  constructor(core: BatchSource, format: "ndjson" | "json") {
+  constructor(core: BatchSource) {
     this.id = core.batch_id();
     this.shard = core.batch_shard();
     this.sequence = core.batch_sequence();
     this.count = core.batch_len();
     this.body = core.batch_body() as Uint8Array<ArrayBuffer>;
-    this.contentType = format === "ndjson" ? "application/x-ndjson" : "application/json";
+    this.contentType = core.batch_is_json() ? "application/json" : "application/x-ndjson";
     this.firstTimestamp = core.batch_first_timestamp();
     this.lastTimestamp = core.batch_last_timestamp();
   }
@@ -77,6 +77,7 @@ interface BatchSource {
   batch_sequence(): number;
   batch_len(): number;
   batch_body(): Uint8Array;
+  batch_is_json(): boolean;
   batch_first_timestamp(): bigint;
   batch_last_timestamp(): bigint;
 }

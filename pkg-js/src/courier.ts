@@ -3,6 +3,7 @@ import { DeliveryError } from "./errors/delivery-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
 import { TimeoutError } from "./errors/timeout-error.js";
 import type { DeliveryCallback } from "./options.js";
+import type { Outbox, Record } from "./outbox.js";
 import { type CoreBus, FailureKind, Step } from "./wasm.js";
 
 /** An attempt whose callback has not settled. */
@@ -19,8 +20,9 @@ export type Attempts = Map<number, Attempt>;
 /** What the courier needs of the bus that it works for. */
 export interface CourierHost<T> {
   readonly callback: DeliveryCallback<T>;
-  readonly format: "ndjson" | "json";
   readonly timeoutMs: number;
+  /** Keeps copies of the batches, if there is a store. */
+  readonly outbox: Outbox | undefined;
   /** A batch was given up. */
   onAbandoned(reason: "retries" | "permanent" | "shutdown", batch: CoreBatch<T>): void;
 }
@@ -70,13 +72,19 @@ export class Courier<T> {
     const lease = this.#core.lease_id();
     const attempt = this.#core.lease_attempt();
     const deadline = this.#core.lease_deadline();
+    const record = this.#host.outbox?.record();
     const batch = this.#takeBatch();
     const controller = new AbortController();
     const { signal } = controller;
     const answerWith = (answer: () => void) => {
       if (attempts.delete(lease)) settle(answer);
     };
-    const done = this.#call(batch, { signal, attempt, keepalive: false }).then(
+    const deliver = async () => {
+      await this.#call(record, batch, { signal, attempt, keepalive: false });
+      // Once the attempt was cut off, the batch is another one's.
+      if (attempts.has(lease)) await this.#host.outbox?.settle(batch);
+    };
+    const done = deliver().then(
       () => answerWith(() => this.#core.acknowledge(lease, performance.now())),
       (error) => answerWith(() => this.#fail(lease, error)),
     );
@@ -85,7 +93,8 @@ export class Courier<T> {
   }
 
   /** Async, so that a callback that throws is one that rejects. */
-  async #call(...args: Parameters<DeliveryCallback<T>>): Promise<void> {
+  async #call(record: Record | undefined, ...args: Parameters<DeliveryCallback<T>>): Promise<void> {
+    if (record !== undefined) await this.#host.outbox?.write(record);
     await this.#host.callback(...args);
   }
 
@@ -115,11 +124,13 @@ export class Courier<T> {
 
   #handOutAbandoned(): void {
     const reason = this.#core.abandon_reason() as "retries" | "permanent" | "shutdown";
-    this.#host.onAbandoned(reason, this.#takeBatch());
+    const batch = this.#takeBatch();
+    this.#host.outbox?.settleLater(batch);
+    this.#host.onAbandoned(reason, batch);
   }
 
   #takeBatch(): CoreBatch<T> {
-    const batch = new CoreBatch<T>(this.#core, this.#host.format);
+    const batch = new CoreBatch<T>(this.#core);
     this.#core.forget();
     return batch;
   }
@@ -132,6 +143,7 @@ export class Courier<T> {
     while (this.#core.drain(Math.min(room, 2 ** 32 - 1))) {
       const batch = this.#takeBatch();
       batches.push(batch);
+      this.#host.outbox?.settleLater(batch);
       room -= batch.body.length;
     }
     return batches;

@@ -2,8 +2,8 @@ import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
 import { PoisonedError } from "./errors/poisoned-error.js";
 import { Alarm, pause, yieldToLoop } from "./event-loop.js";
-import type { WaitOptions } from "./options.js";
 import {
+  type FlushOptions,
   type FlushReport,
   MAX_BATCHES_PER_TASK,
   MAX_BYTES_PER_TASK,
@@ -110,7 +110,7 @@ export class Drives<T> implements Scheduler {
     }
   }
 
-  async flush({ timeoutMs, signal }: WaitOptions): Promise<FlushReport> {
+  async flush({ timeoutMs, signal, isLast = false }: FlushOptions): Promise<FlushReport> {
     signal?.throwIfAborted();
     // The request that was to run the microtask may have been killed before it did.
     this.#scheduled = false;
@@ -119,11 +119,8 @@ export class Drives<T> implements Scheduler {
     this.#drives.add(drive);
     signal?.addEventListener("abort", drive.wake, { once: true });
     try {
-      return await this.#settle(
-        drive,
-        drive.seenAt + (timeoutMs ?? Number.POSITIVE_INFINITY),
-        signal,
-      );
+      const end = drive.seenAt + (timeoutMs ?? Number.POSITIVE_INFINITY);
+      return await this.#settle(drive, end, isLast, signal);
     } finally {
       signal?.removeEventListener("abort", drive.wake);
       if (drive.report === undefined) this.#core.end_flush(drive.flush);
@@ -132,19 +129,32 @@ export class Drives<T> implements Scheduler {
   }
 
   /** Sends what the drive's flush covers until it is settled, or until `end`. */
-  async #settle(drive: Drive, end: number, signal?: AbortSignal): Promise<FlushReport> {
+  async #settle(
+    drive: Drive,
+    end: number,
+    isLast: boolean,
+    signal?: AbortSignal,
+  ): Promise<FlushReport> {
     do {
+      if (this.#core.is_restoring()) await this.#host.restore();
       const wake = await this.#handOut(drive);
       signal?.throwIfAborted();
       const report = this.#report(drive);
       // What it began belongs to this request, even if another flush asked for it.
-      if (report.pending === 0 && drive.attempts.size === 0) return report;
+      const isDone = report.pending === 0 && !this.#core.is_restoring();
+      if (isDone && drive.attempts.size === 0) return report;
       if (drive.report !== undefined) return drive.report;
+      if (isLast && wake > end && this.#isIdle()) break;
       await drive.sleepUntil(Math.min(performance.now() + TICK_MS, wake, end));
       signal?.throwIfAborted();
     } while (performance.now() < end);
     const report = this.#report(drive);
     return { ...report, timedOut: report.pending > 0 };
+  }
+
+  /** Whether no drive has an attempt under way, be it one whose request has ended. */
+  #isIdle(): boolean {
+    return [...this.#drives].every(({ attempts }) => attempts.size === 0);
   }
 
   #report(drive: Drive): FlushReport {
@@ -159,7 +169,8 @@ export class Drives<T> implements Scheduler {
       this.#look(drive);
       while (bytesLeft > 0 && batchesLeft > 0) {
         const wake = firstDeadline(drive.attempts);
-        if (drive.report !== undefined || this.#report(drive).pending === 0) return wake;
+        const isDone = this.#report(drive).pending === 0 && !this.#core.is_restoring();
+        if (drive.report !== undefined || isDone) return wake;
         const polled = this.#courier.poll(drive.attempts, (answer) => {
           this.#alone(answer);
           drive.wake();

@@ -17,10 +17,12 @@ import type {
   RejectReason,
   WaitOptions,
 } from "./options.js";
+import { Outbox } from "./outbox.js";
 import { Pump } from "./pump.js";
 import type { FlushReport, Scheduler } from "./scheduler.js";
 import { serialize, validKey, validText } from "./serialize.js";
 import type { BusStats } from "./stats.js";
+import { storeErrorReporter } from "./store-errors.js";
 import { type RequestContext, Rides } from "./wait-until.js";
 import { type CoreBus, createBus, Refusal } from "./wasm.js";
 
@@ -71,6 +73,7 @@ export class EventBus<T = unknown> {
   readonly #core: CoreBus;
   readonly #intake: Intake;
   readonly #courier: Courier<T>;
+  readonly #outbox: Outbox | undefined;
   readonly #scheduler: Scheduler;
   readonly #rides: Rides;
   readonly #losses: LossReporter<T>;
@@ -94,28 +97,39 @@ export class EventBus<T = unknown> {
         `The callback is ${callback === null ? "null" : `of type ${typeof callback}`}, but it must be a function that sends a batch`,
       );
     }
-    const { key, onDrop, ...checked } = checkOptions<T>(options);
+    const { key, onDrop, store, onStoreError, ...checked } = checkOptions<T>(options);
     try {
       this.#core = createBus(checked);
     } catch (error) {
       throw brokenRule(error);
     }
-    const format = checked.format ?? "ndjson";
-    this.#isNdjson = format === "ndjson";
+    this.#isNdjson = checked.format !== "json";
     this.#failsProducer = checked.backpressure === "fail-producer";
     // A shard that stays alone takes every event, whatever its key.
     this.#routes = (checked.shards ?? 1) > 1 || checked.scaling !== undefined;
     this.#key = key;
     this.#maxEventBytes = this.#core.max_event_bytes();
     this.#losses = new LossReporter(this.#core, onDrop);
+    const timeoutMs = checked.timeoutMs ?? 10_000;
+    const isManual = checked.scheduler === "manual";
+    this.#outbox =
+      store &&
+      new Outbox(this.#core, store, {
+        // The callback should have most of an attempt's time.
+        timeoutMs: timeoutMs / 4,
+        schedule: () => this.#scheduler.schedule(),
+        onRestored: () => isManual || this.#restore(),
+        onError: storeErrorReporter(onStoreError),
+      });
     this.#courier = new Courier<T>(this.#core, {
       callback,
-      format,
-      timeoutMs: checked.timeoutMs ?? 10_000,
+      timeoutMs,
+      outbox: this.#outbox,
       onAbandoned: (reason, batch) => this.#losses.abandoned(reason, batch),
     });
-    const SchedulerClass = checked.scheduler === "manual" ? Drives : Pump;
+    const SchedulerClass = isManual ? Drives : Pump;
     this.#scheduler = new SchedulerClass<T>(this.#core, this.#courier, {
+      restore: async () => this.#outbox?.restore(),
       beforePoll: () => this.#intake.cross(),
       afterPoll: () => this.#losses.report(),
     });
@@ -124,6 +138,7 @@ export class EventBus<T = unknown> {
       offered: () => this.#offered(),
       flush: (options) => this.flush(options),
     });
+    if (store !== undefined) this.#beginRestore(isManual);
   }
 
   readonly #routes: boolean;
@@ -348,6 +363,18 @@ export class EventBus<T = unknown> {
     return batches;
   }
 
+  /**
+   * Writes everything that is in the bus to its `store` before it returns: for the last moment of
+   * a process, such as `process.on("exit")`. The next start sends it.
+   *
+   * @returns whether there is a store that can do so.
+   */
+  saveSync(): boolean {
+    if (this.#lastStats !== undefined || this.#outbox === undefined) return false;
+    this.#intake.cross();
+    return this.#outbox.writeAllSync();
+  }
+
   /** Where every event is. Works after `close()` as well. */
   stats(): BusStats {
     if (this.#lastStats !== undefined) {
@@ -365,8 +392,12 @@ export class EventBus<T = unknown> {
 
   /**
    * Refuses new events, flushes, aborts what still runs when the time is up, gives up the rest (it
-   * goes to `onDrop` and counts as `abandoned.shutdown`), and frees the memory. Further calls
-   * wait for the same end.
+   * goes to `onDrop` and counts as `abandoned.shutdown`), and frees the memory. With a `store`, the
+   * rest stays there for the next start (and counts as `drained`). Further calls wait for the same
+   * end.
+   *
+   * Retries are cut short: a batch that waits for its next attempt is sent now, unless the receiver
+   * asked for the pause, and nothing waits for an attempt that could not begin in time.
    *
    * @param options `timeoutMs`: how long the flush may take; default 10000. `signal`: ends it
    * early.
@@ -382,22 +413,43 @@ export class EventBus<T = unknown> {
     this.#core.close();
     this.#intake.look();
     const flush = this.#core.begin_flush();
+    this.#outbox?.stop();
     let timedOut = true;
     try {
-      ({ timedOut } = await this.#scheduler.flush(options));
+      ({ timedOut } = await this.#scheduler.flush({ ...options, isLast: true }));
     } catch {
       // Aborted: as if the time were up.
     }
+    await this.#outbox?.writeAll();
+    this.#outbox?.release();
     this.#scheduler.stop();
     const report = { ...this.#core.flush_report(flush), timedOut };
     this.#lastStats = this.#core.stats() as BusStats;
     this.#core.free();
+    await this.#outbox?.close();
     return report;
   }
 
   /** `close()` at the end of an `await using` scope. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Nothing but plain bytes for now: IO is not to be had at a Worker's global scope. */
+  #beginRestore(isManual: boolean): void {
+    if (!this.#core.begin_restore()) {
+      this.#core.free();
+      throw new InvalidOptionError(
+        "maxBytes",
+        "`maxBytes` is less than `batch.maxBytes`, but with a `store` it must not be: so much is kept free for a batch that the store has",
+      );
+    }
+    if (!isManual) queueMicrotask(() => this.#restore());
+  }
+
+  /** A dead module tells everybody who uses it; nobody waits for this. */
+  #restore(): void {
+    this.#outbox?.restore().catch(() => {});
   }
 
   #offered(): number {

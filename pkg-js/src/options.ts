@@ -1,4 +1,6 @@
 import type { Batch } from "./batch.js";
+import type { StoreError } from "./errors/store-error.js";
+import type { BatchStore } from "./store.js";
 
 /** What happens to an event when there is no room for it. */
 export type Backpressure =
@@ -209,6 +211,16 @@ export interface EventBusOptions<T = unknown> {
    * first loss is a `console.warn`.
    */
   readonly onDrop?: (drop: Drop<T>) => void;
+  /**
+   * Keeps a copy of each batch from before its first attempt until it is settled. At start, what it
+   * has is sent first, with its old ids. Without it, what is in memory ends with the process.
+   */
+  readonly store?: BatchStore;
+  /**
+   * Told when the store does not do what it was asked to. Batches in memory are sent all the same.
+   * Without it, the first time is a `console.warn`.
+   */
+  readonly onStoreError?: (error: StoreError) => void;
 }
 
 /** How long to wait. */
