@@ -13,9 +13,10 @@ export type ShutdownSignal = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT" | "SIGB
 /** Options of {@linkcode installShutdownHooks}. */
 export interface ShutdownOptions {
   /**
-   * How long the buses may take to close, all together, in milliseconds. Keep it below the time
-   * after which whoever sent the signal sends `SIGKILL`: 10 s with `docker stop`, 30 s in Kubernetes,
-   * 1.6 s with pm2 (its `kill_timeout`), 90 s with systemd.
+   * How long the buses may take to close, all together, in milliseconds: four fifths to send, the
+   * rest to write what is left to a store. Keep it below the time after which whoever sent the signal
+   * sends `SIGKILL`: 10 s with `docker stop`, 30 s in Kubernetes, 1.6 s with pm2 (its
+   * `kill_timeout`), 90 s with systemd.
    * @default 5000
    */
   readonly timeoutMs?: number;
@@ -41,8 +42,9 @@ export interface ShutdownOptions {
  *   Ctrl-C reaches a program under `npm run` twice, from the terminal and from npm.
  *
  * What cannot be sent in time is lost, and counted under `abandoned.shutdown`, unless the bus has a
- * `store`: then it is sent at the next start. Nothing closes a bus on `process.exit()` or an uncaught
- * exception, because there is no time to wait: use `bus.drain()` in `process.on("exit")`.
+ * `store`: then the next start sends it. Nothing closes a bus on `process.exit()` or an uncaught
+ * exception, because there is no time to wait: call `bus.saveSync()` in `process.on("exit")`, or
+ * without a store `bus.drain()`.
  *
  * @example
  * ```ts
@@ -63,8 +65,8 @@ export function installShutdownHooks(
 
 /** Within this time, a second signal is the first one's echo. */
 const ECHO_MS = 300;
-/** How much longer than `timeoutMs` a `close()` may take, such as one with a store that hangs. */
-const GRACE_MS = 500;
+/** How much of the time goes to sending. The rest is for what writes to a store what is left. */
+const SENDING = 0.8;
 
 /** Marks our listeners, also those of other copies of this module. */
 const OURS = Symbol.for("shardbus.shutdown");
@@ -125,14 +127,14 @@ class ShutdownHooks {
   async #close(): Promise<void> {
     const closing = this.#buses.map(async (bus) => {
       try {
-        await bus.close({ timeoutMs: this.#timeoutMs });
+        await bus.close({ timeoutMs: this.#timeoutMs * SENDING });
       } catch (error) {
         console.warn("shardbus: a bus could not be closed at the end of the process", error);
       }
     });
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.#timeoutMs + GRACE_MS);
+      timer = setTimeout(resolve, this.#timeoutMs);
     });
     await Promise.race([Promise.all(closing), late]);
     clearTimeout(timer);
@@ -194,8 +196,8 @@ function checkOptions(options: ShutdownOptions): Required<ShutdownOptions> {
     const rule = "is not an option; there are timeoutMs, signals";
     throw new InvalidOptionError(name, `\`${name}\` ${rule}`);
   }
-  if (!(typeof timeoutMs === "number" && timeoutMs >= 0 && timeoutMs < 2 ** 31 - GRACE_MS)) {
-    const rule = `must be a number of milliseconds from 0 to ${2 ** 31 - 1 - GRACE_MS}`;
+  if (!(typeof timeoutMs === "number" && timeoutMs >= 0 && timeoutMs < 2 ** 31)) {
+    const rule = `must be a number of milliseconds from 0 to ${2 ** 31 - 1}`;
     throw new InvalidOptionError("timeoutMs", `\`timeoutMs\` is ${timeoutMs}, but it ${rule}`);
   }
   if (!Array.isArray(signals) || !signals.every((signal) => SIGNALS.includes(signal))) {

@@ -64,6 +64,21 @@ test("what was written is found by the next life, and can be read and removed", 
   await third.close();
 });
 
+test("a process that ends before the store is open can still write", async () => {
+  const directoryText = JSON.stringify(directory);
+  const output = await run(`
+    import { fileStore } from "shardbus/stores/fs";
+    const store = fileStore(${directoryText});
+    process.on("exit", () => store.writeSync("a-1", new Uint8Array([1])));
+    store.open().then(() => console.log("open"));
+    process.exit();
+  `);
+  assert.equal(output, "");
+  const { keys, close } = await opened();
+  assert.deepEqual(keys, ["a-1"]);
+  await close();
+});
+
 test("what is not there reads as undefined, and can be removed and set aside", async () => {
   const { store, close } = await opened();
   assert.isUndefined(await store.read("a-1"));
@@ -289,7 +304,9 @@ test("errors of the file system come through as they are", async () => {
   const { store, close } = await opened();
   await rm(directory, { recursive: true });
   assert.equal((await rejection(store.write("a-1", bytes("one")))).code, "ENOENT");
-  assert.equal(thrown(() => store.writeSync?.("a-1", bytes("one"))).code, "ENOENT");
+  await writeFile(directory, "a file where a directory should be");
+  assert.equal(thrown(() => store.writeSync?.("a-1", bytes("one"))).code, "EEXIST");
+  await rm(directory);
   await mkdir(directory);
   await store.write("a-1", bytes("one"));
   assert.deepEqual(await store.read("a-1"), bytes("one"));

@@ -1,4 +1,12 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import process from "node:process";
@@ -96,6 +104,8 @@ class FileStore implements BatchStore {
   }
 
   writeSync(key: string, bytes: Uint8Array): void {
+    // The process may end before the store is open.
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     const aside = this.#aside(key);
     try {
       const file = openSync(aside, "wx");
