@@ -29,7 +29,7 @@ pub struct Args {
 type Step = (&'static str, &'static str, fn(&Session) -> Result<()>);
 
 #[rustfmt::skip]
-const STEPS: [Step; 21] = [
+const STEPS: [Step; 22] = [
     ("setup", "the tools are installed", Session::setup),
     ("fmt", "Rust: format", Session::fmt),
     ("clippy", "Rust: lints, with threads", Session::clippy),
@@ -47,6 +47,7 @@ const STEPS: [Step; 21] = [
     ("types", "tests and examples fit the published types", Session::types),
     ("js", "JavaScript: tests, in Node", Session::js),
     ("workerd", "JavaScript: tests, in Cloudflare's runtime", Session::workerd),
+    ("stores", "JavaScript: tests of the stores for pages, in Chromium", Session::stores),
     ("package", "the packed package works in an empty project", Session::packed_package),
     ("publint", "the packed package, by publint's rules", Session::publint),
     ("attw", "the packed package's types resolve everywhere", Session::attw),
@@ -218,6 +219,11 @@ impl Session {
 
     fn workerd(&self) -> Result<()> {
         self.node_tests("tests/runtimes/workerd")
+    }
+
+    fn stores(&self) -> Result<()> {
+        chromium::set_up(&self.sh)?;
+        self.node_tests("tests/runtimes/stores")
     }
 
     /// Runs the tests that are directly in a directory, on the built package.
