@@ -1,6 +1,6 @@
+import { alone } from "./alone.js";
 import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
-import { PoisonedError } from "./errors/poisoned-error.js";
 import { Alarm, pause, yieldToLoop } from "./event-loop.js";
 import type { WaitOptions } from "./options.js";
 import {
@@ -91,23 +91,11 @@ export class Drives<T> implements Scheduler {
     queueMicrotask(() => {
       this.#scheduled = false;
       if (this.#stopped) return;
-      this.#alone(() => {
+      alone(() => {
         this.#host.beforePoll();
         this.#host.afterPoll();
       });
     });
-  }
-
-  /**
-   * Runs a task that has no caller who could catch what it throws. A dead module tells everybody
-   * who uses it; anything else is a bug of ours.
-   */
-  #alone(task: () => void): void {
-    try {
-      task();
-    } catch (error) {
-      if (!(error instanceof PoisonedError)) throw error;
-    }
   }
 
   async flush({ timeoutMs, signal }: WaitOptions): Promise<FlushReport> {
@@ -128,6 +116,7 @@ export class Drives<T> implements Scheduler {
       signal?.removeEventListener("abort", drive.wake);
       if (drive.report === undefined) this.#core.end_flush(drive.flush);
       void this.#linger(drive);
+      this.#host.afterFlush();
     }
   }
 
@@ -161,7 +150,7 @@ export class Drives<T> implements Scheduler {
         const wake = firstDeadline(drive.attempts);
         if (drive.report !== undefined || this.#report(drive).pending === 0) return wake;
         const polled = this.#courier.poll(drive.attempts, (answer) => {
-          this.#alone(answer);
+          alone(answer);
           drive.wake();
         });
         if (typeof polled === "number") {
@@ -203,7 +192,7 @@ export class Drives<T> implements Scheduler {
   async #linger(drive: Drive): Promise<void> {
     drive.release();
     while (drive.attempts.size > 0) {
-      this.#alone(() => this.#look(drive));
+      alone(() => this.#look(drive));
       const tick = performance.now() + TICK_MS;
       await drive.sleepUntil(Math.min(tick, firstDeadline(drive.attempts)));
     }

@@ -107,17 +107,22 @@ export class EventBus<T = unknown> {
     this.#routes = (checked.shards ?? 1) > 1 || checked.scaling !== undefined;
     this.#key = key;
     this.#maxEventBytes = this.#core.max_event_bytes();
-    this.#losses = new LossReporter(this.#core, onDrop);
+    const isManual = checked.scheduler === "manual";
+    this.#losses = new LossReporter(
+      { lost: () => this.#lost(), stats: () => this.stats(), hasTimers: !isManual },
+      onDrop,
+    );
     this.#courier = new Courier<T>(this.#core, {
       callback,
       format,
       timeoutMs: checked.timeoutMs ?? 10_000,
       onAbandoned: (reason, batch) => this.#losses.abandoned(reason, batch),
     });
-    const SchedulerClass = checked.scheduler === "manual" ? Drives : Pump;
+    const SchedulerClass = isManual ? Drives : Pump;
     this.#scheduler = new SchedulerClass<T>(this.#core, this.#courier, {
       beforePoll: () => this.#intake.cross(),
       afterPoll: () => this.#losses.report(),
+      afterFlush: () => this.#losses.reportAll(),
     });
     this.#intake = new Intake(this.#core, () => this.#scheduler.schedule());
     this.#rides = new Rides({
@@ -343,7 +348,7 @@ export class EventBus<T = unknown> {
     if (this.#lastStats !== undefined) return [];
     this.#intake.cross();
     const batches = this.#courier.drain(maxBytes);
-    this.#losses.report();
+    this.#losses.reportAll();
     this.#scheduler.schedule();
     return batches;
   }
@@ -392,6 +397,7 @@ export class EventBus<T = unknown> {
     const report = { ...this.#core.flush_report(flush), timedOut };
     this.#lastStats = this.#core.stats() as BusStats;
     this.#core.free();
+    this.#losses.reportAll();
     return report;
   }
 
@@ -404,6 +410,12 @@ export class EventBus<T = unknown> {
     if (this.#lastStats !== undefined) return this.#lastStats.offered;
     this.#intake.cross();
     return this.#core.offered();
+  }
+
+  #lost(): number {
+    if (this.#lastStats === undefined) return this.#core.lost();
+    const { offered, accepted, evicted } = this.stats();
+    return offered - accepted + evicted;
   }
 
   #keyOf(event: T, options: IngestOptions | undefined): string | undefined {
@@ -454,6 +466,7 @@ export class EventBus<T = unknown> {
 
   #refuseAfterClose(): false {
     this.#offeredAfterClose++;
+    this.#losses.schedule();
     return false;
   }
 }
