@@ -1,4 +1,4 @@
-import type { Batch } from "./batch.js";
+import { type Batch, joinHalves } from "./batch.js";
 import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
 import { Courier } from "./courier.js";
 import { Drives } from "./drives.js";
@@ -246,7 +246,7 @@ export class EventBus<T = unknown> {
     const code = this.#intake.push(text, key);
     this.#scheduler.schedule();
     if (code < 0) return { rejected: reasonOf(code) };
-    return { shard: code, timestamp: this.#core.last_timestamp() };
+    return { shard: code, timestamp: joinHalves(this.#core.last_timestamp()) };
   }
 
   /**
