@@ -29,7 +29,7 @@ pub struct Args {
 type Step = (&'static str, &'static str, fn(&Session) -> Result<()>);
 
 #[rustfmt::skip]
-const STEPS: [Step; 22] = [
+const STEPS: [Step; 23] = [
     ("setup", "the tools are installed", Session::setup),
     ("fmt", "Rust: format", Session::fmt),
     ("clippy", "Rust: lints, with threads", Session::clippy),
@@ -46,6 +46,7 @@ const STEPS: [Step; 22] = [
     ("biome", "JavaScript and TypeScript: format and lints", Session::biome),
     ("types", "tests and examples fit the published types", Session::types),
     ("js", "JavaScript: tests, in Node", Session::js),
+    ("runtimes", "JavaScript: the same tests, in every other runtime", Session::runtimes),
     ("workerd", "JavaScript: tests, in Cloudflare's runtime", Session::workerd),
     ("stores", "JavaScript: tests of the stores for pages, in Chromium", Session::stores),
     ("package", "the packed package works in an empty project", Session::packed_package),
@@ -215,6 +216,12 @@ impl Session {
 
     fn js(&self) -> Result<()> {
         self.node_tests("tests/js")
+    }
+
+    fn runtimes(&self) -> Result<()> {
+        self.package()?;
+        npm::install(&self.sh, "tests/runtimes")?;
+        exec(cmd!(self.sh, "node tests/runtimes/suite/run.mjs"))
     }
 
     fn workerd(&self) -> Result<()> {
