@@ -349,6 +349,7 @@ mod restores {
         assert_eq!(acknowledge_all(&bus, 100 * MS), ["c"]);
         bus.end_restore();
         assert_eq!(acknowledge_all(&bus, 100 * MS), ["x y"]);
+        drop(first);
 
         let stats = bus.stats();
         assert_accounts(&stats);
@@ -371,6 +372,31 @@ mod restores {
         assert_eq!(acknowledge_all(&bus, 0), ["a"]);
         bus.end_restore();
         assert_eq!(bus.stats().bytes.held, 2_000);
+    }
+
+    #[test]
+    fn its_bytes_are_held_until_it_is_settled() {
+        let bus = bus(small());
+        assert!(bus.begin_restore());
+        bus.restore(&left(&["abc"])[0].encode()).expect("it is whole");
+        bus.end_restore();
+        assert!(bus.stats().bytes.held >= 3);
+        assert_eq!(acknowledge_all(&bus, 0), ["abc"]);
+        assert_eq!(bus.stats().bytes.held, 0);
+    }
+
+    #[test]
+    fn a_manual_flush_gets_past_what_comes_back_after_it_began() {
+        let bus = bus(BusConfig { scheduler: Scheduler::Manual, ..small() });
+        assert!(bus.begin_restore());
+        ingest(&bus, "x");
+        let flush = bus.begin_flush();
+        bus.restore(&left(&["a"])[0].encode()).expect("it is whole");
+        assert_eq!(acknowledge_all(&bus, 0), ["a"]);
+        bus.end_restore();
+        assert_eq!(acknowledge_all(&bus, 0), ["x"]);
+        let report = bus.flush_report(flush).expect("the flush is open");
+        assert_eq!((report.delivered, report.pending), (1, 0));
     }
 
     #[test]

@@ -32,6 +32,11 @@ export interface Batch<T = unknown> {
   [Symbol.iterator](): Iterator<string>;
 }
 
+/** A number of 64 bits, as the core hands it out: its high and its low half. */
+export function joinHalves([high = 0, low = 0]: Uint32Array): bigint {
+  return (BigInt(high) << 32n) | BigInt(low);
+}
+
 /** A batch as it comes out of the core. */
 export class CoreBatch<T> implements Batch<T> {
   readonly id: string;
@@ -50,8 +55,9 @@ export class CoreBatch<T> implements Batch<T> {
     this.count = core.batch_len();
     this.body = core.batch_body() as Uint8Array<ArrayBuffer>;
     this.contentType = core.batch_is_json() ? "application/json" : "application/x-ndjson";
-    this.firstTimestamp = core.batch_first_timestamp();
-    this.lastTimestamp = core.batch_last_timestamp();
+    const timestamps = core.batch_timestamps();
+    this.firstTimestamp = joinHalves(timestamps.subarray(0, 2));
+    this.lastTimestamp = joinHalves(timestamps.subarray(2));
   }
 
   events(): T[] {
@@ -78,6 +84,5 @@ interface BatchSource {
   batch_len(): number;
   batch_body(): Uint8Array;
   batch_is_json(): boolean;
-  batch_first_timestamp(): bigint;
-  batch_last_timestamp(): bigint;
+  batch_timestamps(): Uint32Array;
 }

@@ -1,6 +1,6 @@
+import { alone } from "./alone.js";
 import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
-import { PoisonedError } from "./errors/poisoned-error.js";
 import { Alarm, pause, yieldToLoop } from "./event-loop.js";
 import {
   type FlushOptions,
@@ -91,23 +91,11 @@ export class Drives<T> implements Scheduler {
     queueMicrotask(() => {
       this.#scheduled = false;
       if (this.#stopped) return;
-      this.#alone(() => {
+      alone(() => {
         this.#host.beforePoll();
         this.#host.afterPoll();
       });
     });
-  }
-
-  /**
-   * Runs a task that has no caller who could catch what it throws. A dead module tells everybody
-   * who uses it; anything else is a bug of ours.
-   */
-  #alone(task: () => void): void {
-    try {
-      task();
-    } catch (error) {
-      if (!(error instanceof PoisonedError)) throw error;
-    }
   }
 
   async flush({ timeoutMs, signal, isLast = false }: FlushOptions): Promise<FlushReport> {
@@ -125,6 +113,7 @@ export class Drives<T> implements Scheduler {
       signal?.removeEventListener("abort", drive.wake);
       if (drive.report === undefined) this.#core.end_flush(drive.flush);
       void this.#linger(drive);
+      this.#host.afterFlush();
     }
   }
 
@@ -172,7 +161,7 @@ export class Drives<T> implements Scheduler {
         const isDone = this.#report(drive).pending === 0 && !this.#core.is_restoring();
         if (drive.report !== undefined || isDone) return wake;
         const polled = this.#courier.poll(drive.attempts, (answer) => {
-          this.#alone(answer);
+          alone(answer);
           drive.wake();
         });
         if (typeof polled === "number") {
@@ -214,7 +203,7 @@ export class Drives<T> implements Scheduler {
   async #linger(drive: Drive): Promise<void> {
     drive.release();
     while (drive.attempts.size > 0) {
-      this.#alone(() => this.#look(drive));
+      alone(() => this.#look(drive));
       const tick = performance.now() + TICK_MS;
       await drive.sleepUntil(Math.min(tick, firstDeadline(drive.attempts)));
     }

@@ -1,4 +1,4 @@
-import type { Batch } from "./batch.js";
+import { type Batch, joinHalves } from "./batch.js";
 import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
 import { Courier } from "./courier.js";
 import { Drives } from "./drives.js";
@@ -109,9 +109,12 @@ export class EventBus<T = unknown> {
     this.#routes = (checked.shards ?? 1) > 1 || checked.scaling !== undefined;
     this.#key = key;
     this.#maxEventBytes = this.#core.max_event_bytes();
-    this.#losses = new LossReporter(this.#core, onDrop);
-    const timeoutMs = checked.timeoutMs ?? 10_000;
     const isManual = checked.scheduler === "manual";
+    this.#losses = new LossReporter(
+      { lost: () => this.#lost(), stats: () => this.stats(), hasTimers: !isManual },
+      onDrop,
+    );
+    const timeoutMs = checked.timeoutMs ?? 10_000;
     this.#outbox =
       store &&
       new Outbox(this.#core, store, {
@@ -132,6 +135,7 @@ export class EventBus<T = unknown> {
       restore: async () => this.#outbox?.restore(),
       beforePoll: () => this.#intake.cross(),
       afterPoll: () => this.#losses.report(),
+      afterFlush: () => this.#losses.reportAll(),
     });
     this.#intake = new Intake(this.#core, () => this.#scheduler.schedule());
     this.#rides = new Rides({
@@ -242,7 +246,7 @@ export class EventBus<T = unknown> {
     const code = this.#intake.push(text, key);
     this.#scheduler.schedule();
     if (code < 0) return { rejected: reasonOf(code) };
-    return { shard: code, timestamp: this.#core.last_timestamp() };
+    return { shard: code, timestamp: joinHalves(this.#core.last_timestamp()) };
   }
 
   /**
@@ -358,7 +362,7 @@ export class EventBus<T = unknown> {
     if (this.#lastStats !== undefined) return [];
     this.#intake.cross();
     const batches = this.#courier.drain(maxBytes);
-    this.#losses.report();
+    this.#losses.reportAll();
     this.#scheduler.schedule();
     return batches;
   }
@@ -426,6 +430,7 @@ export class EventBus<T = unknown> {
     const report = { ...this.#core.flush_report(flush), timedOut };
     this.#lastStats = this.#core.stats() as BusStats;
     this.#core.free();
+    this.#losses.reportAll();
     await this.#outbox?.close();
     return report;
   }
@@ -456,6 +461,12 @@ export class EventBus<T = unknown> {
     if (this.#lastStats !== undefined) return this.#lastStats.offered;
     this.#intake.cross();
     return this.#core.offered();
+  }
+
+  #lost(): number {
+    if (this.#lastStats === undefined) return this.#core.lost();
+    const { offered, accepted, evicted } = this.stats();
+    return offered - accepted + evicted;
   }
 
   #keyOf(event: T, options: IngestOptions | undefined): string | undefined {
@@ -506,6 +517,7 @@ export class EventBus<T = unknown> {
 
   #refuseAfterClose(): false {
     this.#offeredAfterClose++;
+    this.#losses.schedule();
     return false;
   }
 }

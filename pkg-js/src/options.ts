@@ -207,8 +207,11 @@ export interface EventBusOptions<T = unknown> {
    */
   readonly timeoutMs?: number;
   /**
-   * Told of every loss, at most once a turn of the event loop for each reason. Without it, the
-   * first loss is a `console.warn`.
+   * Told of every loss. A batch that is given up is told at once, with its events. What is refused
+   * or evicted is counted: the first is told at the end of the turn, and then each reason at most
+   * once a second, with what came in between. What is held back is told a second later, or at
+   * `drain()` or `close()`; with the scheduler `"manual"`, which has no timer for it, when the bus is
+   * used next, and at the end of `flush()`. Without a handler, the first loss is a `console.warn`.
    */
   readonly onDrop?: (drop: Drop<T>) => void;
   /**

@@ -1,4 +1,4 @@
-import type { CoreBatch } from "./batch.js";
+import { type CoreBatch, joinHalves } from "./batch.js";
 import { StoreError, type StoreOperation } from "./errors/store-error.js";
 import { Alarm } from "./event-loop.js";
 import type { BatchStore } from "./store.js";
@@ -132,7 +132,8 @@ export class Outbox {
     const [id, from, count] = [core.batch_id(), core.batch_sequence(), core.batch_len()];
     let kept = this.#find(id, from);
     if (kept === undefined) {
-      const key = `${String(core.batch_first_timestamp()).padStart(20, "0")}-${id}`;
+      const firstTimestamp = joinHalves(core.batch_timestamps().subarray(0, 2));
+      const key = `${String(firstTimestamp).padStart(20, "0")}-${id}`;
       kept = { key, from, to: from + count, left: count, isWritten: false };
       this.#of(id).push(kept);
     }

@@ -56,4 +56,6 @@ export interface SchedulerHost {
   beforePoll(): void;
   /** Called after the core has said that there is nothing to do now. */
   afterPoll(): void;
+  /** Called at the end of a flush after which the bus may do nothing for long. */
+  afterFlush(): void;
 }
