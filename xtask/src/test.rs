@@ -241,7 +241,7 @@ impl Session {
         tests.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
         ensure!(!tests.is_empty(), "there is no {directory}/*.test.mjs");
         // What hangs must not hang for as long as a bus may wait.
-        let node = cmd!(self.sh, "node --test --test-reporter=spec --test-timeout=60000");
+        let node = cmd!(self.sh, "node --test --test-reporter=spec --test-timeout=120000");
         exec(node.args(tests))
     }
 
