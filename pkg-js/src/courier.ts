@@ -50,7 +50,7 @@ export class Courier<T> {
    * @param settle called when the callback has settled, with what tells the core.
    */
   poll(attempts: Attempts, settle: (answer: () => void) => void): CoreBatch<T> | number {
-    this.#seed();
+    this.seed();
     for (;;) {
       const step = this.#core.poll(Date.now(), performance.now());
       if (step === Step.Send) return this.#send(attempts, settle);
@@ -60,8 +60,11 @@ export class Courier<T> {
     }
   }
 
-  /** Randomness is not to be had at a Worker's global scope, where buses are made. */
-  #seed(): void {
+  /**
+   * Gives the core its nonce, before its first batch. Not at once: randomness is not to be had at a
+   * Worker's global scope, where buses are made.
+   */
+  seed(): void {
     if (this.#seeded) return;
     this.#seeded = true;
     const [high, low] = crypto.getRandomValues(new Uint32Array(2));
@@ -137,7 +140,7 @@ export class Courier<T> {
 
   /** Takes batches out of the core for good, as long as their bodies have at most `maxBytes`. */
   drain(maxBytes: number): CoreBatch<T>[] {
-    this.#seed();
+    this.seed();
     const batches: CoreBatch<T>[] = [];
     let room = maxBytes;
     while (this.#core.drain(Math.min(room, 2 ** 32 - 1))) {

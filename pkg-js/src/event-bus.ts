@@ -376,6 +376,7 @@ export class EventBus<T = unknown> {
   saveSync(): boolean {
     if (this.#lastStats !== undefined || this.#outbox === undefined) return false;
     this.#intake.cross();
+    this.#courier.seed();
     return this.#outbox.writeAllSync();
   }
 
@@ -424,6 +425,7 @@ export class EventBus<T = unknown> {
     } catch {
       // Aborted: as if the time were up.
     }
+    this.#courier.seed();
     await this.#outbox?.writeAll();
     this.#outbox?.release();
     this.#scheduler.stop();

@@ -29,7 +29,7 @@ pub struct Args {
 type Step = (&'static str, &'static str, fn(&Session) -> Result<()>);
 
 #[rustfmt::skip]
-const STEPS: [Step; 23] = [
+const STEPS: [Step; 24] = [
     ("setup", "the tools are installed", Session::setup),
     ("fmt", "Rust: format", Session::fmt),
     ("clippy", "Rust: lints, with threads", Session::clippy),
@@ -46,6 +46,7 @@ const STEPS: [Step; 23] = [
     ("biome", "JavaScript and TypeScript: format and lints", Session::biome),
     ("types", "tests and examples fit the published types", Session::types),
     ("js", "JavaScript: tests, in Node", Session::js),
+    ("kill", "JavaScript: a process with a store is killed, again and again", Session::kill),
     ("runtimes", "JavaScript: the same tests, in every other runtime", Session::runtimes),
     ("workerd", "JavaScript: tests, in Cloudflare's runtime", Session::workerd),
     ("stores", "JavaScript: tests of the stores for pages, in Chromium", Session::stores),
@@ -216,6 +217,10 @@ impl Session {
 
     fn js(&self) -> Result<()> {
         self.node_tests("tests/js")
+    }
+
+    fn kill(&self) -> Result<()> {
+        self.node_tests("tests/kill")
     }
 
     fn runtimes(&self) -> Result<()> {

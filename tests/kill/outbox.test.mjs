@@ -1,6 +1,6 @@
 // @ts-check
 // A process with a store is killed at random moments, again and again, while its collector fails at
-// random and files are damaged between its lives. Node only. `SEED=… node --test` repeats the dice,
+// random and files are damaged between its lives. `SEED=… node --test` repeats the dice,
 // but not the timing.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,12 +9,12 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { assert, test, within } from "./harness.mjs";
+import { assert, test, within } from "../js/harness.mjs";
 
 const KILLS = 200;
 /** So many at a time, each with a directory of its own. */
 const CHAINS = 2;
-const program = fileURLToPath(new URL("outbox-life.node.mjs", import.meta.url));
+const program = fileURLToPath(new URL("outbox-life.mjs", import.meta.url));
 
 /** Numbers from 0 up to 1 (mulberry32). @param {number} seed */
 function dice(seed) {
