@@ -90,10 +90,7 @@ export class Courier<T> {
   }
 
   #fail(lease: number, error: unknown): void {
-    const told = isShardbusError(error) && error.code === "ERR_DELIVERY";
-    const { tooLarge, retryable, retryAfterMs } = told
-      ? (error as DeliveryError)
-      : new DeliveryError("");
+    const { tooLarge, retryable, retryAfterMs } = verdictOf(error);
     const kind = retryable ? FailureKind.Retryable : FailureKind.Permanent;
     const now = performance.now();
     this.#core.fail(lease, tooLarge ? FailureKind.TooLarge : kind, retryAfterMs, now);
@@ -150,6 +147,25 @@ export class Courier<T> {
     const reason = new TimeoutError("The bus was closed before the attempt ended");
     for (const controller of controllers) controller.abort(reason);
   }
+}
+
+/** What should become of the batch. An error that does not say, or not so that it can be read, is retried. */
+function verdictOf(error: unknown): DeliveryError {
+  try {
+    if (isShardbusError(error) && error.code === "ERR_DELIVERY") {
+      const { tooLarge, retryable, retryAfterMs } = error as DeliveryError;
+      // Checked again, because fields can be overridden: a conversion that fails kills the module.
+      const isNumber = typeof retryAfterMs === "number";
+      return new DeliveryError("", {
+        tooLarge,
+        retryable,
+        retryAfterMs: isNumber ? retryAfterMs : 0,
+      });
+    }
+  } catch {
+    // Its own code threw.
+  }
+  return new DeliveryError("");
 }
 
 /** When the first of the attempts is to be cut off; never, if there is none. */
