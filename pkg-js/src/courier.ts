@@ -149,18 +149,13 @@ export class Courier<T> {
   }
 }
 
-/** What should become of the batch. An error that does not say, or not so that it can be read, is retried. */
+/** What should become of the batch. An error that does not say so, or cannot be read, is retried. */
 function verdictOf(error: unknown): DeliveryError {
   try {
     if (isShardbusError(error) && error.code === "ERR_DELIVERY") {
       const { tooLarge, retryable, retryAfterMs } = error as DeliveryError;
-      // Checked again, because fields can be overridden: a conversion that fails kills the module.
-      const isNumber = typeof retryAfterMs === "number";
-      return new DeliveryError("", {
-        tooLarge,
-        retryable,
-        retryAfterMs: isNumber ? retryAfterMs : 0,
-      });
+      // Made anew, so that the pause is a number: a conversion that fails in wasm kills the module.
+      return new DeliveryError("", { tooLarge, retryable, retryAfterMs });
     }
   } catch {
     // Its own code threw.
