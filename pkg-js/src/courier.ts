@@ -102,10 +102,7 @@ export class Courier<T> {
   }
 
   #fail(lease: number, error: unknown): void {
-    const told = isShardbusError(error) && error.code === "ERR_DELIVERY";
-    const { tooLarge, retryable, retryAfterMs } = told
-      ? (error as DeliveryError)
-      : new DeliveryError("");
+    const { tooLarge, retryable, retryAfterMs } = verdictOf(error);
     const kind = retryable ? FailureKind.Retryable : FailureKind.Permanent;
     const now = performance.now();
     this.#core.fail(lease, tooLarge ? FailureKind.TooLarge : kind, retryAfterMs, now);
@@ -165,6 +162,20 @@ export class Courier<T> {
     const reason = new TimeoutError("The bus was closed before the attempt ended");
     for (const controller of controllers) controller.abort(reason);
   }
+}
+
+/** What should become of the batch. An error that does not say so, or cannot be read, is retried. */
+function verdictOf(error: unknown): DeliveryError {
+  try {
+    if (isShardbusError(error) && error.code === "ERR_DELIVERY") {
+      const { tooLarge, retryable, retryAfterMs } = error as DeliveryError;
+      // Made anew, so that the pause is a number: a conversion that fails in wasm kills the module.
+      return new DeliveryError("", { tooLarge, retryable, retryAfterMs });
+    }
+  } catch {
+    // Its own code threw.
+  }
+  return new DeliveryError("");
 }
 
 /** When the first of the attempts is to be cut off; never, if there is none. */
