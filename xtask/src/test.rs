@@ -11,8 +11,9 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
+use crate::browsers::{self, Browser};
 use crate::toolchain::Tools;
-use crate::{Unavailable, chromium, exec, fuzz, npm, package, say, simulate, tsan};
+use crate::{Unavailable, exec, fuzz, npm, package, say, simulate, tsan};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -29,7 +30,7 @@ pub struct Args {
 type Step = (&'static str, &'static str, fn(&Session) -> Result<()>);
 
 #[rustfmt::skip]
-const STEPS: [Step; 21] = [
+const STEPS: [Step; 24] = [
     ("setup", "the tools are installed", Session::setup),
     ("fmt", "Rust: format", Session::fmt),
     ("clippy", "Rust: lints, with threads", Session::clippy),
@@ -47,6 +48,9 @@ const STEPS: [Step; 21] = [
     ("types", "tests and examples fit the published types", Session::types),
     ("js", "JavaScript: tests, in Node", Session::js),
     ("workerd", "JavaScript: tests, in Cloudflare's runtime", Session::workerd),
+    ("chromium", "JavaScript: tests of pages, in Chromium", Session::chromium),
+    ("firefox", "JavaScript: tests of pages, in Firefox", Session::firefox),
+    ("webkit", "JavaScript: tests of pages, in WebKit", Session::webkit),
     ("package", "the packed package works in an empty project", Session::packed_package),
     ("publint", "the packed package, by publint's rules", Session::publint),
     ("attw", "the packed package's types resolve everywhere", Session::attw),
@@ -178,9 +182,9 @@ impl Session {
     }
 
     fn rust_wasm_chromium(&self) -> Result<()> {
-        chromium::set_up(&self.sh)?;
+        browsers::CHROMIUM.set_up(&self.sh)?;
         let tests = self.wasm_tests()?.env("WASM_BINDGEN_USE_BROWSER", "1");
-        exec(tests.env("CHROMEDRIVER", chromium::DRIVER))
+        exec(tests.env("CHROMEDRIVER", browsers::CHROMEDRIVER))
     }
 
     fn wasm_tests(&self) -> Result<Cmd<'_>> {
@@ -220,13 +224,36 @@ impl Session {
         self.node_tests("tests/runtimes/workerd")
     }
 
+    fn chromium(&self) -> Result<()> {
+        self.pages("chromium", &browsers::CHROMIUM)
+    }
+
+    fn firefox(&self) -> Result<()> {
+        self.pages("firefox", &browsers::FIREFOX)
+    }
+
+    fn webkit(&self) -> Result<()> {
+        self.pages("webkit", &browsers::WEBKIT)
+    }
+
+    /// Runs the tests of pages in one browser.
+    fn pages(&self, name: &str, browser: &Browser) -> Result<()> {
+        browser.set_up(&self.sh)?;
+        self.node_test_files(&[format!("tests/runtimes/browser/{name}.test.mjs").into()])
+    }
+
     /// Runs the tests that are directly in a directory, on the built package.
     fn node_tests(&self, directory: &str) -> Result<()> {
-        self.package()?;
         // Listed here because Node 20 does not expand patterns.
         let mut tests = self.sh.read_dir(directory)?;
         tests.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
         ensure!(!tests.is_empty(), "there is no {directory}/*.test.mjs");
+        self.node_test_files(&tests)
+    }
+
+    /// Runs tests on the built package.
+    fn node_test_files(&self, tests: &[PathBuf]) -> Result<()> {
+        self.package()?;
         // What hangs must not hang for as long as a bus may wait.
         let node = cmd!(self.sh, "node --test --test-reporter=spec --test-timeout=60000");
         exec(node.args(tests))

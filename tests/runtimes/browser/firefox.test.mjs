@@ -1,0 +1,5 @@
+// @ts-check
+import { testPages } from "./pages.mjs";
+import { launchFirefox } from "./puppeteer.mjs";
+
+testPages(launchFirefox);
