@@ -1,5 +1,7 @@
 //! What leaves a shard in one piece.
 
+mod encoding;
+
 use crate::config::Format;
 use crate::event::InternalEvent;
 use crate::shard::{Record, Reservation};
@@ -34,6 +36,12 @@ impl Batch {
         let process_nonce = process_nonce.max(1);
         let reservation = Shared::new(reservation);
         Self { shard_id, sequence_start, process_nonce, body, format, records, reservation }
+    }
+
+    /// How the events make up the body.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.format
     }
 
     /// The batch's events in two batches, each with the id of its first event; `None` if there is

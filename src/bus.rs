@@ -3,8 +3,10 @@
 use crate::batch::Batch;
 use crate::clock::Clock;
 use crate::config::{BusConfig, Format, Scheduler};
-use crate::delivery::{Action, Delivery, DeliveryStats, Failure, FlushReport, Lane, Permit};
-use crate::error::{ConfigError, IngestionError, ScalingError};
+use crate::delivery::{
+    Action, Delivery, DeliveryStats, ExitOrder, Failure, FlushReport, Lane, Lease, Permit,
+};
+use crate::error::{ConfigError, IngestionError, RestoreError, ScalingError};
 use crate::event::hash;
 use crate::shard::{
     Change, ManagerStats, ScalingDecision, ShardManager, ShardMapper, ShardMetricsCollector,
@@ -12,6 +14,7 @@ use crate::shard::{
 };
 use crate::stats::{AbandonedEvents, BatchStats, BusStats, ByteStats, Rejected, ShardInfo};
 use crate::sync::{Counter, Lock, Shared};
+use std::collections::VecDeque;
 
 /// A bounded event buffer that says what to send and when.
 ///
@@ -51,6 +54,8 @@ pub struct EventBus {
     scaled_at: Counter,
     /// 1 while somebody waits for room.
     room_awaited: Counter,
+    /// Events that an earlier life had left.
+    restored: Counter,
 }
 
 impl EventBus {
@@ -81,6 +86,7 @@ impl EventBus {
             keyed: Counter::default(),
             scaled_at: Counter::default(),
             room_awaited: Counter::default(),
+            restored: Counter::default(),
         })
     }
 
@@ -326,6 +332,89 @@ impl EventBus {
         self.delivery.lock().ok()?.drain(max_bytes)
     }
 
+    /// Hands out one batch whose body has at most `max_bytes` bytes although another one of its shard
+    /// may be in flight, without waiting for size, time or the end of a pause; `None` if there is
+    /// none. For a host that is about to end and has no time to wait for answers: what is left of
+    /// order is that of `order`. Afterwards the bus goes on as always.
+    #[must_use]
+    pub fn poll_exit(&self, now: u64, max_bytes: usize, order: ExitOrder) -> Option<Lease> {
+        self.delivery.lock().ok()?.poll_exit(now, max_bytes, order)
+    }
+
+    /// Cuts everything that is in the bus into batches, and returns all that are not settled, leased
+    /// ones included: shard by shard, oldest first. They stay in the bus. For a host that keeps
+    /// copies, as [`Batch::encode`] makes them. Their bytes are held until the last of them is
+    /// dropped.
+    #[must_use]
+    pub fn stage(&self, now: u64) -> VecDeque<Shared<Batch>> {
+        self.delivery.lock().map(|mut delivery| delivery.stage(now)).unwrap_or_default()
+    }
+
+    /// Takes all leases back without counting an attempt as failed. Answers come too late.
+    pub fn recall(&self) {
+        if let Ok(mut delivery) = self.delivery.lock() {
+            delivery.recall();
+        }
+    }
+
+    /// Takes a batch that was [staged](Self::stage), and is not leased, out of the bus for good: the
+    /// host has it elsewhere. Returns whether it was still there. Counted as drained.
+    pub fn release(&self, batch: &Shared<Batch>) -> bool {
+        self.delivery.lock().is_ok_and(|mut delivery| delivery.release(batch))
+    }
+
+    /// Holds back everything that is in the bus or comes, until [`end_restore`](Self::end_restore),
+    /// so that what an earlier life of the host has left goes first. Until then the bytes of one
+    /// batch are kept free for it, and count as held. Returns whether there are that many.
+    pub fn begin_restore(&self) -> bool {
+        let (budget, len) = (self.manager.budget(), self.config.batch.max_bytes as u64);
+        let Ok(mut delivery) = self.delivery.lock() else { return false };
+        let is_reserved = budget.try_reserve(len);
+        if is_reserved {
+            let shard = self.manager.new_shard(Lane::RESTORED);
+            delivery.begin_restore(shard, budget.move_to_batch(len));
+        }
+        is_reserved
+    }
+
+    /// Takes in a batch that was [encoded](Batch::encode) in an earlier life of the host, with the id
+    /// that it had. Returns it. Its events count as offered, accepted and restored.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError`]; the bus is as it was.
+    pub fn restore(&self, bytes: &[u8]) -> Result<Shared<Batch>, RestoreError> {
+        let Ok(mut delivery) = self.delivery.lock() else { return Err(RestoreError::NotNow) };
+        if self.is_closed() || !delivery.can_restore() {
+            return Err(RestoreError::NotNow);
+        }
+        // Its bytes are those that are kept free.
+        let reservation = self.manager.budget().move_to_batch(0);
+        let batch = Batch::decode(bytes, reservation).ok_or(RestoreError::Damaged)?;
+        let (len, max) = (batch.body().len(), self.config.batch.max_bytes);
+        if len > max {
+            return Err(RestoreError::TooLarge { len, max });
+        }
+        let (events, batch) = (batch.len() as u64, Shared::new(batch));
+        delivery.restore(Shared::clone(&batch));
+        self.offered.add(events);
+        self.restored.add(events);
+        Ok(batch)
+    }
+
+    /// What is in the bus is not held back any more.
+    pub fn end_restore(&self) {
+        if let Ok(mut delivery) = self.delivery.lock() {
+            delivery.end_restore();
+        }
+    }
+
+    /// Whether what is in the bus is held back for what an earlier life has left.
+    #[must_use]
+    pub fn is_restoring(&self) -> bool {
+        self.delivery.lock().is_ok_and(|delivery| delivery.is_restoring())
+    }
+
     /// Opens a flush: everything that is in the bus now may leave without waiting for size or
     /// time, until [`end_flush`](Self::end_flush). Returns its id.
     #[must_use]
@@ -347,9 +436,13 @@ impl EventBus {
         }
     }
 
-    /// Refuses all events from now on. What is in the bus can still be delivered.
+    /// Refuses all events from now on. What is in the bus can still be delivered: what waits for
+    /// its next attempt may be sent now, unless the receiver asked for the pause.
     pub fn close(&self) {
         self.closed.set(1);
+        if let Ok(mut delivery) = self.delivery.lock() {
+            delivery.cut_pauses_short();
+        }
     }
 
     /// Whether events are refused.
@@ -393,18 +486,23 @@ impl EventBus {
         let sent = delivery.stats();
         // Each shard is seen once: with threads, sums over two looks at it need not add up.
         let info = |lane| shard_info(lane, self.manager.mapper());
-        let shards: Vec<_> = delivery.lanes().iter().map(info).collect();
+        let (restored, lanes): (Vec<_>, Vec<_>) =
+            delivery.lanes().iter().partition(|lane| lane.is_restored());
+        let shards: Vec<_> = lanes.into_iter().map(info).collect();
         BusStats {
             offered: self.offered.get(),
-            accepted: removed.events_ingested
+            accepted: self.restored.get()
+                + removed.events_ingested
                 + shards.iter().map(|shard| shard.accepted).sum::<u64>(),
+            restored: self.restored.get(),
             rejected: self.rejected(&manager),
             delivered: sent.events_delivered,
             evicted: removed.events_evicted + shards.iter().map(|shard| shard.evicted).sum::<u64>(),
             abandoned: abandoned(&sent),
             drained: sent.events_drained,
             pending: shards.iter().map(|shard| shard.pending).sum(),
-            in_flight: shards.iter().map(|shard| shard.in_flight).sum(),
+            in_flight: shards.iter().map(|shard| shard.in_flight).sum::<u64>()
+                + restored.into_iter().map(Lane::in_flight).sum::<u64>(),
             bytes: ByteStats {
                 held: self.manager.budget().held(),
                 delivered: sent.bytes_delivered,

@@ -37,6 +37,26 @@ pub enum IngestionError {
     Serialization(#[from] serde_json::Error),
 }
 
+/// Why a batch of an earlier life is not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// The bus is closed, does not expect a batch, or has one that is not settled.
+    #[error("the bus does not take a batch now; begin a restore, and restore one at a time")]
+    NotNow,
+    /// The bytes are not those of a batch.
+    #[error("the bytes are damaged, or were not written by this version; set them aside")]
+    Damaged,
+    /// The body is larger than a body may be.
+    #[error("the body has {len} bytes and the limit is {max}; raise `batch.max_bytes` to send it")]
+    TooLarge {
+        /// Bytes of the body.
+        len: usize,
+        /// Most bytes of a body.
+        max: usize,
+    },
+}
+
 /// A configuration that breaks a rule: which field, its value, and the rule in words.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfigError {

@@ -7,7 +7,8 @@
 //! - **Accounted for.** Every event offered ends in exactly one place, and [`BusStats`] says in
 //!   which: refused, delivered, evicted, given up, drained, waiting or in flight.
 //! - **Ordered.** Within a shard, events leave in the order in which they came, one batch at a
-//!   time, and a retry goes before later batches. Events with one key stay in one shard.
+//!   time, and a retry goes before later batches. Events with one key stay in one shard. Only
+//!   [`EventBus::poll_exit`] gives that up, for a host that is about to end.
 //! - **At least once.** A batch keeps its [`id`](Batch::id) over all attempts.
 //!
 //! # How it is built
@@ -45,8 +46,8 @@ pub use batch::Batch;
 pub use bus::EventBus;
 pub use clock::{Clock, TimestampGenerator};
 pub use config::{BackpressureMode, BatchConfig, BusConfig, Format, RetryPolicy, Scheduler};
-pub use delivery::{AbandonReason, Abandoned, Action, Failure, FlushReport, Lease};
-pub use error::{ConfigError, IngestionError, ScalingError};
+pub use delivery::{AbandonReason, Abandoned, Action, ExitOrder, Failure, FlushReport, Lease};
+pub use error::{ConfigError, IngestionError, RestoreError, ScalingError};
 pub use event::{Event, InternalEvent, RawEvent};
 pub use scaling_policy::ScalingPolicy;
 pub use shard::{

@@ -90,6 +90,8 @@ pub struct BusStats {
     pub offered: u64,
     /// Events accepted.
     pub accepted: u64,
+    /// The part of `accepted` that an earlier life of the host had left.
+    pub restored: u64,
     /// Events refused.
     pub rejected: Rejected,
     /// Events acknowledged.
@@ -98,7 +100,8 @@ pub struct BusStats {
     pub evicted: u64,
     /// Events accepted, and given up later.
     pub abandoned: AbandonedEvents,
-    /// Events handed out by [`EventBus::drain`](crate::EventBus::drain).
+    /// Events handed out for good, by [`EventBus::drain`](crate::EventBus::drain) or
+    /// [`release`](crate::EventBus::release).
     pub drained: u64,
     /// Events waiting in their shards.
     pub pending: u64,

@@ -10,7 +10,8 @@ use std::collections::VecDeque;
 pub(crate) struct Lane {
     pub(crate) shard: ShardRef,
     pub(crate) worker: BatchWorker,
-    /// In order; only the first is ever leased. There is more than one only after a split.
+    /// In order. There is more than one after a split, once the end is near (see
+    /// [`exit`](super::exit)), and only then is another than the first leased.
     pub(crate) outgoing: VecDeque<Outgoing>,
     /// Whether the shard takes no events any more: what it holds leaves without waiting for size
     /// or time.
@@ -46,14 +47,28 @@ pub(crate) enum OutgoingState {
     Waiting {
         /// When the next attempt may begin.
         until: u64,
+        /// The part of the pause that the receiver asked for, and that nothing cuts short.
+        at_least_until: u64,
     },
+}
+
+impl OutgoingState {
+    /// Free to be sent from `now` on.
+    pub(crate) const fn waiting_since(now: u64) -> Self {
+        Self::Waiting { until: now, at_least_until: now }
+    }
 }
 
 impl Outgoing {
     /// A batch that may be sent from `now` on.
     pub(crate) const fn new(batch: Shared<Batch>, first_index: u64, now: u64) -> Self {
-        let state = OutgoingState::Waiting { until: now };
+        let state = OutgoingState::waiting_since(now);
         Self { batch, first_index, sent_at: now, attempts: 0, state }
+    }
+
+    /// Whether the host has it.
+    pub(crate) const fn is_leased(&self) -> bool {
+        matches!(self.state, OutgoingState::Leased { .. })
     }
 
     /// Number of events.
@@ -71,9 +86,28 @@ impl Lane {
         Self { shard, worker, outgoing: VecDeque::new(), is_draining: false, collector }
     }
 
+    /// The lane of batches that come from an earlier life. Its shard takes no events.
+    pub(crate) const RESTORED: u16 = u16::MAX;
+
     /// The shard's id.
     pub(crate) fn id(&self) -> u16 {
         self.shard.id()
+    }
+
+    /// Whether this is the lane of batches from an earlier life.
+    pub(crate) fn is_restored(&self) -> bool {
+        self.id() == Self::RESTORED
+    }
+
+    /// Whether the host has one of the batches.
+    pub(crate) fn is_leased(&self) -> bool {
+        self.outgoing.iter().any(Outgoing::is_leased)
+    }
+
+    /// Whether there is anything that the host does not have.
+    pub(crate) fn has_more(&self) -> bool {
+        self.outgoing.iter().any(|outgoing| !outgoing.is_leased())
+            || self.shard.enter().is_some_and(|shard| !shard.is_empty())
     }
 
     /// How many of the lane's events, in its shard and in flight, `covers` (given the shard, the

@@ -9,7 +9,7 @@ use crate::delivery::retry::Backoff;
 use crate::delivery::{
     AbandonReason, Abandoned, Action, DeliveryStats, Failure, FlushReport, Lease,
 };
-use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef, Watermarks};
+use crate::shard::{BatchWorker, Reservation, Shard, ShardMetricsCollector, ShardRef, Watermarks};
 use crate::sync::Shared;
 use std::collections::VecDeque;
 
@@ -27,8 +27,8 @@ pub(crate) enum Permit {
 /// Leases, retries and flushes of a bus.
 #[derive(Debug)]
 pub(crate) struct Delivery {
-    lanes: Vec<Lane>,
-    config: BusConfig,
+    pub(super) lanes: Vec<Lane>,
+    pub(super) config: BusConfig,
     nonce: u64,
     backoff: Backoff,
     /// Nanoseconds that one attempt may take, and that its lease lasts beyond.
@@ -38,16 +38,18 @@ pub(crate) struct Delivery {
     /// Changes of the set of shards, oldest first, after which a key's events may come from
     /// another shard than before: what was accepted after one waits until what was accepted before
     /// it is settled.
-    fences: VecDeque<Watermarks>,
+    pub(super) fences: VecDeque<Watermarks>,
+    /// While what an earlier life has left goes first: the bytes that are kept free for it.
+    pub(super) restoring: Option<Reservation>,
     /// Given up, and not yet shown to the host.
     abandoned: VecDeque<Abandoned>,
-    stats: DeliveryStats,
+    pub(super) stats: DeliveryStats,
     next_lease: u64,
     next_flush: u32,
     /// Where the next poll begins, so that no lane waits for another's turn.
-    next_lane: usize,
+    pub(super) next_lane: usize,
     /// The latest time seen: a clock that goes back is taken to stand still.
-    now: u64,
+    pub(super) now: u64,
 }
 
 impl Delivery {
@@ -60,6 +62,7 @@ impl Delivery {
             margin: BusConfig::LEASE_MARGIN.as_nanos() as u64,
             flushes: Vec::new(),
             fences: VecDeque::new(),
+            restoring: None,
             abandoned: VecDeque::new(),
             stats: DeliveryStats::default(),
             next_lease: 0,
@@ -147,39 +150,46 @@ impl Delivery {
         self.next_wake().map_or(Action::Idle, Action::WaitUntil)
     }
 
-    fn advance(&mut self, now: u64) {
+    pub(super) fn advance(&mut self, now: u64) {
         self.now = self.now.max(now);
     }
 
-    fn expire_leases(&mut self) {
-        for lane in 0..self.lanes.len() {
-            let Some(outgoing) = self.lanes[lane].outgoing.front() else { continue };
-            let OutgoingState::Leased { expires, .. } = outgoing.state else { continue };
-            if expires <= self.now {
-                self.expire_lease(lane);
-            }
+    pub(super) fn expire_leases(&mut self) {
+        let now = self.now;
+        let has_expired = |outgoing: &Outgoing| matches!(outgoing.state, OutgoingState::Leased { expires, .. } if expires <= now);
+        while let Some((lane, nth)) = self.find(has_expired) {
+            self.expire_lease(lane, nth);
         }
     }
 
-    /// Takes the lane's lease back.
-    fn expire_lease(&mut self, lane: usize) {
-        let Some(outgoing) = self.lanes[lane].outgoing.front_mut() else { return };
+    /// The first outgoing batch of which something is true: its lane, and its place there.
+    pub(super) fn find(&self, is_it: impl Fn(&Outgoing) -> bool) -> Option<(usize, usize)> {
+        let place = |lane: &Lane| lane.outgoing.iter().position(&is_it);
+        self.lanes.iter().enumerate().find_map(|(index, lane)| Some((index, place(lane)?)))
+    }
+
+    /// Takes a lease back.
+    fn expire_lease(&mut self, lane: usize, nth: usize) {
+        let Some(outgoing) = self.lanes[lane].outgoing.get_mut(nth) else { return };
         self.stats.leases_expired += 1;
         if self.backoff.may_retry(outgoing.attempts) {
-            outgoing.state = OutgoingState::Waiting { until: self.now };
+            outgoing.state = OutgoingState::waiting_since(self.now);
         } else {
-            self.abandon(lane, AbandonReason::Retries);
+            self.abandon(lane, nth, AbandonReason::Retries);
         }
     }
 
     /// Leases the lane's next batch, if there is one that may be sent now.
     fn lease(&mut self, index: usize, permit: Permit) -> Option<Lease> {
+        if !self.may_begin(index) {
+            return None;
+        }
         let is_flushed = self.is_flushed(index);
         let now = self.now;
         let fence = self.fences.front();
         let lane = &mut self.lanes[index];
         match lane.outgoing.front() {
-            Some(Outgoing { state: OutgoingState::Waiting { until }, .. })
+            Some(Outgoing { state: OutgoingState::Waiting { until, .. }, .. })
                 if *until <= now && (is_flushed || permit != Permit::Nothing) => {}
             Some(_) => return None,
             None => {
@@ -198,10 +208,28 @@ impl Delivery {
                 lane.outgoing.push_back(Outgoing::new(batch, first_index, now));
             }
         }
-        let outgoing = lane.outgoing.front_mut()?;
+        self.begin_attempt(index, 0)
+    }
+
+    /// Whether an attempt of the lane may begin: none is under way, what an earlier life has left
+    /// goes first, and what is behind a fence waits.
+    fn may_begin(&self, index: usize) -> bool {
+        let lane = &self.lanes[index];
+        let is_behind = |fence: &Watermarks| {
+            let covers = |first: &Outgoing| fence.covers(lane.id(), first.first_index, first.len());
+            lane.outgoing.front().is_some_and(|first| covers(first) == 0)
+        };
+        !lane.is_leased()
+            && (lane.is_restored()
+                || self.restoring.is_none() && !self.fences.front().is_some_and(is_behind))
+    }
+
+    /// Leases an outgoing batch.
+    pub(super) fn begin_attempt(&mut self, lane: usize, nth: usize) -> Option<Lease> {
+        let outgoing = self.lanes[lane].outgoing.get_mut(nth)?;
         let lease = self.next_lease;
         self.next_lease += 1;
-        let deadline = now.saturating_add(self.timeout);
+        let deadline = self.now.saturating_add(self.timeout);
         outgoing.attempts += 1;
         outgoing.state =
             OutgoingState::Leased { lease, expires: deadline.saturating_add(self.margin) };
@@ -220,34 +248,45 @@ impl Delivery {
 
     /// When to poll again if nothing happens until then.
     fn next_wake(&mut self) -> Option<u64> {
-        let flushed: Vec<_> = (0..self.lanes.len()).map(|lane| self.is_flushed(lane)).collect();
-        let automatic = self.config.scheduler == Scheduler::Auto;
+        let expires = |outgoing: &Outgoing| match outgoing.state {
+            OutgoingState::Leased { expires, .. } => Some(expires),
+            OutgoingState::Waiting { .. } => None,
+        };
+        let all = self.lanes.iter().flat_map(|lane| &lane.outgoing);
+        let expiry = all.filter_map(expires).min();
+        let begin = (0..self.lanes.len()).filter_map(|lane| self.next_begin(lane)).min();
+        [expiry, begin].into_iter().flatten().min()
+    }
+
+    /// When an attempt of the lane may begin, if that takes nothing but time.
+    fn next_begin(&mut self, index: usize) -> Option<u64> {
+        let is_automatic = self.config.scheduler == Scheduler::Auto;
+        if !self.may_begin(index) || !(is_automatic || self.is_flushed(index)) {
+            return None;
+        }
         let (now, fence) = (self.now, self.fences.front());
-        let wake = |(lane, flushed): (&mut Lane, bool)| match lane.outgoing.front() {
-            Some(Outgoing { state: OutgoingState::Leased { expires, .. }, .. }) => Some(*expires),
-            Some(Outgoing { state: OutgoingState::Waiting { until }, .. }) => {
-                (automatic || flushed).then_some(*until)
-            }
-            None if automatic => {
+        let lane = &mut self.lanes[index];
+        match lane.outgoing.front() {
+            Some(Outgoing { state: OutgoingState::Waiting { until, .. }, .. }) => Some(*until),
+            None if is_automatic => {
                 let shard = lane.shard.enter()?;
                 // What is behind the fence waits for an event, not for a time.
                 let is_fenced = before(fence, &shard) == 0;
                 if is_fenced { None } else { lane.worker.deadline(&shard, now) }
             }
-            None => None,
-        };
-        self.lanes.iter_mut().zip(flushed).filter_map(wake).min()
+            _ => None,
+        }
     }
 
     /// The lease was delivered. Returns whether it was still live: a late answer changes nothing.
     pub(crate) fn acknowledge(&mut self, lease: u64, now: u64) -> bool {
         self.advance(now);
-        let Some(lane) = self.lane_of(lease) else { return false };
+        let Some((lane, nth)) = self.find_lease(lease) else { return false };
         let Lane { collector, outgoing, .. } = &self.lanes[lane];
-        if let (Some(collector), Some(outgoing)) = (collector, outgoing.front()) {
+        if let (Some(collector), Some(outgoing)) = (collector, outgoing.get(nth)) {
             collector.record_flush(self.now.saturating_sub(outgoing.sent_at) / 1000);
         }
-        if let Some(batch) = self.settle(lane, Exit::Delivered) {
+        if let Some(batch) = self.settle(lane, nth, Exit::Delivered) {
             self.stats.events_delivered += batch.len() as u64;
             self.stats.bytes_delivered += batch.body().len() as u64;
             self.stats.batches_delivered += 1;
@@ -258,16 +297,18 @@ impl Delivery {
     /// The lease failed. Returns whether it was still live: a late answer changes nothing.
     pub(crate) fn fail(&mut self, lease: u64, failure: Failure, now: u64) -> bool {
         self.advance(now);
-        let Some(lane) = self.lane_of(lease) else { return false };
-        let Some(outgoing) = self.lanes[lane].outgoing.front_mut() else { return false };
+        let Some((lane, nth)) = self.find_lease(lease) else { return false };
+        let Some(outgoing) = self.lanes[lane].outgoing.get_mut(nth) else { return false };
         match failure {
-            Failure::Permanent => self.abandon(lane, AbandonReason::Permanent),
+            Failure::Permanent => self.abandon(lane, nth, AbandonReason::Permanent),
             Failure::Retryable { retry_after } if self.backoff.may_retry(outgoing.attempts) => {
-                let pause = self.backoff.pause(outgoing.attempts).max(nanos(retry_after));
-                outgoing.state = OutgoingState::Waiting { until: self.now.saturating_add(pause) };
+                let pause = self.now.saturating_add(self.backoff.pause(outgoing.attempts));
+                let at_least_until = self.now.saturating_add(nanos(retry_after));
+                let until = pause.max(at_least_until);
+                outgoing.state = OutgoingState::Waiting { until, at_least_until };
             }
-            Failure::Retryable { .. } => self.abandon(lane, AbandonReason::Retries),
-            Failure::TooLarge => self.split(lane),
+            Failure::Retryable { .. } => self.abandon(lane, nth, AbandonReason::Retries),
+            Failure::TooLarge => self.split(lane, nth),
         }
         true
     }
@@ -275,36 +316,32 @@ impl Delivery {
     /// Whoever had the lease is gone. Returns whether it was still live.
     pub(crate) fn expire(&mut self, lease: u64, now: u64) -> bool {
         self.advance(now);
-        let Some(lane) = self.lane_of(lease) else { return false };
-        self.expire_lease(lane);
+        let Some((lane, nth)) = self.find_lease(lease) else { return false };
+        self.expire_lease(lane, nth);
         true
     }
 
-    /// Puts the halves of the lane's outgoing batch in its place. What cannot be halved is given up.
-    fn split(&mut self, index: usize) {
+    /// Puts the halves of an outgoing batch in its place. What cannot be halved is given up.
+    fn split(&mut self, lane: usize, nth: usize) {
         let now = self.now;
-        let outgoing = &mut self.lanes[index].outgoing;
-        let Some((first, second)) = outgoing.front().and_then(|front| front.batch.halves()) else {
-            return self.abandon(index, AbandonReason::Permanent);
+        let outgoing = &mut self.lanes[lane].outgoing;
+        let Some((first, second)) = outgoing.get(nth).and_then(|whole| whole.batch.halves()) else {
+            return self.abandon(lane, nth, AbandonReason::Permanent);
         };
-        if let Some(Outgoing { first_index, .. }) = outgoing.pop_front() {
-            let second_index = first_index + first.len() as u64;
-            outgoing.push_front(Outgoing::new(Shared::new(second), second_index, now));
-            outgoing.push_front(Outgoing::new(Shared::new(first), first_index, now));
+        if let Some(whole) = outgoing.get_mut(nth) {
+            let second_index = whole.first_index + first.len() as u64;
+            *whole = Outgoing::new(Shared::new(first), whole.first_index, now);
+            outgoing.insert(nth + 1, Outgoing::new(Shared::new(second), second_index, now));
         }
     }
 
-    fn lane_of(&self, lease: u64) -> Option<usize> {
-        self.lanes.iter().position(|lane| {
-            lane.outgoing.front().is_some_and(|outgoing| {
-                matches!(outgoing.state, OutgoingState::Leased { lease: l, .. } if l == lease)
-            })
-        })
+    fn find_lease(&self, lease: u64) -> Option<(usize, usize)> {
+        self.find(|outgoing| matches!(outgoing.state, OutgoingState::Leased { lease: id, .. } if id == lease))
     }
 
-    /// Takes the lane's outgoing batch out of the bus.
-    fn settle(&mut self, lane: usize, exit: Exit) -> Option<Shared<Batch>> {
-        let outgoing = self.lanes[lane].outgoing.pop_front()?;
+    /// Takes an outgoing batch out of the bus.
+    pub(super) fn settle(&mut self, lane: usize, nth: usize, exit: Exit) -> Option<Shared<Batch>> {
+        let outgoing = self.lanes[lane].outgoing.remove(nth)?;
         self.note_exit(lane, outgoing.first_index, outgoing.len(), exit);
         Some(outgoing.batch)
     }
@@ -316,8 +353,8 @@ impl Delivery {
         }
     }
 
-    fn abandon(&mut self, lane: usize, reason: AbandonReason) {
-        if let Some(batch) = self.settle(lane, Exit::Abandoned) {
+    fn abandon(&mut self, lane: usize, nth: usize, reason: AbandonReason) {
+        if let Some(batch) = self.settle(lane, nth, Exit::Abandoned) {
             self.count_abandoned(reason, batch);
         }
     }
@@ -338,7 +375,7 @@ impl Delivery {
         self.fences.clear();
         for lane in 0..self.lanes.len() {
             while !self.lanes[lane].outgoing.is_empty() {
-                self.abandon(lane, AbandonReason::Shutdown);
+                self.abandon(lane, 0, AbandonReason::Shutdown);
             }
             while let Some((batch, first_index)) =
                 self.lanes[lane].cut(|worker, shard| worker.flush(shard, now))
@@ -363,17 +400,18 @@ impl Delivery {
     fn drain_one(&mut self, max_bytes: usize, fenced: bool) -> Option<Shared<Batch>> {
         let now = self.now;
         (0..self.lanes.len()).find_map(|index| {
-            let outgoing = &mut self.lanes[index].outgoing;
-            let is_waiting = |o: &Outgoing| matches!(o.state, OutgoingState::Waiting { .. });
-            // After a split, behind one that is leased.
-            if let Some(oldest) = outgoing.iter().position(is_waiting) {
+            let lane = &self.lanes[index];
+            let fence = self.fences.front().filter(|_| fenced && !lane.is_restored());
+            let is_before = |first: &Outgoing| {
+                fence.is_none_or(|fence| fence.covers(lane.id(), first.first_index, 1) > 0)
+            };
+            // Those that are leased are not the last, once the end is near or after a split.
+            if let Some(oldest) = lane.outgoing.iter().position(|outgoing| !outgoing.is_leased()) {
                 // What comes after it in this lane must not overtake it.
-                let fits = outgoing[oldest].batch.body().len() <= max_bytes;
-                let drained = fits.then(|| outgoing.remove(oldest)).flatten()?;
-                self.note_exit(index, drained.first_index, drained.len(), Exit::Drained);
-                return Some(drained.batch);
+                let outgoing = &lane.outgoing[oldest];
+                let fits = outgoing.batch.body().len() <= max_bytes && is_before(outgoing);
+                return fits.then(|| self.settle(index, oldest, Exit::Drained)).flatten();
             }
-            let fence = self.fences.front().filter(|_| fenced);
             let (batch, first_index) = self.lanes[index]
                 .cut(|worker, shard| worker.cut(shard, now, before(fence, shard), max_bytes))?;
             self.note_exit(index, first_index, batch.len() as u64, Exit::Drained);

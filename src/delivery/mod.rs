@@ -5,11 +5,14 @@
 //! shard's next batch waits. What the host has to do comes out of [`poll`](Delivery::poll) as an
 //! [`Action`]; what the host learns goes in through the other methods; the time is an argument.
 
+mod exit;
 mod flush;
 mod lane;
 mod machine;
+mod restore;
 mod retry;
 
+pub use exit::ExitOrder;
 pub use flush::FlushReport;
 pub(crate) use lane::Lane;
 pub(crate) use machine::{Delivery, Permit};
@@ -94,7 +97,8 @@ pub(crate) struct DeliveryStats {
     pub(crate) events_abandoned_permanent: u64,
     /// Events given up because the bus was closed.
     pub(crate) events_abandoned_shutdown: u64,
-    /// Events handed out by [`EventBus::drain`](crate::EventBus::drain).
+    /// Events handed out for good, by [`EventBus::drain`](crate::EventBus::drain) or
+    /// [`release`](crate::EventBus::release).
     pub(crate) events_drained: u64,
     /// Body bytes acknowledged.
     pub(crate) bytes_delivered: u64,

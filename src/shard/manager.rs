@@ -200,7 +200,7 @@ impl ShardManager {
     }
 
     /// A shard that reports to the mapper, if there is one.
-    pub(super) fn new_shard(&self, id: u16) -> ShardRef {
+    pub(crate) fn new_shard(&self, id: u16) -> ShardRef {
         let RingSpec { capacity, format, page_size } = self.rings;
         let ring = RingBuffer::new(capacity, format, page_size);
         let budget = Shared::clone(&self.budget);
@@ -434,7 +434,7 @@ impl ShardManager {
     }
 
     /// The bound on bytes, and how many are held.
-    pub(crate) fn budget(&self) -> &ByteBudget {
+    pub(crate) fn budget(&self) -> &Shared<ByteBudget> {
         &self.budget
     }
 

@@ -214,6 +214,11 @@ impl Shard {
         self.stats.events_full += 1;
     }
 
+    /// Counts events as accepted that go past the ring.
+    pub(crate) const fn count_past(&mut self, count: u64) {
+        self.stats.events_ingested += count;
+    }
+
     /// Where the last quarter begins: the length at which sampling starts.
     pub(crate) const fn high_water(&self) -> usize {
         self.ring.usable() - self.ring.usable() / 4

@@ -6,10 +6,11 @@ use super::options::{BrokenRule, Options};
 use super::{millis, nanos, registry};
 use crate::sync::Shared;
 use crate::{
-    AbandonReason, Abandoned, Action, Batch, BusConfig, Clock, EventBus, Failure, Lease,
-    ScalingError,
+    AbandonReason, Abandoned, Action, Batch, BusConfig, Clock, EventBus, ExitOrder, Failure,
+    Format, Lease, RestoreError, ScalingError,
 };
 use js_sys::Uint8Array;
+use std::collections::VecDeque;
 use std::time::Duration;
 use wasm_bindgen::prelude::*;
 
@@ -23,6 +24,7 @@ pub struct Bus {
     lease: Option<Lease>,
     reason: Option<AbandonReason>,
     batch: Option<Shared<Batch>>,
+    staged: VecDeque<Shared<Batch>>,
 }
 
 /// What [`Bus::poll`] says is to be done; `pkg-js/src/wasm.ts` has the same table.
@@ -66,7 +68,8 @@ impl Bus {
         };
         let handle = registry::with(|registry| registry.add(Shared::clone(&bus)))
             .ok_or("the registry is in use")?;
-        Ok(Self { bus, handle, wake: 0, lease: None, reason: None, batch: None })
+        let staged = VecDeque::new();
+        Ok(Self { bus, handle, wake: 0, lease: None, reason: None, batch: None, staged })
     }
 
     /// Names the bus on the event path.
@@ -84,11 +87,7 @@ impl Bus {
         self.bus.clock().set(nanos(wall_ms));
         self.forget();
         match self.bus.poll(nanos(now_ms)) {
-            Action::Send(lease) => {
-                self.batch = Some(Shared::clone(&lease.batch));
-                self.lease = Some(lease);
-                Step::Send
-            }
+            Action::Send(lease) => self.show(lease),
             Action::Abandoned(Abandoned { reason, batch }) => {
                 self.batch = Some(batch);
                 self.reason = Some(reason);
@@ -100,6 +99,23 @@ impl Bus {
             }
             Action::Idle => Step::Idle,
         }
+    }
+
+    /// Hands out a batch of at most `max_bytes` bytes although another one of its shard may be in
+    /// flight: `Step::Send`, or `Step::Idle` if there is none. The last events of a shard go first if
+    /// `newest`.
+    pub fn poll_exit(&mut self, wall_ms: f64, now_ms: f64, max_bytes: usize, newest: bool) -> Step {
+        self.bus.clock().set(nanos(wall_ms));
+        self.forget();
+        let order = if newest { ExitOrder::Newest } else { ExitOrder::Oldest };
+        let lease = self.bus.poll_exit(nanos(now_ms), max_bytes, order);
+        lease.map_or(Step::Idle, |lease| self.show(lease))
+    }
+
+    fn show(&mut self, lease: Lease) -> Step {
+        self.batch = Some(Shared::clone(&lease.batch));
+        self.lease = Some(lease);
+        Step::Send
     }
 
     /// Lets go of what was handed out last, so that its bytes are held no longer than they must be.
@@ -163,6 +179,17 @@ impl Bus {
         Uint8Array::from(self.batch.as_ref().map_or(&[][..], |batch| batch.body()))
     }
 
+    /// Whether the batch's body is a JSON array.
+    pub fn batch_is_json(&self) -> bool {
+        self.batch.as_ref().is_some_and(|batch| batch.format() == Format::Json)
+    }
+
+    /// The batch as bytes for a store.
+    pub fn batch_encode(&self) -> Uint8Array {
+        let bytes = self.batch.as_ref().map(|batch| batch.encode()).unwrap_or_default();
+        Uint8Array::from(&bytes[..])
+    }
+
     /// When the batch's first event was accepted, nanoseconds since the Unix epoch.
     pub fn batch_first_timestamp(&self) -> u64 {
         self.batch.as_ref().map_or(0, |batch| batch.first_timestamp())
@@ -200,6 +227,58 @@ impl Bus {
         self.forget();
         self.batch = self.bus.drain(max_bytes);
         self.batch.is_some()
+    }
+
+    /// Cuts everything into batches and begins to go through all that are not settled.
+    pub fn stage(&mut self, now_ms: f64) {
+        self.staged = self.bus.stage(nanos(now_ms));
+    }
+
+    /// Goes on to the next staged batch. Returns whether there is one.
+    pub fn next_staged(&mut self) -> bool {
+        self.forget();
+        self.batch = self.staged.pop_front();
+        self.batch.is_some()
+    }
+
+    /// Takes the staged batch out for good. Returns whether it was there and not leased.
+    pub fn release(&self) -> bool {
+        self.batch.as_ref().is_some_and(|batch| self.bus.release(batch))
+    }
+
+    /// Takes all leases back.
+    pub fn recall(&self) {
+        self.bus.recall();
+    }
+
+    /// Holds everything back for what an earlier life has left. Returns whether there is room for it.
+    pub fn begin_restore(&self) -> bool {
+        self.bus.begin_restore()
+    }
+
+    /// Takes in what `batch_encode` made in an earlier life; then the batch is the one handed out
+    /// last. Throws why not, in kebab case.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.forget();
+        self.batch = Some(self.bus.restore(bytes).map_err(|error| {
+            let reason = match error {
+                RestoreError::NotNow => "not-now",
+                RestoreError::Damaged => "damaged",
+                RestoreError::TooLarge { .. } => "too-large",
+            };
+            reason.to_owned()
+        })?);
+        Ok(())
+    }
+
+    /// Nothing is held back any more.
+    pub fn end_restore(&self) {
+        self.bus.end_restore();
+    }
+
+    /// Whether things are held back.
+    pub fn is_restoring(&self) -> bool {
+        self.bus.is_restoring()
     }
 
     /// Opens a flush and returns its id.

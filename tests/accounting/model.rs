@@ -572,6 +572,7 @@ impl Model {
         BusStats {
             offered: self.offered,
             accepted: self.events.len() as u64,
+            restored: 0,
             rejected: self.rejected,
             delivered: self.count(Place::Delivered),
             evicted: self.count(Place::Evicted),

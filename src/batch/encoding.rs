@@ -1,0 +1,153 @@
+//! A batch as bytes, for whoever keeps it beyond the life of the process.
+//!
+//! Integers are little-endian:
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 8 | `shardbus` |
+//! | 1 | version, 1 |
+//! | 1 | format: 0 for NDJSON, 1 for JSON |
+//! | 2 | shard |
+//! | 8 | process nonce |
+//! | 8 | sequence number of the first event |
+//! | 4 | number of events |
+//! | 12 for each event | its length (4) and its timestamp (8) |
+//! | | the body |
+//! | 8 | XXH3-64 of everything before |
+
+use super::Batch;
+use crate::config::Format;
+use crate::event::hash;
+use crate::shard::{Record, Reservation};
+use bytes::{Buf as _, BufMut as _, Bytes};
+
+const MAGIC: &[u8] = b"shardbus\x01";
+const HEADER_LEN: usize = MAGIC.len() + 23;
+const RECORD_LEN: usize = 12;
+const CHECKSUM_LEN: usize = 8;
+
+impl Batch {
+    /// The batch as bytes that [`EventBus::restore`](crate::EventBus::restore) understands, in this
+    /// or a later life of the host. They carry a checksum.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let records_len = self.records.len() * RECORD_LEN;
+        let len = HEADER_LEN + records_len + self.body.len() + CHECKSUM_LEN;
+        let mut bytes = Vec::with_capacity(len);
+        bytes.put_slice(MAGIC);
+        bytes.put_u8(match self.format {
+            Format::Ndjson => 0,
+            Format::Json => 1,
+        });
+        bytes.put_u16_le(self.shard_id);
+        bytes.put_u64_le(self.process_nonce);
+        bytes.put_u64_le(self.sequence_start);
+        bytes.put_u32_le(self.records.len() as u32);
+        for record in &self.records {
+            bytes.put_u32_le(record.len);
+            bytes.put_u64_le(record.timestamp);
+        }
+        bytes.put_slice(&self.body);
+        bytes.put_u64_le(hash(&bytes));
+        bytes
+    }
+
+    /// The batch that was [encoded](Self::encode); `None` if the bytes are not whole.
+    pub(crate) fn decode(bytes: &[u8], reservation: Reservation) -> Option<Self> {
+        let (mut rest, mut checksum) =
+            bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM_LEN)?)?;
+        if rest.len() < HEADER_LEN || checksum.get_u64_le() != hash(rest) {
+            return None;
+        }
+        rest = rest.strip_prefix(MAGIC)?;
+        let format = match rest.get_u8() {
+            0 => Format::Ndjson,
+            1 => Format::Json,
+            _ => return None,
+        };
+        let (shard_id, nonce, sequence) = (rest.get_u16_le(), rest.get_u64_le(), rest.get_u64_le());
+        let count = rest.get_u32_le() as usize;
+        let (mut records, body) = rest.split_at_checked(count.checked_mul(RECORD_LEN)?)?;
+        let records: Vec<_> = (0..count)
+            .map(|_| Record { len: records.get_u32_le(), timestamp: records.get_u64_le() })
+            .collect();
+        let is_whole = count > 0 && nonce > 0 && body_len(format, &records) == body.len() as u64;
+        let key = (shard_id, sequence, nonce);
+        is_whole
+            .then(|| Self::new(key, format, (Bytes::copy_from_slice(body), records, reservation)))
+    }
+}
+
+/// How long the body of these events is.
+fn body_len(format: Format, records: &[Record]) -> u64 {
+    let with_separators: u64 = records.iter().map(|record| u64::from(record.len) + 1).sum();
+    (with_separators + format.frame_len() as u64).saturating_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shard::ByteBudget;
+    use crate::sync::Shared;
+    use proptest::prelude::*;
+
+    fn reservation() -> Reservation {
+        Shared::new(ByteBudget::unlimited()).move_to_batch(0)
+    }
+
+    fn batch(format: Format, events: &[Vec<u8>], key: (u16, u64, u64)) -> Batch {
+        let (before, after) = format.brackets();
+        let body = [before, &events.join(&format.separator()), after].concat();
+        let record = |(at, event): (usize, &Vec<u8>)| Record {
+            len: event.len() as u32,
+            timestamp: at as u64,
+        };
+        let records = events.iter().enumerate().map(record).collect();
+        Batch::new(key, format, (body.into(), records, reservation()))
+    }
+
+    fn batches() -> impl Strategy<Value = Batch> {
+        let format = prop_oneof![Just(Format::Ndjson), Just(Format::Json)];
+        let events = proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..20), 1..9);
+        (format, events, any::<(u16, u64, u64)>())
+            .prop_map(|(format, events, key)| batch(format, &events, key))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(batch in batches()) {
+            let decoded = Batch::decode(&batch.encode(), reservation()).expect("it is whole");
+            prop_assert_eq!(decoded.id(), batch.id());
+            prop_assert_eq!((decoded.format(), decoded.body()), (batch.format(), batch.body()));
+            prop_assert!(decoded.events().map(|e| (e.raw, e.insertion_ts))
+                .eq(batch.events().map(|e| (e.raw, e.insertion_ts))));
+        }
+
+        #[test]
+        fn what_is_damaged_is_not_decoded(
+            batch in batches(),
+            at in any::<proptest::sample::Index>(),
+            bit in 0u8..8,
+        ) {
+            let whole = batch.encode();
+            let mut damaged = whole.clone();
+            damaged[at.index(whole.len())] ^= 1 << bit;
+            prop_assert!(Batch::decode(&damaged, reservation()).is_none());
+            prop_assert!(Batch::decode(&whole[..at.index(whole.len())], reservation()).is_none());
+        }
+
+        /// A checksum proves nothing about who made it.
+        #[test]
+        fn any_bytes_are_refused_or_make_a_batch(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            count in 0u32..5,
+        ) {
+            let mut forged = [MAGIC, &[0; 19], &count.to_le_bytes()].concat();
+            forged.append(&mut bytes);
+            forged.extend(hash(&forged).to_le_bytes());
+            if let Some(batch) = Batch::decode(&forged, reservation()) {
+                prop_assert_eq!(batch.events().count(), batch.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! When the end is near: a page is about to go, or the host wants to keep what is in the bus.
+//!
+//! There is no time to wait for answers then, so what is said of lanes elsewhere is relaxed: several
+//! batches of a shard may be in flight, and newer ones before older ones.
+
+use crate::batch::Batch;
+use crate::delivery::Lease;
+use crate::delivery::flush::Exit;
+use crate::delivery::lane::{Lane, Outgoing, OutgoingState};
+use crate::delivery::machine::Delivery;
+use crate::shard::{Shard, Watermarks};
+use crate::sync::Shared;
+use std::collections::VecDeque;
+
+/// Which events of a shard go first when not all can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExitOrder {
+    /// In the order in which they came.
+    #[default]
+    Oldest,
+    /// The last ones first.
+    Newest,
+}
+
+impl Delivery {
+    /// Leases one batch whose body has at most `max_bytes` bytes, whatever else is in flight.
+    /// Shards take turns, and share the bytes.
+    pub(crate) fn poll_exit(
+        &mut self,
+        now: u64,
+        max_bytes: usize,
+        order: ExitOrder,
+    ) -> Option<Lease> {
+        self.advance(now);
+        self.expire_leases();
+        let sharing = self.lanes.iter().filter(|lane| lane.has_more()).count();
+        let share = max_bytes / sharing.max(1);
+        let count = self.lanes.len();
+        (0..count).find_map(|step| {
+            let lane = (self.next_lane + step) % count;
+            let nth = match order {
+                ExitOrder::Oldest => self.oldest_for_exit(lane, share, max_bytes),
+                ExitOrder::Newest => self.newest_for_exit(lane, share, max_bytes),
+            }?;
+            self.next_lane = (lane + 1) % count;
+            self.begin_attempt(lane, nth)
+        })
+    }
+
+    fn oldest_for_exit(&mut self, lane: usize, share: usize, max_bytes: usize) -> Option<usize> {
+        let fits = |outgoing: &Outgoing| may_exit(outgoing, max_bytes);
+        let waiting = self.lanes[lane].outgoing.iter().position(fits);
+        waiting.or_else(|| {
+            let is_cut = self.cut_outgoing(lane, usize::MAX, share)
+                || self.cut_outgoing(lane, usize::MAX, max_bytes);
+            is_cut.then(|| self.lanes[lane].outgoing.len() - 1)
+        })
+    }
+
+    fn newest_for_exit(&mut self, lane: usize, share: usize, max_bytes: usize) -> Option<usize> {
+        // Cut so that the last batch has as much as fits.
+        while let Some((len, body_len)) = self.lanes[lane].waiting() {
+            let excess_len = len.saturating_sub(self.config.batch.max_size);
+            let excess = body_len.saturating_sub(share);
+            let is_cut = match (excess_len, excess) {
+                (0, 0) => self.cut_outgoing(lane, usize::MAX, usize::MAX),
+                (_, 0) => self.cut_outgoing(lane, excess_len, usize::MAX),
+                _ => {
+                    self.cut_outgoing(lane, usize::MAX, excess)
+                        || self.cut_outgoing(lane, 1, usize::MAX)
+                }
+            };
+            if !is_cut {
+                break;
+            }
+        }
+        let fits = |outgoing: &Outgoing| may_exit(outgoing, max_bytes);
+        self.lanes[lane].outgoing.iter().rposition(fits)
+    }
+
+    /// Cuts everything into batches, and returns all that are not settled, leased ones included:
+    /// shard by shard, oldest first.
+    pub(crate) fn stage(&mut self, now: u64) -> VecDeque<Shared<Batch>> {
+        self.advance(now);
+        for lane in 0..self.lanes.len() {
+            while self.cut_outgoing(lane, usize::MAX, usize::MAX) {}
+        }
+        let all = self.lanes.iter().flat_map(|lane| &lane.outgoing);
+        all.map(|outgoing| Shared::clone(&outgoing.batch)).collect()
+    }
+
+    /// Takes all leases back. No attempt is counted as failed; answers come too late.
+    pub(crate) fn recall(&mut self) {
+        let now = self.now;
+        for outgoing in self.lanes.iter_mut().flat_map(|lane| &mut lane.outgoing) {
+            if outgoing.is_leased() {
+                outgoing.state = OutgoingState::waiting_since(now);
+            }
+        }
+    }
+
+    /// Takes a staged batch out for good. Returns whether it was there and not leased.
+    pub(crate) fn release(&mut self, batch: &Shared<Batch>) -> bool {
+        let is_it =
+            |outgoing: &Outgoing| Shared::ptr_eq(&outgoing.batch, batch) && !outgoing.is_leased();
+        let Some((lane, nth)) = self.find(is_it) else { return false };
+        let released = self.settle(lane, nth, Exit::Drained);
+        self.stats.events_drained += released.map_or(0, |batch| batch.len() as u64);
+        true
+    }
+
+    /// Lets every pause end that the receiver did not ask for.
+    pub(crate) fn cut_pauses_short(&mut self) {
+        for outgoing in self.lanes.iter_mut().flat_map(|lane| &mut lane.outgoing) {
+            if let OutgoingState::Waiting { until, at_least_until } = &mut outgoing.state {
+                *until = *at_least_until;
+            }
+        }
+    }
+
+    /// Cuts a batch off the lane's shard and lets it wait. Returns whether there was one.
+    fn cut_outgoing(&mut self, lane: usize, max_len: usize, max_bytes: usize) -> bool {
+        let (now, fences) = (self.now, &self.fences);
+        let cut = self.lanes[lane].cut(|worker, shard| {
+            let max_len = max_len.min(up_to_fence(fences, shard));
+            worker.cut(shard, now, max_len, max_bytes)
+        });
+        let Some((batch, first_index)) = cut else { return false };
+        self.lanes[lane].outgoing.push_back(Outgoing::new(batch, first_index, now));
+        true
+    }
+}
+
+impl Lane {
+    /// How many events wait in the shard, and how long a body of them would be; `None` with none.
+    fn waiting(&self) -> Option<(usize, usize)> {
+        let shard = self.shard.enter()?;
+        (!shard.is_empty()).then(|| (shard.len(), shard.body_len()))
+    }
+}
+
+fn may_exit(outgoing: &Outgoing, max_bytes: usize) -> bool {
+    !outgoing.is_leased() && outgoing.batch.body().len() <= max_bytes
+}
+
+/// How many of the events in a shard a batch that stays in the bus may have: it must not lie on both
+/// sides of a fence.
+fn up_to_fence(fences: &VecDeque<Watermarks>, shard: &Shard) -> usize {
+    let before = |fence: &Watermarks| {
+        fence.covers(shard.id, shard.head_index(), shard.len() as u64) as usize
+    };
+    fences.iter().map(before).find(|&len| len > 0).unwrap_or(usize::MAX)
+}
