@@ -2,6 +2,7 @@ import { CoreBatch } from "./batch.js";
 import { DeliveryError } from "./errors/delivery-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
 import { TimeoutError } from "./errors/timeout-error.js";
+import type { KeepaliveBudget } from "./keepalive-budget.js";
 import type { DeliveryCallback } from "./options.js";
 import { type CoreBus, FailureKind, Step } from "./wasm.js";
 
@@ -9,6 +10,8 @@ import { type CoreBus, FailureKind, Step } from "./wasm.js";
 interface Attempt {
   readonly deadline: number;
   readonly controller: AbortController;
+  /** Gives back what the attempt took of the page's budget, if it did. */
+  readonly giveBack: (() => void) | undefined;
   /** Settles, without a value, when the callback has. */
   readonly done: Promise<void>;
 }
@@ -21,6 +24,10 @@ export interface CourierHost<T> {
   readonly callback: DeliveryCallback<T>;
   readonly format: "ndjson" | "json";
   readonly timeoutMs: number;
+  /** What requests that outlive the page may carry; `undefined` where there is no page. */
+  readonly keepalive: KeepaliveBudget | undefined;
+  /** Which events go first when the page is left and not all can. */
+  readonly exitOrder: "oldest" | "newest";
   /** A batch was given up. */
   onAbandoned(reason: "retries" | "permanent" | "shutdown", batch: CoreBatch<T>): void;
 }
@@ -58,6 +65,22 @@ export class Courier<T> {
     }
   }
 
+  /**
+   * Begins attempts for what is in the core, as long as their requests can outlive the page:
+   * whatever else is in flight, and whatever they were to wait for.
+   */
+  leave(attempts: Attempts, settle: (answer: () => void) => void): void {
+    const { keepalive, exitOrder } = this.#host;
+    if (keepalive === undefined) return;
+    this.#seed();
+    const isNewest = exitOrder === "newest";
+    for (let room = keepalive.room(); room > 0; room = keepalive.room()) {
+      const step = this.#core.poll_exit(Date.now(), performance.now(), room, isNewest);
+      if (step !== Step.Send) return;
+      this.#send(attempts, settle);
+    }
+  }
+
   /** Randomness is not to be had at a Worker's global scope, where buses are made. */
   #seed(): void {
     if (this.#seeded) return;
@@ -73,14 +96,17 @@ export class Courier<T> {
     const batch = this.#takeBatch();
     const controller = new AbortController();
     const { signal } = controller;
+    const giveBack = this.#host.keepalive?.take(batch.body.length);
+    const keepalive = giveBack !== undefined;
     const answerWith = (answer: () => void) => {
+      giveBack?.();
       if (attempts.delete(lease)) settle(answer);
     };
-    const done = this.#call(batch, { signal, attempt, keepalive: false }).then(
+    const done = this.#call(batch, { signal, attempt, keepalive }).then(
       () => answerWith(() => this.#core.acknowledge(lease, performance.now())),
       (error) => answerWith(() => this.#fail(lease, error)),
     );
-    attempts.set(lease, { deadline, controller, done });
+    attempts.set(lease, { deadline, controller, giveBack, done });
     return batch;
   }
 
@@ -102,7 +128,7 @@ export class Courier<T> {
   /** Cuts off those attempts that have taken too long. */
   cutOff(attempts: Attempts): void {
     const now = performance.now();
-    for (const [lease, { deadline, controller }] of attempts) {
+    for (const [lease, { deadline, controller, giveBack }] of attempts) {
       if (deadline > now) continue;
       const reason = new TimeoutError(
         `The attempt took longer than ${this.#host.timeoutMs} ms (\`timeoutMs\`)`,
@@ -110,6 +136,7 @@ export class Courier<T> {
       attempts.delete(lease);
       this.#fail(lease, reason);
       controller.abort(reason);
+      giveBack?.();
     }
   }
 
@@ -139,16 +166,16 @@ export class Courier<T> {
 
   /** Gives up everything that is in the core, and cuts off the attempts, whoever began them. */
   stop(begun: readonly Attempts[]): void {
-    const controllers: AbortController[] = [];
-    for (const attempts of begun) {
-      for (const { controller } of attempts.values()) controllers.push(controller);
-      attempts.clear();
-    }
+    const running = begun.flatMap((attempts) => [...attempts.values()]);
+    for (const attempts of begun) attempts.clear();
     this.#core.abandon_everything();
     // Nothing is left to be sent.
     this.poll(new Map(), () => {});
     const reason = new TimeoutError("The bus was closed before the attempt ended");
-    for (const controller of controllers) controller.abort(reason);
+    for (const { controller, giveBack } of running) {
+      controller.abort(reason);
+      giveBack?.();
+    }
   }
 }
 

@@ -9,6 +9,8 @@ import { InvalidEventError } from "./errors/invalid-event-error.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { ScalingError, type ScalingRefusal } from "./errors/scaling-error.js";
 import { Intake, PARKED } from "./intake.js";
+import { KeepaliveBudget } from "./keepalive-budget.js";
+import { isPage, Lifecycle } from "./lifecycle.js";
 import { LossReporter } from "./loss-reporter.js";
 import type {
   DeliveryCallback,
@@ -73,6 +75,7 @@ export class EventBus<T = unknown> {
   readonly #courier: Courier<T>;
   readonly #scheduler: Scheduler;
   readonly #rides: Rides;
+  readonly #lifecycle: Lifecycle | undefined;
   readonly #losses: LossReporter<T>;
   readonly #key: ((event: T) => string | null | undefined) | undefined;
   readonly #isNdjson: boolean;
@@ -94,7 +97,8 @@ export class EventBus<T = unknown> {
         `The callback is ${callback === null ? "null" : `of type ${typeof callback}`}, but it must be a function that sends a batch`,
       );
     }
-    const { key, onDrop, ...checked } = checkOptions<T>(options);
+    const { key, onDrop, lifecycle, exitOrder, ...checked } = checkOptions<T>(options);
+    const isInPage = lifecycle !== "manual" && isPage();
     try {
       this.#core = createBus(checked);
     } catch (error) {
@@ -112,6 +116,8 @@ export class EventBus<T = unknown> {
       callback,
       format,
       timeoutMs: checked.timeoutMs ?? 10_000,
+      keepalive: isInPage ? new KeepaliveBudget() : undefined,
+      exitOrder: exitOrder ?? "oldest",
       onAbandoned: (reason, batch) => this.#losses.abandoned(reason, batch),
     });
     const SchedulerClass = checked.scheduler === "manual" ? Drives : Pump;
@@ -120,6 +126,9 @@ export class EventBus<T = unknown> {
       afterPoll: () => this.#losses.report(),
     });
     this.#intake = new Intake(this.#core, () => this.#scheduler.schedule());
+    if (isInPage && this.#scheduler instanceof Pump) {
+      this.#lifecycle = new Lifecycle(this.#scheduler);
+    }
     this.#rides = new Rides({
       offered: () => this.#offered(),
       flush: (options) => this.flush(options),
@@ -388,6 +397,7 @@ export class EventBus<T = unknown> {
     } catch {
       // Aborted: as if the time were up.
     }
+    this.#lifecycle?.stop();
     this.#scheduler.stop();
     const report = { ...this.#core.flush_report(flush), timedOut };
     this.#lastStats = this.#core.stats() as BusStats;

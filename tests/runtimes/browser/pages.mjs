@@ -8,13 +8,23 @@ import {
   assert,
   before,
   beforeEach,
+  HOUR_MS,
+  idle,
   test,
 } from "../../js/harness.mjs";
 import { startCollector } from "../collector.mjs";
 import { startSite } from "./site.mjs";
 
-/** @param {string} tag @param {number} count */
-const made = (tag, count) => Array.from({ length: count }, (_, i) => `${tag}${i}`);
+/** @typedef {import("./puppeteer.mjs").Tab} Tab */
+
+/** Nothing leaves by size or by time. */
+const patient = { batch: { minSize: 100_000, maxSize: 100_000, maxDelayMs: HOUR_MS } };
+
+/** What browsers let a page have in flight when it goes: bytes of bodies, and requests. */
+const BUDGET = { bytes: 64 << 10, requests: 9 };
+
+/** @param {string} tag @param {number} count @param {number} [from] */
+const made = (tag, count, from = 0) => Array.from({ length: count }, (_, i) => `${tag}${i + from}`);
 
 /** @param {() => Promise<import("./puppeteer.mjs").Browser>} launch */
 export function testPages(launch) {
@@ -24,41 +34,231 @@ export function testPages(launch) {
   let site;
   /** @type {Awaited<ReturnType<typeof startCollector>>} */
   let collector;
-  /** How many were opened. */
-  let pages = 0;
+  /** @type {Tab[]} */
+  let tabs;
 
   before(async () => {
     browser = await launch();
   });
   after(() => browser.stop());
   beforeEach(async () => {
+    tabs = [];
     site = await startSite();
-    pages = 0;
     collector = await startCollector();
   });
   afterEach(async () => {
-    await site.stop();
     await collector.stop();
+    await site.stop();
+    for (const tab of tabs) await tab.close();
   });
 
-  /** Opens the page. @param {{ [name: string]: string }} [settings] */
-  async function open(settings = {}) {
+  /**
+   * Opens the page.
+   *
+   * @param {{ [name: string]: string }} [settings]
+   */
+  async function openPage(settings = {}) {
     const collectorUrl = `http://127.0.0.1:${collector.port}`;
     const search = new URLSearchParams({ collector: collectorUrl, ...settings });
     const tab = await browser.open(`${site.url}/?${search}`);
-    await site.saw("loaded", ++pages);
+    tabs.push(tab);
+    await site.saw("loaded", tabs.length);
     return tab;
   }
 
+  /** Opens the page, with a bus. @param {import("shardbus").EventBusOptions} [options] */
+  async function openBus(options = patient) {
+    const tab = await openPage();
+    await tab.call("open", options);
+    return tab;
+  }
+
+  /** @param {Tab} tab */
+  async function close(tab) {
+    tabs = tabs.filter((other) => other !== tab);
+    await tab.close();
+  }
+
+  /** @param {Tab} tab */
+  async function hide(tab) {
+    await tab.hide();
+    await site.saw("hidden");
+  }
+
+  /** All that was sent as what outlives the page. */
+  const keptAlive = () => collector.log.filter(({ keepalive }) => keepalive);
+
   test("events arrive, each once", async (t) => {
     t.diagnostic(browser.version);
-    const tab = await open();
-    await tab.call("open");
+    const tab = await openBus({});
     await tab.call("ingest", { count: 1000 });
     await tab.call("flush");
     assert.deepEqual(collector.events(), made("", 1000));
     const stats = await tab.call("stats");
     assert.equal(accountedStats({ stats: () => stats }).delivered, 1000);
-    await tab.close();
+  });
+
+  /** Ways to leave the page. @type {{ [how: string]: (tab: Tab) => Promise<void> }} */
+  const exits = {
+    "is left for a page of its site": (tab) => tab.goto(`${site.url}/elsewhere`),
+    "is left for another site": (tab) => tab.goto(`${site.otherUrl}/elsewhere`),
+    "is left for about:blank": (tab) => tab.goto("about:blank"),
+    "is closed": (tab) => close(tab),
+    "is hidden": (tab) => hide(tab),
+  };
+
+  for (const [how, exit] of Object.entries(exits)) {
+    test(`when the page ${how}, what is in the bus is sent, once`, async () => {
+      const tab = await openBus();
+      await tab.call("ingest", { count: 100 });
+      assert.lengthOf(collector.log, 0);
+      await exit(tab);
+      assert.deepEqual(await collector.nthEvent(100), made("", 100));
+      await idle();
+      assert.lengthOf(collector.log, 1);
+      assert.isTrue(collector.log[0]?.keepalive);
+    });
+  }
+
+  test("what is ingested in the task that leaves the page is sent, once", async () => {
+    const tab = await openBus();
+    await tab.call("ingestAndLeave", `${site.otherUrl}/elsewhere`, { count: 100 });
+    assert.deepEqual(await collector.nthEvent(100), made("", 100));
+    await idle();
+    assert.lengthOf(collector.log, 1);
+  });
+
+  test("what other listeners ingest when the page goes is sent, be they earlier or later", async () => {
+    const tab = await openPage();
+    await tab.call("ingestOn", "visibilitychange", { tag: "before ", count: 1 });
+    await tab.call("ingestOn", "pagehide", { tag: "first ", count: 1 });
+    await tab.call("open", patient);
+    await tab.call("ingestOn", "visibilitychange", { tag: "after ", count: 1 });
+    await tab.call("ingestOn", "pagehide", { tag: "last ", count: 1 });
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    const events = await collector.nthEvent(4);
+    await idle();
+    assert.sameMembers(events, ["before 0", "after 0", "first 0", "last 0"]);
+    assert.lengthOf(collector.events(), 4);
+  });
+
+  test("what is in flight when the page goes is not sent again, and what comes later is", async () => {
+    const tab = await openBus();
+    collector.holdNext(2);
+    await tab.call("ingest", { tag: "a", count: 10 });
+    await hide(tab);
+    const first = await collector.nth(1);
+    await tab.call("ingest", { tag: "b", count: 10 });
+    await close(tab);
+    const second = await collector.nth(2);
+    assert.deepEqual([first.events, second.events], [made("a", 10), made("b", 10)]);
+    for (const delivery of [first, second]) delivery.answer();
+    // Had it been cut off, the collector would not know whether it had got all.
+    assert.deepEqual(await Promise.all([first.ended, second.ended]), [true, true]);
+    assert.lengthOf(collector.log, 2);
+  });
+
+  for (const exitOrder of /** @type {const} */ (["oldest", "newest"])) {
+    test(`of more than the page may send when it goes, the ${exitOrder} goes first`, async () => {
+      const tab = await openBus({ ...patient, exitOrder });
+      await tab.call("ingest", { count: 1000, size: 100 });
+      await close(tab);
+      await collector.nth(1);
+      await idle();
+      const [sent] = keptAlive();
+      const count = sent?.events.length ?? 0;
+      assert.isAtLeast(count, 500);
+      assert.isBelow(sent?.bytes ?? 0, BUDGET.bytes);
+      const from = exitOrder === "oldest" ? 0 : 1000 - count;
+      assert.deepEqual(
+        sent?.events.map((event) => event.trim()),
+        made("", count, from),
+      );
+    });
+  }
+
+  test("of more than a page may send when it goes, the rest is sent if it stays after all", async () => {
+    const tab = await openBus();
+    await tab.call("ingest", { count: 2000, size: 100 });
+    await hide(tab);
+    const events = await collector.nthEvent(2000);
+    assert.deepEqual(
+      events.map((event) => event.trim()),
+      made("", 2000),
+    );
+    assert.isTrue(collector.log[0]?.keepalive);
+    assert.deepEqual(await tab.call("failures"), []);
+  });
+
+  test("the buses of a page share what it may send when it goes", async () => {
+    const tab = await openPage();
+    collector.holdNext(2);
+    for (const tag of ["a", "b"]) {
+      await tab.call("open", patient, tag);
+      await tab.call("ingest", { bus: tag, tag, count: 500, size: 100 });
+    }
+    await hide(tab);
+    await collector.nth(2);
+    const bytes = keptAlive().reduce((sum, delivery) => sum + delivery.bytes, 0);
+    assert.isAtLeast(bytes, 50_000);
+    assert.isBelow(bytes, BUDGET.bytes);
+    for (const delivery of collector.log) delivery.answer();
+    await collector.nthEvent(1000);
+    assert.equal(new Set(collector.events()).size, 1000);
+    assert.deepEqual(await tab.call("failures"), []);
+  });
+
+  test("a page has no more requests that outlive it than browsers allow", async () => {
+    const tab = await openPage();
+    const tags = made("bus ", BUDGET.requests + 3);
+    collector.holdNext(tags.length);
+    for (const tag of tags) {
+      await tab.call("open", patient, tag);
+      await tab.call("ingest", { bus: tag, tag, count: 1 });
+    }
+    await hide(tab);
+    while (collector.log.length < tags.length) {
+      for (const delivery of collector.log) delivery.answer();
+      await collector.nth(collector.log.length + 1);
+    }
+    assert.lengthOf(keptAlive(), BUDGET.requests);
+    assert.deepEqual(await tab.call("failures"), []);
+  });
+
+  test("a page that comes back goes on", async () => {
+    const tab = await openBus({ ...patient, batch: { maxDelayMs: 100 } });
+    await tab.call("ingest", { tag: "a", count: 10 });
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    await collector.nthEvent(10);
+    await tab.back();
+    await site.saw("restored");
+    await tab.call("ingest", { tag: "b", count: 10 });
+    assert.deepEqual(await collector.nthEvent(20), [...made("a", 10), ...made("b", 10)]);
+    await tab.call("ingest", { tag: "c", count: 10 });
+    await hide(tab);
+    assert.deepEqual((await collector.nthEvent(30)).slice(20), made("c", 10));
+    assert.deepEqual(await tab.call("failures"), []);
+  });
+
+  test('lifecycle "manual" leaves all of it to the user', async () => {
+    const tab = await openBus({ ...patient, lifecycle: "manual" });
+    await tab.call("ingest", { count: 10 });
+    await hide(tab);
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    await tab.back();
+    await site.saw("restored");
+    assert.equal((await tab.call("stats")).pending, 10);
+    assert.lengthOf(collector.log, 0);
+    await tab.call("flush");
+    assert.deepEqual(collector.events(), made("", 10));
+    assert.isFalse(collector.log[0]?.keepalive);
+  });
+
+  test("a closed bus does not listen any more", async () => {
+    const tab = await openBus();
+    await tab.call("ingest", { count: 10 });
+    await tab.call("close");
+    await hide(tab);
+    assert.deepEqual(collector.events(), made("", 10));
   });
 }

@@ -17,6 +17,7 @@ import puppeteer from "puppeteer-core";
  * @typedef {object} Tab
  * @property {(method: string, ...args: unknown[]) => Promise<any>} call calls what `page.mjs` offers
  * @property {(url: string) => Promise<void>} goto
+ * @property {() => Promise<unknown>} back goes back to the page before; resolves at once
  * @property {() => Promise<void>} hide has the page hidden, as when the user looks at something else
  * @property {() => Promise<void>} show
  * @property {() => Promise<void>} close
@@ -54,6 +55,8 @@ async function launch(options) {
         async goto(url) {
           await page.goto(url);
         },
+        // Not Puppeteer's, which waits for a page that is loaded, not for one that is restored.
+        back: () => page.evaluate("setTimeout(() => history.back())"),
         hide: () => background.bringToFront(),
         show: () => page.bringToFront(),
         close: () => page.close(),

@@ -99,6 +99,7 @@ async function newSession(url, stopDriver) {
           return result.value;
         },
         goto: (url) => tellWindow("POST", "/url", { url }),
+        back: () => tellWindow("POST", "/back", {}),
         hide: () => tellWindow("POST", "/window/minimize", {}),
         show: () => tellWindow("POST", "/window/rect", {}),
         close: () => tellWindow("DELETE", "/window"),
