@@ -58,7 +58,7 @@ export class Courier<T> {
     this.#seed();
     for (;;) {
       const step = this.#core.poll(Date.now(), performance.now());
-      if (step === Step.Send) return this.#send(attempts, settle);
+      if (step === Step.Send) return this.#send(attempts, settle, false);
       if (step === Step.WaitUntil) return this.#core.wake_at();
       if (step === Step.Idle) return Number.POSITIVE_INFINITY;
       this.#handOutAbandoned();
@@ -77,7 +77,7 @@ export class Courier<T> {
     for (let room = keepalive.room(); room > 0; room = keepalive.room()) {
       const step = this.#core.poll_exit(Date.now(), performance.now(), room, isNewest);
       if (step !== Step.Send) return;
-      this.#send(attempts, settle);
+      this.#send(attempts, settle, true);
     }
   }
 
@@ -89,14 +89,21 @@ export class Courier<T> {
     this.#core.seed(high as number, low as number);
   }
 
-  #send(attempts: Attempts, settle: (answer: () => void) => void): CoreBatch<T> {
+  #send(
+    attempts: Attempts,
+    settle: (answer: () => void) => void,
+    isLeaving: boolean,
+  ): CoreBatch<T> {
     const lease = this.#core.lease_id();
     const attempt = this.#core.lease_attempt();
     const deadline = this.#core.lease_deadline();
     const batch = this.#takeBatch();
     const controller = new AbortController();
     const { signal } = controller;
-    const giveBack = this.#host.keepalive?.take(batch.body.length);
+    // The attempt before may have failed because others had used up what the browser allows: it
+    // does not say so.
+    const mayOutlive = isLeaving || attempt === 1;
+    const giveBack = mayOutlive ? this.#host.keepalive?.take(batch.body.length) : undefined;
     const keepalive = giveBack !== undefined;
     const answerWith = (answer: () => void) => {
       giveBack?.();

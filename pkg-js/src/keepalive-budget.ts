@@ -7,49 +7,59 @@ const MAX_BYTES = 60_000;
 /** Most requests in flight: what Chromium allows. */
 const MAX_REQUESTS = 9;
 
-/** What all copies of this package share: plain data, whatever their versions. */
-interface InFlight {
-  bytes: number;
-  requests: number;
+/**
+ * How long after its answer a request still counts. To a browser it ends with the last byte of the
+ * response, which a callback may not have waited for; Firefox and Chromium take up to 90 ms then.
+ */
+const GRACE_MS = 100;
+
+/** What one request takes. */
+interface Share {
+  readonly bytes: number;
+  /** When it counts no more, on the clock of `performance.now()`. */
+  until: number;
 }
 
 const SHARED = Symbol.for("shardbus.keepalive");
 
 /**
  * What a page's requests with `keepalive` may still carry. A browser fails those that are too much,
- * so all buses of a page share one budget.
+ * so all buses of a page share one budget, whichever copy of this package they come from.
  */
 export class KeepaliveBudget {
-  readonly #inFlight: InFlight;
+  /** Plain data, because copies may be of different versions. */
+  readonly #shares: Share[];
 
   constructor() {
-    const page = globalThis as { [SHARED]?: InFlight };
-    page[SHARED] ??= { bytes: 0, requests: 0 };
-    this.#inFlight = page[SHARED];
+    const page = globalThis as { [SHARED]?: Share[] };
+    page[SHARED] ??= [];
+    this.#shares = page[SHARED];
   }
 
   /** Most bytes that one more request may have; 0 if there may be none. */
   room(): number {
-    const { bytes, requests } = this.#inFlight;
-    return requests < MAX_REQUESTS ? MAX_BYTES - bytes : 0;
+    const now = performance.now();
+    const shares = this.#shares;
+    let room = MAX_BYTES;
+    for (let i = shares.length - 1; i >= 0; i--) {
+      const { bytes, until } = shares[i] as Share;
+      if (until <= now) shares.splice(i, 1);
+      else room -= bytes;
+    }
+    return shares.length < MAX_REQUESTS ? room : 0;
   }
 
   /**
    * Takes what a request with a body of so many bytes needs.
    *
-   * @returns what gives it back, once; `undefined` if there is not enough.
+   * @returns what gives it back; `undefined` if there is not enough.
    */
   take(bytes: number): (() => void) | undefined {
     if (bytes > this.room()) return undefined;
-    const inFlight = this.#inFlight;
-    inFlight.bytes += bytes;
-    inFlight.requests++;
-    let isTaken = true;
+    const share = { bytes, until: Number.POSITIVE_INFINITY };
+    this.#shares.push(share);
     return () => {
-      if (!isTaken) return;
-      isTaken = false;
-      inFlight.bytes -= bytes;
-      inFlight.requests--;
+      share.until = Math.min(share.until, performance.now() + GRACE_MS);
     };
   }
 }

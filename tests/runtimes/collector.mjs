@@ -20,11 +20,15 @@ import { Log } from "./log.mjs";
  */
 
 /** Lets pages of any origin send anything; asked about every request, because nothing is cached. */
-const cors = {
+const headers = {
   "access-control-allow-origin": "*",
   "access-control-allow-headers": "*",
   "access-control-max-age": "0",
+  // Chromium reads a response that the page does not, but not one of these.
+  "cache-control": "no-store",
 };
+
+const ANSWER = '{"status":1}';
 
 /** A collector of batches, which can keep senders waiting. */
 export async function startCollector() {
@@ -36,7 +40,7 @@ export async function startCollector() {
   let held = 0;
 
   const server = createServer(async (request, response) => {
-    for (const [name, value] of Object.entries(cors)) response.setHeader(name, value);
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     const body = await read(request);
     // The sender was cut off before it had said it all.
     if (body === undefined) return;
@@ -53,20 +57,20 @@ export async function startCollector() {
     const ended = deferred();
     response.on("close", () => ended.resolve(response.writableFinished));
     const { searchParams } = new URL(String(request.url), "http://collector.example");
-    const { headers } = request;
+    const answer = () => response.end(ANSWER);
     if (held > 0) held--;
-    else response.end();
+    else answer();
     log.add({
       // Headers of its own would turn a page's simple request into one that needs a preflight.
-      id: searchParams.get("id") ?? String(headers["idempotency-key"]),
-      attempt: Number(searchParams.get("attempt") ?? headers["x-attempt"]),
+      id: searchParams.get("id") ?? String(request.headers["idempotency-key"]),
+      attempt: Number(searchParams.get("attempt") ?? request.headers["x-attempt"]),
       keepalive: searchParams.get("keepalive") === "true",
       bytes: body.length,
       events: body
         .toString()
         .split("\n")
         .map((line) => JSON.parse(line)),
-      answer: () => response.end(),
+      answer,
       ended: ended.promise,
     });
   });

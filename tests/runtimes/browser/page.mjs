@@ -23,6 +23,8 @@ const send = async (batch, { signal, attempt, keepalive }) => {
     failures.push(String(error));
     throw error;
   });
+  // Until then it counts among those that the browser allows.
+  if (settings.get("read") !== "no") await response.arrayBuffer();
   if (!response.ok) throw DeliveryError.fromResponse(response);
 };
 

@@ -55,8 +55,12 @@ async function launch(options) {
         async goto(url) {
           await page.goto(url);
         },
-        // Not Puppeteer's, which waits for a page that is loaded, not for one that is restored.
-        back: () => page.evaluate("setTimeout(() => history.back())"),
+        async back() {
+          // Of Firefox, Puppeteer wants to hear that the page is loaded, and not that it is restored.
+          if (options.browser === "firefox")
+            await page.evaluate("void setTimeout(() => history.back())");
+          else await page.goBack();
+        },
         hide: () => background.bringToFront(),
         show: () => page.bringToFront(),
         close: () => page.close(),

@@ -74,14 +74,18 @@ async function newSession(url, stopDriver) {
   const options = { binary: BROWSER, args: ["--automation"] };
   const capabilities = { alwaysMatch: { "webkitgtk:browserOptions": options } };
   const session = await command(url, "POST", "/session", { capabilities });
-  /** @param {"POST" | "DELETE"} method @param {string} path @param {object} [parameters] */
+  /** @param {"GET" | "POST" | "DELETE"} method @param {string} path @param {object} [parameters] */
   const tell = (method, path, parameters) =>
     command(url, method, `/session/${session.sessionId}${path}`, parameters);
+
+  // Commands go by way of a window that is there.
+  const first = await tell("GET", "/window");
 
   return {
     version: `${session.capabilities.browserName} ${session.capabilities.browserVersion}`,
     async open(pageUrl) {
       // A window, because it can be hidden by itself.
+      await tell("POST", "/window", { handle: first });
       const { handle } = await tell("POST", "/window/new", { type: "window" });
       /** @param {"POST" | "DELETE"} method @param {string} path @param {object} [parameters] */
       const tellWindow = async (method, path, parameters) => {
