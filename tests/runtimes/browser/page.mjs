@@ -54,6 +54,12 @@ const page = {
   open(options, name = "bus") {
     buses.set(name, new EventBus(send, options));
   },
+  /** The same with another copy of the package. @param {import("shardbus").EventBusOptions} options @param {string} name */
+  async openCopy(options, name) {
+    const url = "/copy/index.js";
+    const copy = /** @type {typeof import("shardbus")} */ (await import(url));
+    buses.set(name, new copy.EventBus(send, options));
+  },
   ingest,
   /** Goes elsewhere in the very task in which it ingests. @param {string} url @param {Made} made */
   ingestAndLeave(url, made) {
@@ -67,8 +73,9 @@ const page = {
   ingestOn(type, made) {
     addEventListener(type, () => ingest(made), { once: true });
   },
-  back() {
-    setTimeout(() => history.back());
+  /** @param {string} type */
+  flushOn(type) {
+    addEventListener(type, () => bus("bus").flush());
   },
   stats: (name = "bus") => bus(name).stats(),
   flush: (name = "bus") => bus(name).flush(),

@@ -125,6 +125,21 @@ export function testPages(launch, skipped = {}) {
     });
   }
 
+  test("of a collector elsewhere, the browser asks first unless the type is a plain one", async () => {
+    for (const [type, preflights] of /** @type {const} */ ([
+      ["text/plain", 0],
+      ["application/x-ndjson", 1],
+    ])) {
+      const tab = await openPage({ type });
+      await tab.call("open", patient);
+      await tab.call("ingest", { tag: type, count: 1 });
+      await tab.goto(`${site.otherUrl}/elsewhere`);
+      await collector.nth(tabs.length);
+      assert.equal(collector.preflights(), preflights);
+    }
+    assert.deepEqual(collector.events(), ["text/plain0", "application/x-ndjson0"]);
+  });
+
   test("what is ingested in the task that leaves the page is sent, once", async () => {
     const tab = await openBus();
     await tab.call("ingestAndLeave", `${site.otherUrl}/elsewhere`, { count: 100 });
@@ -195,23 +210,29 @@ export function testPages(launch, skipped = {}) {
     assert.deepEqual(await tab.call("failures"), []);
   });
 
-  test("the buses of a page share what it may send when it goes", async () => {
-    const tab = await openPage();
-    collector.holdNext(2);
-    for (const tag of ["a", "b"]) {
-      await tab.call("open", patient, tag);
-      await tab.call("ingest", { bus: tag, tag, count: 500, size: 100 });
-    }
-    await hide(tab);
-    await collector.nth(2);
-    const bytes = keptAlive().reduce((sum, delivery) => sum + delivery.bytes, 0);
-    assert.isAtLeast(bytes, 50_000);
-    assert.isBelow(bytes, BUDGET.bytes);
-    for (const delivery of collector.log) delivery.answer();
-    await collector.nthEvent(1000);
-    assert.equal(new Set(collector.events()).size, 1000);
-    assert.deepEqual(await tab.call("failures"), []);
-  });
+  for (const [whose, method] of /** @type {const} */ ([
+    ["a page", "open"],
+    ["two copies of the package", "openCopy"],
+  ])) {
+    test(`the buses of ${whose} share what a page may send when it goes`, async () => {
+      const tab = await openPage();
+      collector.holdNext(2);
+      await tab.call("open", patient, "a");
+      await tab.call(method, patient, "b");
+      for (const tag of ["a", "b"]) {
+        await tab.call("ingest", { bus: tag, tag, count: 500, size: 100 });
+      }
+      await hide(tab);
+      await collector.nth(2);
+      const bytes = keptAlive().reduce((sum, delivery) => sum + delivery.bytes, 0);
+      assert.isAtLeast(bytes, 50_000);
+      assert.isBelow(bytes, BUDGET.bytes);
+      for (const delivery of collector.log) delivery.answer();
+      await collector.nthEvent(1000);
+      assert.equal(new Set(collector.events()).size, 1000);
+      assert.deepEqual(await tab.call("failures"), []);
+    });
+  }
 
   test("a page has no more requests that outlive it than browsers allow", async () => {
     const tab = await openPage();
@@ -275,6 +296,17 @@ export function testPages(launch, skipped = {}) {
     await tab.call("flush");
     assert.deepEqual(collector.events(), made("", 10));
     assert.isFalse(collector.log[0]?.keepalive);
+  });
+
+  test('with the scheduler "manual", a flush of the page itself outlives it', async () => {
+    const tab = await openBus({ scheduler: "manual" });
+    await tab.call("ingest", { count: 10 });
+    await tab.call("flushOn", "pagehide");
+    await hide(tab);
+    assert.lengthOf(collector.log, 0);
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    assert.deepEqual(await collector.nthEvent(10), made("", 10));
+    assert.isTrue(collector.log[0]?.keepalive);
   });
 
   test("a closed bus does not listen any more", async () => {

@@ -14,7 +14,9 @@ const pages = { "/": "page.html", "/elsewhere": "elsewhere.html", "/page.mjs": "
 
 /** @param {string} path */
 function fileOf(path) {
-  if (path.startsWith("/dist/")) return new URL(`.${path.slice("/dist".length)}`, dist);
+  // Another address makes another copy of the package, as when two scripts have bundled it.
+  const file = /^\/(?:dist|copy)(\/.*)/.exec(path)?.[1];
+  if (file !== undefined) return new URL(`.${file}`, dist);
   return path in pages ? new URL(String(pages[path]), here) : undefined;
 }
 
