@@ -22,7 +22,8 @@ pub struct Batch {
     body: Bytes,
     format: Format,
     records: Vec<Record>,
-    /// Halves share it: they share the body's memory as well.
+    /// Halves share it: they share the body's memory as well. So do batches of an earlier life,
+    /// which come one at a time.
     reservation: Shared<Reservation>,
 }
 
@@ -31,10 +32,10 @@ impl Batch {
     pub(crate) fn new(
         (shard_id, sequence_start, process_nonce): (u16, u64, u64),
         format: Format,
-        (body, records, reservation): (Bytes, Vec<Record>, Reservation),
+        (body, records, reservation): (Bytes, Vec<Record>, impl Into<Shared<Reservation>>),
     ) -> Self {
         let process_nonce = process_nonce.max(1);
-        let reservation = Shared::new(reservation);
+        let reservation = reservation.into();
         Self { shard_id, sequence_start, process_nonce, body, format, records, reservation }
     }
 

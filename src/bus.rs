@@ -385,11 +385,8 @@ impl EventBus {
     /// [`RestoreError`]; the bus is as it was.
     pub fn restore(&self, bytes: &[u8]) -> Result<Shared<Batch>, RestoreError> {
         let Ok(mut delivery) = self.delivery.lock() else { return Err(RestoreError::NotNow) };
-        if self.is_closed() || !delivery.can_restore() {
-            return Err(RestoreError::NotNow);
-        }
-        // Its bytes are those that are kept free.
-        let reservation = self.manager.budget().move_to_batch(0);
+        let reservation = delivery.room_to_restore().filter(|_| !self.is_closed());
+        let reservation = reservation.ok_or(RestoreError::NotNow)?;
         let batch = Batch::decode(bytes, reservation).ok_or(RestoreError::Damaged)?;
         let (len, max) = (batch.body().len(), self.config.batch.max_bytes);
         if len > max {

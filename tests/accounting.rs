@@ -5,6 +5,8 @@
 mod common;
 #[path = "accounting/delivery.rs"]
 mod delivery;
+#[path = "accounting/endings.rs"]
+mod endings;
 #[path = "accounting/model.rs"]
 mod model;
 
@@ -12,7 +14,9 @@ use common::ms;
 use model::{Model, Payload, Step};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use shardbus::{BackpressureMode, BatchConfig, BusConfig, Failure, Format, RetryPolicy, Scheduler};
+use shardbus::{
+    BackpressureMode, BatchConfig, BusConfig, ExitOrder, Failure, Format, RetryPolicy, Scheduler,
+};
 
 fn configs() -> impl Strategy<Value = BusConfig> {
     let mode = prop_oneof![
@@ -24,7 +28,7 @@ fn configs() -> impl Strategy<Value = BusConfig> {
     let format = prop_oneof![Just(Format::Ndjson), Just(Format::Json)];
     let scheduler = prop_oneof![3 => Just(Scheduler::Auto), 1 => Just(Scheduler::Manual)];
     // Room for a few events at most, so that both bounds are met all the time.
-    let bounds = (1u16..=5, 1u32..=4, 6usize..24, 0u64..150);
+    let bounds = (1u16..=5, 1u32..=4, 6usize..24, 0u64..200);
     (mode, format, scheduler, bounds, batches(), retries(), 1u64..100).prop_map(
         |(backpressure, format, scheduler, bounds, mut batch, retry, timeout)| {
             let (shards, log_capacity, max_event_bytes, more_bytes) = bounds;
@@ -109,7 +113,28 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             if close { Step::Close } else { Step::AbandonEverything }
         }),
     ];
+    let step = prop_oneof![10 => step, 2 => endings()];
     proptest::collection::vec(step, 1..150)
+}
+
+/// What a host does that is about to end, or begins anew.
+fn endings() -> impl Strategy<Value = Step> {
+    let order = prop_oneof![Just(ExitOrder::Oldest), Just(ExitOrder::Newest)];
+    let format = prop_oneof![Just(Format::Ndjson), Just(Format::Json)];
+    let restored = (proptest::collection::vec(1usize..16, 1..6), format);
+    prop_oneof![
+        9 => (0usize..80, order, any::<bool>()).prop_map(|(max_bytes, order, keep)| {
+            Step::Exit { max_bytes, order, keep }
+        }),
+        3 => any::<bool>().prop_map(|keep| Step::Stage { keep }),
+        1 => Just(Step::Recall),
+        3 => any::<Index>().prop_map(Step::Release),
+        3 => Just(Step::BeginRestore),
+        8 => (restored, proptest::bool::weighted(0.1), any::<bool>()).prop_map(
+            |((lens, format), is_damaged, keep)| Step::Restore { lens, format, is_damaged, keep }
+        ),
+        3 => Just(Step::EndRestore),
+    ]
 }
 
 proptest! {

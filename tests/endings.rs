@@ -9,7 +9,7 @@ use common::{
 use proptest::prelude::*;
 use shardbus::{
     Action, Batch, BatchConfig, BusConfig, EventBus, ExitOrder, Failure, Format, Lease,
-    RestoreError, ScalingPolicy, Shared,
+    RestoreError, ScalingPolicy, Scheduler, Shared,
 };
 use std::time::Duration;
 
@@ -349,6 +349,7 @@ mod restores {
         assert_eq!(acknowledge_all(&bus, 100 * MS), ["c"]);
         bus.end_restore();
         assert_eq!(acknowledge_all(&bus, 100 * MS), ["x y"]);
+        drop(first);
 
         let stats = bus.stats();
         assert_accounts(&stats);
@@ -371,6 +372,31 @@ mod restores {
         assert_eq!(acknowledge_all(&bus, 0), ["a"]);
         bus.end_restore();
         assert_eq!(bus.stats().bytes.held, 2_000);
+    }
+
+    #[test]
+    fn its_bytes_are_held_until_it_is_settled() {
+        let bus = bus(small());
+        assert!(bus.begin_restore());
+        bus.restore(&left(&["abc"])[0].encode()).expect("it is whole");
+        bus.end_restore();
+        assert!(bus.stats().bytes.held >= 3);
+        assert_eq!(acknowledge_all(&bus, 0), ["abc"]);
+        assert_eq!(bus.stats().bytes.held, 0);
+    }
+
+    #[test]
+    fn a_manual_flush_gets_past_what_comes_back_after_it_began() {
+        let bus = bus(BusConfig { scheduler: Scheduler::Manual, ..small() });
+        assert!(bus.begin_restore());
+        ingest(&bus, "x");
+        let flush = bus.begin_flush();
+        bus.restore(&left(&["a"])[0].encode()).expect("it is whole");
+        assert_eq!(acknowledge_all(&bus, 0), ["a"]);
+        bus.end_restore();
+        assert_eq!(acknowledge_all(&bus, 0), ["x"]);
+        let report = bus.flush_report(flush).expect("the flush is open");
+        assert_eq!((report.delivered, report.pending), (1, 0));
     }
 
     #[test]
@@ -425,6 +451,18 @@ mod restores {
         let stats = bus.stats();
         assert_accounts(&stats);
         assert_eq!((stats.delivered, stats.abandoned.shutdown), (2, 2));
+    }
+
+    #[test]
+    fn a_flush_sends_it_where_nothing_else_does() {
+        let bus = bus(BusConfig { scheduler: Scheduler::Manual, ..small() });
+        assert!(bus.begin_restore());
+        let flush = bus.begin_flush();
+        bus.restore(&left(&["a"])[0].encode()).expect("it is whole");
+        assert_eq!(acknowledge_all(&bus, 0), ["a"]);
+        bus.end_flush(flush);
+        bus.restore(&left(&["b"])[0].encode()).expect("it is whole");
+        expect_idle(&bus, 0);
     }
 
     #[test]

@@ -32,6 +32,11 @@ export interface Batch<T = unknown> {
   [Symbol.iterator](): Iterator<string>;
 }
 
+/** A number of 64 bits, as the core hands it out: its high and its low half. */
+export function joinHalves([high = 0, low = 0]: Uint32Array): bigint {
+  return (BigInt(high) << 32n) | BigInt(low);
+}
+
 /** A batch as it comes out of the core. */
 export class CoreBatch<T> implements Batch<T> {
   readonly id: string;
@@ -43,15 +48,16 @@ export class CoreBatch<T> implements Batch<T> {
   readonly firstTimestamp: bigint;
   readonly lastTimestamp: bigint;
 
-  constructor(core: BatchSource, format: "ndjson" | "json") {
+  constructor(core: BatchSource) {
     this.id = core.batch_id();
     this.shard = core.batch_shard();
     this.sequence = core.batch_sequence();
     this.count = core.batch_len();
     this.body = core.batch_body() as Uint8Array<ArrayBuffer>;
-    this.contentType = format === "ndjson" ? "application/x-ndjson" : "application/json";
-    this.firstTimestamp = core.batch_first_timestamp();
-    this.lastTimestamp = core.batch_last_timestamp();
+    this.contentType = core.batch_is_json() ? "application/json" : "application/x-ndjson";
+    const timestamps = core.batch_timestamps();
+    this.firstTimestamp = joinHalves(timestamps.subarray(0, 2));
+    this.lastTimestamp = joinHalves(timestamps.subarray(2));
   }
 
   events(): T[] {
@@ -77,6 +83,6 @@ interface BatchSource {
   batch_sequence(): number;
   batch_len(): number;
   batch_body(): Uint8Array;
-  batch_first_timestamp(): bigint;
-  batch_last_timestamp(): bigint;
+  batch_is_json(): boolean;
+  batch_timestamps(): Uint32Array;
 }

@@ -50,6 +50,12 @@ const backpressure: Check = (value) => {
     : 'must be "drop-oldest", "drop-newest", "fail-producer" or { sample: n }';
 };
 
+const store: Check = (value) =>
+  isRecord(value) &&
+  ["open", "read", "write", "remove"].every((name) => typeof value[name] === "function")
+    ? undefined
+    : "must be a store, such as `fileStore()` of `shardbus/stores/fs` makes";
+
 type Schema = { readonly [name: string]: Check | Schema };
 
 const schema: Schema = {
@@ -85,6 +91,8 @@ const schema: Schema = {
   },
   timeoutMs: milliseconds,
   onDrop: callable,
+  store,
+  onStoreError: callable,
 };
 
 const waitSchema: Schema = {

@@ -4,6 +4,7 @@ import { isShardbusError } from "./errors/shardbus-error.js";
 import { TimeoutError } from "./errors/timeout-error.js";
 import type { KeepaliveBudget } from "./keepalive-budget.js";
 import type { DeliveryCallback } from "./options.js";
+import type { Outbox, Record } from "./outbox.js";
 import { type CoreBus, FailureKind, Step } from "./wasm.js";
 
 /** An attempt whose callback has not settled. */
@@ -22,8 +23,9 @@ export type Attempts = Map<number, Attempt>;
 /** What the courier needs of the bus that it works for. */
 export interface CourierHost<T> {
   readonly callback: DeliveryCallback<T>;
-  readonly format: "ndjson" | "json";
   readonly timeoutMs: number;
+  /** Keeps copies of the batches, if there is a store. */
+  readonly outbox: Outbox | undefined;
   /** What requests that outlive the page may carry; `undefined` where there is no page. */
   readonly keepalive: KeepaliveBudget | undefined;
   /** Which events go first when the page is left and not all can. */
@@ -67,18 +69,22 @@ export class Courier<T> {
 
   /**
    * Begins attempts for what is in the core, as long as their requests can outlive the page:
-   * whatever else is in flight, and whatever they were to wait for.
+   * whatever else is in flight, and whatever they were to wait for. If there is a store, it gets
+   * all that is in the core.
    */
   leave(attempts: Attempts, settle: (answer: () => void) => void): void {
-    const { keepalive, exitOrder } = this.#host;
-    if (keepalive === undefined) return;
     this.#seed();
+    while (this.#pollExit()) this.#send(attempts, settle, true);
+    this.#host.outbox?.writeAllLater();
+  }
+
+  /** Asks the core for a batch that can outlive the page. Returns whether there is one. */
+  #pollExit(): boolean {
+    const { keepalive, exitOrder } = this.#host;
+    const room = keepalive?.room() ?? 0;
+    if (room === 0) return false;
     const isNewest = exitOrder === "newest";
-    for (let room = keepalive.room(); room > 0; room = keepalive.room()) {
-      const step = this.#core.poll_exit(Date.now(), performance.now(), room, isNewest);
-      if (step !== Step.Send) return;
-      this.#send(attempts, settle, true);
-    }
+    return this.#core.poll_exit(Date.now(), performance.now(), room, isNewest) === Step.Send;
   }
 
   /** Randomness is not to be had at a Worker's global scope, where buses are made. */
@@ -97,6 +103,8 @@ export class Courier<T> {
     const lease = this.#core.lease_id();
     const attempt = this.#core.lease_attempt();
     const deadline = this.#core.lease_deadline();
+    // The store is not waited for when the page goes: `leave` sees to it.
+    const record = isLeaving ? undefined : this.#host.outbox?.record();
     const batch = this.#takeBatch();
     const controller = new AbortController();
     const { signal } = controller;
@@ -109,7 +117,12 @@ export class Courier<T> {
       giveBack?.();
       if (attempts.delete(lease)) settle(answer);
     };
-    const done = this.#call(batch, { signal, attempt, keepalive }).then(
+    const deliver = async () => {
+      await this.#call(record, batch, { signal, attempt, keepalive });
+      // Once the attempt was cut off, the batch is another one's.
+      if (attempts.has(lease)) await this.#host.outbox?.settle(batch);
+    };
+    const done = deliver().then(
       () => answerWith(() => this.#core.acknowledge(lease, performance.now())),
       (error) => answerWith(() => this.#fail(lease, error)),
     );
@@ -118,7 +131,8 @@ export class Courier<T> {
   }
 
   /** Async, so that a callback that throws is one that rejects. */
-  async #call(...args: Parameters<DeliveryCallback<T>>): Promise<void> {
+  async #call(record: Record | undefined, ...args: Parameters<DeliveryCallback<T>>): Promise<void> {
+    if (record !== undefined) await this.#host.outbox?.write(record);
     await this.#host.callback(...args);
   }
 
@@ -149,11 +163,13 @@ export class Courier<T> {
 
   #handOutAbandoned(): void {
     const reason = this.#core.abandon_reason() as "retries" | "permanent" | "shutdown";
-    this.#host.onAbandoned(reason, this.#takeBatch());
+    const batch = this.#takeBatch();
+    this.#host.outbox?.settleLater(batch);
+    this.#host.onAbandoned(reason, batch);
   }
 
   #takeBatch(): CoreBatch<T> {
-    const batch = new CoreBatch<T>(this.#core, this.#host.format);
+    const batch = new CoreBatch<T>(this.#core);
     this.#core.forget();
     return batch;
   }
@@ -166,6 +182,7 @@ export class Courier<T> {
     while (this.#core.drain(Math.min(room, 2 ** 32 - 1))) {
       const batch = this.#takeBatch();
       batches.push(batch);
+      this.#host.outbox?.settleLater(batch);
       room -= batch.body.length;
     }
     return batches;

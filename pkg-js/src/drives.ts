@@ -1,9 +1,9 @@
+import { alone } from "./alone.js";
 import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
-import { PoisonedError } from "./errors/poisoned-error.js";
 import { Alarm, pause, yieldToLoop } from "./event-loop.js";
-import type { WaitOptions } from "./options.js";
 import {
+  type FlushOptions,
   type FlushReport,
   MAX_BATCHES_PER_TASK,
   MAX_BYTES_PER_TASK,
@@ -91,26 +91,14 @@ export class Drives<T> implements Scheduler {
     queueMicrotask(() => {
       this.#scheduled = false;
       if (this.#stopped) return;
-      this.#alone(() => {
+      alone(() => {
         this.#host.beforePoll();
         this.#host.afterPoll();
       });
     });
   }
 
-  /**
-   * Runs a task that has no caller who could catch what it throws. A dead module tells everybody
-   * who uses it; anything else is a bug of ours.
-   */
-  #alone(task: () => void): void {
-    try {
-      task();
-    } catch (error) {
-      if (!(error instanceof PoisonedError)) throw error;
-    }
-  }
-
-  async flush({ timeoutMs, signal }: WaitOptions): Promise<FlushReport> {
+  async flush({ timeoutMs, signal, isLast = false }: FlushOptions): Promise<FlushReport> {
     signal?.throwIfAborted();
     // The request that was to run the microtask may have been killed before it did.
     this.#scheduled = false;
@@ -119,32 +107,43 @@ export class Drives<T> implements Scheduler {
     this.#drives.add(drive);
     signal?.addEventListener("abort", drive.wake, { once: true });
     try {
-      return await this.#settle(
-        drive,
-        drive.seenAt + (timeoutMs ?? Number.POSITIVE_INFINITY),
-        signal,
-      );
+      const end = drive.seenAt + (timeoutMs ?? Number.POSITIVE_INFINITY);
+      return await this.#settle(drive, end, isLast, signal);
     } finally {
       signal?.removeEventListener("abort", drive.wake);
       if (drive.report === undefined) this.#core.end_flush(drive.flush);
       void this.#linger(drive);
+      this.#host.afterFlush();
     }
   }
 
   /** Sends what the drive's flush covers until it is settled, or until `end`. */
-  async #settle(drive: Drive, end: number, signal?: AbortSignal): Promise<FlushReport> {
+  async #settle(
+    drive: Drive,
+    end: number,
+    isLast: boolean,
+    signal?: AbortSignal,
+  ): Promise<FlushReport> {
     do {
+      if (this.#core.is_restoring()) await this.#host.restore();
       const wake = await this.#handOut(drive);
       signal?.throwIfAborted();
       const report = this.#report(drive);
       // What it began belongs to this request, even if another flush asked for it.
-      if (report.pending === 0 && drive.attempts.size === 0) return report;
+      const isDone = report.pending === 0 && !this.#core.is_restoring();
+      if (isDone && drive.attempts.size === 0) return report;
       if (drive.report !== undefined) return drive.report;
+      if (isLast && wake > end && this.#isIdle()) break;
       await drive.sleepUntil(Math.min(performance.now() + TICK_MS, wake, end));
       signal?.throwIfAborted();
     } while (performance.now() < end);
     const report = this.#report(drive);
     return { ...report, timedOut: report.pending > 0 };
+  }
+
+  /** Whether no drive has an attempt under way, be it one whose request has ended. */
+  #isIdle(): boolean {
+    return [...this.#drives].every(({ attempts }) => attempts.size === 0);
   }
 
   #report(drive: Drive): FlushReport {
@@ -159,9 +158,10 @@ export class Drives<T> implements Scheduler {
       this.#look(drive);
       while (bytesLeft > 0 && batchesLeft > 0) {
         const wake = firstDeadline(drive.attempts);
-        if (drive.report !== undefined || this.#report(drive).pending === 0) return wake;
+        const isDone = this.#report(drive).pending === 0 && !this.#core.is_restoring();
+        if (drive.report !== undefined || isDone) return wake;
         const polled = this.#courier.poll(drive.attempts, (answer) => {
-          this.#alone(answer);
+          alone(answer);
           drive.wake();
         });
         if (typeof polled === "number") {
@@ -203,7 +203,7 @@ export class Drives<T> implements Scheduler {
   async #linger(drive: Drive): Promise<void> {
     drive.release();
     while (drive.attempts.size > 0) {
-      this.#alone(() => this.#look(drive));
+      alone(() => this.#look(drive));
       const tick = performance.now() + TICK_MS;
       await drive.sleepUntil(Math.min(tick, firstDeadline(drive.attempts)));
     }

@@ -1,4 +1,4 @@
-import type { Batch } from "./batch.js";
+import { type Batch, joinHalves } from "./batch.js";
 import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
 import { Courier } from "./courier.js";
 import { Drives } from "./drives.js";
@@ -19,10 +19,12 @@ import type {
   RejectReason,
   WaitOptions,
 } from "./options.js";
+import { Outbox } from "./outbox.js";
 import { Pump } from "./pump.js";
 import type { FlushReport, Scheduler } from "./scheduler.js";
 import { serialize, validKey, validText } from "./serialize.js";
 import type { BusStats } from "./stats.js";
+import { storeErrorReporter } from "./store-errors.js";
 import { type RequestContext, Rides } from "./wait-until.js";
 import { type CoreBus, createBus, Refusal } from "./wasm.js";
 
@@ -73,6 +75,7 @@ export class EventBus<T = unknown> {
   readonly #core: CoreBus;
   readonly #intake: Intake;
   readonly #courier: Courier<T>;
+  readonly #outbox: Outbox | undefined;
   readonly #scheduler: Scheduler;
   readonly #rides: Rides;
   readonly #lifecycle: Lifecycle | undefined;
@@ -97,33 +100,49 @@ export class EventBus<T = unknown> {
         `The callback is ${callback === null ? "null" : `of type ${typeof callback}`}, but it must be a function that sends a batch`,
       );
     }
-    const { key, onDrop, lifecycle, exitOrder, ...checked } = checkOptions<T>(options);
+    const { key, onDrop, store, onStoreError, lifecycle, exitOrder, ...checked } =
+      checkOptions<T>(options);
     const isInPage = lifecycle !== "manual" && isPage();
     try {
       this.#core = createBus(checked);
     } catch (error) {
       throw brokenRule(error);
     }
-    const format = checked.format ?? "ndjson";
-    this.#isNdjson = format === "ndjson";
+    this.#isNdjson = checked.format !== "json";
     this.#failsProducer = checked.backpressure === "fail-producer";
     // A shard that stays alone takes every event, whatever its key.
     this.#routes = (checked.shards ?? 1) > 1 || checked.scaling !== undefined;
     this.#key = key;
     this.#maxEventBytes = this.#core.max_event_bytes();
-    this.#losses = new LossReporter(this.#core, onDrop);
+    const isManual = checked.scheduler === "manual";
+    this.#losses = new LossReporter(
+      { lost: () => this.#lost(), stats: () => this.stats(), hasTimers: !isManual },
+      onDrop,
+    );
+    const timeoutMs = checked.timeoutMs ?? 10_000;
+    this.#outbox =
+      store &&
+      new Outbox(this.#core, store, {
+        // The callback should have most of an attempt's time.
+        timeoutMs: timeoutMs / 4,
+        schedule: () => this.#scheduler.schedule(),
+        onRestored: () => isManual || this.#restore(),
+        onError: storeErrorReporter(onStoreError),
+      });
     this.#courier = new Courier<T>(this.#core, {
       callback,
-      format,
-      timeoutMs: checked.timeoutMs ?? 10_000,
+      timeoutMs,
+      outbox: this.#outbox,
       keepalive: isInPage ? new KeepaliveBudget() : undefined,
       exitOrder: exitOrder ?? "oldest",
       onAbandoned: (reason, batch) => this.#losses.abandoned(reason, batch),
     });
-    const SchedulerClass = checked.scheduler === "manual" ? Drives : Pump;
+    const SchedulerClass = isManual ? Drives : Pump;
     this.#scheduler = new SchedulerClass<T>(this.#core, this.#courier, {
+      restore: async () => this.#outbox?.restore(),
       beforePoll: () => this.#intake.cross(),
       afterPoll: () => this.#losses.report(),
+      afterFlush: () => this.#losses.reportAll(),
     });
     this.#intake = new Intake(this.#core, () => this.#scheduler.schedule());
     if (isInPage && this.#scheduler instanceof Pump) {
@@ -133,6 +152,7 @@ export class EventBus<T = unknown> {
       offered: () => this.#offered(),
       flush: (options) => this.flush(options),
     });
+    if (store !== undefined) this.#beginRestore(isManual);
   }
 
   readonly #routes: boolean;
@@ -236,7 +256,7 @@ export class EventBus<T = unknown> {
     const code = this.#intake.push(text, key);
     this.#scheduler.schedule();
     if (code < 0) return { rejected: reasonOf(code) };
-    return { shard: code, timestamp: this.#core.last_timestamp() };
+    return { shard: code, timestamp: joinHalves(this.#core.last_timestamp()) };
   }
 
   /**
@@ -352,9 +372,21 @@ export class EventBus<T = unknown> {
     if (this.#lastStats !== undefined) return [];
     this.#intake.cross();
     const batches = this.#courier.drain(maxBytes);
-    this.#losses.report();
+    this.#losses.reportAll();
     this.#scheduler.schedule();
     return batches;
+  }
+
+  /**
+   * Writes everything that is in the bus to its `store` before it returns: for the last moment of
+   * a process, such as `process.on("exit")`. The next start sends it.
+   *
+   * @returns whether there is a store that can do so.
+   */
+  saveSync(): boolean {
+    if (this.#lastStats !== undefined || this.#outbox === undefined) return false;
+    this.#intake.cross();
+    return this.#outbox.writeAllSync();
   }
 
   /** Where every event is. Works after `close()` as well. */
@@ -374,8 +406,12 @@ export class EventBus<T = unknown> {
 
   /**
    * Refuses new events, flushes, aborts what still runs when the time is up, gives up the rest (it
-   * goes to `onDrop` and counts as `abandoned.shutdown`), and frees the memory. Further calls
-   * wait for the same end.
+   * goes to `onDrop` and counts as `abandoned.shutdown`), and frees the memory. With a `store`, the
+   * rest stays there for the next start (and counts as `drained`). Further calls wait for the same
+   * end.
+   *
+   * Retries are cut short: a batch that waits for its next attempt is sent now, unless the receiver
+   * asked for the pause, and nothing waits for an attempt that could not begin in time.
    *
    * @param options `timeoutMs`: how long the flush may take; default 10000. `signal`: ends it
    * early.
@@ -391,17 +427,22 @@ export class EventBus<T = unknown> {
     this.#core.close();
     this.#intake.look();
     const flush = this.#core.begin_flush();
+    this.#outbox?.stop();
     let timedOut = true;
     try {
-      ({ timedOut } = await this.#scheduler.flush(options));
+      ({ timedOut } = await this.#scheduler.flush({ ...options, isLast: true }));
     } catch {
       // Aborted: as if the time were up.
     }
     this.#lifecycle?.stop();
+    await this.#outbox?.writeAll();
+    this.#outbox?.release();
     this.#scheduler.stop();
     const report = { ...this.#core.flush_report(flush), timedOut };
     this.#lastStats = this.#core.stats() as BusStats;
     this.#core.free();
+    this.#losses.reportAll();
+    await this.#outbox?.close();
     return report;
   }
 
@@ -410,10 +451,33 @@ export class EventBus<T = unknown> {
     await this.close();
   }
 
+  /** Nothing but plain bytes for now: IO is not to be had at a Worker's global scope. */
+  #beginRestore(isManual: boolean): void {
+    if (!this.#core.begin_restore()) {
+      this.#core.free();
+      throw new InvalidOptionError(
+        "maxBytes",
+        "`maxBytes` is less than `batch.maxBytes`, but with a `store` it must not be: so much is kept free for a batch that the store has",
+      );
+    }
+    if (!isManual) queueMicrotask(() => this.#restore());
+  }
+
+  /** A dead module tells everybody who uses it; nobody waits for this. */
+  #restore(): void {
+    this.#outbox?.restore().catch(() => {});
+  }
+
   #offered(): number {
     if (this.#lastStats !== undefined) return this.#lastStats.offered;
     this.#intake.cross();
     return this.#core.offered();
+  }
+
+  #lost(): number {
+    if (this.#lastStats === undefined) return this.#core.lost();
+    const { offered, accepted, evicted } = this.stats();
+    return offered - accepted + evicted;
   }
 
   #keyOf(event: T, options: IngestOptions | undefined): string | undefined {
@@ -464,6 +528,7 @@ export class EventBus<T = unknown> {
 
   #refuseAfterClose(): false {
     this.#offeredAfterClose++;
+    this.#losses.schedule();
     return false;
   }
 }

@@ -1,42 +1,101 @@
+import { alone } from "./alone.js";
 import type { CoreBatch } from "./batch.js";
+import { Alarm } from "./event-loop.js";
 import type { Drop, DropReason } from "./options.js";
 import type { BusStats } from "./stats.js";
-import type { CoreBus } from "./wasm.js";
 
-type Counts = Partial<Record<DropReason, number>>;
+/**
+ * How long a reason is held back after the handler was told of it: a handler may then log or alert
+ * at every call, and an overload that refuses events in every turn costs nothing more.
+ */
+const INTERVAL_MS = 1000;
+
+/** Numbers by reason. */
+type ByReason = Partial<Record<DropReason, number>>;
+
+/** What the reporter needs of the bus that it works for; all of it after `close()` as well. */
+export interface LossSource {
+  /** How many events were refused or evicted. */
+  lost(): number;
+  stats(): BusStats;
+  /** Whether timers may be set. */
+  readonly hasTimers: boolean;
+}
 
 /** Tells the user of losses; without a handler, warns once. */
 export class LossReporter<T> {
-  readonly #core: CoreBus;
+  readonly #source: LossSource;
   readonly #onDrop: ((drop: Drop<T>) => void) | undefined;
-  #reportedTotal = 0;
-  #reported: Counts = {};
+  readonly #alarm: Alarm | undefined;
+  /** How many losses there were when they were last looked into. */
+  #seen = 0;
+  /** How many the handler was told of, and when: on the clock of `performance.now()`. */
+  #told: ByReason = {};
+  #toldAt: ByReason = {};
+  /** When the first of what is held back is to be told; infinite, if nothing is. */
+  #dueAt = Number.POSITIVE_INFINITY;
+  #scheduled = false;
   #warned = false;
 
-  constructor(core: CoreBus, onDrop: ((drop: Drop<T>) => void) | undefined) {
-    this.#core = core;
+  constructor(source: LossSource, onDrop: ((drop: Drop<T>) => void) | undefined) {
+    this.#source = source;
     this.#onDrop = onDrop;
+    // Always looks: an alarm may be a fraction of a millisecond early, and is set again then.
+    if (source.hasTimers) this.#alarm = new Alarm(() => alone(() => this.#look()));
   }
 
-  /** A batch was given up. */
+  /** A batch was given up: told at once, because the handler may be where it is kept. */
   abandoned(reason: "retries" | "permanent" | "shutdown", batch: CoreBatch<T>): void {
     this.#tell({ reason, count: batch.count, batch });
   }
 
-  /** Tells of what was refused or evicted since the last report. */
+  /** Looks for losses at the end of this turn: for a bus that has nobody else to do it. */
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.report();
+    });
+  }
+
+  /** Tells of what was refused or evicted, unless a reason was told less than a second ago. */
   report(): void {
-    const total = this.#core.lost();
-    if (total === this.#reportedTotal) return;
-    this.#reportedTotal = total;
-    const { rejected, evicted } = this.#core.stats() as BusStats;
-    const counts: Counts = { ...rejected, evicted };
-    const reported = this.#reported;
-    // Before anybody is told: a handler may lose events itself, and have them reported.
-    this.#reported = counts;
-    for (const [reason, count] of Object.entries(counts) as [DropReason, number][]) {
-      const news = count - (reported[reason] ?? 0);
-      if (news > 0) this.#tell({ reason, count: news });
+    if (this.#source.lost() === this.#seen && performance.now() < this.#dueAt) return;
+    this.#look();
+  }
+
+  /** Tells of everything that was refused or evicted, at once: nobody may look later. */
+  reportAll(): void {
+    this.#look(0);
+  }
+
+  #look(intervalMs = INTERVAL_MS): void {
+    // Without a handler there is nothing more to say, and no timer to set.
+    if (this.#warned) return;
+    const now = performance.now();
+    const { rejected, evicted } = this.#source.stats();
+    const drops: Drop<T>[] = [];
+    this.#seen = this.#source.lost();
+    this.#dueAt = Number.POSITIVE_INFINITY;
+    for (const [reason, lost] of Object.entries({ ...rejected, evicted }) as [
+      DropReason,
+      number,
+    ][]) {
+      const count = lost - (this.#told[reason] ?? 0);
+      if (count === 0) continue;
+      const dueAt = (this.#toldAt[reason] ?? Number.NEGATIVE_INFINITY) + intervalMs;
+      if (now < dueAt) {
+        this.#dueAt = Math.min(this.#dueAt, dueAt);
+        continue;
+      }
+      this.#told[reason] = lost;
+      this.#toldAt[reason] = now;
+      drops.push({ reason, count });
     }
+    this.#alarm?.setFor(this.#dueAt);
+    // Last: a handler may lose events itself, and have them reported.
+    for (const drop of drops) this.#tell(drop);
   }
 
   #tell(drop: Drop<T>): void {

@@ -1,4 +1,6 @@
 import type { Batch } from "./batch.js";
+import type { StoreError } from "./errors/store-error.js";
+import type { BatchStore } from "./store.js";
 
 /** What happens to an event when there is no room for it. */
 export type Backpressure =
@@ -219,10 +221,23 @@ export interface EventBusOptions<T = unknown> {
    */
   readonly timeoutMs?: number;
   /**
-   * Told of every loss, at most once a turn of the event loop for each reason. Without it, the
-   * first loss is a `console.warn`.
+   * Told of every loss. A batch that is given up is told at once, with its events. What is refused
+   * or evicted is counted: the first is told at the end of the turn, and then each reason at most
+   * once a second, with what came in between. What is held back is told a second later, or at
+   * `drain()` or `close()`; with the scheduler `"manual"`, which has no timer for it, when the bus is
+   * used next, and at the end of `flush()`. Without a handler, the first loss is a `console.warn`.
    */
   readonly onDrop?: (drop: Drop<T>) => void;
+  /**
+   * Keeps a copy of each batch from before its first attempt until it is settled. At start, what it
+   * has is sent first, with its old ids. Without it, what is in memory ends with the process.
+   */
+  readonly store?: BatchStore;
+  /**
+   * Told when the store does not do what it was asked to. Batches in memory are sent all the same.
+   * Without it, the first time is a `console.warn`.
+   */
+  readonly onStoreError?: (error: StoreError) => void;
 }
 
 /** How long to wait. */

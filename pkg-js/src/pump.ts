@@ -2,8 +2,8 @@ import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
 import { Alarm, afterTask, yieldToLoop } from "./event-loop.js";
 import type { LifecycleHost } from "./lifecycle.js";
-import type { WaitOptions } from "./options.js";
 import {
+  type FlushOptions,
   type FlushReport,
   MAX_BATCHES_PER_TASK,
   MAX_BYTES_PER_TASK,
@@ -25,6 +25,8 @@ export class Pump<T> implements Scheduler, LifecycleHost {
   readonly #attempts: Attempts = new Map();
   readonly #alarm = new Alarm(() => this.#runTask());
   #scheduled = false;
+  /** When the core wants to be asked again, on the clock of `performance.now()`. */
+  #wakeAt = 0;
   /** What may still be handed out in this task. */
   #bytesLeft = MAX_BYTES_PER_TASK;
   #batchesLeft = MAX_BATCHES_PER_TASK;
@@ -92,6 +94,7 @@ export class Pump<T> implements Scheduler, LifecycleHost {
     this.#host.beforePoll();
     if (this.#leaving !== undefined) this.#hurry();
     const polled = this.#courier.poll(this.#attempts, this.#settle);
+    this.#wakeAt = typeof polled === "number" ? polled : 0;
     if (typeof polled === "number") {
       this.#alarm.setFor(Math.min(polled, firstDeadline(this.#attempts)));
     } else {
@@ -149,9 +152,11 @@ export class Pump<T> implements Scheduler, LifecycleHost {
     this.#scheduleNext();
   };
 
-  async flush({ timeoutMs, signal }: WaitOptions): Promise<FlushReport> {
+  async flush({ timeoutMs, signal, isLast = false }: FlushOptions): Promise<FlushReport> {
     signal?.throwIfAborted();
     this.#host.beforePoll();
+    const budget = isLast && timeoutMs !== undefined ? timeoutMs : Number.POSITIVE_INFINITY;
+    const end = performance.now() + budget;
     const flush = this.#core.begin_flush();
     this.schedule();
     const report = (timedOut: boolean): FlushReport => ({
@@ -166,9 +171,10 @@ export class Pump<T> implements Scheduler, LifecycleHost {
           needsRoom: false,
           check: () => {
             const now = report(false);
-            const isSettled = now.pending === 0;
-            if (isSettled) resolve(now);
-            return isSettled;
+            const isSettled = now.pending === 0 && !this.#core.is_restoring();
+            const isHopeless = this.#attempts.size === 0 && this.#wakeAt > end;
+            if (isSettled || isHopeless) resolve({ ...now, timedOut: !isSettled });
+            return isSettled || isHopeless;
           },
           // `stop` settles everything before it lets go of the core.
           close: () => resolve(report(false)),

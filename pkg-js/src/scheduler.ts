@@ -21,10 +21,17 @@ export interface FlushReport {
   /** Events that are still in the bus; 0 unless the time was up. */
   readonly pending: number;
   /**
-   * Whether the time was up first. With the scheduler `"manual"` it is also up for a flush that
+   * Whether the time was up first; for `close()`, also whether it would have been before the next
+   * attempt could begin. With the scheduler `"manual"` it is also up for a flush that
    * could not run for a second, because others take its request to have ended.
    */
   readonly timedOut: boolean;
+}
+
+/** How to flush. */
+export interface FlushOptions extends WaitOptions {
+  /** Whether nothing comes after it: then it does not wait for attempts that begin too late. */
+  readonly isLast?: boolean;
 }
 
 /** Decides when the core is asked what to do, and lets callers wait for what comes of it. */
@@ -32,7 +39,7 @@ export interface Scheduler {
   /** Something changed: looks after it at the end of this turn. */
   schedule(): void;
   /** Sends what is in the bus, and resolves when it is settled. */
-  flush(options: WaitOptions): Promise<FlushReport>;
+  flush(options: FlushOptions): Promise<FlushReport>;
   /** Resolves when there is room. */
   ready(): Promise<void>;
   /** Resolves when all callbacks that run now have settled. */
@@ -43,8 +50,12 @@ export interface Scheduler {
 
 /** What a scheduler needs of the bus that it works for. */
 export interface SchedulerHost {
+  /** Brings back what earlier lives have left, as far as that is possible now. */
+  restore(): Promise<void>;
   /** Called before the core is asked what to do. */
   beforePoll(): void;
   /** Called after the core has said that there is nothing to do now. */
   afterPoll(): void;
+  /** Called at the end of a flush after which the bus may do nothing for long. */
+  afterFlush(): void;
 }

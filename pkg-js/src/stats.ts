@@ -34,6 +34,8 @@ export interface BusStats {
   readonly offered: number;
   /** Events accepted. */
   readonly accepted: number;
+  /** The part of `accepted` that earlier lives had left in the `store`. */
+  readonly restored: number;
   /** Events refused, by reason. */
   readonly rejected: {
     /** No room. */
@@ -62,7 +64,7 @@ export interface BusStats {
     /** The bus was closed first. */
     readonly shutdown: number;
   };
-  /** Events handed out by `drain()`. */
+  /** Events handed out by `drain()`, or left in the `store` by `close()`. */
   readonly drained: number;
   /** Events waiting in their shards. */
   readonly pending: number;

@@ -19,6 +19,7 @@ use super::Batch;
 use crate::config::Format;
 use crate::event::hash;
 use crate::shard::{Record, Reservation};
+use crate::sync::Shared;
 use bytes::{Buf as _, BufMut as _, Bytes};
 
 const MAGIC: &[u8] = b"shardbus\x01";
@@ -53,7 +54,7 @@ impl Batch {
     }
 
     /// The batch that was [encoded](Self::encode); `None` if the bytes are not whole.
-    pub(crate) fn decode(bytes: &[u8], reservation: Reservation) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8], reservation: Shared<Reservation>) -> Option<Self> {
         let (mut rest, mut checksum) =
             bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM_LEN)?)?;
         if rest.len() < HEADER_LEN || checksum.get_u64_le() != hash(rest) {
@@ -88,11 +89,10 @@ fn body_len(format: Format, records: &[Record]) -> u64 {
 mod tests {
     use super::*;
     use crate::shard::ByteBudget;
-    use crate::sync::Shared;
     use proptest::prelude::*;
 
-    fn reservation() -> Reservation {
-        Shared::new(ByteBudget::unlimited()).move_to_batch(0)
+    fn reservation() -> Shared<Reservation> {
+        Shared::new(Shared::new(ByteBudget::unlimited()).move_to_batch(0))
     }
 
     fn batch(format: Format, events: &[Vec<u8>], key: (u16, u64, u64)) -> Batch {

@@ -40,7 +40,7 @@ pub(crate) struct Delivery {
     /// it is settled.
     pub(super) fences: VecDeque<Watermarks>,
     /// While what an earlier life has left goes first: the bytes that are kept free for it.
-    pub(super) restoring: Option<Reservation>,
+    pub(super) restoring: Option<Shared<Reservation>>,
     /// Given up, and not yet shown to the host.
     abandoned: VecDeque<Abandoned>,
     pub(super) stats: DeliveryStats,
@@ -240,9 +240,13 @@ impl Delivery {
         Some(Lease { id: lease, attempt: outgoing.attempts, deadline, batch })
     }
 
-    /// Whether an open flush covers something that the lane holds.
+    /// Whether an open flush covers something that the lane holds, or waits for it.
     fn is_flushed(&self, index: usize) -> bool {
         let lane = &self.lanes[index];
+        if lane.is_restored() && self.is_restoring() {
+            // It goes before what any flush covers.
+            return !self.flushes.is_empty();
+        }
         self.flushes.iter().any(|flush| lane.count(|id, at, len| flush.covers(id, at, len)) > 0)
     }
 

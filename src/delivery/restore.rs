@@ -13,7 +13,7 @@ impl Delivery {
     /// Holds everything back, until [`end_restore`](Self::end_restore), for what an earlier life
     /// has left. `shard` counts its events; `reserved` are the bytes that one batch of it may have.
     pub(crate) fn begin_restore(&mut self, shard: ShardRef, reserved: Reservation) {
-        self.restoring = Some(reserved);
+        self.restoring = Some(Shared::new(reserved));
         if self.restored_lane().is_none() {
             let worker = BatchWorker::new(self.config.batch.clone(), 0);
             // The first, so that it is also drained first.
@@ -26,9 +26,10 @@ impl Delivery {
         self.restoring.is_some()
     }
 
-    /// Whether a batch can be restored now: one is expected, and there is none yet.
-    pub(crate) fn can_restore(&mut self) -> bool {
-        self.is_restoring() && self.restored_lane().is_some_and(|lane| lane.outgoing.is_empty())
+    /// The bytes for a batch that can be restored now: one is expected, and there is none yet.
+    pub(crate) fn room_to_restore(&mut self) -> Option<Shared<Reservation>> {
+        let reserved = self.restoring.clone()?;
+        self.restored_lane()?.outgoing.is_empty().then_some(reserved)
     }
 
     /// Takes in a batch of an earlier life.
@@ -42,7 +43,8 @@ impl Delivery {
         lane.outgoing.push_back(Outgoing::new(batch, first_index, now));
     }
 
-    /// Nothing is held back any more, and the bytes that were kept free are given back.
+    /// Nothing is held back any more, and the bytes that were kept free are given back, once no
+    /// batch has them.
     pub(crate) fn end_restore(&mut self) {
         self.restoring = None;
     }

@@ -190,14 +190,12 @@ impl Bus {
         Uint8Array::from(&bytes[..])
     }
 
-    /// When the batch's first event was accepted, nanoseconds since the Unix epoch.
-    pub fn batch_first_timestamp(&self) -> u64 {
-        self.batch.as_ref().map_or(0, |batch| batch.first_timestamp())
-    }
-
-    /// When the batch's last event was accepted, nanoseconds since the Unix epoch.
-    pub fn batch_last_timestamp(&self) -> u64 {
-        self.batch.as_ref().map_or(0, |batch| batch.last_timestamp())
+    /// When the batch's first and last events were accepted, nanoseconds since the Unix epoch: the
+    /// high and the low half of the first, then of the last. Numbers of 64 bits do not cross, because
+    /// not every host has them.
+    pub fn batch_timestamps(&self) -> Vec<u32> {
+        let of = |timestamp: fn(&Batch) -> u64| self.batch.as_ref().map_or(0, |b| timestamp(b));
+        [halves(of(Batch::first_timestamp)), halves(of(Batch::last_timestamp))].concat()
     }
 
     /// The lease was delivered. Returns whether it was still live.
@@ -343,9 +341,10 @@ impl Bus {
         self.bus.abandon_everything();
     }
 
-    /// When the last event of the event path was accepted, nanoseconds since the Unix epoch.
-    pub fn last_timestamp(&self) -> u64 {
-        registry::with(|registry| registry.last_timestamp).unwrap_or(0)
+    /// When the last event of the event path was accepted, nanoseconds since the Unix epoch: the
+    /// high and the low half.
+    pub fn last_timestamp(&self) -> Vec<u32> {
+        halves(registry::with(|registry| registry.last_timestamp).unwrap_or(0)).to_vec()
     }
 
     /// Most bytes of one event.
@@ -367,6 +366,11 @@ impl Bus {
     pub fn stats(&self) -> Result<JsValue, JsValue> {
         Ok(serde_wasm_bindgen::to_value(&self.bus.stats())?)
     }
+}
+
+/// The high and the low half of a number.
+const fn halves(number: u64) -> [u32; 2] {
+    [(number >> 32) as u32, number as u32]
 }
 
 fn reason(error: ScalingError) -> String {

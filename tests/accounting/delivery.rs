@@ -1,6 +1,6 @@
 //! The part of the model that sends.
 
-use crate::model::{Checked, Cut, Model, Outgoing, Place, State, nanos};
+use crate::model::{Checked, Cut, Lane, Model, Outgoing, Place, State, nanos};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use shardbus::{AbandonReason, Abandoned, Action, Failure, Lease, Scheduler};
@@ -52,66 +52,73 @@ impl Model {
         self.config().scheduler == Scheduler::Auto
     }
 
-    fn expire_leases(&mut self) {
+    pub fn expire_leases(&mut self) {
         let now = self.now;
-        for lane in 0..self.lanes.len() {
-            let Some(outgoing) = self.lanes[lane].outgoing.front() else { continue };
-            let State::Leased { expires, .. } = outgoing.state else {
-                continue;
-            };
-            if expires > now {
-                continue;
+        for lane in self.order.clone() {
+            let is_over = |outgoing: &Outgoing| matches!(outgoing.state, State::Leased { expires, .. } if expires <= now);
+            while let Some(nth) = self.lanes[lane].outgoing.iter().position(is_over) {
+                self.expire_lease(lane, nth);
             }
-            self.expire_lease(lane);
         }
     }
 
-    fn expire_lease(&mut self, lane: usize) {
+    fn expire_lease(&mut self, lane: usize, nth: usize) {
         let (now, attempts) = (self.now, self.config().retry.attempts);
-        let Some(outgoing) = self.lanes[lane].outgoing.front_mut() else { return };
+        let outgoing = &mut self.lanes[lane].outgoing[nth];
         outgoing.state = State::Paused { from: now, to: now };
         let is_last = outgoing.attempts >= attempts;
         self.batches.expired += 1;
         if is_last {
-            self.abandon(lane, AbandonReason::Retries);
+            self.abandon(lane, nth, AbandonReason::Retries);
         }
     }
 
     /// Checks a lease, and returns its batch's reservation.
     fn send(&mut self, lease: &Lease, is_short_of_bytes: bool) -> Checked<(usize, u64)> {
-        let now = self.now;
-        prop_assert!(self.leases.iter().all(|&earlier| earlier < lease.id), "a lease id again");
-        self.leases.push(lease.id);
-        prop_assert_eq!(lease.deadline, now + nanos(self.config().timeout));
-        let shard = usize::from(lease.batch.shard_id);
+        let is_restored = lease.batch.process_nonce != self.nonce;
+        let shard = if is_restored { self.shards() } else { usize::from(lease.batch.shard_id) };
+        prop_assert!(is_restored || self.restoring.is_none(), "what was left goes first");
         let flushed = self.is_flushed(shard);
         prop_assert!(flushed || self.is_automatic(), "a manual bus sends only under a flush");
 
-        let (mut cut, attempts) = match self.lanes[shard].outgoing.pop_front() {
-            Some(Outgoing { cut, attempts, state: State::Paused { from, .. } }) => {
-                prop_assert!(from <= now, "the pause is not over");
-                self.batches.retries += u64::from(attempts > 0);
-                (cut, attempts)
-            }
-            Some(leased) => {
-                return Err(TestCaseError::fail(format!("a second live lease: {leased:?}")));
-            }
+        let is_leased = self.lanes[shard].outgoing.iter().any(Outgoing::is_leased);
+        prop_assert!(!is_leased, "a second live lease");
+        match self.lanes[shard].outgoing.front().map(|first| &first.state) {
+            Some(State::Paused { from, .. }) => prop_assert!(*from <= self.now, "a pause"),
+            Some(State::Leased { .. }) => {}
             None => {
                 let may_leave = flushed || is_short_of_bytes || self.may_be_due(shard);
                 prop_assert!(may_leave, "neither size nor time nor flush nor want of bytes");
-                let Some(cut) = self.cut(shard, usize::MAX, Place::InFlight) else {
-                    return Err(TestCaseError::fail("nothing waits"));
-                };
-                (cut, 0)
+                prop_assert!(self.cut_outgoing(shard, usize::MAX, usize::MAX), "nothing waits");
             }
+        }
+        self.begin_attempt(lease, shard, 0)
+    }
+
+    /// Checks the lease of an outgoing batch, and returns the batch's reservation.
+    pub fn begin_attempt(
+        &mut self,
+        lease: &Lease,
+        lane: usize,
+        nth: usize,
+    ) -> Checked<(usize, u64)> {
+        prop_assert!(self.leases.iter().all(|&earlier| earlier < lease.id), "a lease id again");
+        self.leases.push(lease.id);
+        prop_assert_eq!(lease.deadline, self.now + nanos(self.config().timeout));
+        let Some(mut outgoing) = self.lanes[lane].outgoing.remove(nth) else {
+            return Err(TestCaseError::fail("nothing is outgoing"));
         };
-        self.check_batch(&lease.batch, &mut cut)?;
-        let attempts = attempts + 1;
-        prop_assert_eq!(lease.attempt, attempts);
-        prop_assert!(attempts <= self.config().retry.attempts);
-        let state = State::Leased { lease: lease.id, expires: now + self.lease_time() };
-        let reservation = cut.reservation;
-        self.lanes[shard].outgoing.push_front(Outgoing { cut, attempts, state });
+        self.check_batch(&lease.batch, &mut outgoing.cut)?;
+        self.batches.retries += u64::from(outgoing.attempts > 0);
+        outgoing.attempts += 1;
+        prop_assert_eq!(lease.attempt, outgoing.attempts);
+        prop_assert!(outgoing.attempts <= self.config().retry.attempts + outgoing.recalls);
+        let expires = self.now + self.lease_time();
+        outgoing.state = State::Leased { lease: lease.id, expires };
+        let reservation = outgoing.cut.reservation;
+        self.lanes[lane].outgoing.insert(nth, outgoing);
+        let place = self.order.iter().position(|&other| other == lane);
+        self.next_turn = place.map_or(0, |place| place + 1) % self.order.len();
         Ok(reservation)
     }
 
@@ -129,7 +136,7 @@ impl Model {
         let waiting: Vec<_> = self.lanes[shard].waiting.iter().copied().collect();
         waiting.first().is_some_and(|&oldest| {
             waiting.len() >= target.min(self.high_water())
-                || self.body(&waiting).len() >= batch.max_bytes
+                || self.body(&waiting, self.config().format).len() >= batch.max_bytes
                 || self.wall_age(oldest) >= nanos(batch.max_delay)
         })
     }
@@ -139,11 +146,18 @@ impl Model {
         prop_assert!(self.abandoned.is_empty(), "something was given up");
         let mut bounds: Option<(u64, u64)> = None;
         for (shard, lane) in self.lanes.iter().enumerate() {
+            for outgoing in &lane.outgoing {
+                if let State::Leased { expires, .. } = outgoing.state {
+                    let (earliest, latest) = bounds.unwrap_or((expires, expires));
+                    bounds = Some((earliest.min(expires), latest.min(expires)));
+                }
+            }
+            let is_held_back = self.restoring.is_some() && shard != self.shards();
+            if is_held_back || lane.outgoing.iter().any(Outgoing::is_leased) {
+                continue;
+            }
             let may_send = self.is_automatic() || self.is_flushed(shard);
             let (from, to) = match (lane.outgoing.front(), lane.waiting.front()) {
-                (Some(Outgoing { state: State::Leased { expires, .. }, .. }), _) => {
-                    (*expires, *expires)
-                }
                 (Some(Outgoing { state: State::Paused { from, to }, .. }), _) if may_send => {
                     prop_assert!(*to > self.now, "the pause of shard {shard} is over");
                     (*from, *to)
@@ -176,17 +190,17 @@ impl Model {
 impl Model {
     /// A lease to answer: a live one or, if `late`, any.
     fn pick(&self, which: Index, late: bool) -> Option<u64> {
-        let is_live = |lease: &&u64| self.lane_of(**lease).is_some();
+        let is_live = |lease: &&u64| self.place_of(**lease).is_some();
         let candidates: Vec<_> =
             self.leases.iter().filter(|lease| late || is_live(lease)).collect();
         (!candidates.is_empty()).then(|| **which.get(&candidates))
     }
 
-    fn lane_of(&self, wanted: u64) -> Option<usize> {
-        self.lanes.iter().position(|lane| {
-            let state = lane.outgoing.front().map(|outgoing| &outgoing.state);
-            matches!(state, Some(State::Leased { lease, .. }) if *lease == wanted)
-        })
+    /// Where the batch is that is leased by this.
+    fn place_of(&self, wanted: u64) -> Option<(usize, usize)> {
+        let is_it = |outgoing: &Outgoing| matches!(outgoing.state, State::Leased { lease, .. } if lease == wanted);
+        let nth = |lane: &Lane| lane.outgoing.iter().position(is_it);
+        self.lanes.iter().enumerate().find_map(|(index, lane)| Some((index, nth(lane)?)))
     }
 
     pub fn acknowledge(&mut self, which: Index, late: bool) -> Checked {
@@ -194,9 +208,9 @@ impl Model {
             return Ok(());
         };
         self.advance();
-        let lane = self.lane_of(lease);
-        prop_assert_eq!(self.bus.acknowledge(lease, self.time), lane.is_some());
-        let settled = lane.and_then(|lane| self.lanes[lane].outgoing.pop_front());
+        let place = self.place_of(lease);
+        prop_assert_eq!(self.bus.acknowledge(lease, self.time), place.is_some());
+        let settled = place.and_then(|(lane, nth)| self.lanes[lane].outgoing.remove(nth));
         if let Some(Outgoing { cut, .. }) = settled {
             self.place(&cut, Place::Delivered);
             self.batches.delivered += 1;
@@ -210,15 +224,15 @@ impl Model {
             return Ok(());
         };
         self.advance();
-        let lane = self.lane_of(lease);
-        prop_assert_eq!(self.bus.fail(lease, failure, self.time), lane.is_some());
-        let Some(lane) = lane else { return Ok(()) };
+        let place = self.place_of(lease);
+        prop_assert_eq!(self.bus.fail(lease, failure, self.time), place.is_some());
+        let Some((lane, nth)) = place else { return Ok(()) };
         let (now, retry) = (self.now, self.config().retry.clone());
-        let Some(outgoing) = self.lanes[lane].outgoing.front_mut() else { return Ok(()) };
+        let outgoing = &mut self.lanes[lane].outgoing[nth];
         match failure {
-            Failure::Permanent => self.abandon(lane, AbandonReason::Permanent),
+            Failure::Permanent => self.abandon(lane, nth, AbandonReason::Permanent),
             Failure::Retryable { .. } if outgoing.attempts >= retry.attempts => {
-                self.abandon(lane, AbandonReason::Retries);
+                self.abandon(lane, nth, AbandonReason::Retries);
             }
             Failure::Retryable { retry_after } => {
                 let doubled = retry.min_delay * (1 << (outgoing.attempts - 1));
@@ -227,9 +241,9 @@ impl Model {
                 outgoing.state = State::Paused { from, to };
             }
             Failure::TooLarge if outgoing.cut.events.len() == 1 => {
-                self.abandon(lane, AbandonReason::Permanent);
+                self.abandon(lane, nth, AbandonReason::Permanent);
             }
-            Failure::TooLarge => self.split(lane),
+            Failure::TooLarge => self.split(lane, nth),
         }
         Ok(())
     }
@@ -239,10 +253,10 @@ impl Model {
             return Ok(());
         };
         self.advance();
-        let lane = self.lane_of(lease);
-        prop_assert_eq!(self.bus.expire(lease, self.time), lane.is_some());
-        if let Some(lane) = lane {
-            self.expire_lease(lane);
+        let place = self.place_of(lease);
+        prop_assert_eq!(self.bus.expire(lease, self.time), place.is_some());
+        if let Some((lane, nth)) = place {
+            self.expire_lease(lane, nth);
         }
         Ok(())
     }
@@ -250,19 +264,17 @@ impl Model {
 
 /// The other ways out.
 impl Model {
-    fn abandon(&mut self, lane: usize, reason: AbandonReason) {
-        if let Some(Outgoing { cut, .. }) = self.lanes[lane].outgoing.pop_front() {
+    fn abandon(&mut self, lane: usize, nth: usize, reason: AbandonReason) {
+        if let Some(Outgoing { cut, .. }) = self.lanes[lane].outgoing.remove(nth) {
             self.place(&cut, Place::Abandoned(reason));
             self.abandoned.push_back((reason, cut));
         }
     }
 
-    fn split(&mut self, lane: usize) {
-        if let Some(Outgoing { cut, .. }) = self.lanes[lane].outgoing.pop_front() {
+    fn split(&mut self, lane: usize, nth: usize) {
+        if let Some(Outgoing { cut, .. }) = self.lanes[lane].outgoing.remove(nth) {
             for half in self.halves(&cut).into_iter().rev() {
-                let state = State::Paused { from: self.now, to: self.now };
-                let outgoing = Outgoing { cut: half, attempts: 0, state };
-                self.lanes[lane].outgoing.push_front(outgoing);
+                self.lanes[lane].outgoing.insert(nth, Outgoing::new(half, self.now));
             }
         }
     }
@@ -270,9 +282,9 @@ impl Model {
     pub fn abandon_everything(&mut self) {
         self.bus.abandon_everything();
         let reason = AbandonReason::Shutdown;
-        for lane in 0..self.lanes.len() {
+        for lane in self.order.clone() {
             while !self.lanes[lane].outgoing.is_empty() {
-                self.abandon(lane, reason);
+                self.abandon(lane, 0, reason);
             }
             while let Some(cut) = self.cut(lane, usize::MAX, Place::Abandoned(reason)) {
                 self.abandoned.push_back((reason, cut));
@@ -282,7 +294,8 @@ impl Model {
 
     pub fn drain(&mut self, max_bytes: usize) -> Checked {
         let drained = self.bus.drain(max_bytes);
-        let expected = (0..self.lanes.len()).find_map(|lane| self.drain_lane(lane, max_bytes));
+        let mut order = self.order.clone().into_iter();
+        let expected = order.find_map(|lane| self.drain_lane(lane, max_bytes));
         prop_assert_eq!(drained.is_some(), expected.is_some(), "{:?} {:?}", drained, expected);
         if let (Some(batch), Some(mut cut)) = (drained, expected) {
             prop_assert!(batch.body().len() <= max_bytes);
@@ -294,8 +307,8 @@ impl Model {
 
     fn drain_lane(&mut self, lane: usize, max_bytes: usize) -> Option<Cut> {
         // What is leased stays with the host; what left its shard earlier is not overtaken.
-        let is_paused = |outgoing: &Outgoing| matches!(outgoing.state, State::Paused { .. });
-        let Some(oldest) = self.lanes[lane].outgoing.iter().position(is_paused) else {
+        let is_free = |outgoing: &Outgoing| !outgoing.is_leased();
+        let Some(oldest) = self.lanes[lane].outgoing.iter().position(is_free) else {
             return self.cut(lane, max_bytes, Place::Drained);
         };
         let fits = self.lanes[lane].outgoing[oldest].cut.body.len() <= max_bytes;
@@ -308,6 +321,9 @@ impl Model {
 /// Flushes and the end.
 impl Model {
     fn is_flushed(&self, shard: usize) -> bool {
+        if shard == self.shards() && self.restoring.is_some() {
+            return !self.flushes.is_empty();
+        }
         let lane = &self.lanes[shard];
         let outgoing = lane.outgoing.iter().flat_map(|outgoing| &outgoing.cut.events);
         let here: Vec<_> = lane.waiting.iter().chain(outgoing).collect();
@@ -333,9 +349,10 @@ impl Model {
 
     /// Closes the bus, gives up what it holds, and checks that nothing is left.
     pub fn end(&mut self) -> Checked {
-        self.bus.close();
+        self.close();
         self.abandon_everything();
         self.check()?;
+        self.end_restore()?;
         while self.poll(false)? {
             self.check()?;
         }

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use shardbus::{
     AbandonReason, AbandonedEvents, BackpressureMode, Batch, BatchStats, BusConfig, BusStats,
-    ByteStats, EventBus, Failure, FlushReport, Format, IngestionError, Rejected, ShardInfo,
-    ShardState, Shared,
+    ByteStats, EventBus, ExitOrder, Failure, FlushReport, Format, IngestionError, Rejected,
+    ShardInfo, ShardState, Shared,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -58,6 +58,20 @@ pub enum Step {
     ExpireLeases,
     /// Take a batch out.
     Drain { max_bytes: usize },
+    /// Hand out one batch more, whatever is in flight.
+    Exit { max_bytes: usize, order: ExitOrder, keep: bool },
+    /// Cut everything into batches. `keep`: the host keeps them.
+    Stage { keep: bool },
+    /// Take all leases back.
+    Recall,
+    /// Release a batch that the host keeps.
+    Release(Index),
+    /// Hold everything back for what an earlier life has left.
+    BeginRestore,
+    /// Restore a batch of these events.
+    Restore { lens: Vec<usize>, format: Format, is_damaged: bool, keep: bool },
+    /// Hold nothing back any more.
+    EndRestore,
     /// Open a flush.
     BeginFlush,
     /// Close an open flush.
@@ -82,16 +96,24 @@ pub enum Place {
 /// An accepted event.
 #[derive(Debug)]
 pub struct Accepted {
-    payload: Vec<u8>,
-    timestamp: u64,
-    place: Place,
+    pub payload: Vec<u8>,
+    pub timestamp: u64,
+    pub place: Place,
+}
+
+/// What batches of a shard have in common, in whichever life they come back.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    pub nonce: u64,
+    pub shard: u16,
+    pub format: Format,
 }
 
 /// A batch as the model remembers it: without a handle, which would keep its bytes held.
 #[derive(Debug)]
 pub struct Cut {
     id: String,
-    shard: usize,
+    pub origin: Origin,
     sequence_start: u64,
     /// Indices into [`Model::events`].
     pub events: Vec<usize>,
@@ -102,7 +124,7 @@ pub struct Cut {
     /// Whether it has the id of the batch that it is the first half of.
     repeats_id: bool,
     /// Where the batch was seen in memory, once it was.
-    address: Option<*const Batch>,
+    pub address: Option<*const Batch>,
 }
 
 /// Who has an outgoing batch.
@@ -124,7 +146,20 @@ pub enum State {
 pub struct Outgoing {
     pub cut: Cut,
     pub attempts: u32,
+    /// How often it was taken back from the host, which is not held against it.
+    pub recalls: u32,
     pub state: State,
+}
+
+impl Outgoing {
+    pub const fn new(cut: Cut, now: u64) -> Self {
+        let state = State::Paused { from: now, to: now };
+        Self { cut, attempts: 0, recalls: 0, state }
+    }
+
+    pub const fn is_leased(&self) -> bool {
+        matches!(self.state, State::Leased { .. })
+    }
 }
 
 /// A shard.
@@ -132,7 +167,7 @@ pub struct Outgoing {
 pub struct Lane {
     /// Indices into [`Model::events`].
     pub waiting: VecDeque<usize>,
-    /// More than one only after a split.
+    /// More than one after a split, an exit or staging.
     pub outgoing: VecDeque<Outgoing>,
     /// Since when it holds something that was not there when its last batch left, by the clock
     /// that polls. The bus may take what waits now to have waited since then.
@@ -148,13 +183,23 @@ pub struct Lane {
 /// A bus, its host, and where every event must be.
 pub struct Model {
     pub bus: EventBus,
-    nonce: u64,
+    pub nonce: u64,
     /// The host's clock, and the latest time that the bus has seen of it.
     pub time: u64,
     pub now: u64,
     wall: u64,
     pub events: Vec<Accepted>,
+    /// Those of the shards; the last one has what earlier lives have left.
     pub lanes: Vec<Lane>,
+    /// The lanes that the bus has, in its order.
+    pub order: Vec<usize>,
+    /// Whose turn it is, by its place in that order.
+    pub next_turn: usize,
+    /// The bytes that are kept free for what is restored.
+    pub restoring: Option<(usize, u64)>,
+    /// How many restores began, and how many events were restored.
+    pub restores: usize,
+    pub restored: u64,
     /// Given up, and not yet shown to the host.
     pub abandoned: VecDeque<(AbandonReason, Cut)>,
     /// What the host keeps, with its reservation.
@@ -164,7 +209,7 @@ pub struct Model {
     ids: BTreeSet<String>,
     /// The events that each open flush covers.
     pub flushes: BTreeMap<u32, Vec<usize>>,
-    offered: u64,
+    pub offered: u64,
     rejected: Rejected,
     pub body_bytes_delivered: u64,
     pub batches: BatchStats,
@@ -178,7 +223,8 @@ pub fn nanos(duration: Duration) -> u64 {
 
 impl Model {
     pub fn new(config: BusConfig, nonce: u64) -> Self {
-        let lanes = (0..config.shards).map(|_| Lane::default()).collect();
+        let lanes = (0..=config.shards).map(|_| Lane::default()).collect();
+        let order = (0..usize::from(config.shards)).collect();
         let bus = bus(config);
         bus.seed(nonce);
         let wall = 1_000_000 * MS;
@@ -192,6 +238,11 @@ impl Model {
             wall,
             events: Vec::new(),
             lanes,
+            order,
+            next_turn: 0,
+            restoring: None,
+            restores: 0,
+            restored: 0,
             abandoned: VecDeque::new(),
             kept: Vec::new(),
             leases: Vec::new(),
@@ -235,10 +286,23 @@ impl Model {
             Step::Drain { max_bytes } => self.drain(max_bytes)?,
             Step::BeginFlush => self.begin_flush()?,
             Step::EndFlush(which) => self.end_flush(which),
-            Step::Close => self.bus.close(),
+            Step::Exit { max_bytes, order, keep } => self.exit(max_bytes, order, keep)?,
+            Step::Stage { keep } => self.stage(keep)?,
+            Step::Recall => self.recall(),
+            Step::Release(which) => self.release(which)?,
+            Step::BeginRestore => self.begin_restore()?,
+            Step::Restore { lens, format, is_damaged, keep } => {
+                self.restore(&lens, format, is_damaged, keep)?;
+            }
+            Step::EndRestore => self.end_restore()?,
+            Step::Close => self.close(),
             Step::AbandonEverything => self.abandon_everything(),
         }
         Ok(())
+    }
+
+    pub fn shards(&self) -> usize {
+        usize::from(self.config().shards)
     }
 
     pub fn config(&self) -> &BusConfig {
@@ -283,14 +347,14 @@ impl Model {
     }
 
     /// Bytes of all batches that the bus or the host has a handle to.
-    fn batch_bytes(&self) -> u64 {
+    pub fn batch_bytes(&self) -> u64 {
         let outgoing = self.lanes.iter().flat_map(|lane| &lane.outgoing);
         let in_bus = outgoing
             .map(|outgoing| &outgoing.cut)
             .chain(self.abandoned.iter().map(|(_, cut)| cut))
             .map(|cut| cut.reservation);
         let at_host = self.kept.iter().map(|(_, reservation)| *reservation);
-        in_bus.chain(at_host).collect::<BTreeMap<_, _>>().values().sum()
+        in_bus.chain(at_host).chain(self.restoring).collect::<BTreeMap<_, _>>().values().sum()
     }
 
     /// Bytes of everything that waits and of all batches.
@@ -412,13 +476,14 @@ impl Model {
         while self.held() + len > self.config().max_bytes {
             let from = if self.lanes[shard].waiting.is_empty() {
                 // Of several that hold equally much, the last.
-                (0..self.lanes.len()).max_by_key(|&lane| self.waiting_bytes(lane))
+                (0..self.shards()).max_by_key(|&lane| self.waiting_bytes(lane))
             } else {
                 Some(shard)
             };
             evict_oldest(self, from.unwrap_or_default())?;
         }
-        let counted: Vec<_> = self.lanes.iter().map(|lane| lane.evicted).collect();
+        let shards = &self.lanes[..self.shards()];
+        let counted: Vec<_> = shards.iter().map(|lane| lane.evicted).collect();
         prop_assert_eq!(counted, evicted, "evicted too much");
         Ok(())
     }
@@ -426,16 +491,12 @@ impl Model {
 
 /// Batches.
 impl Model {
-    fn brackets(&self) -> (&'static [u8], &'static [u8], u8) {
-        match self.config().format {
+    /// The body of these events.
+    pub fn body(&self, events: &[usize], format: Format) -> Vec<u8> {
+        let (before, after, separator): (&[u8], &[u8], u8) = match format {
             Format::Ndjson => (b"", b"", b'\n'),
             Format::Json => (b"[", b"]", b','),
-        }
-    }
-
-    /// How long a body of these events is.
-    pub fn body(&self, events: &[usize]) -> Vec<u8> {
-        let (before, after, separator) = self.brackets();
+        };
         let payloads: Vec<_> =
             events.iter().map(|&event| &self.events[event].payload[..]).collect();
         [before, &payloads.join(&separator), after].concat()
@@ -444,15 +505,28 @@ impl Model {
     /// Takes the shard's next batch out of what waits: as many of the oldest events as `max_bytes`
     /// and the configured maxima allow. `None` if that is none.
     pub fn cut(&mut self, shard: usize, max_bytes: usize, to: Place) -> Option<Cut> {
+        self.cut_within(shard, usize::MAX, max_bytes, to)
+    }
+
+    /// [`cut`](Self::cut) of no more than `max_len` events.
+    pub fn cut_within(
+        &mut self,
+        shard: usize,
+        max_len: usize,
+        max_bytes: usize,
+        to: Place,
+    ) -> Option<Cut> {
+        let format = self.config().format;
         let max_bytes = max_bytes.min(self.config().batch.max_bytes);
         let waiting: Vec<_> = self.lanes[shard].waiting.iter().copied().collect();
-        let longest = waiting.len().min(self.config().batch.max_size);
-        let fits = |&count: &usize| self.body(&waiting[..count]).len() <= max_bytes;
+        let longest = waiting.len().min(self.config().batch.max_size).min(max_len);
+        let fits = |&count: &usize| self.body(&waiting[..count], format).len() <= max_bytes;
         let count = (1..=longest).take_while(fits).last()?;
         let events = waiting[..count].to_vec();
         let sequence_start = self.lanes[shard].next_sequence;
         let reservation = (events[0], self.payload_bytes(&events));
-        let cut = self.batch_of(shard, sequence_start, events, reservation);
+        let origin = Origin { nonce: self.nonce, shard: shard as u16, format };
+        let cut = self.batch_of(origin, sequence_start, events, reservation);
         let lane = &mut self.lanes[shard];
         lane.next_sequence += count as u64;
         lane.waiting.drain(..count);
@@ -461,16 +535,17 @@ impl Model {
         Some(cut)
     }
 
-    fn batch_of(
+    pub fn batch_of(
         &self,
-        shard: usize,
+        origin: Origin,
         sequence_start: u64,
         events: Vec<usize>,
         reservation: (usize, u64),
     ) -> Cut {
-        let id = format!("{:016x}-{shard}-{sequence_start}", self.nonce);
-        let (body, repeats_id, address) = (self.body(&events), false, None);
-        Cut { id, shard, sequence_start, events, reservation, body, repeats_id, address }
+        let Origin { nonce, shard, format } = origin;
+        let id = format!("{nonce:016x}-{shard}-{sequence_start}");
+        let (body, repeats_id, address) = (self.body(&events, format), false, None);
+        Cut { id, origin, sequence_start, events, reservation, body, repeats_id, address }
     }
 
     /// The halves of a batch of several events.
@@ -478,7 +553,7 @@ impl Model {
         let (first, second) = whole.events.split_at(whole.events.len().div_ceil(2));
         let middle = whole.sequence_start + first.len() as u64;
         let half = |start, events: &[usize]| {
-            self.batch_of(whole.shard, start, events.to_vec(), whole.reservation)
+            self.batch_of(whole.origin, start, events.to_vec(), whole.reservation)
         };
         [Cut { repeats_id: true, ..half(whole.sequence_start, first) }, half(middle, second)]
     }
@@ -498,12 +573,14 @@ impl Model {
         }
         cut.address = Some(address);
         prop_assert_eq!(batch.id(), &cut.id[..]);
-        prop_assert_eq!(usize::from(batch.shard_id), cut.shard);
+        let Origin { nonce, shard, format } = cut.origin;
         prop_assert_eq!(batch.sequence_start, cut.sequence_start);
-        prop_assert_eq!(batch.process_nonce, self.nonce);
+        prop_assert_eq!((batch.process_nonce, batch.shard_id), (nonce, shard));
+        prop_assert_eq!(batch.format(), format);
         prop_assert_eq!(batch.payload_bytes(), self.payload_bytes(&cut.events));
         prop_assert_eq!(&batch.body()[..], &cut.body[..]);
-        prop_assert!(batch.len() <= self.config().batch.max_size);
+        // An earlier life may have had another maximum.
+        prop_assert!(batch.len() <= self.config().batch.max_size || nonce != self.nonce);
         prop_assert!(batch.body().len() <= self.config().batch.max_bytes);
         prop_assert_eq!(batch.len(), cut.events.len());
         prop_assert_eq!(batch.events().len(), cut.events.len());
@@ -511,7 +588,7 @@ impl Model {
             let expected = &self.events[expected];
             prop_assert_eq!(event.as_bytes(), &expected.payload[..]);
             prop_assert_eq!(event.insertion_ts, expected.timestamp);
-            prop_assert_eq!(usize::from(event.shard_id), cut.shard);
+            prop_assert_eq!(event.shard_id, shard);
         }
         let timestamp = |event: Option<&usize>| event.map(|&event| self.events[event].timestamp);
         prop_assert_eq!(Some(batch.first_timestamp()), timestamp(cut.events.first()));
@@ -572,7 +649,7 @@ impl Model {
         BusStats {
             offered: self.offered,
             accepted: self.events.len() as u64,
-            restored: 0,
+            restored: self.restored,
             rejected: self.rejected,
             delivered: self.count(Place::Delivered),
             evicted: self.count(Place::Evicted),
@@ -621,6 +698,7 @@ fn counters(stats: &BusStats) -> impl Iterator<Item = u64> {
     let bus = [
         stats.offered,
         stats.accepted,
+        stats.restored,
         rejected.full,
         rejected.sampled,
         rejected.unrouted,

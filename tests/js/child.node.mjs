@@ -2,6 +2,7 @@
 // Programs of their own, for the tests of what a process or a fresh copy of the package does. Node
 // only.
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { assert, within } from "./harness.mjs";
 
@@ -35,4 +36,51 @@ export async function run(program, flags = []) {
   } finally {
     child.kill("SIGKILL");
   }
+}
+
+/**
+ * Starts a program with `shardbus` at hand that runs until it is told to end.
+ *
+ * @param {string} program
+ * @param {string} [prelude] what the shell that becomes the program does first
+ */
+export function start(program, prelude = ":") {
+  const node = [process.execPath, "--input-type=module", "--eval", program];
+  const cwd = fileURLToPath(new URL(".", import.meta.url));
+  const args = ["-c", `${prelude}; exec "$0" "$@"`, ...node];
+  const child = spawn("sh", args, { cwd, stdio: "pipe" });
+  const close = once(child, "close");
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text) => {
+      output += text;
+    });
+  }
+  return {
+    pid: /** @type {number} */ (child.pid),
+    /** What it has printed. */
+    output: () => output,
+    /** @param {string} text */
+    write: (text) => child.stdin.write(text),
+    /** @param {NodeJS.Signals} signal */
+    signal: (signal) => child.kill(signal),
+    /** Waits until it has printed a text. @param {string} text */
+    async said(text) {
+      const ended = close.then(() => assert.fail(`it ended, and printed ${output}`));
+      ended.catch(() => {});
+      while (!output.includes(text)) {
+        const more = Promise.race([once(child.stdout, "data"), ended]);
+        await within(more, () => `waited for ${text}, it printed ${output}`, 10_000);
+      }
+    },
+    /** Waits until it ends, and returns its exit status, or the signal that ended it. */
+    async ended() {
+      const [code, signal] = await within(close, () => `it does not end: ${output}`, 10_000);
+      return /** @type {number | NodeJS.Signals} */ (signal ?? code);
+    },
+    async kill() {
+      child.kill("SIGKILL");
+      await close;
+    },
+  };
 }

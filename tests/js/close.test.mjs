@@ -106,6 +106,28 @@ test("a batch that waits for its next attempt when the time is up is given up", 
   assert.include(await bus.close({ timeoutMs: 10 }), { abandoned: 1, timedOut: true });
 });
 
+test("close does not wait for a pause that nobody asked for", async () => {
+  const sink = recorder([fail("no")]);
+  const retry = { minDelayMs: HOUR_MS, maxDelayMs: HOUR_MS };
+  const bus = new EventBus(sink.callback, { retry });
+  bus.ingest(1);
+  bus.flush();
+  await sink.calls(1);
+  await bus.settled();
+  assert.include(await bus.close(), { delivered: 1, timedOut: false });
+});
+
+test("close does not wait for an attempt that would begin too late", async () => {
+  const error = new DeliveryError("come back", { retryAfterMs: HOUR_MS });
+  for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
+    const sink = recorder([fail(error)]);
+    const bus = new EventBus(sink.callback, { scheduler, onDrop: () => {} });
+    bus.ingest(1);
+    assert.include(await bus.close({ timeoutMs: HOUR_MS / 2 }), { abandoned: 1, timedOut: true });
+    assert.equal(accountedStats(bus).abandoned.shutdown, 1);
+  }
+});
+
 test("a signal ends close early", async () => {
   const sink = recorder([hang]);
   const controller = new AbortController();

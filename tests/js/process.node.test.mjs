@@ -98,6 +98,17 @@ test("a retry that nobody waits for does not keep a program alive", async () => 
   assert.equal(output, "1\n");
 });
 
+test("a loss that is held back does not keep a program alive", async () => {
+  const output = await run(`${setUp}
+    const bus = new EventBus(print, { onDrop: ({ reason, count }) => console.log(reason, count) });
+    for (const turn of [1, 2, 3]) {
+      bus.ingestBatch([undefined]);
+      await null;
+    }
+  `);
+  assert.equal(output, "invalid 1\n");
+});
+
 test("a program that waits for room gets it, and exits", async () => {
   const output = await run(`${setUp}
     const bus = new EventBus(() => {}, { capacity: 4, batch: { maxDelayMs: 10 } });

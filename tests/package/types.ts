@@ -1,5 +1,8 @@
-import { EventBus } from "shardbus";
+import { type BatchStore, EventBus } from "shardbus";
+import { installShutdownHooks } from "shardbus/shutdown";
 import { initialize, EventBus as SlimEventBus } from "shardbus/slim";
+import { fileStore } from "shardbus/stores/fs";
+import { indexedDbStore } from "shardbus/stores/indexeddb";
 
 interface Click {
   user: string;
@@ -16,3 +19,17 @@ export function start(module: WebAssembly.Module): SlimEventBus<Click> {
   initialize(module);
   return new SlimEventBus<Click>((batch) => send([batch.id]));
 }
+
+export const stores: BatchStore[] = [
+  fileStore("outbox"),
+  fileStore({ directory: new URL("file:///outbox") }),
+  indexedDbStore(),
+  indexedDbStore({ name: "clicks" }),
+];
+// @ts-expect-error a directory is needed
+fileStore({});
+
+export const takeAway: () => void = installShutdownHooks(bus);
+installShutdownHooks([bus], { timeoutMs: 1000, signals: ["SIGTERM"] });
+// @ts-expect-error no such signal
+installShutdownHooks([bus], { signals: ["SIGKILL"] });

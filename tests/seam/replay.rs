@@ -38,6 +38,15 @@ enum BusOp {
     Retry { which: Index, after_ms: u64 },
     GiveUp(Index),
     Split(Index),
+    Expire(Index),
+    Exit { max_bytes: usize, newest: bool },
+    Stage,
+    Recall,
+    Release(Index),
+    Forget,
+    BeginRestore,
+    Restore { which: Index, flip: Option<Index> },
+    EndRestore,
     Pass { ms: u64 },
     SetClock(u64),
     Drain { max_bytes: usize },
@@ -70,8 +79,8 @@ macro_rules! replayer {
             use super::{BusOp, ManagerOp, Mode, Settings};
             use std::time::Duration;
             use $build::{
-                Action, BackpressureMode, BatchConfig, BusConfig, Clock, EventBus, Failure, Format,
-                RawEvent, RetryPolicy, ScalingPolicy, Scheduler, ShardManager,
+                Action, BackpressureMode, BatchConfig, BusConfig, Clock, EventBus, ExitOrder, Failure,
+                Format, RawEvent, RetryPolicy, ScalingPolicy, Scheduler, ShardManager,
             };
 
             impl From<Mode> for BackpressureMode {
@@ -193,6 +202,9 @@ macro_rules! replayer {
                 let mut now = 0;
                 let mut leases = Vec::new();
                 let mut flushes = Vec::new();
+                // What the host has of what was staged, and copies of it and of what was drained.
+                let mut staged = std::collections::VecDeque::new();
+                let mut copies = Vec::new();
                 let mut trace = Vec::new();
                 for op in ops {
                     // Some lease ever handed out, or one that never was.
@@ -232,6 +244,51 @@ macro_rules! replayer {
                         BusOp::Split(which) => {
                             bus.fail(lease(which), Failure::TooLarge, now).to_string()
                         }
+                        BusOp::Expire(which) => bus.expire(lease(which), now).to_string(),
+                        BusOp::Exit { max_bytes, newest } => {
+                            let order = if *newest { ExitOrder::Newest } else { ExitOrder::Oldest };
+                            let lease = bus.poll_exit(now, *max_bytes, order);
+                            leases.extend(lease.iter().map(|lease| lease.id));
+                            let body = lease.as_ref().map(|lease| lease.batch.body().clone());
+                            format!("{lease:?} {body:?}")
+                        }
+                        BusOp::Stage => {
+                            staged = bus.stage(now);
+                            copies.extend(staged.iter().map(|batch| batch.encode()));
+                            format!("{staged:?}")
+                        }
+                        BusOp::Recall => {
+                            bus.recall();
+                            String::new()
+                        }
+                        BusOp::Release(which) => {
+                            let batch = (!staged.is_empty()).then(|| which.index(staged.len()));
+                            format!("{:?}", batch.map(|nth| bus.release(&staged[nth])))
+                        }
+                        BusOp::Forget => {
+                            staged.clear();
+                            String::new()
+                        }
+                        BusOp::BeginRestore => {
+                            format!("{} {}", bus.begin_restore(), bus.is_restoring())
+                        }
+                        BusOp::Restore { which, flip } => {
+                            let mut bytes = match &copies[..] {
+                                [] => b"no copy".to_vec(),
+                                copies => which.get(copies).clone(),
+                            };
+                            if let Some(at) = flip {
+                                let at = at.index(bytes.len());
+                                bytes[at] ^= 1;
+                            }
+                            let restored = bus.restore(&bytes);
+                            let body = restored.as_ref().map(|batch| batch.body().clone());
+                            format!("{bytes:?} {restored:?} {body:?}")
+                        }
+                        BusOp::EndRestore => {
+                            bus.end_restore();
+                            bus.is_restoring().to_string()
+                        }
                         BusOp::Pass { ms } => {
                             now += ms * 1_000_000;
                             now.to_string()
@@ -242,6 +299,7 @@ macro_rules! replayer {
                         }
                         BusOp::Drain { max_bytes } => {
                             let batch = bus.drain(*max_bytes);
+                            copies.extend(batch.as_ref().map(|batch| batch.encode()));
                             let body = batch.as_ref().map(|batch| batch.body().clone());
                             format!("{batch:?} {body:?}")
                         }
@@ -316,7 +374,7 @@ fn manager_ops() -> impl Strategy<Value = Vec<ManagerOp>> {
 
 fn settings() -> impl Strategy<Value = Settings> {
     let flags = (any::<bool>(), proptest::bool::weighted(0.3), any::<bool>());
-    (1u16..5, 1u32..4, 16u64..100, modes(), flags, 1u32..4, any::<u64>()).prop_map(
+    (1u16..5, 1u32..4, 16u64..160, modes(), flags, 1u32..4, any::<u64>()).prop_map(
         |(shards, log_capacity, max_bytes, mode, (json, manual, scaling), attempts, nonce)| {
             Settings {
                 shards,
@@ -354,7 +412,26 @@ fn bus_ops() -> impl Strategy<Value = Vec<BusOp>> {
         1 => any::<u8>().prop_map(BusOp::ShardFor),
         1 => prop_oneof![9 => Just(BusOp::AbandonEverything), 1 => Just(BusOp::Close)],
     ];
+    let op = prop_oneof![3 => op, 1 => ending_ops()];
     proptest::collection::vec(op, 1..100)
+}
+
+/// What a host does that is about to end, or begins anew.
+fn ending_ops() -> impl Strategy<Value = BusOp> {
+    let flip = proptest::option::weighted(0.1, any::<Index>());
+    prop_oneof![
+        2 => any::<Index>().prop_map(BusOp::Expire),
+        4 => (0usize..60, any::<bool>()).prop_map(|(max_bytes, newest)| {
+            BusOp::Exit { max_bytes, newest }
+        }),
+        2 => Just(BusOp::Stage),
+        1 => Just(BusOp::Recall),
+        2 => any::<Index>().prop_map(BusOp::Release),
+        2 => Just(BusOp::Forget),
+        2 => Just(BusOp::BeginRestore),
+        4 => (any::<Index>(), flip).prop_map(|(which, flip)| BusOp::Restore { which, flip }),
+        1 => Just(BusOp::EndRestore),
+    ]
 }
 
 fn config(cases: u32) -> ProptestConfig {

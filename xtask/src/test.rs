@@ -30,7 +30,7 @@ pub struct Args {
 type Step = (&'static str, &'static str, fn(&Session) -> Result<()>);
 
 #[rustfmt::skip]
-const STEPS: [Step; 24] = [
+const STEPS: [Step; 25] = [
     ("setup", "the tools are installed", Session::setup),
     ("fmt", "Rust: format", Session::fmt),
     ("clippy", "Rust: lints, with threads", Session::clippy),
@@ -51,6 +51,7 @@ const STEPS: [Step; 24] = [
     ("chromium", "JavaScript: tests of pages, in Chromium", Session::chromium),
     ("firefox", "JavaScript: tests of pages, in Firefox", Session::firefox),
     ("webkit", "JavaScript: tests of pages, in WebKit", Session::webkit),
+    ("stores", "JavaScript: tests of the stores for pages, in Chromium", Session::stores),
     ("package", "the packed package works in an empty project", Session::packed_package),
     ("publint", "the packed package, by publint's rules", Session::publint),
     ("attw", "the packed package's types resolve everywhere", Session::attw),
@@ -240,6 +241,11 @@ impl Session {
     fn pages(&self, name: &str, browser: &Browser) -> Result<()> {
         browser.set_up(&self.sh)?;
         self.node_test_files(&[format!("tests/runtimes/browser/{name}.test.mjs").into()])
+    }
+
+    fn stores(&self) -> Result<()> {
+        browsers::CHROMIUM.set_up(&self.sh)?;
+        self.node_tests("tests/runtimes/stores")
     }
 
     /// Runs the tests that are directly in a directory, on the built package.

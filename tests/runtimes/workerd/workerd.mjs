@@ -3,7 +3,7 @@
 // Runs Workers in workerd.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,6 +21,7 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),
     (name = "collector", external = (address = "to be told", http = ())),
+    (name = "objects", disk = (path = "to be told", writable = true)),
   ],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );
@@ -33,7 +34,7 @@ const worker :Workerd.Worker = (
   globalOutbound = "collector",
   bindings = [(name = "OBJECTS", durableObjectNamespace = "FlushingObject")],
   durableObjectNamespaces = [(className = "FlushingObject", uniqueKey = "flushing-object")],
-  durableObjectStorage = (inMemory = void),
+  durableObjectStorage = (localDisk = "objects"),
 );
 `;
 
@@ -58,7 +59,11 @@ export async function startWorker(source, collectorPort) {
   await writeFile(join(directory, "config.capnp"), config);
 
   const collector = `--external-addr=collector=127.0.0.1:${collectorPort}`;
-  const args = ["serve", join(directory, "config.capnp"), "--control-fd=3", collector];
+  // On disk, because what is in memory does not outlive an object that is reset.
+  const objects = join(directory, "objects");
+  await mkdir(objects);
+  const addresses = [collector, `--directory-path=objects=${objects}`];
+  const args = ["serve", join(directory, "config.capnp"), "--control-fd=3", ...addresses];
   const child = spawn(workerd.default, args, { stdio: ["ignore", "ignore", "pipe", "pipe"] });
   const exit = once(child, "exit");
   // A gentler signal lets it wait for what its requests wait for.

@@ -30,6 +30,8 @@ pub enum Do {
     Wake,
     Refuse,
     Forget,
+    Exit,
+    Stage,
 }
 
 /// How a callback ends. The order is that of [`Plan::answers`].
@@ -44,7 +46,7 @@ pub enum End {
     Hang,
 }
 
-const ACTIONS: [(Do, u32); 15] = [
+const ACTIONS: [(Do, u32); 17] = [
     (Do::Produce, 45),
     (Do::Happen, 60),
     (Do::Pass, 10),
@@ -60,6 +62,8 @@ const ACTIONS: [(Do, u32); 15] = [
     (Do::Wake, 4),
     (Do::Refuse, 1),
     (Do::Forget, 4),
+    (Do::Exit, 5),
+    (Do::Stage, 1),
 ];
 
 const ANSWERS: [(End, u32); 7] = [
@@ -79,7 +83,7 @@ pub struct Plan {
     pub nonce: u64,
     pub steps: u32,
     /// How likely each action is.
-    actions: Weights<Do, 15>,
+    actions: Weights<Do, 17>,
     /// How likely each end of a callback is.
     answers: Weights<End, 7>,
     /// Of 8 events, how many have a key.
@@ -90,6 +94,12 @@ pub struct Plan {
     pub reentrant: u8,
     /// Of 8 batches, how many the host holds on to.
     pub kept: u8,
+    /// Whether the host has a store, in which it keeps batches beyond its life.
+    pub has_store: bool,
+    /// Of 8 writes to it, how many fail.
+    pub write_failures: u8,
+    /// Of 64 kept batches, how many get damaged when the host dies.
+    pub damaged: u8,
     /// Whether answers that the host no longer waits for reach the core all the same.
     pub forwards_late_answers: bool,
     /// Most events that a producer offers in one turn.
@@ -135,7 +145,12 @@ impl Plan {
         let mut rng = Rng::with_seed(mix(seed));
         // A few are long, and their buses large, so that what grows has time to.
         let is_long = rng.u8(..) < 2;
-        let config = config(&mut rng, is_long);
+        let mut config = config(&mut rng, is_long);
+        let has_store = rng.u8(..4) == 0;
+        if has_store && rng.u8(..8) > 0 {
+            // The bytes that a restore keeps free.
+            config.max_bytes += config.batch.max_bytes as u64;
+        }
         Self {
             config,
             nonce: rng.u64(1..),
@@ -147,10 +162,27 @@ impl Plan {
             large: rng.u8(0..4),
             reentrant: [0, 4, 16][rng.usize(..3)],
             kept: [0, 0, 0, 2][rng.usize(..4)],
+            has_store,
+            write_failures: [0, 0, 1, 4][rng.usize(..4)],
+            damaged: [0, 0, 2, 16][rng.usize(..4)],
             forwards_late_answers: rng.bool(),
             burst: [1, 3, 8][rng.usize(..3)],
             rng,
         }
+    }
+
+    /// The settings and the nonce of another life: some of what earlier lives have left may be in
+    /// another format, or too large by now.
+    pub fn of_life(&self, life: u32, rng: &mut Rng) -> (BusConfig, u64) {
+        let mut config = self.config.clone();
+        if rng.u8(..4) == 0 {
+            config.format =
+                if config.format == Format::Json { Format::Ndjson } else { Format::Json };
+        }
+        if rng.u8(..4) == 0 {
+            config.batch.max_bytes = config.max_event_bytes + 2 + rng.usize(..100);
+        }
+        (config, mix(self.nonce ^ u64::from(life)).max(1))
     }
 
     #[inline]

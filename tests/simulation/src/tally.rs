@@ -39,10 +39,22 @@ pub struct Tally {
     pub deaths: u64,
     /// Calls from within callbacks.
     pub reentries: u64,
+    /// Attempts that began in an exit.
+    pub exits: u64,
+    /// Times that everything was staged.
+    pub stages: u64,
+    /// Batches that were written to a store.
+    pub writes: u64,
+    /// Lives that began with what an earlier one had left.
+    pub rebirths: u64,
+    /// Events that were restored.
+    pub restored: u64,
+    /// Kept batches that were damaged.
+    pub damaged: u64,
 }
 
 impl Tally {
-    fn counters(&mut self) -> [(&'static str, &mut u64); 17] {
+    fn counters(&mut self) -> [(&'static str, &mut u64); 23] {
         [
             ("steps", &mut self.steps),
             ("events offered", &mut self.offered),
@@ -61,6 +73,12 @@ impl Tally {
             ("flushes", &mut self.flushes),
             ("deaths", &mut self.deaths),
             ("calls from callbacks", &mut self.reentries),
+            ("attempts in exits", &mut self.exits),
+            ("stagings", &mut self.stages),
+            ("batches kept", &mut self.writes),
+            ("lives after the first", &mut self.rebirths),
+            ("events restored", &mut self.restored),
+            ("kept batches damaged", &mut self.damaged),
         ]
     }
 

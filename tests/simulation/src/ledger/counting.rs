@@ -1,7 +1,7 @@
 //! What must hold between two steps.
 
 use crate::broken::{Checked, ensure, ensure_eq};
-use crate::ledger::{Counts, Ledger, Phase, sum_of};
+use crate::ledger::{Counts, Ledger, Phase, RESTORED, sum_of};
 use shardbus::{AbandonedEvents, FlushReport, ShardState};
 
 impl Ledger {
@@ -33,6 +33,7 @@ impl Ledger {
         ensure_eq!(stats.bytes.held, self.held, "what is held is counted");
         ensure_eq!(stats.offered, *offered, "what is offered is counted");
         ensure_eq!(stats.accepted, self.events.len() as u64, "what is accepted is counted");
+        ensure_eq!(stats.restored, self.restored, "what is restored is counted");
         ensure_eq!(stats.rejected, *rejected, "what is refused is counted under its reason");
         ensure_eq!(stats.delivered, *delivered, "what is delivered is counted");
         ensure_eq!(stats.evicted, *evicted, "what is evicted is counted");
@@ -44,10 +45,11 @@ impl Ledger {
         ensure_eq!(self.bus.lost(), rejected_in_all + evicted, "losses are counted");
         ensure_eq!(self.bus.offered(), *offered, "what is offered is counted");
 
-        ensure_eq!(stats.shards.len(), self.present.len(), "shards are there until drained");
+        let shards = || self.present.iter().filter(|&&lane| lane != RESTORED);
+        ensure_eq!(stats.shards.len(), shards().count(), "shards are there until drained");
         let batch = &self.config().batch;
         let lowest = if batch.adaptive { batch.min_size } else { batch.max_size } as u64;
-        for (&id, info) in self.present.iter().zip(&stats.shards) {
+        for (&id, info) in shards().zip(&stats.shards) {
             let lane = &self.lanes[id];
             let is_right = usize::from(info.id) == id
                 && info.state

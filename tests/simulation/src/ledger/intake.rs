@@ -3,7 +3,7 @@
 use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::{Event, Exit, KEYS, Ledger, Phase};
 use crate::trace::note;
-use shardbus::{BackpressureMode, IngestionError};
+use shardbus::{BackpressureMode, Format, IngestionError};
 
 /// What is offered.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +79,7 @@ impl Ledger {
         let result = self.bus.ingest(payload, key_bytes);
         self.counts.offered += 1;
 
-        let breaks_body = len == 0 || has_newline && self.brackets().0.is_empty();
+        let breaks_body = len == 0 || has_newline && self.config().format == Format::Ndjson;
         let rejected = &mut self.counts.rejected;
         let (expected, count) = if self.is_closed {
             (matches!(result, Err(IngestionError::ShuttingDown)), &mut rejected.closed)
@@ -135,7 +135,7 @@ impl Ledger {
             "{target:?} {shard}"
         );
         let lane = usize::from(shard);
-        let phase = self.lanes.get(lane).map(|lane| lane.phase);
+        let phase = self.lanes.shards.get(lane).map(|lane| lane.phase);
         ensure_eq!(phase, Some(Phase::Active), "only active shards take events");
         if let Some(key) = key {
             let route = &mut self.keys[usize::from(key)].route;
@@ -261,7 +261,8 @@ impl Ledger {
         to.bytes += len as u64;
         to.holding_since.get_or_insert(now);
         self.held += len as u64;
-        self.events.push(Event { key, len: len as u16, has_newline, timestamp });
+        let (life, number) = (self.life, index as u32);
+        self.events.push(Event { life, number, key, len: len as u16, has_newline, timestamp });
         if let Some(key) = key {
             debug_assert!(key < KEYS);
             self.keys[usize::from(key)].pending.push_back(index);

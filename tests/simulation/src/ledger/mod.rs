@@ -5,7 +5,11 @@
 //! model checks the limits of that freedom and follows.
 
 mod counting;
+mod endings;
+mod exits;
 mod intake;
+mod outbox;
+mod restoring;
 mod sending;
 mod topology;
 
@@ -17,18 +21,23 @@ use shardbus::{
     Format, Rejected, Scheduler, Shared,
 };
 use std::collections::VecDeque;
-use std::ops::Range;
+use std::ops::{Index, IndexMut, Range};
 use std::time::Duration;
 
 pub use intake::Offer;
+pub use outbox::Outbox;
+pub use restoring::Restored;
 pub use sending::Polled;
 
 /// How many keys there are.
 pub const KEYS: u8 = 6;
 
-/// An accepted event. Its payload follows from its index and its length.
-#[derive(Debug)]
+/// An accepted event. Its payload follows from its number and its length.
+#[derive(Debug, Clone, Copy)]
 struct Event {
+    /// The life of the host that accepted it, and its place among all events of that life.
+    life: u32,
+    number: u32,
     key: Option<u8>,
     len: u16,
     has_newline: bool,
@@ -42,6 +51,8 @@ enum Exit {
     Abandoned(AbandonReason),
     Evicted,
     Drained,
+    /// Drained because the host has it elsewhere.
+    Released,
 }
 
 /// Who has an outgoing batch.
@@ -58,17 +69,44 @@ enum State {
     },
 }
 
+/// What batches of a shard have in common, in whichever life they come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Origin {
+    nonce: u64,
+    shard: u16,
+    format: Format,
+}
+
+impl Origin {
+    /// What is before, behind, and between events.
+    const fn brackets(self) -> (&'static [u8], &'static [u8], u8) {
+        match self.format {
+            Format::Ndjson => (b"", b"", b'\n'),
+            Format::Json => (b"[", b"]", b','),
+        }
+    }
+}
+
 /// A batch that has left its shard and is not settled.
 #[derive(Debug)]
 struct Outgoing {
     /// Where its events are in [`Lane::log`].
     events: Range<usize>,
+    origin: Origin,
     sequence: u64,
     attempts: u32,
+    /// How often it was taken back from the host, which is not held against it.
+    recalls: u32,
     state: State,
     reservation: usize,
     /// Where the batch was seen in memory, once it was.
     address: Option<*const Batch>,
+}
+
+impl Outgoing {
+    const fn is_leased(&self) -> bool {
+        matches!(self.state, State::Leased { .. })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +174,36 @@ impl Lane {
     fn is_empty(&self) -> bool {
         self.outgoing.is_empty() && self.waiting().is_empty()
     }
+
+    fn is_leased(&self) -> bool {
+        self.outgoing.iter().any(Outgoing::is_leased)
+    }
+}
+
+/// The lane of what earlier lives have left. It is no shard.
+const RESTORED: usize = usize::MAX;
+
+/// All lanes: those of shards by their ids, and [`RESTORED`].
+#[derive(Debug)]
+struct Lanes {
+    shards: Vec<Lane>,
+    restored: Lane,
+}
+
+impl Index<usize> for Lanes {
+    type Output = Lane;
+
+    #[inline]
+    fn index(&self, lane: usize) -> &Lane {
+        if lane == RESTORED { &self.restored } else { &self.shards[lane] }
+    }
+}
+
+impl IndexMut<usize> for Lanes {
+    #[inline]
+    fn index_mut(&mut self, lane: usize) -> &mut Lane {
+        if lane == RESTORED { &mut self.restored } else { &mut self.shards[lane] }
+    }
 }
 
 /// The bytes of one batch, and of the halves that it was split into.
@@ -179,6 +247,10 @@ struct Counts {
 pub struct Ledger {
     bus: EventBus,
     nonce: u64,
+    /// Which of the host's lives this is.
+    life: u32,
+    /// What the host keeps beyond its life, if it has where.
+    pub outbox: Option<Outbox>,
     is_seeded: bool,
     pub trace: Trace,
     /// What the wall clock shows; the bus sees it at each crossing.
@@ -186,10 +258,14 @@ pub struct Ledger {
     /// The latest time that the delivery was told.
     now: u64,
     events: Vec<Event>,
-    /// By the ids of their shards.
-    lanes: Vec<Lane>,
-    /// Shards that are there, oldest first.
+    lanes: Lanes,
+    /// Lanes that are there: what is restored, once something may be, then shards, oldest first.
     present: Vec<usize>,
+    /// The place there of the lane whose turn it is.
+    next_turn: usize,
+    /// While what earlier lives have left goes first: the bytes that are kept free for it.
+    restoring: Option<usize>,
+    restored: u64,
     /// Counts the changes of what is active.
     topology: u32,
     keys: [Key; KEYS as usize],
@@ -214,19 +290,38 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn new(config: &BusConfig, nonce: u64, wall: u64, trace: Trace) -> Self {
+        Self::reborn(config, (0, nonce), wall, trace, None)
+    }
+
+    /// A new bus in another life of its host.
+    pub fn reborn(
+        config: &BusConfig,
+        (life, nonce): (u32, u64),
+        wall: u64,
+        trace: Trace,
+        outbox: Option<Outbox>,
+    ) -> Self {
         let bus = EventBus::new(config.clone(), Clock::manual(wall));
         let bus = bus.expect("plans draw valid settings");
         let shards = usize::from(config.shards);
         Self {
             bus,
             nonce,
+            life,
+            outbox,
             is_seeded: false,
             trace,
             wall,
             now: 0,
             events: Vec::with_capacity(256),
-            lanes: (0..shards).map(|_| Lane::new()).collect(),
+            lanes: Lanes {
+                shards: (0..shards).map(|_| Lane::new()).collect(),
+                restored: Lane::new(),
+            },
             present: (0..shards).collect(),
+            next_turn: 0,
+            restoring: None,
+            restored: 0,
             topology: 0,
             keys: Default::default(),
             is_keyed: false,
@@ -268,6 +363,7 @@ impl Ledger {
             retries: batches.retries,
             expired: batches.expired,
             changes: u64::from(self.topology),
+            restored: self.restored,
             ..self.tally
         }
     }
@@ -312,16 +408,23 @@ impl Ledger {
         self.usable() - self.usable() / 4
     }
 
-    fn brackets(&self) -> (&'static [u8], &'static [u8], u8) {
-        match self.config().format {
-            Format::Ndjson => (b"", b"", b'\n'),
-            Format::Json => (b"[", b"]", b','),
-        }
+    /// What a batch of a shard is called.
+    fn origin_of(&self, lane: usize) -> Origin {
+        Origin { nonce: self.nonce, shard: lane as u16, format: self.config().format }
     }
 
     fn frame_len(&self) -> usize {
-        let (before, after, _) = self.brackets();
+        let (before, after, _) = self.origin_of(0).brackets();
         before.len() + after.len()
+    }
+
+    /// How long the body of a batch is.
+    fn body_len(&self, lane: usize, outgoing: &Outgoing) -> usize {
+        let (before, after, _) = outgoing.origin.brackets();
+        let events = &self.lanes[lane].log[outgoing.events.clone()];
+        let payloads: usize =
+            events.iter().map(|&event| usize::from(self.events[event].len) + 1).sum();
+        payloads - 1 + before.len() + after.len()
     }
 
     /// Notes that events of a lane left the bus.
@@ -330,11 +433,15 @@ impl Ledger {
         *match exit {
             Exit::Delivered => &mut self.counts.delivered,
             Exit::Evicted => &mut self.counts.evicted,
-            Exit::Drained => &mut self.counts.drained,
+            Exit::Drained | Exit::Released => &mut self.counts.drained,
             Exit::Abandoned(AbandonReason::Retries) => &mut self.counts.abandoned.retries,
             Exit::Abandoned(AbandonReason::Permanent) => &mut self.counts.abandoned.permanent,
             Exit::Abandoned(AbandonReason::Shutdown) => &mut self.counts.abandoned.shutdown,
         } += count;
+        if let Some(outbox) = &mut self.outbox {
+            let log = &self.lanes[lane].log[events.clone()];
+            outbox.note_exit(lane, &events, exit, log.iter().map(|&event| &self.events[event]));
+        }
         for &event in &self.lanes[lane].log[events] {
             if let Some(key) = self.events[event].key {
                 let pending = &mut self.keys[usize::from(key)].pending;
@@ -346,7 +453,7 @@ impl Ledger {
                 *match exit {
                     Exit::Delivered => &mut flush.report.delivered,
                     Exit::Evicted => &mut flush.report.evicted,
-                    Exit::Drained => &mut flush.report.drained,
+                    Exit::Drained | Exit::Released => &mut flush.report.drained,
                     Exit::Abandoned(_) => &mut flush.report.abandoned,
                 } += 1;
                 flush.report.pending -= 1;
@@ -366,6 +473,10 @@ impl Ledger {
 
     /// Whether an open flush covers something that the lane holds.
     fn is_flushed(&self, lane: usize) -> bool {
+        // What was left goes before what a flush covers, so that it is in a hurry too.
+        if lane == RESTORED && self.restoring.is_some() {
+            return !self.flushes.is_empty();
+        }
         let oldest = self.lanes[lane].oldest();
         oldest.is_some_and(|oldest| self.flushes.iter().any(|flush| oldest < flush.mark))
     }
@@ -373,7 +484,8 @@ impl Ledger {
     /// The first fence that has something before it; the others fall.
     fn fence(&mut self) -> Option<usize> {
         let fence = *self.fences.front()?;
-        let oldest = self.present.iter().filter_map(|&lane| self.lanes[lane].oldest()).min();
+        let shards = self.present.iter().filter(|&&lane| lane != RESTORED);
+        let oldest = shards.filter_map(|&lane| self.lanes[lane].oldest()).min();
         if oldest.is_some_and(|oldest| oldest < fence) {
             return Some(fence);
         }
@@ -404,6 +516,14 @@ impl Ledger {
     pub fn close(&mut self) {
         self.is_closed = true;
         self.bus.close();
+        // Only what the receiver asked for is left of a pause.
+        for &lane in &self.present {
+            for outgoing in &mut self.lanes[lane].outgoing {
+                if let State::Paused { from, to } = &mut outgoing.state {
+                    *to = *from;
+                }
+            }
+        }
     }
 
     /// The host lets go of a batch that it holds on to.

@@ -2,7 +2,9 @@
 
 use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::intake::is_payload_of;
-use crate::ledger::{Event, Exit, Ledger, Outgoing, Phase, Reservation, State, nanos};
+use crate::ledger::{
+    Event, Exit, Lane, Ledger, Origin, Outgoing, Phase, RESTORED, Reservation, State, nanos,
+};
 use crate::trace::note;
 use shardbus::{AbandonReason, Abandoned, Action, Batch, BusConfig, Failure, Lease, Shared};
 
@@ -66,31 +68,81 @@ impl Ledger {
         }
     }
 
-    fn expire_leases(&mut self) {
-        for nth in 0..self.present.len() {
-            let lane = self.present[nth];
-            if let Some(Outgoing { state: State::Leased { expires, .. }, .. }) =
-                self.lanes[lane].outgoing.front()
-                && *expires <= self.now
-            {
-                self.expire_lease(lane);
+    pub(super) fn expire_leases(&mut self) {
+        for place in 0..self.present.len() {
+            let (lane, mut nth) = (self.present[place], 0);
+            while let Some(outgoing) = self.lanes[lane].outgoing.get(nth) {
+                let is_over =
+                    matches!(outgoing.state, State::Leased { expires, .. } if expires <= self.now);
+                let is_gone = is_over && self.expire_lease(lane, nth);
+                nth += usize::from(!is_gone);
             }
         }
     }
 
-    fn expire_lease(&mut self, lane: usize) {
+    /// Returns whether the batch was given up for it.
+    fn expire_lease(&mut self, lane: usize, nth: usize) -> bool {
         let (now, most) = (self.now, self.config().retry.attempts);
-        let Some(outgoing) = self.lanes[lane].outgoing.front_mut() else { return };
+        let outgoing = &mut self.lanes[lane].outgoing[nth];
         outgoing.state = State::Paused { from: now, to: now };
         let is_last = outgoing.attempts >= most;
         self.counts.batches.expired += 1;
         if is_last {
-            self.abandon(lane, AbandonReason::Retries);
+            self.abandon(lane, nth, AbandonReason::Retries);
         }
+        is_last
     }
 
     fn send(&mut self, lease: Lease, moment: Moment, keep: bool) -> Checked<Polled> {
         let now = self.now;
+        ensure!(self.abandoned.is_empty(), "what was given up is shown before anything is sent");
+        let is_restored = lease.batch.process_nonce != self.nonce;
+        let lane = if is_restored { RESTORED } else { usize::from(lease.batch.shard_id) };
+        ensure!(self.present.contains(&lane), "a batch is from a shard that is there");
+        let is_flushed = self.is_flushed(lane);
+        ensure!(is_flushed || self.is_automatic(), "a manual bus sends only in a flush");
+        ensure!(
+            is_restored || self.restoring.is_none(),
+            "what an earlier life has left goes first"
+        );
+        ensure!(!self.lanes[lane].is_leased(), "a shard has at most one live lease");
+
+        match self.lanes[lane].outgoing.front() {
+            Some(outgoing) => {
+                if let State::Paused { from, .. } = outgoing.state {
+                    ensure!(from <= now, "an attempt begins after the pause", "{from} > {now}");
+                }
+                ensure!(
+                    !self.is_behind(lane, outgoing, moment.fence),
+                    "nothing is sent before what it waits for"
+                );
+            }
+            None => {
+                ensure!(
+                    is_flushed || self.may_be_due(lane, moment),
+                    "a batch leaves only when it is large enough, or old enough, or asked for"
+                );
+                let count = self.cuttable(lane, moment.fence, usize::MAX);
+                ensure!(count > 0, "nothing is sent before what it waits for");
+                self.cut(lane, count);
+            }
+        }
+        if self.lanes[lane].outgoing[0].attempts == 0 {
+            self.check_keys(lane, &self.lanes[lane].outgoing[0])?;
+        }
+        let polled = self.begin_attempt(lease, lane, 0, keep)?;
+        self.check_turns(lane, moment)?;
+        Ok(polled)
+    }
+
+    /// An outgoing batch is leased.
+    pub(super) fn begin_attempt(
+        &mut self,
+        lease: Lease,
+        lane: usize,
+        nth: usize,
+        keep: bool,
+    ) -> Checked<Polled> {
         note!(
             self,
             "    lease {}: attempt {} of {}, {} events, until {}",
@@ -100,53 +152,27 @@ impl Ledger {
             lease.batch.len(),
             lease.deadline
         );
-        ensure!(self.abandoned.is_empty(), "what was given up is shown before anything is sent");
         ensure_eq!(lease.id, self.leases, "no lease has the id of another");
         self.leases += 1;
-        let deadline = now + nanos(self.config().timeout);
+        let deadline = self.now + nanos(self.config().timeout);
         ensure_eq!(lease.deadline, deadline, "an attempt has the time that is configured");
-        let lane = usize::from(lease.batch.shard_id);
-        ensure!(self.present.contains(&lane), "a batch is from a shard that is there");
-        let is_flushed = self.is_flushed(lane);
-        ensure!(is_flushed || self.is_automatic(), "a manual bus sends only in a flush");
-
-        let mut outgoing = match self.lanes[lane].outgoing.pop_front() {
-            Some(outgoing) => {
-                match outgoing.state {
-                    State::Leased { .. } => {
-                        ensure!(false, "a shard has at most one live lease", "{outgoing:?}");
-                    }
-                    State::Paused { from, .. } => {
-                        ensure!(from <= now, "an attempt begins after the pause", "{from} > {now}");
-                    }
-                }
-                outgoing
-            }
-            None => {
-                ensure!(
-                    is_flushed || self.may_be_due(lane, moment),
-                    "a batch leaves only when it is large enough, or old enough, or asked for"
-                );
-                let count = self.cuttable(lane, moment.fence, usize::MAX);
-                ensure!(count > 0, "nothing is sent before what it waits for");
-                self.take(lane, count)
-            }
+        let Some(mut outgoing) = self.lanes[lane].outgoing.remove(nth) else {
+            ensure!(false, "what is leased is there");
+            return Ok(Polled::Idle);
         };
-        if outgoing.attempts == 0 {
-            self.check_keys(lane, &outgoing)?;
-        } else {
-            self.counts.batches.retries += 1;
-        }
+        self.counts.batches.retries += u64::from(outgoing.attempts > 0);
         outgoing.attempts += 1;
         ensure_eq!(lease.attempt, outgoing.attempts, "attempts are counted from 1");
-        let most = self.config().retry.attempts;
+        let most = self.config().retry.attempts + outgoing.recalls;
         ensure!(outgoing.attempts <= most, "there are no more attempts than there may be");
         self.check_batch(&lease.batch, lane, &mut outgoing)?;
         let expires = deadline + nanos(BusConfig::LEASE_MARGIN);
         outgoing.state = State::Leased { lease: lease.id, expires };
         let reservation = outgoing.reservation;
-        self.lanes[lane].outgoing.push_front(outgoing);
-        self.check_turns(lane, moment)?;
+        self.await_write(lease.id, &lease.batch, lane, &outgoing);
+        self.lanes[lane].outgoing.insert(nth, outgoing);
+        let place = self.present.iter().position(|&other| other == lane).unwrap_or_default();
+        self.next_turn = (place + 1) % self.present.len();
         let bytes = lease.batch.body().len();
         if keep {
             self.kept.push((lease.batch, reservation));
@@ -187,20 +213,27 @@ impl Ledger {
     }
 
     /// Checks a batch in every respect.
-    fn check_batch(&self, batch: &Shared<Batch>, lane: usize, outgoing: &mut Outgoing) -> Checked {
+    pub(super) fn check_batch(
+        &self,
+        batch: &Shared<Batch>,
+        lane: usize,
+        outgoing: &mut Outgoing,
+    ) -> Checked {
         let address = Shared::as_ptr(batch);
         let earlier = *outgoing.address.get_or_insert(address);
         ensure!(earlier == address, "all attempts have the same allocation");
+        let Origin { nonce, shard, format } = outgoing.origin;
         ensure!(
-            usize::from(batch.shard_id) == lane && batch.process_nonce == self.nonce,
+            batch.shard_id == shard && batch.process_nonce == nonce && batch.format() == format,
             "a batch's id stays"
         );
         ensure_eq!(batch.sequence_start, outgoing.sequence, "sequences have no gaps, and stay");
         ensure_eq!(batch.len(), outgoing.events.len(), "a batch has all events that it may have");
         let config = &self.config().batch;
-        let (body, (before, after, separator)) = (&batch.body()[..], self.brackets());
+        let (body, (before, after, separator)) = (&batch.body()[..], outgoing.origin.brackets());
+        // An earlier life may have had another maximum.
         ensure!(
-            batch.len() <= config.max_size && body.len() <= config.max_bytes,
+            (batch.len() <= config.max_size || lane == RESTORED) && body.len() <= config.max_bytes,
             "a batch is not larger than it may be",
             "{} events, {} bytes",
             batch.len(),
@@ -214,11 +247,11 @@ impl Ledger {
                     let Some(after) = rest.strip_prefix(&[separator]) else { return false };
                     rest = after;
                 }
-                let Event { len, has_newline, .. } = self.events[event];
+                let Event { len, has_newline, number, .. } = self.events[event];
                 let parts = rest.split_at_checked(usize::from(len));
                 let Some((payload, after)) = parts else { return false };
                 rest = after;
-                is_payload_of(payload, event, has_newline)
+                is_payload_of(payload, number as usize, has_newline)
             }) && rest.is_empty()
         });
         ensure!(
@@ -240,7 +273,7 @@ impl Ledger {
 /// When to send.
 impl Ledger {
     /// How many events of the lane's may leave next in one batch.
-    fn cuttable(&self, lane: usize, fence: Option<usize>, max_bytes: usize) -> usize {
+    pub(super) fn cuttable(&self, lane: usize, fence: Option<usize>, max_bytes: usize) -> usize {
         let config = &self.config().batch;
         let max_bytes = max_bytes.min(config.max_bytes) + 1;
         let mut len = self.frame_len();
@@ -251,8 +284,14 @@ impl Ledger {
         self.lanes[lane].waiting().iter().take(config.max_size).take_while(fits).count()
     }
 
+    /// Lets the oldest of the events that wait be the last outgoing batch.
+    pub(super) fn cut(&mut self, lane: usize, count: usize) {
+        let outgoing = self.take(lane, count);
+        self.lanes[lane].outgoing.push_back(outgoing);
+    }
+
     /// Takes the oldest events out of what waits.
-    fn take(&mut self, lane: usize, count: usize) -> Outgoing {
+    pub(super) fn take(&mut self, lane: usize, count: usize) -> Outgoing {
         let now = self.now;
         let from = &mut self.lanes[lane];
         let events = from.head..from.head + count;
@@ -267,8 +306,16 @@ impl Ledger {
         let reservation = self.reservations.len();
         self.reservations.push(Reservation { bytes, holders: 1 });
         self.held_by_batches += bytes;
-        let state = State::Paused { from: now, to: now };
-        Outgoing { events, sequence, attempts: 0, state, reservation, address: None }
+        Outgoing {
+            events,
+            origin: self.origin_of(lane),
+            sequence,
+            attempts: 0,
+            recalls: 0,
+            state: State::Paused { from: now, to: now },
+            reservation,
+            address: None,
+        }
     }
 
     /// Whether the lane's next batch has reached this size, or its oldest event this age.
@@ -299,8 +346,26 @@ impl Ledger {
             || since.is_some_and(|since| self.now - since >= nanos(config.max_delay))
     }
 
+    /// Whether an outgoing batch waits for what was accepted before a change of shards.
+    pub(super) fn is_behind(&self, lane: usize, outgoing: &Outgoing, fence: Option<usize>) -> bool {
+        let first = self.lanes[lane].log[outgoing.events.start];
+        lane != RESTORED && fence.is_some_and(|fence| first >= fence)
+    }
+
+    /// Whether nothing but time and size keep the lane from sending.
+    fn may_begin(&self, lane: usize, fence: Option<usize>) -> bool {
+        let Lane { outgoing, .. } = &self.lanes[lane];
+        let is_behind = |outgoing| self.is_behind(lane, outgoing, fence);
+        !self.lanes[lane].is_leased()
+            && (lane == RESTORED
+                || self.restoring.is_none() && !outgoing.front().is_some_and(is_behind))
+    }
+
     /// Whether there is no reason for the lane not to send now.
     fn must_send(&self, lane: usize, moment: Moment) -> bool {
+        if !self.may_begin(lane, moment.fence) {
+            return false;
+        }
         let is_flushed = self.is_flushed(lane);
         match self.lanes[lane].outgoing.front().map(|outgoing| outgoing.state) {
             Some(State::Leased { .. }) => false,
@@ -325,11 +390,17 @@ impl Ledger {
         for &id in &self.present {
             let lane = &self.lanes[id];
             ensure!(!self.must_send(id, moment), "the bus waits only if it must", "shard {id}");
+            for outgoing in &lane.outgoing {
+                if let State::Leased { expires, .. } = outgoing.state {
+                    let (earliest, latest) = bounds.unwrap_or((expires, expires));
+                    bounds = Some((earliest.min(expires), latest.min(expires)));
+                }
+            }
+            if !self.may_begin(id, moment.fence) {
+                continue;
+            }
             let is_automatic = self.is_automatic();
             let (from, to) = match (lane.outgoing.front(), lane.waiting().first()) {
-                (Some(Outgoing { state: State::Leased { expires, .. }, .. }), _) => {
-                    (*expires, *expires)
-                }
                 (Some(Outgoing { state: State::Paused { from, to }, .. }), _)
                     if is_automatic || self.is_flushed(id) =>
                 {
@@ -365,7 +436,7 @@ impl Ledger {
                 "{wake:?} instead of {bounds:?}"
             ),
         }
-        if wake.is_none() && self.is_automatic() {
+        if wake.is_none() && self.is_automatic() && self.restoring.is_none() {
             ensure_eq!(self.unsettled(), 0, "a bus that holds something is not idle");
         }
         Ok(())
@@ -374,40 +445,40 @@ impl Ledger {
 
 /// Answers in.
 impl Ledger {
-    fn lane_of(&self, wanted: u64) -> Option<usize> {
-        self.present.iter().copied().find(|&lane| {
-            let state = self.lanes[lane].outgoing.front().map(|outgoing| outgoing.state);
-            matches!(state, Some(State::Leased { lease, .. }) if lease == wanted)
-        })
+    /// Where the batch is that is leased by this.
+    fn place_of(&self, wanted: u64) -> Option<(usize, usize)> {
+        let is_it = |outgoing: &Outgoing| matches!(outgoing.state, State::Leased { lease, .. } if lease == wanted);
+        let nth = |lane: usize| self.lanes[lane].outgoing.iter().position(is_it);
+        self.present.iter().find_map(|&lane| Some((lane, nth(lane)?)))
     }
 
-    /// Checks whether an answer was taken for live, and returns its lane if it was.
-    fn answered(&mut self, lease: u64, was_live: bool, now: u64) -> Checked<Option<usize>> {
+    /// Checks whether an answer was taken for live, and returns its batch's place if it was.
+    fn answered(
+        &mut self,
+        lease: u64,
+        was_live: bool,
+        now: u64,
+    ) -> Checked<Option<(usize, usize)>> {
         self.now = self.now.max(now);
-        let lane = self.lane_of(lease);
+        let place = self.place_of(lease);
         ensure!(
-            was_live == lane.is_some(),
+            was_live == place.is_some(),
             "an answer counts if its lease is live, and only then",
             "lease {lease}: {was_live}"
         );
         self.tally.late += u64::from(!was_live);
         note!(self, "    {}", if was_live { "it counts" } else { "it is late" });
-        Ok(lane)
+        Ok(place)
     }
 
     pub fn acknowledge(&mut self, lease: u64, now: u64) -> Checked {
         note!(self, "    acknowledges lease {lease}");
         let was_live = self.bus.acknowledge(lease, now);
-        let Some(lane) = self.answered(lease, was_live, now)? else { return Ok(()) };
-        if let Some(outgoing) = self.pop(lane, Exit::Delivered) {
-            let Outgoing { events, reservation, .. } = outgoing;
-            let payloads: u64 = self.lanes[lane].log[events.clone()]
-                .iter()
-                .map(|&event| u64::from(self.events[event].len) + 1)
-                .sum();
-            self.counts.body_bytes_delivered += payloads - 1 + self.frame_len() as u64;
+        let Some((lane, nth)) = self.answered(lease, was_live, now)? else { return Ok(()) };
+        if let Some(outgoing) = self.pop(lane, nth, Exit::Delivered) {
+            self.counts.body_bytes_delivered += self.body_len(lane, &outgoing) as u64;
             self.counts.batches.delivered += 1;
-            self.release(reservation);
+            self.release(outgoing.reservation);
         }
         Ok(())
     }
@@ -415,13 +486,13 @@ impl Ledger {
     pub fn fail(&mut self, lease: u64, failure: Failure, now: u64) -> Checked {
         note!(self, "    fails lease {lease}: {failure:?}");
         let was_live = self.bus.fail(lease, failure, now);
-        let Some(lane) = self.answered(lease, was_live, now)? else { return Ok(()) };
+        let Some((lane, nth)) = self.answered(lease, was_live, now)? else { return Ok(()) };
         let (now, retry) = (self.now, self.config().retry.clone());
-        let Some(outgoing) = self.lanes[lane].outgoing.front_mut() else { return Ok(()) };
+        let outgoing = &mut self.lanes[lane].outgoing[nth];
         match failure {
-            Failure::Permanent => self.abandon(lane, AbandonReason::Permanent),
+            Failure::Permanent => self.abandon(lane, nth, AbandonReason::Permanent),
             Failure::Retryable { .. } if outgoing.attempts >= retry.attempts => {
-                self.abandon(lane, AbandonReason::Retries);
+                self.abandon(lane, nth, AbandonReason::Retries);
             }
             Failure::Retryable { retry_after } => {
                 let doubled = retry.min_delay * (1 << (outgoing.attempts - 1));
@@ -430,9 +501,9 @@ impl Ledger {
                 outgoing.state = State::Paused { from, to };
             }
             Failure::TooLarge if outgoing.events.len() == 1 => {
-                self.abandon(lane, AbandonReason::Permanent);
+                self.abandon(lane, nth, AbandonReason::Permanent);
             }
-            Failure::TooLarge => self.split(lane),
+            Failure::TooLarge => self.split(lane, nth),
         }
         Ok(())
     }
@@ -440,129 +511,47 @@ impl Ledger {
     pub fn expire(&mut self, lease: u64, now: u64) -> Checked {
         note!(self, "    lease {lease} is lost");
         let was_live = self.bus.expire(lease, now);
-        if let Some(lane) = self.answered(lease, was_live, now)? {
-            self.expire_lease(lane);
+        if let Some((lane, nth)) = self.answered(lease, was_live, now)? {
+            self.expire_lease(lane, nth);
         }
         Ok(())
     }
 
-    fn pop(&mut self, lane: usize, exit: Exit) -> Option<Outgoing> {
-        let outgoing = self.lanes[lane].outgoing.pop_front()?;
+    pub(super) fn pop(&mut self, lane: usize, nth: usize, exit: Exit) -> Option<Outgoing> {
+        let outgoing = self.lanes[lane].outgoing.remove(nth)?;
         self.lanes[lane].in_flight -= outgoing.events.len() as u64;
         self.settle(lane, outgoing.events.clone(), exit);
         Some(outgoing)
     }
 
-    fn abandon(&mut self, lane: usize, reason: AbandonReason) {
-        if let Some(outgoing) = self.pop(lane, Exit::Abandoned(reason)) {
+    pub(super) fn abandon(&mut self, lane: usize, nth: usize, reason: AbandonReason) {
+        if let Some(outgoing) = self.pop(lane, nth, Exit::Abandoned(reason)) {
             self.abandoned.push_back((reason, lane, outgoing));
         }
     }
 
     /// Puts the halves of a batch in its place.
-    fn split(&mut self, lane: usize) {
+    fn split(&mut self, lane: usize, nth: usize) {
         self.tally.splits += 1;
         let state = State::Paused { from: self.now, to: self.now };
         let outgoing = &mut self.lanes[lane].outgoing;
-        if let Some(Outgoing { events, sequence, reservation, .. }) = outgoing.pop_front() {
+        if let Some(whole) = outgoing.remove(nth) {
+            let Outgoing { events, origin, sequence, reservation, .. } = whole;
             let first_len = events.len().div_ceil(2);
             let middle = events.start + first_len;
             let half = |events, sequence| Outgoing {
                 events,
+                origin,
                 sequence,
                 attempts: 0,
+                recalls: 0,
                 state,
                 reservation,
                 address: None,
             };
-            outgoing.push_front(half(middle..events.end, sequence + first_len as u64));
-            outgoing.push_front(half(events.start..middle, sequence));
+            outgoing.insert(nth, half(middle..events.end, sequence + first_len as u64));
+            outgoing.insert(nth, half(events.start..middle, sequence));
             self.reservations[reservation].holders += 1;
         }
-    }
-}
-
-/// The other ways out.
-impl Ledger {
-    pub fn abandon_everything(&mut self) {
-        note!(self, "    gives up everything");
-        self.seed();
-        self.bus.abandon_everything();
-        self.fences.clear();
-        let reason = AbandonReason::Shutdown;
-        for nth in 0..self.present.len() {
-            let lane = self.present[nth];
-            while !self.lanes[lane].outgoing.is_empty() {
-                self.abandon(lane, reason);
-            }
-            loop {
-                let count = self.cuttable(lane, None, usize::MAX);
-                if count == 0 {
-                    break;
-                }
-                let outgoing = self.take(lane, count);
-                self.lanes[lane].outgoing.push_back(outgoing);
-                self.abandon(lane, reason);
-            }
-        }
-    }
-
-    /// Takes a batch out for good. Returns its size.
-    pub fn drain(&mut self, max_bytes: usize, keep: bool) -> Checked<Option<usize>> {
-        self.seed();
-        let drained = self.bus.drain(max_bytes);
-        let fence = self.fence();
-        let from = self.next_to_drain(max_bytes, fence);
-        let from = from.or_else(|| self.next_to_drain(max_bytes, None));
-        let Some((lane, mut outgoing)) = from else {
-            ensure!(drained.is_none(), "what does not fit is not drained", "{drained:?}");
-            return Ok(None);
-        };
-        let Some(batch) = drained else {
-            ensure!(false, "what fits is drained", "shard {lane}: {outgoing:?}");
-            return Ok(None);
-        };
-        note!(self, "    drained {} with {} events", batch.id(), batch.len());
-        let len = batch.body().len();
-        ensure!(len <= max_bytes, "what is drained is not larger than asked for");
-        self.check_batch(&batch, lane, &mut outgoing)?;
-        self.lanes[lane].in_flight -= outgoing.events.len() as u64;
-        self.settle(lane, outgoing.events, Exit::Drained);
-        if keep {
-            self.kept.push((batch, outgoing.reservation));
-        } else {
-            drop(batch);
-            self.release(outgoing.reservation);
-        }
-        Ok(Some(len))
-    }
-
-    /// Takes out of the model what the bus drains next.
-    fn next_to_drain(
-        &mut self,
-        max_bytes: usize,
-        fence: Option<usize>,
-    ) -> Option<(usize, Outgoing)> {
-        for nth in 0..self.present.len() {
-            let lane = self.present[nth];
-            let outgoing = &self.lanes[lane].outgoing;
-            // What is leased stays with the host; what left its shard earlier is not overtaken.
-            let is_paused = |outgoing: &Outgoing| matches!(outgoing.state, State::Paused { .. });
-            if let Some(oldest) = outgoing.iter().position(is_paused) {
-                let payloads: usize = self.lanes[lane].log[outgoing[oldest].events.clone()]
-                    .iter()
-                    .map(|&event| usize::from(self.events[event].len) + 1)
-                    .sum();
-                if payloads - 1 + self.frame_len() <= max_bytes {
-                    return Some((lane, self.lanes[lane].outgoing.remove(oldest)?));
-                }
-                continue;
-            }
-            let count = self.cuttable(lane, fence, max_bytes);
-            if count > 0 {
-                return Some((lane, self.take(lane, count)));
-            }
-        }
-        None
     }
 }

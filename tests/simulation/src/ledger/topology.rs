@@ -1,7 +1,7 @@
 //! Shards that come and go.
 
 use crate::broken::{Checked, ensure, ensure_eq};
-use crate::ledger::{Lane, Ledger, Phase};
+use crate::ledger::{Lane, Ledger, Phase, RESTORED};
 use crate::trace::note;
 use shardbus::{ScalingError, ShardState};
 
@@ -24,9 +24,9 @@ impl Ledger {
             "shards are added up to the maximum, and not beyond",
             "{active} + {count} of {most}: {result:?}"
         );
-        let before = self.lanes.len();
+        let before = self.lanes.shards.len();
         self.follow(false)?;
-        let added: Vec<_> = (before..self.lanes.len()).map(|id| id as u16).collect();
+        let added: Vec<_> = (before..self.lanes.shards.len()).map(|id| id as u16).collect();
         ensure_eq!(result.unwrap_or_default(), added, "new shards have new ids");
         Ok(())
     }
@@ -60,7 +60,8 @@ impl Ledger {
     }
 
     fn active(&self) -> u16 {
-        let is_active = |lane: &&usize| self.lanes[**lane].phase == Phase::Active;
+        let is_active =
+            |lane: &&usize| **lane != RESTORED && self.lanes[**lane].phase == Phase::Active;
         self.present.iter().filter(is_active).count() as u16
     }
 
@@ -72,9 +73,9 @@ impl Ledger {
         let mut has_changed = false;
         for info in &infos {
             let id = usize::from(info.id);
-            if id >= self.lanes.len() {
-                ensure_eq!(id, self.lanes.len(), "ids are counted up");
-                self.lanes.push(Lane::new());
+            if id >= self.lanes.shards.len() {
+                ensure_eq!(id, self.lanes.shards.len(), "ids are counted up");
+                self.lanes.shards.push(Lane::new());
                 self.present.push(id);
                 has_changed = true;
             }
@@ -93,6 +94,9 @@ impl Ledger {
         let mut is_right = true;
         let (lanes, mut has_removed) = (&mut self.lanes, false);
         self.present.retain(|&id| {
+            if id == RESTORED {
+                return true;
+            }
             let is_there = infos.iter().any(|info| usize::from(info.id) == id);
             let lane = &mut lanes[id];
             if !is_there {

@@ -86,7 +86,8 @@ impl World<'_> {
         match self.rng.u8(..16) {
             0..8 => self.produce(3)?,
             8..11 => self.flush(None)?,
-            11..13 => self.drain()?,
+            11 => self.drain()?,
+            12 => self.exit()?,
             13 => self.scale(true)?,
             14 => self.scale(false)?,
             _ => self.close()?,

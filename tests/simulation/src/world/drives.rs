@@ -6,7 +6,7 @@ use crate::trace::note;
 use crate::world::{Event, Micro, Owner, World};
 
 /// How often a drive looks.
-const TICK: u64 = 50 * MS;
+pub const TICK: u64 = 50 * MS;
 
 /// How long a drive is silent before its request is taken to have ended.
 pub const GONE: u64 = 1_000 * MS;
@@ -44,8 +44,8 @@ impl Drive {
 }
 
 impl World<'_> {
-    /// Flushes within a request.
-    pub(super) fn drive(&mut self, timeout: Option<u64>, closes: bool) -> Checked {
+    /// Flushes within a request; at an exit, some of it at once.
+    pub(super) fn drive(&mut self, timeout: Option<u64>, closes: bool, exits: bool) -> Checked {
         let flush = self.ledger.begin_flush()?;
         let id = self.next_drive;
         self.next_drive += 1;
@@ -62,6 +62,9 @@ impl World<'_> {
             sleeps: false,
             sleep: 0,
         });
+        if exits {
+            self.hand_out_for_exit(id)?;
+        }
         self.go_on(id)
     }
 

@@ -8,16 +8,18 @@
 mod callback;
 mod clocks;
 mod drives;
+mod exits;
+mod lives;
 mod pump;
 
 use crate::broken::{Checked, ensure, ensure_eq};
-use crate::ledger::{KEYS, Ledger, Offer, Polled};
+use crate::ledger::{KEYS, Ledger, Offer, Outbox, Polled};
 use crate::plan::{Do, MAX_RETRY_AFTER, MS, Plan};
 use crate::tally::Tally;
 use crate::trace::{Trace, note};
 use callback::Answer;
 use clocks::Clocks;
-use drives::Drive;
+use drives::{Drive, TICK};
 use fastrand::Rng;
 use pump::Pump;
 use shardbus::{BusConfig, Scheduler};
@@ -56,6 +58,10 @@ enum Event {
     DriveWake(Owner, u32),
     /// Others had their turn; the drive goes on.
     DriveTask(Owner),
+    /// A batch is written, or not, and its attempt may begin.
+    Written(u64, bool),
+    /// What was left when the bus was closed is written.
+    LastWrites,
 }
 
 /// What happens at the end of the turn.
@@ -82,8 +88,15 @@ pub struct World<'a> {
     pump: Pump,
     drives: Vec<Drive>,
     next_drive: Owner,
+    /// Keys of what earlier lives have left, and that the bus has not had yet.
+    to_restore: VecDeque<String>,
+    life: u32,
+    /// What happened in earlier lives.
+    earlier: Tally,
     /// The flush that covers what was there when the bus was closed.
     closing: Option<u32>,
+    /// What is left after closing is being written.
+    is_stopping: bool,
     /// The host let go of the bus.
     is_stopped: bool,
     is_quiet: bool,
@@ -99,6 +112,7 @@ impl<'a> World<'a> {
         let clocks = Clocks::new();
         let mut ledger = Ledger::new(&plan.config, plan.nonce, clocks.wall(), trace);
         note!(ledger, "{:?}", plan.config);
+        ledger.outbox = plan.has_store.then(Outbox::default);
         Self {
             plan,
             rng: plan.rng.clone(),
@@ -111,7 +125,11 @@ impl<'a> World<'a> {
             pump: Pump::default(),
             drives: Vec::new(),
             next_drive: 1,
+            to_restore: VecDeque::new(),
+            life: 0,
+            earlier: Tally::default(),
             closing: None,
+            is_stopping: false,
             is_stopped: false,
             is_quiet: false,
             depth: 0,
@@ -124,7 +142,9 @@ impl<'a> World<'a> {
     /// What happened so far.
     pub fn tally(&self) -> Tally {
         let Self { step: steps, deaths, reentries, .. } = *self;
-        Tally { steps, deaths, reentries, ..self.ledger.tally() }
+        let mut tally = self.ledger.tally();
+        tally += self.earlier;
+        Tally { steps, deaths, reentries, rebirths: u64::from(self.life), ..tally }
     }
 
     pub fn into_trace(self) -> Trace {
@@ -144,7 +164,11 @@ impl<'a> World<'a> {
             }
             self.end_turn()?;
             if self.is_stopped {
-                break;
+                if !self.plan.has_store {
+                    break;
+                }
+                self.begin_life()?;
+                self.end_turn()?;
             }
         }
         self.calm_down()?;
@@ -158,6 +182,14 @@ impl<'a> World<'a> {
 
     /// Does what the host does at the end of a turn, and checks everything.
     fn end_turn(&mut self) -> Checked {
+        self.run_micros()?;
+        if self.plan.has_store {
+            self.look_after_store()?;
+        }
+        self.ledger.check()
+    }
+
+    fn run_micros(&mut self) -> Checked {
         while let Some(micro) = self.micros.pop_front() {
             match micro {
                 Micro::Pump => self.run_pump()?,
@@ -166,7 +198,7 @@ impl<'a> World<'a> {
                 Micro::Stop => self.stop()?,
             }
         }
-        self.ledger.check()
+        Ok(())
     }
 
     fn is_manual(&self) -> bool {
@@ -196,6 +228,8 @@ impl<'a> World<'a> {
             Event::FlushTimeout(flush) => self.flush_timeout(flush)?,
             Event::DriveWake(drive, sleep) => self.drive_timer_fires(drive, sleep)?,
             Event::DriveTask(drive) => self.drive_task(drive)?,
+            Event::Written(lease, is_written) => self.written(lease, is_written)?,
+            Event::LastWrites => self.stop()?,
         }
         Ok(true)
     }
@@ -223,7 +257,13 @@ impl<'a> World<'a> {
                 self.clocks.fail(&mut self.rng);
                 Ok(())
             }
+            Do::Kill if self.plan.has_store && self.rng.bool() => {
+                self.deaths += 1;
+                self.begin_life()
+            }
             Do::Kill => self.kill(),
+            Do::Exit => self.exit(),
+            Do::Stage => self.stage(),
             Do::AwaitRoom => self.await_room(),
             Do::Close => self.close(),
             Do::StrayAnswer => self.stray_answer(),
@@ -327,7 +367,7 @@ impl<'a> World<'a> {
             let keep = self.keeps();
             match self.ledger.poll(self.clocks.now(), keep)? {
                 Polled::Send { lease, deadline, bytes } => {
-                    self.call(Attempt { lease, deadline, owner })?;
+                    self.hand_over(Attempt { lease, deadline, owner }, false)?;
                     return Ok(Ok(bytes));
                 }
                 Polled::WaitUntil(time) => return Ok(Err(time)),
@@ -365,16 +405,17 @@ impl<'a> World<'a> {
     }
 
     fn flush(&mut self, timeout: Option<u64>) -> Checked {
+        if self.may_flush() { self.begin_flush(timeout, false) } else { Ok(()) }
+    }
+
+    fn may_flush(&self) -> bool {
         let waiting = self.pump.waiting() + self.drives.iter().filter(|at| at.is_waiting()).count();
-        if self.closing.is_some() || waiting >= MAX_WAITING && !self.is_quiet {
-            return Ok(());
-        }
-        self.begin_flush(timeout, false)
+        self.closing.is_none() && (waiting < MAX_WAITING || self.is_quiet)
     }
 
     fn begin_flush(&mut self, timeout: Option<u64>, closes: bool) -> Checked {
         if self.is_manual() {
-            self.drive(timeout, closes)
+            self.drive(timeout, closes, false)
         } else {
             self.wait_for_flush(timeout, closes)
         }
@@ -397,7 +438,7 @@ impl<'a> World<'a> {
 
     /// The host gives up what is left, and lets go of the bus.
     fn stop(&mut self) -> Checked {
-        if self.is_stopped {
+        if self.is_stopped || self.plan.has_store && !self.keep_what_is_left()? {
             return Ok(());
         }
         self.attempts.clear();
@@ -459,6 +500,15 @@ impl<'a> World<'a> {
         self.end_turn()?;
         for steps in 0.. {
             ensure!(steps < MAX_QUIET_STEPS, "a bus comes to rest");
+            if self.ledger.is_restoring()
+                && self.is_manual()
+                && self.closing.is_none()
+                && !self.drives.iter().any(Drive::is_waiting)
+            {
+                // Nothing but a flush makes it go on.
+                self.flush(None)?;
+                self.end_turn()?;
+            }
             let next = self.queue.peek().map(|Reverse((time, ..))| *time);
             if self.is_stopped || next.is_none_or(|next| next > until) {
                 break;
@@ -471,6 +521,7 @@ impl<'a> World<'a> {
             return Ok(());
         }
         ensure_eq!(self.ledger.unsettled(), 0, "what was accepted is settled in time");
+        ensure!(!self.ledger.is_restoring(), "what was left is restored in time");
         ensure!(self.closing.is_none(), "closing ends in time");
         self.check_nobody_waits()?;
         let mut idle = self.ledger.poll(self.clocks.now(), false)?;
@@ -494,7 +545,9 @@ impl<'a> World<'a> {
         let pause = ms(&retry.max_delay).max(MAX_RETRY_AFTER);
         // And the timers: the pump's, which was set by whatever clock there was, and those of flushes.
         let timer = self.pump.sleeps_for(self.clocks.time());
-        lag + timer + lease + pause + 2 * ms(&batch.max_delay) + drives::GONE + 3_000 * MS
+        // What was left comes one at a time.
+        let restore = 3 * TICK * (self.to_restore.len() as u64 + 1);
+        lag + timer + lease + pause + 2 * ms(&batch.max_delay) + drives::GONE + 3_000 * MS + restore
     }
 
     /// The bus is closed and its host lets go of it.
@@ -509,6 +562,7 @@ impl<'a> World<'a> {
         }
         self.ledger.ingest(Offer { len: 4, key: None, has_newline: false })?;
         self.stray_answer()?;
-        self.ledger.check_end()
+        self.ledger.check_end()?;
+        self.ledger.outbox.as_ref().map_or(Ok(()), Outbox::check)
     }
 }

@@ -6,7 +6,7 @@ use crate::world::drives::Drive;
 use crate::world::{Event, Micro, Owner, World};
 
 /// Whom the pump's attempts belong to.
-const PUMP: Owner = 0;
+pub const PUMP: Owner = 0;
 
 /// What is handed out before others get their turn: less than in earnest, as all is smaller here.
 const MAX_BYTES_PER_TASK: usize = 300;

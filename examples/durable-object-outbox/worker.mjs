@@ -1,0 +1,54 @@
+// @ts-check
+
+// A Worker whose events go through a Durable Object, which sends them by alarm.
+import { DeliveryError, EventBus } from "shardbus";
+import { durableObjectStore } from "./store.mjs";
+
+const COLLECTOR = "https://collector.example/events";
+/** How long events wait for others, and a batch that failed for its next attempt. */
+const DELAY_MS = 1000;
+
+/** @type {import("shardbus").DeliveryCallback} */
+const send = async (batch, { signal }) => {
+  const headers = { "content-type": batch.contentType, "idempotency-key": batch.id };
+  const response = await fetch(COLLECTOR, { method: "POST", headers, body: batch.body, signal });
+  if (!response.ok) throw DeliveryError.fromResponse(response);
+};
+
+export class Events {
+  #storage;
+  #bus;
+
+  /** @param {any} ctx the object's state */
+  constructor(ctx) {
+    this.#storage = ctx.storage;
+    this.#bus = new EventBus(send, { store: durableObjectStore(ctx.storage) });
+  }
+
+  /** Takes an event. @param {Request} request */
+  async fetch(request) {
+    this.#bus.ingest(await request.json());
+    if ((await this.#storage.getAlarm()) === null) await this.#wake();
+    return new Response(null, { status: 202 });
+  }
+
+  /**
+   * Sends what there is, and first what an earlier life of the object has left in its storage. An
+   * alarm that does not come to its end is repeated by Cloudflare.
+   */
+  async alarm() {
+    const { pending } = await this.#bus.flush({ timeoutMs: 20_000 });
+    if (pending > 0) await this.#wake();
+  }
+
+  #wake() {
+    return this.#storage.setAlarm(Date.now() + DELAY_MS);
+  }
+}
+
+export default {
+  /** @param {Request} request @param {{ EVENTS: any }} env */
+  fetch(request, env) {
+    return env.EVENTS.get(env.EVENTS.idFromName("all")).fetch(request);
+  },
+};

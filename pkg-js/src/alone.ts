@@ -1,0 +1,13 @@
+import { PoisonedError } from "./errors/poisoned-error.js";
+
+/**
+ * Runs a task that has no caller who could catch what it throws. A dead module tells everybody who
+ * uses it; anything else is a bug of ours.
+ */
+export function alone(task: () => void): void {
+  try {
+    task();
+  } catch (error) {
+    if (!(error instanceof PoisonedError)) throw error;
+  }
+}

@@ -1,0 +1,283 @@
+import { type CoreBatch, joinHalves } from "./batch.js";
+import { StoreError, type StoreOperation } from "./errors/store-error.js";
+import { Alarm } from "./event-loop.js";
+import type { BatchStore } from "./store.js";
+import type { CoreBus } from "./wasm.js";
+
+/** What the store has, or may have. */
+interface Kept {
+  readonly key: string;
+  /** The sequence numbers of its events: from `from`, up to but not with `to`. */
+  readonly from: number;
+  readonly to: number;
+  /** How many of them are not settled. */
+  left: number;
+  isWritten: boolean;
+}
+
+/** A batch on its way into the store. */
+export interface Record {
+  readonly kept: Kept;
+  readonly bytes: Uint8Array;
+}
+
+/** A batch that left the bus. */
+type Settled = Pick<CoreBatch<unknown>, "id" | "sequence" | "count">;
+
+/** What the outbox needs of the bus that it works for. */
+export interface OutboxHost {
+  /** How long one operation of the store may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Something changed that the scheduler should look at. */
+  schedule(): void;
+  /** A restored batch was settled: there is room for the next one. */
+  onRestored(): void;
+  /** The store did not do what it was asked to. */
+  onError(error: StoreError): void;
+}
+
+/**
+ * Keeps a copy of each batch in a store from its first attempt until it is settled, and brings back
+ * what earlier lives have left. What the store does not do is reported, and delays nothing for
+ * longer than its time: batches in memory are sent all the same.
+ */
+export class Outbox {
+  readonly #core: CoreBus;
+  readonly #store: BatchStore;
+  readonly #host: OutboxHost;
+  /** By life and shard: `nonce-shard`. */
+  readonly #kept = new Map<string, Kept[]>();
+  /** What {@linkcode writeAllLater} writes now. */
+  readonly #writing = new Set<Kept>();
+  /** What runs that nobody awaits. */
+  readonly #running = new Set<Promise<unknown>>();
+  /** What earlier lives have left, and was not looked at yet; first the oldest. */
+  #left: string[] | undefined;
+  /** What was taken out of it last, until it is settled. */
+  #restored: Kept | undefined;
+  /** Whether the store could not be opened. */
+  #isBroken = false;
+  #isStopped = false;
+
+  constructor(core: CoreBus, store: BatchStore, host: OutboxHost) {
+    this.#core = core;
+    this.#store = store;
+    this.#host = host;
+  }
+
+  /**
+   * Brings back the next batch of an earlier life once the one before is settled, and lets the bus
+   * go on after the last. Several requests of a Worker may be at it, and each may end at any moment,
+   * so nothing is certain after an `await`.
+   */
+  async restore(): Promise<void> {
+    while (this.#isRestoring() && this.#restored === undefined) {
+      if (this.#left === undefined) {
+        const keys = await this.#try("open", undefined, () => this.#store.open());
+        this.#isBroken ||= keys === undefined;
+        this.#left ??= [...(keys ?? [])].sort();
+        continue;
+      }
+      const [key] = this.#left;
+      if (key === undefined) {
+        this.#core.end_restore();
+        this.#host.schedule();
+        return;
+      }
+      const bytes = await this.#try("read", key, () => this.#store.read(key));
+      if (this.#left[0] !== key || !this.#isRestoring()) continue;
+      this.#left.shift();
+      if (bytes !== undefined) this.#takeIn(key, bytes);
+    }
+  }
+
+  #isRestoring(): boolean {
+    return !this.#isStopped && this.#core.is_restoring();
+  }
+
+  /** Leaves in the store what was not brought back: it is for the next life to send. */
+  stop(): void {
+    this.#core.end_restore();
+    this.#isStopped = true;
+  }
+
+  #takeIn(key: string, bytes: Uint8Array): void {
+    try {
+      this.#core.restore(bytes);
+    } catch (reason) {
+      if (typeof reason !== "string") throw reason;
+      this.#refuse(key, reason);
+      return;
+    }
+    const from = this.#core.batch_sequence();
+    const left = this.#core.batch_len();
+    this.#restored = { key, from, to: from + left, left, isWritten: true };
+    this.#of(this.#core.batch_id()).push(this.#restored);
+    this.#core.forget();
+    this.#host.schedule();
+  }
+
+  #refuse(key: string, reason: string): void {
+    if (reason === "too-large") {
+      this.#report("read", key, "its body is larger than `batch.maxBytes`, so it stays there");
+      return;
+    }
+    this.#report("read", key, "it is damaged, or was written by another version; it is set aside");
+    const setAside = async () => this.#store.setAside?.(key);
+    this.#later(this.#try("set-aside", key, setAside));
+  }
+
+  /**
+   * The batch that the core handed out last, to be written; nothing if the store has it, or it is to
+   * be skipped.
+   */
+  record(skipped?: ReadonlySet<Kept>): Record | undefined {
+    if (this.#isBroken) return undefined;
+    const core = this.#core;
+    const [id, from, count] = [core.batch_id(), core.batch_sequence(), core.batch_len()];
+    let kept = this.#find(id, from);
+    if (kept === undefined) {
+      const firstTimestamp = joinHalves(core.batch_timestamps().subarray(0, 2));
+      const key = `${String(firstTimestamp).padStart(20, "0")}-${id}`;
+      kept = { key, from, to: from + count, left: count, isWritten: false };
+      this.#of(id).push(kept);
+    }
+    return kept.isWritten || skipped?.has(kept) ? undefined : { kept, bytes: core.batch_encode() };
+  }
+
+  /** Writes a batch. */
+  async write({ kept, bytes }: Record): Promise<void> {
+    await this.#try("write", kept.key, async () => {
+      await this.#store.write(kept.key, bytes);
+      kept.isWritten = true;
+    });
+  }
+
+  /** Begins to write everything that is in the bus before it returns; resolves when that is done. */
+  async writeAll(): Promise<void> {
+    await Promise.all(this.#recordAll().map((record) => this.write(record)));
+  }
+
+  /** {@linkcode writeAll}, where nobody waits for it, and it may be called again meanwhile. */
+  writeAllLater(): void {
+    for (const record of this.#recordAll(this.#writing)) {
+      this.#writing.add(record.kept);
+      this.#later(this.write(record).finally(() => this.#writing.delete(record.kept)));
+    }
+  }
+
+  /** Writes everything that is in the bus before it returns. Returns whether the store can. */
+  writeAllSync(): boolean {
+    if (this.#store.writeSync === undefined || this.#isBroken) return false;
+    for (const { kept, bytes } of this.#recordAll()) {
+      try {
+        this.#store.writeSync(kept.key, bytes);
+        kept.isWritten = true;
+      } catch (cause) {
+        this.#report("write", kept.key, cause);
+      }
+    }
+    return true;
+  }
+
+  /** Records of everything that is in the bus, less what is to be skipped. */
+  #recordAll(skipped?: ReadonlySet<Kept>): Record[] {
+    const records: Record[] = [];
+    this.#core.stage(performance.now());
+    while (this.#core.next_staged()) {
+      const record = this.record(skipped);
+      if (record !== undefined) records.push(record);
+    }
+    return records;
+  }
+
+  /** Takes out of the bus what the store has: it is for the next life to send. */
+  release(): void {
+    this.#core.recall();
+    this.#core.stage(performance.now());
+    while (this.#core.next_staged()) {
+      if (this.#find(this.#core.batch_id(), this.#core.batch_sequence())?.isWritten) {
+        this.#core.release();
+      }
+    }
+  }
+
+  /** A batch was delivered, given up or drained: the store need not keep it. */
+  async settle({ id, sequence, count }: Settled): Promise<void> {
+    const kept = this.#find(id, sequence);
+    if (kept === undefined) return;
+    kept.left -= count;
+    if (kept.left > 0) return;
+    const all = this.#of(id);
+    all.splice(all.indexOf(kept), 1);
+    await this.#try("remove", kept.key, () => this.#store.remove(kept.key));
+    if (kept === this.#restored) {
+      this.#restored = undefined;
+      this.#host.onRestored();
+    }
+  }
+
+  /** {@linkcode settle}, where nobody waits for it. */
+  settleLater(batch: Settled): void {
+    this.#later(this.settle(batch));
+  }
+
+  /** Waits for what runs, and lets go of the store. */
+  async close(): Promise<void> {
+    await this.#try("close", undefined, async () => {
+      await Promise.all(this.#running);
+      await this.#store.close?.();
+    });
+  }
+
+  /** What the store has of the same shard and life. */
+  #of(id: string): Kept[] {
+    const life = id.slice(0, id.lastIndexOf("-"));
+    const kept = this.#kept.get(life) ?? [];
+    this.#kept.set(life, kept);
+    return kept;
+  }
+
+  /** What covers a batch: after a split, the whole. */
+  #find(id: string, sequence: number): Kept | undefined {
+    return this.#of(id).find(({ from, to }) => from <= sequence && sequence < to);
+  }
+
+  #later(promise: Promise<void>): void {
+    this.#running.add(promise);
+    void promise.finally(() => this.#running.delete(promise));
+  }
+
+  /** Runs an operation of the store, for no longer than it may take. Failures are reported. */
+  async #try<R>(
+    operation: StoreOperation,
+    key: string | undefined,
+    run: () => Promise<R>,
+  ): Promise<R | undefined> {
+    const { timeoutMs } = this.#host;
+    const alarm = new Alarm(() => {
+      timeUp(new Error(`It took longer than ${timeoutMs} ms (a quarter of \`timeoutMs\`)`));
+    });
+    let timeUp: (error: Error) => void = () => {};
+    try {
+      const late = new Promise<never>((_, reject) => {
+        timeUp = reject;
+      });
+      alarm.setAwaited(true);
+      alarm.setFor(performance.now() + timeoutMs);
+      return await Promise.race([run(), late]);
+    } catch (cause) {
+      this.#report(operation, key, cause);
+      return undefined;
+    } finally {
+      alarm.clear();
+    }
+  }
+
+  #report(operation: StoreOperation, key: string | undefined, cause: unknown): void {
+    const what = key === undefined ? "the store" : `\`${key}\` in the store`;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message = `Could not ${operation} ${what}: ${why}`;
+    this.#host.onError(new StoreError(message, { operation, ...(key && { key }), cause }));
+  }
+}

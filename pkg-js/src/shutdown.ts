@@ -1,0 +1,208 @@
+import { constants } from "node:os";
+import process from "node:process";
+import { InvalidOptionError } from "./errors/invalid-option-error.js";
+
+/** What is closed before the process ends: an `EventBus`. */
+export interface Closable {
+  close(options?: { readonly timeoutMs?: number }): Promise<unknown>;
+}
+
+/** A signal that asks a process to end. */
+export type ShutdownSignal = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT" | "SIGBREAK";
+
+/** Options of {@linkcode installShutdownHooks}. */
+export interface ShutdownOptions {
+  /**
+   * How long the buses may take to close, all together, in milliseconds: four fifths to send, the
+   * rest to write what is left to a store. Keep it below the time after which whoever sent the signal
+   * sends `SIGKILL`: 10 s with `docker stop`, 30 s in Kubernetes, 1.6 s with pm2 (its
+   * `kill_timeout`), 90 s with systemd.
+   * @default 5000
+   */
+  readonly timeoutMs?: number;
+  /**
+   * The signals to act on.
+   * @default ["SIGTERM", "SIGINT"]
+   */
+  readonly signals?: readonly ShutdownSignal[];
+}
+
+/**
+ * Closes buses when the process is asked to end by a signal, or has nothing left to do
+ * (`beforeExit`). Works in Node, Deno and Bun. Returns a function that takes the hooks away.
+ *
+ * After a signal the process then ends as it would have without the hooks:
+ *
+ * - By the same signal, if nobody else listens for it, so that shells, `tini`, Docker and systemd see
+ *   what ended it (128 + 15 = 143 for `SIGTERM`). The first process of a container is immune to its
+ *   own signals: it exits with that status instead.
+ * - If the program has listeners of its own, the end is theirs: await `bus.close()` in them, and the
+ *   hooks have nothing more to do. One that calls `process.exit()` at once cuts the closing short.
+ * - A second signal ends it at once. One that comes within 300 ms of the first is taken for the same:
+ *   Ctrl-C reaches a program under `npm run` twice, from the terminal and from npm.
+ *
+ * What cannot be sent in time is lost, and counted under `abandoned.shutdown`, unless the bus has a
+ * `store`: then the next start sends it. Nothing closes a bus on `process.exit()` or an uncaught
+ * exception, because there is no time to wait: call `bus.saveSync()` in `process.on("exit")`, or
+ * without a store `bus.drain()`.
+ *
+ * @example
+ * ```ts
+ * installShutdownHooks(bus, { timeoutMs: 3000 });
+ * ```
+ * @throws {InvalidOptionError} if there is something that has no `close` method, or an option has a
+ * wrong name, type or value.
+ */
+export function installShutdownHooks(
+  buses: Closable | Iterable<Closable>,
+  options: ShutdownOptions = {},
+): () => void {
+  const { timeoutMs, signals } = checkOptions(options);
+  const hooks = new ShutdownHooks(checkBuses(buses), timeoutMs, signals);
+  hooks.install();
+  return () => hooks.remove();
+}
+
+/** Within this time, a second signal is the first one's echo. */
+const ECHO_MS = 300;
+/** How much of the time goes to sending. The rest is for what writes to a store what is left. */
+const SENDING = 0.8;
+
+/** Marks our listeners, also those of other copies of this module. */
+const OURS = Symbol.for("shardbus.shutdown");
+
+type Listener = (signal: NodeJS.Signals) => void;
+
+class ShutdownHooks {
+  readonly #buses: readonly Closable[];
+  readonly #timeoutMs: number;
+  readonly #signals: readonly ShutdownSignal[];
+  /** When the first signal came, by `performance.now()`. */
+  #signalled: number | undefined;
+
+  constructor(buses: readonly Closable[], timeoutMs: number, signals: readonly ShutdownSignal[]) {
+    this.#buses = buses;
+    this.#timeoutMs = timeoutMs;
+    this.#signals = signals;
+  }
+
+  install(): void {
+    // Before others, to see those that listen once: they are gone when they are called.
+    for (const signal of this.#signals) process.prependListener(signal, this.#onSignal);
+    process.once("beforeExit", this.#onBeforeExit);
+  }
+
+  remove(): void {
+    for (const signal of this.#signals) process.off(signal, this.#onSignal);
+    process.off("beforeExit", this.#onBeforeExit);
+  }
+
+  readonly #onSignal: Listener & { [OURS]?: true } = Object.assign(
+    (signal: NodeJS.Signals) => {
+      const isOthers = hasOthers(signal);
+      const now = performance.now();
+      if (this.#signalled === undefined) {
+        this.#signalled = now;
+        void this.#close().then(() => {
+          this.remove();
+          // Other buses may not have closed yet: whoever is last ends the process.
+          if (!isOthers && !process.listeners(signal).some(isOurs)) end(signal);
+        });
+      } else if (now - this.#signalled > ECHO_MS && !isOthers) {
+        for (const listener of process.listeners(signal).filter(isOurs)) {
+          process.off(signal, listener as Listener);
+        }
+        end(signal);
+      }
+    },
+    { [OURS]: true as const },
+  );
+
+  readonly #onBeforeExit = () => {
+    // What is under way here keeps the process alive.
+    void this.#close().then(() => this.remove());
+  };
+
+  /** Closes the buses, within the time. Never rejects. */
+  async #close(): Promise<void> {
+    const closing = this.#buses.map(async (bus) => {
+      try {
+        await bus.close({ timeoutMs: this.#timeoutMs * SENDING });
+      } catch (error) {
+        console.warn("shardbus: a bus could not be closed at the end of the process", error);
+      }
+    });
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.#timeoutMs);
+    });
+    await Promise.race([Promise.all(closing), late]);
+    clearTimeout(timer);
+  }
+}
+
+const isOurs = (listener: object): boolean => OURS in listener;
+
+/**
+ * Whether the program has listeners of its own. Those of `signal-exit`, which much else is built on,
+ * do not count: they wait until no others are left, and then send the signal again.
+ */
+function hasOthers(signal: NodeJS.Signals): boolean {
+  const others = process.listeners(signal).filter((listener) => !isOurs(listener));
+  return (
+    others.length >
+    countOf(globalThis, Symbol.for("signal-exit emitter")) +
+      countOf(process, "__signal_exit_emitter__")
+  );
+}
+
+/** How many listeners `signal-exit` has for a signal, by what its versions 4 and 3 keep where. */
+const countOf = (place: object, key: string | symbol): number =>
+  (place as { [key: string | symbol]: { count?: number } | undefined })[key]?.count ?? 0;
+
+/** Ends the process by a signal that nobody listens for any more. */
+function end(signal: NodeJS.Signals): void {
+  const status = 128 + (constants.signals[signal] ?? 0);
+  // The kernel does not let the first process of a container be ended by its own signals.
+  if (process.pid === 1) process.exit(status);
+  try {
+    process.kill(process.pid, signal);
+  } catch {
+    // Deno takes a permission for it, `--allow-run`.
+    process.exit(status);
+  }
+}
+
+function checkBuses(buses: unknown): Closable[] {
+  const list = isIterable(buses) ? [...buses] : [buses];
+  for (const bus of list) {
+    if (typeof (bus as Partial<Closable> | null | undefined)?.close === "function") continue;
+    throw new InvalidOptionError(
+      "buses",
+      `\`buses\` has ${String(bus)}, but it must be an EventBus, or several`,
+    );
+  }
+  return list as Closable[];
+}
+
+const isIterable = (value: unknown): value is Iterable<unknown> =>
+  typeof value === "object" && value !== null && Symbol.iterator in value;
+
+const SIGNALS: readonly unknown[] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGBREAK"];
+
+function checkOptions(options: ShutdownOptions): Required<ShutdownOptions> {
+  const { timeoutMs = 5000, signals = ["SIGTERM", "SIGINT"], ...others } = options;
+  for (const name of Object.keys(others)) {
+    const rule = "is not an option; there are timeoutMs, signals";
+    throw new InvalidOptionError(name, `\`${name}\` ${rule}`);
+  }
+  if (!(typeof timeoutMs === "number" && timeoutMs >= 0 && timeoutMs < 2 ** 31)) {
+    const rule = `must be a number of milliseconds from 0 to ${2 ** 31 - 1}`;
+    throw new InvalidOptionError("timeoutMs", `\`timeoutMs\` is ${timeoutMs}, but it ${rule}`);
+  }
+  if (!Array.isArray(signals) || !signals.every((signal) => SIGNALS.includes(signal))) {
+    const rule = `must be a list of ${SIGNALS.join(", ")}`;
+    throw new InvalidOptionError("signals", `\`signals\` is ${signals}, but it ${rule}`);
+  }
+  return { timeoutMs, signals };
+}

@@ -1,0 +1,221 @@
+// @ts-check
+// A process with a store is killed at random moments, again and again, while its collector fails at
+// random and files are damaged between its lives. Node only. `SEED=… node --test` repeats the dice,
+// but not the timing.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { assert, test, within } from "./harness.mjs";
+
+const KILLS = 200;
+const program = fileURLToPath(new URL("outbox-life.node.mjs", import.meta.url));
+
+/** Numbers from 0 up to 1 (mulberry32). @param {number} seed */
+function dice(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A collector that takes, refuses, hangs, or takes and does not say so. @param {() => number} random */
+async function startCollector(random) {
+  /** The body of each batch. @type {Map<string, string>} */
+  const bodies = new Map();
+  const counts = { taken: 0, duplicates: 0, refused: 0, hung: 0, unanswered: 0 };
+  /** @type {string[]} */
+  const wrong = [];
+  let isHealthy = false;
+
+  /** @param {string} id @param {string} body */
+  const take = (id, body) => {
+    const before = bodies.get(id);
+    if (before === undefined) counts.taken++;
+    else counts.duplicates++;
+    if (before !== undefined && before !== body) wrong.push(`${id} has two bodies`);
+    bodies.set(id, body);
+  };
+
+  const server = createServer(async (request, response) => {
+    let body = "";
+    try {
+      for await (const chunk of request.setEncoding("utf8")) body += chunk;
+    } catch {
+      return;
+    }
+    const id = String(request.headers["idempotency-key"]);
+    const fate = isHealthy ? 0 : random();
+    if (fate < 0.7) {
+      take(id, body);
+      response.end();
+    } else if (fate < 0.85) {
+      counts.refused++;
+      response.writeHead(503).end();
+    } else if (fate < 0.9) {
+      counts.hung++;
+    } else {
+      counts.unanswered++;
+      take(id, body);
+      response.destroy();
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    bodies,
+    counts,
+    wrong,
+    recover() {
+      isHealthy = true;
+    },
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** Starts a life, and collects what it tells. @param {string[]} args */
+function startLife(...args) {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  let errors = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    output += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    errors += text;
+  });
+  const close = once(child, "close");
+  const ready = once(child.stdout, "data");
+  return {
+    ready: () => within(ready, () => `it does not start: ${errors}`, 20_000),
+    kill: () => child.kill("SIGKILL"),
+    async ended() {
+      const [code, signal] = await within(close, () => `it does not end: ${output}`, 60_000);
+      // What it was about to say when it was killed it has not said.
+      return { code, signal, errors, lines: output.split("\n").slice(0, -1) };
+    },
+  };
+}
+
+/** Ways to damage a file. @type {((bytes: Buffer, random: () => number) => Buffer)[]} */
+const damages = [
+  (bytes, random) => bytes.subarray(0, Math.floor(random() * bytes.length)),
+  (bytes, random) => {
+    const at = Math.floor(random() * bytes.length);
+    bytes[at] = (bytes[at] ?? 0) ^ (1 << Math.floor(random() * 8));
+    return bytes;
+  },
+  (bytes) => Buffer.concat([bytes, Buffer.from([0])]),
+  (bytes) => Buffer.alloc(bytes.length),
+];
+
+/** Damages one of the batches in a directory, and returns its key. @param {string} directory @param {() => number} random */
+async function damageOne(directory, random) {
+  const files = (await readdir(directory)).filter((name) => name.endsWith(".batch")).sort();
+  const file = files[Math.floor(random() * files.length)];
+  if (file === undefined) return undefined;
+  const damage = damages[Math.floor(random() * damages.length)] ?? ((bytes) => bytes);
+  const path = join(directory, file);
+  await writeFile(path, damage(await readFile(path), random));
+  return file.replace(".batch", "");
+}
+
+/** A batch's id, by its key: that begins with a time. @param {string} key */
+const idOf = (key) => key.slice(key.indexOf("-") + 1);
+
+test(`a process that is killed ${KILLS} times loses no batch that it had begun to send`, async (t) => {
+  const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+  t.diagnostic(`SEED=${seed}`);
+  const random = dice(seed);
+  const parent = await mkdtemp(join(tmpdir(), "shardbus-outbox-"));
+  const directory = join(parent, "outbox");
+  const collector = await startCollector(dice(seed + 1));
+  /** Ids that were written or handed to the callback. @type {Set<string>} */
+  const cut = new Set();
+  /** Keys. @type {Set<string>} */
+  const damaged = new Set();
+  /** Keys of what could not be read. @type {Set<string>} */
+  const reported = new Set();
+  /** @type {string[]} */
+  const unexpected = [];
+
+  /** @param {string[]} lines */
+  const note = (lines) => {
+    for (const line of lines) {
+      const [what, first = "", second = ""] = line.split(" ");
+      if (what === "written") cut.add(idOf(first));
+      else if (what === "called") cut.add(first);
+      else if (what === "error" && first === "read") reported.add(second);
+      else if (what === "error" || what === "dropped") unexpected.push(line);
+    }
+  };
+
+  try {
+    for (let life = 0; life < KILLS; life++) {
+      const process = startLife(directory, collector.url, String(life));
+      // Some die while they start, or while they send what the ones before have left.
+      if (random() < 0.8) await process.ready();
+      await new Promise((resolve) => setTimeout(resolve, random() * 150));
+      process.kill();
+      const { errors, lines } = await process.ended();
+      assert.equal(errors, "");
+      note(lines);
+      if (random() < 0.25) {
+        const key = await damageOne(directory, random).catch(() => undefined);
+        if (key !== undefined) damaged.add(key);
+      }
+    }
+    collector.recover();
+    const { code, errors, lines } = await startLife(
+      directory,
+      collector.url,
+      "last",
+      "is last",
+    ).ended();
+    assert.equal(code, 0, errors);
+    note(lines);
+
+    t.diagnostic(JSON.stringify({ cut: cut.size, damaged: damaged.size, ...collector.counts }));
+    assert.isAbove(cut.size, KILLS, "there was a load");
+    assert.deepEqual(unexpected, []);
+    const files = await readdir(directory);
+    assert.deepEqual(
+      files.filter((name) => !name.endsWith(".corrupt")),
+      [],
+      "nothing is left",
+    );
+    const corrupt = files.map((name) => name.replace(".corrupt", ""));
+    assert.sameMembers(corrupt, [...damaged], "what was damaged is set aside, and nothing else");
+    assert.sameMembers([...reported], corrupt, "and reported");
+
+    const excused = new Set([...damaged].map(idOf));
+    const lost = [...cut].filter((id) => !collector.bodies.has(id) && !excused.has(id));
+    assert.deepEqual(lost, [], "lost");
+    assert.deepEqual(collector.wrong, []);
+    /** The id of the batch that brought each event. @type {Map<string, string>} */
+    const broughtBy = new Map();
+    for (const [id, body] of collector.bodies) {
+      for (const line of body.split("\n")) {
+        const { event } = JSON.parse(line);
+        assert.match(event, /^\d+-\d+$/);
+        assert.isFalse(broughtBy.has(event), `${event} came in ${id} and ${broughtBy.get(event)}`);
+        broughtBy.set(event, id);
+      }
+    }
+  } finally {
+    await collector.stop();
+    await rm(parent, { recursive: true });
+  }
+});

@@ -1,0 +1,57 @@
+// @ts-check
+
+// One life of the process that outbox-kill.node.test.mjs kills: a bus under load, with a store in a
+// directory. What it does it prints before it goes on, so that whoever kills it knows.
+import { writeSync } from "node:fs";
+import { DeliveryError, EventBus } from "shardbus";
+import { fileStore } from "shardbus/stores/fs";
+
+const [directory = "", url = "", life = "", isLast] = process.argv.slice(2);
+
+/** Not `console.log`: this cannot be on its way still when the process is killed. @param {string} line */
+const tell = (line) => writeSync(1, `${line}\n`);
+
+const files = fileStore(directory);
+
+/** @type {import("shardbus").BatchStore} */
+const store = {
+  open: () => files.open(),
+  read: (key) => files.read(key),
+  async write(key, bytes) {
+    await files.write(key, bytes);
+    tell(`written ${key}`);
+  },
+  remove: (key) => files.remove(key),
+  setAside: async (key) => files.setAside?.(key),
+  close: async () => files.close?.(),
+};
+
+const bus = new EventBus(
+  async (batch, { signal }) => {
+    tell(`called ${batch.id}`);
+    const headers = { "idempotency-key": batch.id };
+    const response = await fetch(url, { method: "POST", headers, body: batch.body, signal });
+    if (!response.ok) throw DeliveryError.fromResponse(response);
+  },
+  {
+    store,
+    shards: 4,
+    batch: { minSize: 20, maxSize: 50, maxDelayMs: 5 },
+    retry: { attempts: 1_000_000, minDelayMs: 1, maxDelayMs: 10 },
+    timeoutMs: 4000,
+    onStoreError: ({ operation, key, message }) => tell(`error ${operation} ${key} ${message}`),
+    onDrop: ({ reason, batch }) => {
+      if (batch !== undefined) tell(`dropped ${batch.id} ${reason}`);
+    },
+  },
+);
+
+tell("ready");
+if (isLast === undefined) {
+  let n = 0;
+  setInterval(() => {
+    for (let i = 0; i < 40; i++) bus.ingest({ event: `${life}-${n++}` });
+  }, 1);
+} else {
+  tell(`closed ${JSON.stringify(await bus.flush().then(() => bus.close()))}`);
+}

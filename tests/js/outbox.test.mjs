@@ -1,0 +1,292 @@
+// @ts-check
+import { DeliveryError, EventBus } from "shardbus";
+import {
+  accountedStats,
+  assert,
+  describe,
+  fail,
+  HOUR_MS,
+  hang,
+  hangUntilAborted,
+  it,
+  quickRetry,
+  recorder,
+  sum,
+  thrown,
+} from "./harness.mjs";
+import { failing, hanging, MemoryStore } from "./memory-store.mjs";
+
+const pairs = { batch: { minSize: 2, maxSize: 2, maxDelayMs: HOUR_MS }, retry: quickRetry };
+
+/**
+ * A bus with a store.
+ *
+ * @param {import("./harness.mjs").Step[]} script
+ * @param {MemoryStore} store
+ * @param {import("shardbus").EventBusOptions<any>} [options]
+ */
+function busWith(script, store, options) {
+  const sink = recorder(script);
+  /** @type {any[]} */
+  const errors = [];
+  /** @type {import("shardbus").Drop<any>[]} */
+  const drops = [];
+  const bus = new EventBus(sink.callback, {
+    ...pairs,
+    store,
+    onStoreError: (error) => errors.push(error),
+    onDrop: (drop) => drops.push(drop),
+    ...options,
+  });
+  return { bus, sink, errors, drops };
+}
+
+/**
+ * A store with what a life that ended in the middle has left: batches of two events, the first in
+ * flight and the others not sent.
+ *
+ * @param {any[]} events
+ */
+async function leftStore(events) {
+  const store = new MemoryStore();
+  const { bus, sink } = busWith([hangUntilAborted], store);
+  bus.ingestBatch(events);
+  await sink.calls(1);
+  await bus.close({ timeoutMs: 0 });
+  store.log = [];
+  return { store, ids: [...store.batches.keys()].map((key) => key.slice(21)) };
+}
+
+for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
+  describe(`an outbox, ${scheduler}`, () => {
+    it("has a batch from before its first attempt until it is delivered", async () => {
+      const store = new MemoryStore();
+      const { bus, sink, errors } = busWith([fail("no"), hang], store, { scheduler });
+      bus.ingestBatch([1, 2]);
+      const flushed = bus.flush();
+      const [first, second] = await sink.calls(2);
+      assert.equal(store.batches.size, 1, "while the second attempt is under way");
+      second?.release();
+      await flushed;
+      assert.equal(store.batches.size, 0);
+      const key = `${String(first?.batch.firstTimestamp).padStart(20, "0")}-${first?.id}`;
+      assert.deepEqual(store.log, ["open", `write ${key}`, `remove ${key}`]);
+      await bus.close();
+      assert.equal(store.operations.at(-1), "close");
+      assert.isEmpty(errors);
+    });
+
+    it("sends what an earlier life has left first, in order, with its old ids", async () => {
+      const { store, ids } = await leftStore([1, 2, 3, 4, 5]);
+      assert.lengthOf(ids, 3);
+      const { bus, sink } = busWith([], store, { scheduler });
+      bus.ingestBatch([6, 7]);
+      await bus.flush();
+      const sent = sink.log.map(({ id, events }) => [id, events]);
+      assert.deepEqual(sent.slice(0, 3), [
+        [ids[0], [1, 2]],
+        [ids[1], [3, 4]],
+        [ids[2], [5]],
+      ]);
+      assert.deepEqual(sent[3]?.[1], [6, 7]);
+      assert.notEqual(sink.log[3]?.id.slice(0, 16), ids[0]?.slice(0, 16), "another life");
+      assert.equal(store.batches.size, 0);
+      const { offered, restored, delivered } = accountedStats(bus);
+      assert.deepEqual([offered, restored, delivered], [7, 5, 7]);
+      await bus.close();
+    });
+
+    it("retries what was left as anything else, and splits it", async () => {
+      const { store, ids } = await leftStore([1, 2, 3]);
+      const tooLarge = new DeliveryError("too large", { tooLarge: true });
+      const { bus, sink } = busWith([fail("no"), fail(tooLarge)], store, { scheduler });
+      await bus.flush();
+      assert.deepEqual(
+        sink.log.map(({ id, attempt, events }) => [id, attempt, events]),
+        [
+          [ids[0], 1, [1, 2]],
+          [ids[0], 2, [1, 2]],
+          [ids[0], 1, [1]],
+          [ids[0]?.replace(/0$/, "1"), 1, [2]],
+          [ids[1], 1, [3]],
+        ],
+      );
+      assert.equal(store.batches.size, 0);
+      await bus.close();
+    });
+
+    it("gets what close could not deliver", async () => {
+      const store = new MemoryStore();
+      const { bus, sink, drops } = busWith([hangUntilAborted], store, { scheduler });
+      bus.ingestBatch([1, 2, 3, 4, 5]);
+      const report = await bus.close({ timeoutMs: 0 });
+      assert.include(report, { drained: 5, abandoned: 0, pending: 0, timedOut: true });
+      assert.isEmpty(drops);
+      assert.equal(store.batches.size, 3);
+      assert.equal(accountedStats(bus).drained, 5);
+      assert.isTrue(sink.log.every((call) => call.signal.aborted));
+    });
+
+    it("leaves there what it had no time to bring back", async () => {
+      const { store } = await leftStore([1, 2, 3, 4, 5]);
+      const { bus } = busWith([hangUntilAborted], store, { scheduler });
+      await bus.close({ timeoutMs: 0 });
+      assert.equal(store.batches.size, 3);
+      const next = busWith([], store, { scheduler });
+      await next.bus.flush();
+      assert.deepEqual(next.sink.delivered(), [1, 2, 3, 4, 5]);
+      await next.bus.close();
+    });
+
+    it("sets aside what is damaged, says so, and goes on", async () => {
+      const { store } = await leftStore([1, 2, 3, 4]);
+      const [key = ""] = store.batches.keys();
+      store.batches.set(key, new Uint8Array([1, 2, 3]));
+      const { bus, sink, errors } = busWith([], store, { scheduler });
+      await bus.flush();
+      assert.deepEqual(sink.delivered(), [3, 4]);
+      assert.deepEqual([...store.asideBatches.keys()], [key]);
+      assert.lengthOf(errors, 1);
+      assert.include(errors[0], { code: "ERR_STORE", operation: "read", key });
+      assert.match(errors[0].message, /damaged/);
+      await bus.close();
+    });
+
+    for (const fault of [failing, hanging]) {
+      const kind = fault === failing ? "fails" : "hangs";
+      it(`sends what is in memory although the store ${kind}`, async () => {
+        const store = new MemoryStore();
+        store.faults = { write: fault, remove: fault, close: fault };
+        const { bus, sink, errors } = busWith([], store, { scheduler, timeoutMs: 40 });
+        bus.ingestBatch([1, 2]);
+        await bus.flush();
+        assert.deepEqual(sink.delivered(), [1, 2]);
+        await bus.close();
+        assert.sameMembers(
+          errors.map(({ operation }) => operation),
+          ["write", "remove", "close"],
+        );
+        assert.equal(errors[0].code, "ERR_STORE");
+      });
+
+      it(`goes on without a store whose opening ${kind}`, async () => {
+        const store = new MemoryStore();
+        store.faults = { open: fault };
+        const { bus, sink, errors } = busWith([], store, { scheduler, timeoutMs: 40 });
+        bus.ingestBatch([1, 2]);
+        await bus.flush();
+        assert.deepEqual(sink.delivered(), [1, 2]);
+        assert.deepEqual(store.operations, ["open"]);
+        assert.lengthOf(errors, 1);
+        await bus.close();
+      });
+
+      it(`goes on with the next batch if reading one ${kind}`, async () => {
+        const { store } = await leftStore([1, 2, 3, 4]);
+        let reads = 0;
+        store.faults = { read: () => (++reads === 1 ? fault() : Promise.resolve()) };
+        const { bus, sink, errors } = busWith([], store, { scheduler, timeoutMs: 40 });
+        await bus.flush();
+        assert.deepEqual(sink.delivered(), [3, 4]);
+        assert.equal(store.batches.size, 1, "it stays for the next start");
+        assert.equal(errors[0].operation, "read");
+        await bus.close();
+      });
+    }
+
+    it("hands to onDrop what neither the receiver nor the store took", async () => {
+      const store = new MemoryStore();
+      store.faults = { write: failing };
+      const { bus, drops } = busWith([hangUntilAborted], store, { scheduler });
+      bus.ingestBatch([1, 2, 3]);
+      const report = await bus.close({ timeoutMs: 0 });
+      assert.include(report, { drained: 0, abandoned: 3 });
+      assert.equal(sum(drops.map(({ count }) => count)), 3);
+      assert.isTrue(drops.every(({ reason }) => reason === "shutdown"));
+    });
+
+    it("forgets what is given up or drained", async () => {
+      const store = new MemoryStore();
+      const permanent = new DeliveryError("never", { retryable: false });
+      const { bus } = busWith([fail(permanent)], store, { scheduler });
+      bus.ingestBatch([1, 2]);
+      await bus.flush();
+      bus.ingest(3);
+      assert.lengthOf(bus.drain(), 1);
+      await bus.close();
+      assert.equal(store.batches.size, 0);
+    });
+
+    it("keeps the whole of a batch until both halves are settled", async () => {
+      const store = new MemoryStore();
+      const tooLarge = new DeliveryError("too large", { tooLarge: true });
+      const { bus, sink } = busWith([fail(tooLarge), hang, hang], store, { scheduler });
+      bus.ingestBatch([1, 2]);
+      const flushed = bus.flush();
+      const [, first] = await sink.calls(2);
+      first?.release();
+      const [, , second] = await sink.calls(3);
+      assert.deepEqual(store.operations, ["open", "write"]);
+      assert.equal(store.batches.size, 1);
+      second?.release();
+      await flushed;
+      assert.equal(store.batches.size, 0);
+      await bus.close();
+    });
+  });
+}
+
+it("an outbox keeps a batch's format, whatever the next life has", async () => {
+  const { store } = await leftStore([1, 2]);
+  const { bus, sink } = busWith([], store, { format: "json" });
+  bus.ingestBatch([3, 4]);
+  await bus.flush();
+  const bodies = sink.log.map(({ contentType, text }) => [contentType, text]);
+  assert.deepEqual(bodies, [
+    ["application/x-ndjson", "1\n2"],
+    ["application/json", "[3,4]"],
+  ]);
+  await bus.close();
+});
+
+it("what was left is sent without anybody asking for it", async () => {
+  const { store } = await leftStore([1, 2]);
+  const { bus, sink } = busWith([], store);
+  await sink.calls(1);
+  await bus.close();
+  assert.deepEqual(sink.delivered(), [1, 2]);
+});
+
+it("a batch that is larger than the next life allows stays in the store", async () => {
+  const { store } = await leftStore(["a".repeat(40), "b".repeat(40)]);
+  const batch = { maxBytes: 50 };
+  const { bus, errors } = busWith([], store, { batch });
+  await bus.flush();
+  assert.match(errors[0].message, /batch\.maxBytes/);
+  assert.equal(store.batches.size, 1);
+  await bus.close();
+});
+
+it("saveSync writes what is in the bus before it returns", async () => {
+  const store = new MemoryStore();
+  const { bus, sink } = busWith([hang], store);
+  bus.ingestBatch([1, 2, 3, 4, 5]);
+  const [first] = await sink.calls(1);
+  assert.isTrue(bus.saveSync());
+  assert.equal(store.batches.size, 3);
+  first?.release();
+  await bus.flush();
+  assert.deepEqual(sink.delivered(), [1, 2, 3, 4, 5]);
+  assert.equal(store.batches.size, 0);
+  await bus.close();
+  assert.isFalse(bus.saveSync());
+  assert.isFalse(new EventBus(() => {}).saveSync(), "without a store");
+});
+
+it("with a store, maxBytes must have room for a batch of its", () => {
+  const store = new MemoryStore();
+  const error = thrown(() => busWith([], store, { maxBytes: 1000, batch: { maxBytes: 2000 } }));
+  assert.include(error, { code: "ERR_INVALID_OPTION", option: "maxBytes" });
+  const notAStore = /** @type {any} */ ({ open() {} });
+  assert.equal(thrown(() => busWith([], notAStore)).option, "store");
+});

@@ -1,0 +1,253 @@
+// @ts-check
+// How a process with shutdown hooks ends: each test is a program of its own that gets real signals.
+// Node only.
+import { execFileSync } from "node:child_process";
+import { run, start } from "./child.node.mjs";
+import { assert, test } from "./harness.mjs";
+
+const HOUR_MS = 3_600_000;
+
+/** A program with a bus that has an event to deliver, and something that keeps it running. */
+const setUp = `
+  import { EventBus } from "shardbus";
+  import { installShutdownHooks } from "shardbus/shutdown";
+  const slow = { batch: { maxDelayMs: ${HOUR_MS} }, onDrop: ({ reason }) => console.log(reason) };
+  const makeBus = (event, send = print) => {
+    const bus = new EventBus(send, slow);
+    bus.ingest(event);
+    return bus;
+  };
+  const print = (batch) => console.log(...batch.events());
+  const hang = () => {
+    console.log("hanging");
+    return new Promise(() => {});
+  };
+  const keepRunning = () => setInterval(() => {}, 1000);
+`;
+
+const hooked = `${setUp}
+  installShutdownHooks(makeBus("delivered"));
+  keepRunning();
+  console.log("ready");
+`;
+
+/**
+ * Starts a program, sends it a signal once it is ready, and returns how it ended and what it printed.
+ *
+ * @param {string} program
+ * @param {NodeJS.Signals} [signal]
+ */
+async function signalled(program, signal = "SIGTERM") {
+  const child = start(program);
+  try {
+    await child.said("ready\n");
+    child.signal(signal);
+    const end = await child.ended();
+    return { end, output: child.output().replace("ready\n", "") };
+  } finally {
+    await child.kill();
+  }
+}
+
+for (const signal of /** @type {const} */ (["SIGTERM", "SIGINT"])) {
+  test(`on ${signal} the buses are closed, and then it ends the process`, async () => {
+    assert.deepEqual(await signalled(hooked, signal), { end: signal, output: "delivered\n" });
+  });
+}
+
+test("another signal is acted on if it is asked for, and only then", async () => {
+  assert.deepEqual(await signalled(hooked, "SIGHUP"), { end: "SIGHUP", output: "" });
+  const asked = `${setUp}
+    installShutdownHooks(makeBus("delivered"), { signals: ["SIGHUP"] });
+    keepRunning();
+    console.log("ready");
+  `;
+  assert.deepEqual(await signalled(asked, "SIGHUP"), { end: "SIGHUP", output: "delivered\n" });
+});
+
+test("a process that has nothing left to do closes its buses, and keeps its exit status", async () => {
+  const child = start(`${setUp}
+    installShutdownHooks([makeBus("one"), makeBus("two")]);
+    process.exitCode = 3;
+  `);
+  assert.equal(await child.ended(), 3);
+  assert.equal(child.output(), "one\ntwo\n");
+});
+
+test("what is still on its way when the time is up is given up", async () => {
+  const start = performance.now();
+  const { end, output } = await signalled(`${setUp}
+    installShutdownHooks(makeBus("stuck", hang), { timeoutMs: 200 });
+    keepRunning();
+    console.log("ready");
+  `);
+  assert.deepEqual({ end, output }, { end: "SIGTERM", output: "hanging\nshutdown\n" });
+  assert.isBelow(performance.now() - start, 3000);
+});
+
+test("a bus that does not close, or fails to, keeps no process from ending", async () => {
+  const { end, output } = await signalled(`${setUp}
+    const stuck = { close: () => new Promise(() => {}) };
+    const broken = { close: () => { throw new Error("broken"); } };
+    installShutdownHooks([stuck, broken, makeBus("delivered")], { timeoutMs: 100 });
+    keepRunning();
+    console.log("ready");
+  `);
+  assert.equal(end, "SIGTERM");
+  assert.include(output, "delivered\n");
+  assert.include(output, "Error: broken");
+});
+
+test("a second signal ends the process at once, but not one that echoes the first", async () => {
+  const child = start(`${setUp}
+    installShutdownHooks(makeBus("stuck", hang), { timeoutMs: 100_000 });
+    keepRunning();
+    process.stdin.on("data", () => console.log("alive"));
+    console.log("ready");
+  `);
+  try {
+    await child.said("ready");
+    child.signal("SIGINT");
+    await child.said("hanging");
+    child.signal("SIGINT");
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    child.write("?");
+    await child.said("alive");
+    child.signal("SIGTERM");
+    assert.equal(await child.ended(), "SIGTERM");
+    assert.notInclude(child.output(), "shutdown");
+  } finally {
+    await child.kill();
+  }
+});
+
+for (const method of ["on", "once", "prependListener"]) {
+  test(`a program that listens by process.${method} ends as it likes, and hears the signal once`, async () => {
+    const { end, output } = await signalled(`${setUp}
+      const bus = makeBus("delivered");
+      installShutdownHooks(bus);
+      process.${method}("SIGTERM", async () => {
+        console.log("heard");
+        await bus.close();
+        setTimeout(() => process.exit(7), 100);
+      });
+      keepRunning();
+      console.log("ready");
+    `);
+    assert.deepEqual({ end, output }, { end: 7, output: "heard\ndelivered\n" });
+  });
+}
+
+test("hooks that were installed one by one wait for each other", async () => {
+  const { end, output } = await signalled(`${setUp}
+    import { createRequire } from "node:module";
+    const { installShutdownHooks: another } = createRequire(import.meta.url)("shardbus/shutdown");
+    const later = (ms) => async (batch) => {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      print(batch);
+    };
+    installShutdownHooks(makeBus("second", later(200)));
+    installShutdownHooks(makeBus("first", later(1)));
+    another(makeBus("third", later(400)));
+    keepRunning();
+    console.log("ready");
+  `);
+  assert.deepEqual({ end, output }, { end: "SIGTERM", output: "first\nsecond\nthird\n" });
+});
+
+test("it gets along with signal-exit, which ends a process only if nobody else listens", async () => {
+  const { end, output } = await signalled(`${setUp}
+    import { onExit } from "signal-exit";
+    onExit((code, signal) => console.log("exit", code, signal));
+    installShutdownHooks(makeBus("delivered"));
+    keepRunning();
+    console.log("ready");
+  `);
+  assert.deepEqual({ end, output }, { end: "SIGTERM", output: "delivered\nexit null SIGTERM\n" });
+});
+
+test("hooks that were taken away do nothing", async () => {
+  const { end, output } = await signalled(`${setUp}
+    const takeAway = installShutdownHooks(makeBus("not delivered"));
+    takeAway();
+    takeAway();
+    keepRunning();
+    console.log("ready");
+  `);
+  assert.deepEqual({ end, output }, { end: "SIGTERM", output: "" });
+  const idle = await run(`${setUp}
+    installShutdownHooks(makeBus("not delivered"))();
+  `);
+  assert.equal(idle, "");
+});
+
+/** Whether this user may make a process that is the first of its container. */
+function canUnshare() {
+  try {
+    execFileSync("unshare", ["--fork", "--pid", "true"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test("the first process of a container ends too, with the signal's status", {
+  skip: !canUnshare(),
+}, async () => {
+  const program = `${setUp}
+    installShutdownHooks(makeBus("delivered"));
+    keepRunning();
+    console.log(process.pid);
+    process.kill(process.pid, "SIGTERM");
+  `;
+  const child = start(program, 'exec unshare --fork --pid --kill-child "$0" "$@"');
+  try {
+    assert.equal(await child.ended(), 143);
+    assert.equal(child.output(), "1\ndelivered\n");
+  } finally {
+    await child.kill();
+  }
+});
+
+test("wrong arguments are refused at once", async () => {
+  const output = await run(`${setUp}
+    const bus = makeBus("not delivered");
+    const wrong = [
+      [], [null], [{}], ["bus"], [[bus, {}]], [bus, { timeoutMs: -1 }], [bus, { timeoutMs: "1" }],
+      [bus, { timeout: 1 }], [bus, { signals: "SIGTERM" }], [bus, { signals: ["SIGKILL"] }],
+    ];
+    for (const args of wrong) {
+      try {
+        installShutdownHooks(...args);
+        console.log("accepted", args);
+      } catch ({ code }) {
+        if (code !== "ERR_INVALID_OPTION") console.log(code);
+      }
+    }
+    console.log(process.listenerCount("SIGTERM"), process.listenerCount("beforeExit"));
+  `);
+  assert.equal(output, "0 0\n");
+});
+
+test("what is left at process.exit() can be drained and written down", async () => {
+  const output = await run(`${setUp}
+    import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+    import { tmpdir } from "node:os";
+    import { join } from "node:path";
+    const directory = mkdtempSync(join(tmpdir(), "shardbus-shutdown-"));
+    const bus = makeBus({ n: 1 });
+    bus.ingest({ n: 2 });
+    process.on("exit", () => {
+      for (const { id, body } of bus.drain()) writeFileSync(join(directory, id), body);
+    });
+    process.on("exit", () => {
+      console.log(bus.stats().drained);
+      for (const id of readdirSync(directory)) {
+        console.log(readFileSync(join(directory, id), "utf8"));
+      }
+      rmSync(directory, { recursive: true });
+    });
+    process.exit();
+  `);
+  assert.equal(output, '2\n{"n":1}\n{"n":2}\n');
+});

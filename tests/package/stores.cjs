@@ -1,0 +1,19 @@
+// @ts-check
+const assert = require("node:assert/strict");
+const { mkdtempSync, rmSync } = require("node:fs");
+const { tmpdir } = require("node:os");
+const { join } = require("node:path");
+const { installShutdownHooks } = require("shardbus/shutdown");
+const { fileStore } = require("shardbus/stores/fs");
+const { indexedDbStore } = require("shardbus/stores/indexeddb");
+
+const directory = mkdtempSync(join(tmpdir(), "shardbus-package-"));
+const store = fileStore({ directory });
+store
+  .open()
+  .then((keys) => assert.deepEqual(keys, []))
+  .then(() => store.close?.())
+  .then(() => rmSync(directory, { recursive: true }));
+
+assert.rejects(indexedDbStore().open(), /no IndexedDB here/);
+installShutdownHooks({ close: async () => {} })();

@@ -1,0 +1,24 @@
+// @ts-check
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { InvalidOptionError } from "shardbus";
+import { installShutdownHooks } from "shardbus/shutdown";
+import { fileStore } from "shardbus/stores/fs";
+import { indexedDbStore } from "shardbus/stores/indexeddb";
+
+const directory = await mkdtemp(join(tmpdir(), "shardbus-package-"));
+const store = fileStore({ directory });
+assert.deepEqual(await store.open(), []);
+await store.write("a-1", new Uint8Array([1, 2, 3]));
+assert.deepEqual(await store.read("a-1"), new Uint8Array([1, 2, 3]));
+await store.close?.();
+await rm(directory, { recursive: true });
+
+// As where a page is rendered on a server: it can be made there, but not used.
+await assert.rejects(indexedDbStore().open(), /no IndexedDB here/);
+// The stores share their errors with the bus.
+assert.throws(() => fileStore(""), InvalidOptionError);
+
+installShutdownHooks({ close: async () => {} })();

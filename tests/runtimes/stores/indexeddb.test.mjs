@@ -1,0 +1,281 @@
+// @ts-check
+// The IndexedDB store by itself, in tabs of a real browser.
+import { after, afterEach, assert, before, beforeEach, test, within } from "../../js/harness.mjs";
+import { makeProfile, servePages, startBrowser } from "./browser.mjs";
+
+/** @type {Awaited<ReturnType<typeof makeProfile>>} */
+let profile;
+/** @type {Awaited<ReturnType<typeof startBrowser>>} */
+let browser;
+/** @type {Awaited<ReturnType<typeof servePages>>} */
+let pages;
+
+before(async () => {
+  profile = await makeProfile();
+  browser = await startBrowser(profile.directory);
+});
+
+after(async () => {
+  await browser.stop();
+  await profile.remove();
+});
+
+beforeEach(async () => {
+  pages = await servePages();
+});
+
+afterEach(async () => {
+  for (const page of browser.context.pages().slice(1)) await page.close();
+  await pages.stop();
+});
+
+/** A tab with an open store, and what that has found. @param {string} [name] */
+async function openTab(name) {
+  const page = await browser.context.newPage();
+  return { page, ...using(page), keys: await load(page, name) };
+}
+
+/** Loads the page, and opens a store in it. @param {import("playwright-core").Page} page @param {string} [name] */
+async function load(page, name) {
+  await page.goto(pages.url);
+  return openStore(page, name);
+}
+
+/** @param {import("playwright-core").Page} page @param {string} [name] @returns {Promise<string[]>} */
+async function openStore(page, name) {
+  return page.evaluate(async (name) => {
+    const module = "shardbus/stores/indexeddb";
+    const { indexedDbStore } = await import(module);
+    const scope = /** @type {any} */ (globalThis);
+    scope.store = indexedDbStore(name === undefined ? undefined : { name });
+    return (await scope.store.open()).sort();
+  }, name);
+}
+
+/** What a page's store can do; a batch is a text here. @param {import("playwright-core").Page} page */
+function using(page) {
+  /** @param {string} method @param {string[]} args @returns {Promise<any>} */
+  const call = (method, ...args) =>
+    page.evaluate(
+      async ([method, key, text]) => {
+        const bytes = text === undefined ? [] : [new TextEncoder().encode(text)];
+        const { store } = /** @type {any} */ (globalThis);
+        const result = await store[method ?? ""](key, ...bytes);
+        return result instanceof Uint8Array ? new TextDecoder().decode(result) : result;
+      },
+      [method, ...args],
+    );
+  return {
+    write: (/** @type {string} */ key, text = `text of ${key}`) => call("write", key, text),
+    read: (/** @type {string} */ key) => call("read", key),
+    remove: (/** @type {string} */ key) => call("remove", key),
+    setAside: (/** @type {string} */ key) => call("setAside", key),
+    close: () => call("close"),
+  };
+}
+
+test("what was written is found after a reload, and can be read and removed", async () => {
+  const tab = await openTab();
+  assert.deepEqual(tab.keys, []);
+  await tab.write("a-1", "one");
+  await tab.write("b-2", "two");
+  await tab.write("a-1", "one, again");
+  await tab.write("c-3", "three");
+  await tab.remove("c-3");
+  assert.equal(await tab.read("a-1"), "one, again");
+
+  assert.deepEqual(await load(tab.page), ["a-1", "b-2"]);
+  assert.equal(await tab.read("a-1"), "one, again");
+  await tab.write("a-1", "one, a third time");
+  await tab.remove("b-2");
+  assert.isUndefined(await tab.read("b-2"));
+  await tab.remove("b-2");
+
+  assert.deepEqual(await load(tab.page), ["a-1"]);
+  assert.equal(await tab.read("a-1"), "one, a third time");
+});
+
+test("a store that was closed can be opened again, in the same page", async () => {
+  const tab = await openTab();
+  await tab.write("a-1");
+  await tab.close();
+  assert.deepEqual(await openStore(tab.page), ["a-1"]);
+});
+
+test("what a living tab has written is its own, and a closed tab's goes to the next", async () => {
+  const [first, second] = [await openTab(), await openTab()];
+  await first.write("a-1");
+  await second.write("b-1");
+  const third = await openTab();
+  assert.deepEqual(third.keys, []);
+  await first.page.close();
+  const fourth = await openTab();
+  assert.deepEqual(fourth.keys, ["a-1"]);
+  assert.equal(await fourth.read("a-1"), "text of a-1");
+  assert.equal(await second.read("b-1"), "text of b-1");
+  // What was taken over is the fourth's, as long as that lives.
+  assert.deepEqual((await openTab()).keys, []);
+  await fourth.page.close();
+  assert.deepEqual((await openTab()).keys, ["a-1"]);
+});
+
+test("tabs that open at once share what is left: each batch goes to one of them", async () => {
+  const dead = [await openTab(), await openTab(), await openTab()];
+  for (const [i, tab] of dead.entries()) {
+    for (const n of [1, 2, 3]) await tab.write(`${i}-${n}`);
+  }
+  for (const tab of dead) await tab.page.close();
+  const tabs = await Promise.all([openTab(), openTab(), openTab(), openTab()]);
+  const expected = [0, 1, 2].flatMap((i) => [1, 2, 3].map((n) => `${i}-${n}`));
+  assert.deepEqual(tabs.flatMap(({ keys }) => keys).sort(), expected);
+});
+
+test("a tab that crashes leaves what it has written to the next", async () => {
+  const tab = await openTab();
+  await tab.write("a-1");
+  const crashed = new Promise((resolve) => tab.page.once("crash", resolve));
+  tab.page.goto("chrome://crash").catch(() => {});
+  await within(crashed, () => "the tab does not crash");
+  assert.deepEqual((await openTab()).keys, ["a-1"]);
+});
+
+test("a browser that is killed keeps what was written", async () => {
+  const tab = await openTab();
+  for (let i = 0; i < 20; i++) await tab.write(`a-${i}`);
+  await browser.kill();
+  browser = await startBrowser(profile.directory);
+  const expected = Array.from({ length: 20 }, (_, i) => `a-${i}`).sort();
+  assert.deepEqual((await openTab()).keys, expected);
+});
+
+test("stores of different names have nothing in common", async () => {
+  const tab = await openTab("clicks");
+  await tab.write("a-1");
+  assert.deepEqual(await load(tab.page, "views"), []);
+  assert.deepEqual(await load(tab.page, "clicks"), ["a-1"]);
+});
+
+test("what is set aside is kept, and not found again", async () => {
+  const tab = await openTab();
+  await tab.write("a-1", "damaged");
+  await tab.write("a-2");
+  await tab.setAside("a-1");
+  await tab.setAside("never there");
+  assert.isUndefined(await tab.read("a-1"));
+  assert.deepEqual(await load(tab.page), ["a-2"]);
+  const kept = await tab.page.evaluate(async () => {
+    /** @param {IDBRequest} request @returns {Promise<any>} */
+    const result = (request) =>
+      new Promise((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+    const database = await result(indexedDB.open("shardbus"));
+    const all = await result(database.transaction("corrupt").objectStore("corrupt").getAll());
+    database.close();
+    return all.map((/** @type {Uint8Array} */ bytes) => new TextDecoder().decode(bytes));
+  });
+  assert.deepEqual(kept, ["damaged"]);
+});
+
+test("of a view, only what is in view is stored", async () => {
+  const tab = await openTab();
+  const size = await tab.page.evaluate(async () => {
+    const { store } = /** @type {any} */ (globalThis);
+    const memory = new WebAssembly.Memory({ initial: 4 });
+    await store.write("a-1", new Uint8Array(memory.buffer, 100, 3));
+    return (await store.read("a-1")).buffer.byteLength;
+  });
+  assert.equal(size, 3);
+});
+
+test("a database that is deleted meanwhile does not stop the store", async () => {
+  const tab = await openTab();
+  await tab.write("a-1");
+  const other = await browser.context.newPage();
+  await other.goto(pages.url);
+  await other.evaluate(
+    () =>
+      new Promise((resolve, reject) => {
+        const request = indexedDB.deleteDatabase("shardbus");
+        request.onsuccess = resolve;
+        request.onerror = reject;
+        request.onblocked = () => reject(new Error("the store does not let go of it"));
+      }),
+  );
+  assert.isUndefined(await tab.read("a-1"));
+  await tab.write("a-2");
+  assert.deepEqual(await load(tab.page), ["a-2"]);
+});
+
+test("an origin that is out of space rejects the write, and goes on when there is room", async () => {
+  const tab = await openTab();
+  const session = await browser.context.newCDPSession(tab.page);
+  const origin = new URL(pages.url).origin;
+  await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1000 });
+  const error = await tab.write("a-1", "x".repeat(1_000_000)).catch((error) => error);
+  assert.include(String(error), "QuotaExceededError");
+  await session.send("Storage.overrideQuotaForOrigin", { origin });
+  await tab.write("a-2");
+  assert.deepEqual(await load(tab.page), ["a-2"]);
+});
+
+test("a page in the back/forward cache counts as ended, and goes on as somebody new", async () => {
+  const tab = await openTab();
+  await tab.write("a-1");
+  await tab.page.evaluate(() => {
+    globalThis.addEventListener("pageshow", ({ persisted }) => {
+      /** @type {any} */ (globalThis).wasRestored = persisted;
+    });
+  });
+  await tab.page.goto(`${pages.url}elsewhere`);
+  const other = await openTab();
+  assert.deepEqual(other.keys, ["a-1"]);
+  // What is restored does not load.
+  await tab.page.goBack({ waitUntil: "commit" });
+  await tab.page.waitForFunction("globalThis.wasRestored");
+
+  // It has forgotten nothing, and what it writes from now on is its own.
+  assert.equal(await tab.read("a-1"), "text of a-1");
+  await tab.write("a-2");
+  assert.deepEqual((await openTab()).keys, []);
+  await tab.page.close();
+  assert.deepEqual((await openTab()).keys, ["a-2"]);
+});
+
+test("a page that is not secure is told why there is no store", async () => {
+  const page = await browser.context.newPage();
+  await page.goto(pages.insecureUrl);
+  const error = await openStore(page).catch((error) => error);
+  assert.include(String(error), "There are no Web Locks here");
+  assert.include(String(error), "HTTPS");
+});
+
+test("a web worker has a store of its own", async () => {
+  const tab = await openTab();
+  await tab.write("a-1");
+  const keys = await tab.page.evaluate(async () => {
+    const url = new URL("/dist/stores/indexeddb.js", location.href);
+    const source = `
+      import { indexedDbStore } from "${url}";
+      const store = indexedDbStore();
+      const keys = await store.open();
+      await store.write("b-1", new Uint8Array([1]));
+      postMessage(keys);
+    `;
+    const worker = new Worker(
+      URL.createObjectURL(new Blob([source], { type: "text/javascript" })),
+      {
+        type: "module",
+      },
+    );
+    const keys = await new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = reject;
+    });
+    worker.terminate();
+    return keys;
+  });
+  assert.deepEqual(keys, []);
+  assert.deepEqual((await openTab()).keys, ["b-1"]);
+});

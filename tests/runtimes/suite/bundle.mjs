@@ -1,0 +1,28 @@
+// @ts-check
+
+// Makes one script of a test file, for runtimes without `node:test` and without modules in
+// `node_modules`.
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const runner = fileURLToPath(new URL("runner.mjs", import.meta.url));
+
+/**
+ * A test file as a module that exports `run` of the runner.
+ *
+ * @param {string} file its path in the repository
+ * @param {string} outfile
+ * @param {import("esbuild").BuildOptions} options
+ */
+export async function bundleTest(file, outfile, options) {
+  await build({
+    ...options,
+    stdin: { contents: `import "./${file}"; export { run } from "node:test";`, resolveDir: root },
+    outfile,
+    bundle: true,
+    format: "esm",
+    logLevel: "warning",
+    alias: { ...options.alias, "node:test": runner },
+  });
+}

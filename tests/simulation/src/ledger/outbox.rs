@@ -1,0 +1,289 @@
+//! What the host keeps beyond its life: batches that are not settled, as bytes under keys.
+
+use crate::broken::{Checked, ensure};
+use crate::ledger::{Event, Exit, Ledger, Origin, Outgoing, RESTORED};
+use crate::trace::note;
+use fastrand::Rng;
+use shardbus::{AbandonReason, Batch};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// A batch in the store, and what is known of it.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) bytes: Vec<u8>,
+    pub(super) is_damaged: bool,
+    pub(super) origin: Origin,
+    pub(super) sequence: u64,
+    pub(super) events: Vec<Event>,
+}
+
+/// Where the events of a kept batch are in the bus.
+#[derive(Debug)]
+struct Link {
+    key: String,
+    lane: usize,
+    /// Places in the lane's log.
+    events: Range<usize>,
+    /// How many of them are not settled.
+    left: usize,
+}
+
+/// A write that is under way, before a batch's first attempt.
+#[derive(Debug)]
+struct Write {
+    lease: u64,
+    key: String,
+    kept: Kept,
+    lane: usize,
+    events: Range<usize>,
+}
+
+/// What became of an event, as far as its host's memory of it is concerned.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fate {
+    is_written: bool,
+    is_settled: bool,
+}
+
+/// The store of a host, and what the host knows about it.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    pub(super) kept: BTreeMap<String, Kept>,
+    set_aside: Vec<Kept>,
+    links: Vec<Link>,
+    writes: Vec<Write>,
+    /// Keys whose removal has begun.
+    removals: Vec<String>,
+    /// By life and number.
+    fates: Vec<Vec<Fate>>,
+}
+
+/// The key of a batch: keys sort by time.
+fn key_of(batch: &Batch) -> String {
+    format!("{:020}-{}", batch.first_timestamp(), batch.id())
+}
+
+impl Outbox {
+    fn fate(&mut self, event: &Event) -> &mut Fate {
+        let (life, number) = (event.life as usize, event.number as usize);
+        if self.fates.len() <= life {
+            self.fates.resize_with(life + 1, Vec::new);
+        }
+        let fates = &mut self.fates[life];
+        if fates.len() <= number {
+            fates.resize(number + 1, Fate::default());
+        }
+        &mut fates[number]
+    }
+
+    /// Whether the store has these events, and the bus knows it.
+    fn covers(&self, lane: usize, events: &Range<usize>) -> bool {
+        let covers = |link: &Link| {
+            link.lane == lane && link.events.start <= events.start && events.end <= link.events.end
+        };
+        self.links.iter().any(covers)
+    }
+
+    /// The write that an attempt waits for.
+    pub fn has_write(&self, lease: u64) -> bool {
+        self.writes.iter().any(|write| write.lease == lease)
+    }
+
+    /// Events of a lane left the bus.
+    pub(super) fn note_exit<'a>(
+        &mut self,
+        lane: usize,
+        events: &Range<usize>,
+        exit: Exit,
+        what: impl Iterator<Item = &'a Event>,
+    ) {
+        if matches!(exit, Exit::Released | Exit::Abandoned(AbandonReason::Shutdown)) {
+            return;
+        }
+        what.for_each(|event| self.fate(event).is_settled = true);
+        let removals = &mut self.removals;
+        self.links.retain_mut(|link| {
+            if link.lane == lane {
+                let (start, end) =
+                    (events.start.max(link.events.start), events.end.min(link.events.end));
+                link.left -= end.saturating_sub(start);
+            }
+            if link.left == 0 {
+                removals.push(std::mem::take(&mut link.key));
+                return false;
+            }
+            true
+        });
+    }
+
+    pub(super) fn link(&mut self, key: &str, lane: usize, events: Range<usize>, left: usize) {
+        if left == 0 {
+            self.removals.push(key.to_owned());
+        } else {
+            self.links.push(Link { key: key.to_owned(), lane, events, left });
+        }
+    }
+
+    fn has_link(&self, key: &str) -> bool {
+        self.links.iter().any(|link| link.key == key)
+    }
+
+    fn keep(&mut self, key: String, kept: Kept) {
+        for event in &kept.events {
+            self.fate(event).is_written = true;
+        }
+        self.kept.insert(key, kept);
+    }
+
+    /// What the host began to remove is removed.
+    pub fn remove(&mut self) {
+        for key in self.removals.drain(..) {
+            self.kept.remove(&key);
+        }
+    }
+
+    pub(super) fn set_aside(&mut self, key: &str) {
+        self.set_aside.extend(self.kept.remove(key));
+    }
+
+    /// The host dies: what it was doing is done, or not. Some bytes get damaged, of 64 this many.
+    pub fn die(&mut self, damaged: u8, rng: &mut Rng) {
+        for key in std::mem::take(&mut self.removals) {
+            if rng.bool() {
+                self.kept.remove(&key);
+            }
+        }
+        for Write { key, kept, .. } in std::mem::take(&mut self.writes) {
+            if rng.bool() && !self.kept.contains_key(&key) {
+                self.keep(key, kept);
+            }
+        }
+        self.links.clear();
+        for kept in self.kept.values_mut() {
+            if rng.u8(..64) < damaged && !kept.is_damaged {
+                kept.is_damaged = true;
+                let at = rng.usize(..kept.bytes.len());
+                if rng.bool() {
+                    kept.bytes[at] ^= 1 << rng.u8(..8);
+                } else {
+                    kept.bytes.truncate(at);
+                }
+            }
+        }
+    }
+
+    /// The keys of what there is, in order.
+    pub fn keys(&self) -> Vec<String> {
+        self.kept.keys().cloned().collect()
+    }
+
+    /// Checks that nothing that was written is lost.
+    pub fn check(&self) -> Checked {
+        let is_there = |life: usize, number: usize| {
+            self.kept.values().chain(&self.set_aside).any(|kept| {
+                let is_it =
+                    |event: &Event| (event.life as usize, event.number as usize) == (life, number);
+                kept.events.iter().any(is_it)
+            })
+        };
+        for (life, fates) in self.fates.iter().enumerate() {
+            for (number, fate) in fates.iter().enumerate() {
+                ensure!(
+                    !fate.is_written || fate.is_settled || is_there(life, number),
+                    "what was written is settled, or still there",
+                    "event {number} of life {life}"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The host's part in it.
+impl Ledger {
+    fn kept_copy(&self, batch: &Batch, lane: usize, outgoing: &Outgoing) -> Kept {
+        let log = &self.lanes[lane].log[outgoing.events.clone()];
+        Kept {
+            bytes: batch.encode(),
+            is_damaged: false,
+            origin: outgoing.origin,
+            sequence: outgoing.sequence,
+            events: log.iter().map(|&event| self.events[event]).collect(),
+        }
+    }
+
+    /// Before an attempt, its batch is written, unless the store has its events.
+    pub(super) fn await_write(
+        &mut self,
+        lease: u64,
+        batch: &Batch,
+        lane: usize,
+        outgoing: &Outgoing,
+    ) {
+        if self.outbox.as_ref().is_none_or(|outbox| outbox.covers(lane, &outgoing.events)) {
+            return;
+        }
+        let (key, kept) = (key_of(batch), self.kept_copy(batch, lane, outgoing));
+        let events = outgoing.events.clone();
+        let write = Write { lease, key, kept, lane, events };
+        if let Some(outbox) = &mut self.outbox {
+            outbox.writes.push(write);
+        }
+    }
+
+    /// A write ends, well or not.
+    pub fn finish_write(&mut self, lease: u64, is_written: bool) {
+        let Some(outbox) = &mut self.outbox else { return };
+        let Some(nth) = outbox.writes.iter().position(|write| write.lease == lease) else { return };
+        let Write { key, kept, lane, events, .. } = outbox.writes.swap_remove(nth);
+        note!(self, "    {key} is {}", if is_written { "written" } else { "not written" });
+        // A half has the key of its whole.
+        if !is_written || outbox.has_link(&key) {
+            return;
+        }
+        self.tally.writes += 1;
+        let left = kept.events.iter().filter(|event| !outbox.fate(event).is_settled).count();
+        outbox.keep(key.clone(), kept);
+        outbox.link(&key, lane, events, left);
+    }
+
+    /// Stages everything and writes what the store does not have; some of it fails.
+    pub fn keep_everything(&mut self, now: u64, mut fails: impl FnMut() -> bool) -> Checked {
+        let mut staged = self.stage(now)?;
+        for place in 0..self.present.len() {
+            let lane = self.present[place];
+            for nth in 0..self.lanes[lane].outgoing.len() {
+                let Some(batch) = staged.pop_front() else { break };
+                let outgoing = &self.lanes[lane].outgoing[nth];
+                let (events, kept) =
+                    (outgoing.events.clone(), self.kept_copy(&batch, lane, outgoing));
+                let Some(outbox) = &mut self.outbox else { return Ok(()) };
+                let (key, left) = (key_of(&batch), events.len());
+                if outbox.covers(lane, &events) || outbox.has_link(&key) || fails() {
+                    continue;
+                }
+                note!(self, "    {key} is written");
+                self.tally.writes += 1;
+                outbox.keep(key.clone(), kept);
+                outbox.link(&key, lane, events, left);
+            }
+        }
+        Ok(())
+    }
+
+    /// Releases everything that the store has.
+    pub fn release_kept(&mut self, now: u64) -> Checked {
+        self.stage_and_release(now, |is_kept| is_kept)
+    }
+
+    /// Whether the store has these events of a lane.
+    pub(super) fn is_kept(&self, lane: usize, events: &Range<usize>) -> bool {
+        self.outbox.as_ref().is_some_and(|outbox| outbox.covers(lane, events))
+    }
+
+    /// Whether the bus waits for something that an earlier life has left.
+    pub fn wants_restore(&self) -> bool {
+        self.restoring.is_some() && self.lanes[RESTORED].outgoing.is_empty()
+    }
+}

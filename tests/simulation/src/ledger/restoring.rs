@@ -1,0 +1,130 @@
+//! What earlier lives have left comes back.
+
+use crate::broken::{Checked, ensure, ensure_eq};
+use crate::ledger::{Event, Ledger, Outgoing, RESTORED, Reservation, State};
+use crate::trace::note;
+use shardbus::RestoreError;
+
+/// What became of an attempt to restore something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restored {
+    Taken,
+    SetAside,
+    Left,
+}
+
+impl Ledger {
+    pub const fn is_restoring(&self) -> bool {
+        self.restoring.is_some()
+    }
+
+    /// Holds everything back for what earlier lives have left. Returns whether there is room.
+    pub fn begin_restore(&mut self) -> Checked<bool> {
+        let bytes = self.config().batch.max_bytes as u64;
+        let has_begun = self.bus.begin_restore();
+        note!(self, "    begins to restore: {has_begun}");
+        let has_room = self.held + bytes <= self.config().max_bytes;
+        ensure_eq!(has_begun, has_room, "a restore begins if there is room for a batch");
+        if has_begun {
+            self.held += bytes;
+            self.held_by_batches += bytes;
+            self.restoring = Some(self.reservations.len());
+            self.reservations.push(Reservation { bytes, holders: 1 });
+            if !self.present.contains(&RESTORED) {
+                self.present.insert(0, RESTORED);
+            }
+        }
+        ensure_eq!(self.bus.is_restoring(), has_begun, "the bus knows what it waits for");
+        Ok(has_begun)
+    }
+
+    /// Gives the bus what the store has under a key.
+    pub fn restore(&mut self, key: &str) -> Checked<Restored> {
+        let Some(kept) = self.outbox.as_ref().and_then(|outbox| outbox.kept.get(key)) else {
+            return Ok(Restored::Left);
+        };
+        let (origin, sequence) = (kept.origin, kept.sequence);
+        let start = self.lanes[RESTORED].log.len();
+        let outgoing = Outgoing {
+            events: start..start + kept.events.len(),
+            origin,
+            sequence,
+            attempts: 0,
+            recalls: 0,
+            state: State::Paused { from: self.now, to: self.now },
+            reservation: self.restoring.unwrap_or_default(),
+            address: None,
+        };
+        let expects = self.wants_restore() && !self.is_closed;
+        let (before, after, _) = origin.brackets();
+        let payloads: usize = kept.events.iter().map(|event| usize::from(event.len) + 1).sum();
+        let (len, max) = (payloads - 1 + before.len() + after.len(), self.config().batch.max_bytes);
+        let result = self.bus.restore(&kept.bytes);
+        note!(self, "    restores {key}: {result:?}");
+        let expected = if !expects {
+            Some(RestoreError::NotNow)
+        } else if kept.is_damaged {
+            Some(RestoreError::Damaged)
+        } else if len > max {
+            Some(RestoreError::TooLarge { len, max })
+        } else {
+            None
+        };
+        match (result, expected) {
+            (Err(error), Some(expected)) => {
+                ensure_eq!(error, expected, "what is refused says why");
+                if error == RestoreError::Damaged {
+                    self.tally.damaged += 1;
+                    self.outbox.iter_mut().for_each(|outbox| outbox.set_aside(key));
+                    return Ok(Restored::SetAside);
+                }
+                Ok(Restored::Left)
+            }
+            (Ok(batch), None) => {
+                let events = kept.events.clone();
+                self.take_in(key, events, outgoing);
+                let mut outgoing = self.lanes[RESTORED].outgoing.pop_front();
+                if let Some(outgoing) = &mut outgoing {
+                    self.check_batch(&batch, RESTORED, outgoing)?;
+                }
+                self.lanes[RESTORED].outgoing.extend(outgoing);
+                Ok(Restored::Taken)
+            }
+            (result, expected) => {
+                ensure!(
+                    false,
+                    "what is whole, and expected, is restored",
+                    "{result:?} instead of {expected:?}"
+                );
+                Ok(Restored::Left)
+            }
+        }
+    }
+
+    fn take_in(&mut self, key: &str, events: Vec<Event>, outgoing: Outgoing) {
+        let count = events.len();
+        self.counts.offered += count as u64;
+        self.restored += count as u64;
+        self.reservations[outgoing.reservation].holders += 1;
+        let range = outgoing.events.clone();
+        let lane = &mut self.lanes[RESTORED];
+        for event in events {
+            lane.log.push(self.events.len());
+            // Its key is of another life.
+            self.events.push(Event { key: None, ..event });
+        }
+        lane.head = lane.log.len();
+        lane.in_flight += count as u64;
+        lane.outgoing.push_back(outgoing);
+        self.outbox.iter_mut().for_each(|outbox| outbox.link(key, RESTORED, range.clone(), count));
+    }
+
+    /// Nothing is held back any more.
+    pub fn end_restore(&mut self) {
+        note!(self, "    ends to restore");
+        self.bus.end_restore();
+        if let Some(reservation) = self.restoring.take() {
+            self.release(reservation);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A host that keeps batches beyond its life.
+
+use crate::broken::Checked;
+use crate::ledger::{Ledger, Restored};
+use crate::plan::MS;
+use crate::trace::{Trace, note};
+use crate::world::{Attempt, Event, World};
+use fastrand::Rng;
+
+impl World<'_> {
+    /// Calls the callback for an attempt, once its batch is written where that has to be.
+    pub(super) fn hand_over(&mut self, attempt: Attempt, at_once: bool) -> Checked {
+        let lease = attempt.lease;
+        if !self.ledger.outbox.as_ref().is_some_and(|outbox| outbox.has_write(lease)) {
+            return self.call(attempt);
+        }
+        let is_written = !fails(self.is_quiet, self.plan.write_failures, &mut self.rng);
+        if at_once || self.rng.bool() {
+            self.ledger.finish_write(lease, is_written);
+            return self.call(attempt);
+        }
+        self.attempts.push(attempt);
+        let delay = self.rng.u64(..20 * MS);
+        self.later(delay, Event::Written(lease, is_written));
+        Ok(())
+    }
+
+    /// A write has ended. The attempt begins whether it ended well or not, unless it is over.
+    pub(super) fn written(&mut self, lease: u64, is_written: bool) -> Checked {
+        if self.is_stopped {
+            return Ok(());
+        }
+        self.ledger.finish_write(lease, is_written);
+        let nth = self.attempts.iter().position(|attempt| attempt.lease == lease);
+        nth.map_or(Ok(()), |nth| {
+            let attempt = self.attempts.remove(nth);
+            self.call(attempt)
+        })
+    }
+
+    /// What the host does for its store at the end of a turn.
+    pub(super) fn look_after_store(&mut self) -> Checked {
+        if let Some(outbox) = &mut self.ledger.outbox
+            && (self.is_quiet || self.rng.u8(..4) > 0)
+        {
+            outbox.remove();
+        }
+        while !self.is_stopped
+            && self.ledger.wants_restore()
+            && (self.is_quiet || self.rng.u8(..4) > 0)
+        {
+            // A bus that is closed takes nothing in; what is left stays for another life.
+            let next = self.to_restore.pop_front().filter(|_| self.closing.is_none());
+            match next {
+                None => self.ledger.end_restore(),
+                Some(key) if self.ledger.restore(&key)? == Restored::Taken => {}
+                Some(_) => continue,
+            }
+            self.schedule();
+            self.run_micros()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is left after closing. Returns whether it is written, and what is kept released.
+    pub(super) fn keep_what_is_left(&mut self) -> Checked<bool> {
+        let now = self.clocks.now();
+        if !self.is_stopping {
+            let (is_quiet, of_8, rng) = (self.is_quiet, self.plan.write_failures, &mut self.rng);
+            self.ledger.keep_everything(now, || fails(is_quiet, of_8, rng))?;
+            if !self.is_quiet && self.rng.bool() {
+                self.is_stopping = true;
+                let delay = self.rng.u64(..20 * MS);
+                self.later(delay, Event::LastWrites);
+                return Ok(false);
+            }
+        }
+        self.ledger.recall();
+        self.ledger.release_kept(now)?;
+        if self.ledger.is_restoring() {
+            self.ledger.end_restore();
+        }
+        Ok(true)
+    }
+
+    /// The host is dead, or has let go of its bus; it begins anew with what the store has.
+    pub(super) fn begin_life(&mut self) -> Checked {
+        if self.is_stopped {
+            self.ledger.check_end()?;
+        }
+        let mut outbox = self.ledger.outbox.take();
+        if let Some(outbox) = &mut outbox {
+            outbox.die(self.plan.damaged, &mut self.rng);
+            outbox.check()?;
+            self.to_restore = outbox.keys().into();
+        }
+        self.earlier += self.ledger.tally();
+        self.life += 1;
+        self.queue.clear();
+        self.micros.clear();
+        self.attempts.clear();
+        self.drives.clear();
+        self.kill_pump();
+        self.closing = None;
+        (self.is_stopping, self.is_stopped) = (false, false);
+        let (config, nonce) = self.plan.of_life(self.life, &mut self.rng);
+        let trace = std::mem::replace(&mut self.ledger.trace, Trace::off());
+        let wall = self.clocks.wall();
+        self.ledger = Ledger::reborn(&config, (self.life, nonce), wall, trace, outbox);
+        note!(self.ledger, "life {} begins: {config:?}", self.life);
+        if !self.ledger.begin_restore()? {
+            self.to_restore.clear();
+        }
+        Ok(())
+    }
+}
+
+fn fails(is_quiet: bool, of_8: u8, rng: &mut Rng) -> bool {
+    !is_quiet && rng.u8(..8) < of_8
+}
