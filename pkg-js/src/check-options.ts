@@ -69,6 +69,8 @@ const schema: Schema = {
   key: callable,
   format: oneOf("ndjson", "json"),
   scheduler: oneOf("auto", "manual"),
+  lifecycle: oneOf("auto", "manual"),
+  exitOrder: oneOf("oldest", "newest"),
   batch: {
     minSize: size,
     maxSize: size,

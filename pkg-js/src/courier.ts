@@ -2,6 +2,7 @@ import { CoreBatch } from "./batch.js";
 import { DeliveryError } from "./errors/delivery-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
 import { TimeoutError } from "./errors/timeout-error.js";
+import type { KeepaliveBudget } from "./keepalive-budget.js";
 import type { DeliveryCallback } from "./options.js";
 import type { Outbox, Record } from "./outbox.js";
 import { type CoreBus, FailureKind, Step } from "./wasm.js";
@@ -10,6 +11,8 @@ import { type CoreBus, FailureKind, Step } from "./wasm.js";
 interface Attempt {
   readonly deadline: number;
   readonly controller: AbortController;
+  /** Gives back what the attempt took of the page's budget, if it did. */
+  readonly giveBack: (() => void) | undefined;
   /** Settles, without a value, when the callback has. */
   readonly done: Promise<void>;
 }
@@ -23,6 +26,10 @@ export interface CourierHost<T> {
   readonly timeoutMs: number;
   /** Keeps copies of the batches, if there is a store. */
   readonly outbox: Outbox | undefined;
+  /** What requests that outlive the page may carry; `undefined` where there is no page. */
+  readonly keepalive: KeepaliveBudget | undefined;
+  /** Which events go first when the page is left and not all can. */
+  readonly exitOrder: "oldest" | "newest";
   /** A batch was given up. */
   onAbandoned(reason: "retries" | "permanent" | "shutdown", batch: CoreBatch<T>): void;
 }
@@ -53,11 +60,31 @@ export class Courier<T> {
     this.seed();
     for (;;) {
       const step = this.#core.poll(Date.now(), performance.now());
-      if (step === Step.Send) return this.#send(attempts, settle);
+      if (step === Step.Send) return this.#send(attempts, settle, false);
       if (step === Step.WaitUntil) return this.#core.wake_at();
       if (step === Step.Idle) return Number.POSITIVE_INFINITY;
       this.#handOutAbandoned();
     }
+  }
+
+  /**
+   * Begins attempts for what is in the core, as long as their requests can outlive the page:
+   * whatever else is in flight, and whatever they were to wait for. If there is a store, it gets
+   * all that is in the core.
+   */
+  leave(attempts: Attempts, settle: (answer: () => void) => void): void {
+    this.seed();
+    while (this.#pollExit()) this.#send(attempts, settle, true);
+    this.#host.outbox?.writeAllLater();
+  }
+
+  /** Asks the core for a batch that can outlive the page. Returns whether there is one. */
+  #pollExit(): boolean {
+    const { keepalive, exitOrder } = this.#host;
+    const room = keepalive?.room() ?? 0;
+    if (room === 0) return false;
+    const isNewest = exitOrder === "newest";
+    return this.#core.poll_exit(Date.now(), performance.now(), room, isNewest) === Step.Send;
   }
 
   /**
@@ -71,19 +98,30 @@ export class Courier<T> {
     this.#core.seed(high as number, low as number);
   }
 
-  #send(attempts: Attempts, settle: (answer: () => void) => void): CoreBatch<T> {
+  #send(
+    attempts: Attempts,
+    settle: (answer: () => void) => void,
+    isLeaving: boolean,
+  ): CoreBatch<T> {
     const lease = this.#core.lease_id();
     const attempt = this.#core.lease_attempt();
     const deadline = this.#core.lease_deadline();
-    const record = this.#host.outbox?.record();
+    // The store is not waited for when the page goes: `leave` sees to it.
+    const record = isLeaving ? undefined : this.#host.outbox?.record();
     const batch = this.#takeBatch();
     const controller = new AbortController();
     const { signal } = controller;
+    // The attempt before may have failed because others had used up what the browser allows: it
+    // does not say so.
+    const mayOutlive = isLeaving || attempt === 1;
+    const giveBack = mayOutlive ? this.#host.keepalive?.take(batch.body.length) : undefined;
+    const keepalive = giveBack !== undefined;
     const answerWith = (answer: () => void) => {
+      giveBack?.();
       if (attempts.delete(lease)) settle(answer);
     };
     const deliver = async () => {
-      await this.#call(record, batch, { signal, attempt, keepalive: false });
+      await this.#call(record, batch, { signal, attempt, keepalive });
       // Once the attempt was cut off, the batch is another one's.
       if (attempts.has(lease)) await this.#host.outbox?.settle(batch);
     };
@@ -91,7 +129,7 @@ export class Courier<T> {
       () => answerWith(() => this.#core.acknowledge(lease, performance.now())),
       (error) => answerWith(() => this.#fail(lease, error)),
     );
-    attempts.set(lease, { deadline, controller, done });
+    attempts.set(lease, { deadline, controller, giveBack, done });
     return batch;
   }
 
@@ -111,7 +149,7 @@ export class Courier<T> {
   /** Cuts off those attempts that have taken too long. */
   cutOff(attempts: Attempts): void {
     const now = performance.now();
-    for (const [lease, { deadline, controller }] of attempts) {
+    for (const [lease, { deadline, controller, giveBack }] of attempts) {
       if (deadline > now) continue;
       const reason = new TimeoutError(
         `The attempt took longer than ${this.#host.timeoutMs} ms (\`timeoutMs\`)`,
@@ -119,6 +157,7 @@ export class Courier<T> {
       attempts.delete(lease);
       this.#fail(lease, reason);
       controller.abort(reason);
+      giveBack?.();
     }
   }
 
@@ -151,16 +190,16 @@ export class Courier<T> {
 
   /** Gives up everything that is in the core, and cuts off the attempts, whoever began them. */
   stop(begun: readonly Attempts[]): void {
-    const controllers: AbortController[] = [];
-    for (const attempts of begun) {
-      for (const { controller } of attempts.values()) controllers.push(controller);
-      attempts.clear();
-    }
+    const running = begun.flatMap((attempts) => [...attempts.values()]);
+    for (const attempts of begun) attempts.clear();
     this.#core.abandon_everything();
     // Nothing is left to be sent.
     this.poll(new Map(), () => {});
     const reason = new TimeoutError("The bus was closed before the attempt ended");
-    for (const controller of controllers) controller.abort(reason);
+    for (const { controller, giveBack } of running) {
+      controller.abort(reason);
+      giveBack?.();
+    }
   }
 }
 

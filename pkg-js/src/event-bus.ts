@@ -11,6 +11,8 @@ import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { ScalingError, type ScalingRefusal } from "./errors/scaling-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
 import { Intake, PARKED } from "./intake.js";
+import { KeepaliveBudget } from "./keepalive-budget.js";
+import { isPage, Lifecycle } from "./lifecycle.js";
 import { LossReporter } from "./loss-reporter.js";
 import type {
   DeliveryCallback,
@@ -79,6 +81,7 @@ export class EventBus<T = unknown> {
   readonly #outbox: Outbox | undefined;
   readonly #scheduler: Scheduler;
   readonly #rides: Rides;
+  readonly #lifecycle: Lifecycle | undefined;
   readonly #losses: LossReporter<T>;
   readonly #key: ((event: T) => string | null | undefined) | undefined;
   readonly #isNdjson: boolean;
@@ -100,7 +103,9 @@ export class EventBus<T = unknown> {
         `The callback is ${callback === null ? "null" : `of type ${typeof callback}`}, but it must be a function that sends a batch`,
       );
     }
-    const { key, onDrop, store, onStoreError, ...checked } = checkOptions<T>(options);
+    const { key, onDrop, store, onStoreError, lifecycle, exitOrder, ...checked } =
+      checkOptions<T>(options);
+    const isInPage = lifecycle !== "manual" && isPage();
     try {
       this.#core = createBus(checked);
     } catch (error) {
@@ -131,6 +136,8 @@ export class EventBus<T = unknown> {
       callback,
       timeoutMs,
       outbox: this.#outbox,
+      keepalive: isInPage ? new KeepaliveBudget() : undefined,
+      exitOrder: exitOrder ?? "oldest",
       onAbandoned: (reason, batch) => this.#losses.abandoned(reason, batch),
     });
     const SchedulerClass = isManual ? Drives : Pump;
@@ -141,6 +148,9 @@ export class EventBus<T = unknown> {
       afterFlush: () => this.#losses.reportAll(),
     });
     this.#intake = new Intake(this.#core, () => this.#scheduler.schedule());
+    if (isInPage && this.#scheduler instanceof Pump) {
+      this.#lifecycle = new Lifecycle(this.#scheduler);
+    }
     this.#rides = new Rides({
       offered: () => this.#offered(),
       flush: (options) => this.flush(options),
@@ -433,6 +443,7 @@ export class EventBus<T = unknown> {
     } catch {
       // Aborted: as if the time were up.
     }
+    this.#lifecycle?.stop();
     this.#courier.seed();
     await this.#outbox?.writeAll();
     this.#outbox?.release();

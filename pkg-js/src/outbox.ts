@@ -47,6 +47,8 @@ export class Outbox {
   readonly #host: OutboxHost;
   /** By life and shard: `nonce-shard`. */
   readonly #kept = new Map<string, Kept[]>();
+  /** What {@linkcode writeAllLater} writes now. */
+  readonly #writing = new Set<Kept>();
   /** What runs that nobody awaits. */
   readonly #running = new Set<Promise<unknown>>();
   #opening: Promise<string[]> | undefined;
@@ -133,8 +135,11 @@ export class Outbox {
     this.#later(this.#try("set-aside", key, setAside));
   }
 
-  /** The batch that the core handed out last, to be written; nothing if the store has it. */
-  record(): Record | undefined {
+  /**
+   * The batch that the core handed out last, to be written; nothing if the store has it, or it is to
+   * be skipped.
+   */
+  record(skipped?: ReadonlySet<Kept>): Record | undefined {
     if (this.#isBroken) return undefined;
     const core = this.#core;
     const [id, from, count] = [core.batch_id(), core.batch_sequence(), core.batch_len()];
@@ -145,7 +150,7 @@ export class Outbox {
       kept = { key, from, to: from + count, left: count, isWritten: false };
       this.#of(id).push(kept);
     }
-    return kept.isWritten ? undefined : { kept, bytes: core.batch_encode() };
+    return kept.isWritten || skipped?.has(kept) ? undefined : { kept, bytes: core.batch_encode() };
   }
 
   /** Writes a batch. */
@@ -163,6 +168,14 @@ export class Outbox {
     await Promise.all(this.#recordAll().map((record) => this.write(record)));
   }
 
+  /** {@linkcode writeAll}, where nobody waits for it, and it may be called again meanwhile. */
+  writeAllLater(): void {
+    for (const record of this.#recordAll(this.#writing)) {
+      this.#writing.add(record.kept);
+      this.#later(this.write(record).finally(() => this.#writing.delete(record.kept)));
+    }
+  }
+
   /** Writes everything that is in the bus before it returns. Returns whether the store can. */
   writeAllSync(): boolean {
     if (this.#store.writeSync === undefined || this.#isBroken) return false;
@@ -177,11 +190,12 @@ export class Outbox {
     return true;
   }
 
-  #recordAll(): Record[] {
+  /** Records of everything that is in the bus, less what is to be skipped. */
+  #recordAll(skipped?: ReadonlySet<Kept>): Record[] {
     const records: Record[] = [];
     this.#core.stage(performance.now());
     while (this.#core.next_staged()) {
-      const record = this.record();
+      const record = this.record(skipped);
       if (record !== undefined) records.push(record);
     }
     return records;

@@ -18,6 +18,8 @@ const bad = {
   key: noFunctions,
   format: [...noNames, "JSON"],
   scheduler: [...noNames, "cron"],
+  lifecycle: [...noNames, "unload"],
+  exitOrder: [...noNames, "random"],
   batch: noGroups,
   "batch.minSize": notWhole,
   "batch.maxSize": [...notWhole, 1_000_001],
