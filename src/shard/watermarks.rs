@@ -10,6 +10,8 @@ pub(crate) struct Watermarks {
 
 impl Watermarks {
     /// How many of the events `start..start + len` of a shard were accepted before the moment.
+    // Called in many places, and never for an event: as a copy in each it would only take up room.
+    #[inline(never)]
     pub(crate) fn covers(&self, shard: u16, start: u64, len: u64) -> u64 {
         let found = self.marks.binary_search_by_key(&shard, |(id, _)| *id);
         found.map_or(0, |at| self.marks[at].1.saturating_sub(start).min(len))
