@@ -144,6 +144,11 @@ export class Outbox {
     const core = this.#core;
     const [id, from, count] = [core.batch_id(), core.batch_sequence(), core.batch_len()];
     let kept = this.#find(id, from);
+    if (kept !== undefined && !kept.isWritten && kept.to - kept.from !== count) {
+      // A half, whose whole the store did not take: from now on each half is for itself.
+      this.#forget(id, kept);
+      kept = undefined;
+    }
     if (kept === undefined) {
       const firstTimestamp = joinHalves(core.batch_timestamps().subarray(0, 2));
       const key = `${String(firstTimestamp).padStart(20, "0")}-${id}`;
@@ -219,8 +224,7 @@ export class Outbox {
     if (kept === undefined) return;
     kept.left -= count;
     if (kept.left > 0) return;
-    const all = this.#of(id);
-    all.splice(all.indexOf(kept), 1);
+    this.#forget(id, kept);
     if (this.#left !== undefined && !this.#isBroken) {
       await this.#try("remove", kept.key, () => this.#store.remove(kept.key));
     }
@@ -261,6 +265,11 @@ export class Outbox {
   /** What covers a batch: after a split, the whole. */
   #find(id: string, sequence: number): Kept | undefined {
     return this.#of(id).find(({ from, to }) => from <= sequence && sequence < to);
+  }
+
+  #forget(id: string, kept: Kept): void {
+    const all = this.#of(id);
+    all.splice(all.indexOf(kept), 1);
   }
 
   #later(promise: Promise<void>): void {

@@ -13,6 +13,7 @@ import {
   it,
   quickRetry,
   recorder,
+  succeed,
   sum,
   thrown,
 } from "./harness.mjs";
@@ -242,6 +243,24 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.lengthOf(bus.drain(), 1);
       await bus.close();
       assert.equal(store.batches.size, 0);
+    });
+
+    it("has a half whose whole it did not take", async () => {
+      const store = new MemoryStore();
+      let writes = 0;
+      store.faults = { write: async () => void (++writes === 1 && (await failing())) };
+      const tooLarge = new DeliveryError("too large", { tooLarge: true });
+      const script = [fail(tooLarge), succeed, hangUntilAborted];
+      const { bus, sink } = busWith(script, store, { scheduler });
+      bus.ingestBatch([1, 2]);
+      const closed = bus.close({ timeoutMs: 1000 });
+      await sink.calls(3);
+      assert.equal(store.batches.size, 1, "the second half, while it is being sent");
+      await closed;
+      const next = busWith([], store, { scheduler });
+      await next.bus.flush();
+      assert.deepEqual(next.sink.delivered(), [2]);
+      await next.bus.close();
     });
 
     it("keeps the whole of a batch until both halves are settled", async () => {
