@@ -29,7 +29,7 @@ pub struct Args {
 type Step = (&'static str, &'static str, fn(&Session) -> Result<()>);
 
 #[rustfmt::skip]
-const STEPS: [Step; 22] = [
+const STEPS: [Step; 23] = [
     ("setup", "the tools are installed", Session::setup),
     ("fmt", "Rust: format", Session::fmt),
     ("clippy", "Rust: lints, with threads", Session::clippy),
@@ -48,6 +48,7 @@ const STEPS: [Step; 22] = [
     ("js", "JavaScript: tests, in Node", Session::js),
     ("workerd", "JavaScript: tests, in Cloudflare's runtime", Session::workerd),
     ("stores", "JavaScript: tests of the stores for pages, in Chromium", Session::stores),
+    ("examples", "JavaScript: tests of the examples", Session::examples),
     ("package", "the packed package works in an empty project", Session::packed_package),
     ("publint", "the packed package, by publint's rules", Session::publint),
     ("attw", "the packed package's types resolve everywhere", Session::attw),
@@ -224,6 +225,11 @@ impl Session {
     fn stores(&self) -> Result<()> {
         chromium::set_up(&self.sh)?;
         self.node_tests("tests/runtimes/stores")
+    }
+
+    fn examples(&self) -> Result<()> {
+        chromium::set_up(&self.sh)?;
+        self.node_tests("tests/examples")
     }
 
     /// Runs the tests that are directly in a directory, on the built package.
