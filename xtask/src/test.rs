@@ -55,6 +55,7 @@ const STEPS: &[Step] = &[
     ("firefox", "JavaScript: tests of pages, in Firefox", Session::firefox),
     ("webkit", "JavaScript: tests of pages, in WebKit", Session::webkit),
     ("stores", "JavaScript: tests of the stores for pages, in Chromium", Session::stores),
+    ("examples", "JavaScript: tests of the examples", Session::examples),
     ("package", "the packed package works in an empty project", Session::packed_package),
     ("publint", "the packed package, by publint's rules", Session::publint),
     ("attw", "the packed package's types resolve everywhere", Session::attw),
@@ -264,6 +265,13 @@ impl Session {
     fn stores(&self) -> Result<()> {
         browsers::CHROMIUM.set_up(&self.sh)?;
         self.node_tests("tests/runtimes/stores")
+    }
+
+    fn examples(&self) -> Result<()> {
+        browsers::CHROMIUM.set_up(&self.sh)?;
+        // Deno is among them.
+        npm::install(&self.sh, "tests/runtimes")?;
+        self.node_tests("tests/examples")
     }
 
     /// Runs the tests that are directly in a directory, on the built package.
