@@ -115,7 +115,7 @@ pub struct Ledger {
     /// Lanes that are there: what is restored, once something may be, then shards, oldest first.
     present: Vec<usize>,
     /// The place there of the lane whose turn it is.
-    next_turn: usize,
+    next_exit: usize,
     /// While what earlier lives have left goes first: the bytes that are kept free for it.
     restoring: Option<usize>,
     restored: u64,
@@ -172,7 +172,7 @@ impl Ledger {
                 restored: Lane::new(),
             },
             present: (0..shards).collect(),
-            next_turn: 0,
+            next_exit: 0,
             restoring: None,
             restored: 0,
             topology: 0,

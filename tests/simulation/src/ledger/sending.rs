@@ -169,8 +169,6 @@ impl Ledger {
         let reservation = outgoing.reservation;
         self.await_write(lease.id, &lease.batch, lane, &outgoing);
         self.lanes[lane].outgoing.insert(nth, outgoing);
-        let place = self.present.iter().position(|&other| other == lane).unwrap_or_default();
-        self.next_turn = (place + 1) % self.present.len();
         let bytes = lease.batch.body().len();
         if keep {
             self.kept.push((lease.batch, reservation));
