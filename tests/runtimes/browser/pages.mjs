@@ -12,6 +12,7 @@ import {
   idle,
   quickRetry,
   test,
+  within,
 } from "../../js/harness.mjs";
 import { startCollector } from "../collector.mjs";
 import { startSite } from "./site.mjs";
@@ -40,6 +41,8 @@ export function testPages(launch, skipped = {}) {
   let collector;
   /** @type {Tab[]} */
   let tabs;
+  /** How many pages were opened. */
+  let opened = 0;
 
   before(async () => {
     browser = await launch();
@@ -47,6 +50,7 @@ export function testPages(launch, skipped = {}) {
   after(() => browser.stop());
   beforeEach(async () => {
     tabs = [];
+    opened = 0;
     site = await startSite();
     collector = await startCollector();
   });
@@ -66,7 +70,7 @@ export function testPages(launch, skipped = {}) {
     const search = new URLSearchParams({ collector: collectorUrl, ...settings });
     const tab = await browser.open(`${site.url}/?${search}`);
     tabs.push(tab);
-    await site.saw("loaded", tabs.length);
+    await site.saw("loaded", ++opened);
     return tab;
   }
 
@@ -146,6 +150,14 @@ export function testPages(launch, skipped = {}) {
     assert.deepEqual(await collector.nthEvent(100), made("", 100));
     await idle();
     assert.lengthOf(collector.log, 1);
+  });
+
+  test("what listeners on the document ingest when the page is hidden goes along", async () => {
+    const tab = await openBus();
+    await tab.call("ingestOnDocument", "visibilitychange", { tag: "vitals ", count: 1 });
+    await tab.call("ingest", { count: 1 });
+    await hide(tab);
+    assert.deepEqual((await collector.nth(1)).events, ["0", "vitals 0"]);
   });
 
   test("what other listeners ingest when the page goes is sent, be they earlier or later", async () => {
@@ -249,6 +261,51 @@ export function testPages(launch, skipped = {}) {
     }
     assert.lengthOf(keptAlive(), BUDGET.requests);
     assert.deepEqual(await tab.call("failures"), []);
+
+    const haveThemAgain = async () => {
+      while (keptAlive().length === BUDGET.requests) {
+        await tab.call("ingest", { bus: tags[0], count: 1 });
+        await tab.call("flush", tags[0]);
+      }
+    };
+    await within(haveThemAgain(), () => "no later request may outlive the page");
+  });
+
+  test("what other scripts have in flight costs an attempt, and no events", async () => {
+    const tab = await openBus({ ...patient, retry: quickRetry });
+    collector.holdNext();
+    await tab.call("hog", 60_000);
+    await collector.nth(1);
+    await tab.call("ingest", { count: 1000, size: 10 });
+    await tab.call("flush");
+    const [, delivery] = collector.log;
+    assert.deepInclude(delivery, { attempt: 2, keepalive: false, bytes: 9999 });
+    assert.lengthOf(await tab.call("failures"), 1);
+  });
+
+  test("what a page could not send when it went, a later one finds in the store", async () => {
+    const tab = await openPage();
+    await tab.call("openWithStore", patient);
+    await tab.call("flush");
+    await tab.call("ingest", { count: 2000, size: 100 });
+    // The rest waits for it.
+    collector.holdNext();
+    await hide(tab);
+    await collector.nth(1);
+    await close(tab);
+    const arrived = () => new Set(collector.events());
+    const findAll = async () => {
+      // A browser may take a while to see that the page has ended.
+      while (arrived().size < 2000) {
+        const next = await openPage();
+        await next.call("openWithStore", patient);
+        await next.call("flush");
+        await close(next);
+      }
+    };
+    await within(findAll(), () => `${arrived().size} events arrived`, 20_000);
+    const byId = new Map(collector.log.map(({ id, events }) => [id, events]));
+    assert.lengthOf([...byId.values()].flat(), 2000);
   });
 
   for (const read of ["yes", "no"]) {
@@ -282,6 +339,19 @@ export function testPages(launch, skipped = {}) {
       [...byId.values()].flat(),
       ["a", "b", "c"].flatMap((tag) => made(tag, 10)),
     );
+  });
+
+  test("a page that was away for long makes up for it at once", async () => {
+    const tab = await openPage();
+    await tab.call("ageWhenBack");
+    await tab.call("open", { ...patient, retry: quickRetry });
+    collector.holdNext();
+    await tab.call("ingest", { count: 10 });
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    const first = await collector.nth(1);
+    await tab.back();
+    const second = await collector.nth(2);
+    assert.deepEqual([second.id, second.attempt], [first.id, 2]);
   });
 
   test('lifecycle "manual" leaves all of it to the user', async () => {
