@@ -54,7 +54,12 @@ const page = {
   open(options, name = "bus") {
     buses.set(name, new EventBus(send, options));
   },
-  /** The same with another copy of the package. @param {import("shardbus").EventBusOptions} options @param {string} name */
+  /** Runs a module that makes a `bus`. @param {string} source */
+  async run(source) {
+    const url = `data:text/javascript,${encodeURIComponent(`${source}\nexport { bus };`)}`;
+    buses.set("bus", (await import(url)).bus);
+  },
+  /** `open` with another copy of the package. @param {import("shardbus").EventBusOptions} options @param {string} name */
   async openCopy(options, name) {
     const url = "/copy/index.js";
     const copy = /** @type {typeof import("shardbus")} */ (await import(url));

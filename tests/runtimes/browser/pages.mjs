@@ -1,6 +1,7 @@
 // @ts-check
 
 // What a bus does in a page, in whichever engine.
+import { readFile } from "node:fs/promises";
 import {
   accountedStats,
   after,
@@ -104,6 +105,18 @@ export function testPages(launch, skipped = {}) {
     assert.deepEqual(collector.events(), made("", 1000));
     const stats = await tab.call("stats");
     assert.equal(accountedStats({ stats: () => stats }).delivered, 1000);
+  });
+
+  test("the README's page sends what it holds when it is left", async () => {
+    const readme = await readFile(new URL("../../../pkg-js/README.md", import.meta.url), "utf8");
+    const example = /## Pages\n.*?```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
+    const tab = await openPage();
+    const collectorUrl = `http://127.0.0.1:${collector.port}`;
+    await tab.call("run", example.replace("https://collector.example", collectorUrl));
+    await tab.call("ingest", { count: 10 });
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    assert.deepEqual(await collector.nthEvent(10), made("", 10));
+    assert.equal(collector.preflights(), 0);
   });
 
   /** Ways to leave the page. @type {{ [how: string]: (tab: Tab) => Promise<void> }} */
