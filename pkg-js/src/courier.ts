@@ -57,7 +57,7 @@ export class Courier<T> {
    * @param settle called when the callback has settled, with what tells the core.
    */
   poll(attempts: Attempts, settle: (answer: () => void) => void): CoreBatch<T> | number {
-    this.#seed();
+    this.seed();
     for (;;) {
       const step = this.#core.poll(Date.now(), performance.now());
       if (step === Step.Send) return this.#send(attempts, settle, false);
@@ -73,7 +73,7 @@ export class Courier<T> {
    * all that is in the core.
    */
   leave(attempts: Attempts, settle: (answer: () => void) => void): void {
-    this.#seed();
+    this.seed();
     const sent: CoreBatch<T>[] = [];
     while (this.#pollExit()) sent.push(this.#send(attempts, settle, true));
     this.#host.outbox?.writeAllLater(sent);
@@ -88,8 +88,11 @@ export class Courier<T> {
     return this.#core.poll_exit(Date.now(), performance.now(), room, isNewest) === Step.Send;
   }
 
-  /** Randomness is not to be had at a Worker's global scope, where buses are made. */
-  #seed(): void {
+  /**
+   * Gives the core its nonce, before its first batch. Not at once: randomness is not to be had at a
+   * Worker's global scope, where buses are made.
+   */
+  seed(): void {
     if (this.#seeded) return;
     this.#seeded = true;
     const [high, low] = crypto.getRandomValues(new Uint32Array(2));
@@ -138,10 +141,7 @@ export class Courier<T> {
   }
 
   #fail(lease: number, error: unknown): void {
-    const told = isShardbusError(error) && error.code === "ERR_DELIVERY";
-    const { tooLarge, retryable, retryAfterMs } = told
-      ? (error as DeliveryError)
-      : new DeliveryError("");
+    const { tooLarge, retryable, retryAfterMs } = verdictOf(error);
     const kind = retryable ? FailureKind.Retryable : FailureKind.Permanent;
     const now = performance.now();
     this.#core.fail(lease, tooLarge ? FailureKind.TooLarge : kind, retryAfterMs, now);
@@ -177,7 +177,7 @@ export class Courier<T> {
 
   /** Takes batches out of the core for good, as long as their bodies have at most `maxBytes`. */
   drain(maxBytes: number): CoreBatch<T>[] {
-    this.#seed();
+    this.seed();
     const batches: CoreBatch<T>[] = [];
     let room = maxBytes;
     while (this.#core.drain(Math.min(room, 2 ** 32 - 1))) {
@@ -202,6 +202,20 @@ export class Courier<T> {
       giveBack?.();
     }
   }
+}
+
+/** What should become of the batch. An error that does not say so, or cannot be read, is retried. */
+function verdictOf(error: unknown): DeliveryError {
+  try {
+    if (isShardbusError(error) && error.code === "ERR_DELIVERY") {
+      const { tooLarge, retryable, retryAfterMs } = error as DeliveryError;
+      // Made anew, so that the pause is a number: a conversion that fails in wasm kills the module.
+      return new DeliveryError("", { tooLarge, retryable, retryAfterMs });
+    }
+  } catch {
+    // Its own code threw.
+  }
+  return new DeliveryError("");
 }
 
 /** When the first of the attempts is to be cut off; never, if there is none. */

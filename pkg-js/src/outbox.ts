@@ -51,6 +51,7 @@ export class Outbox {
   readonly #writing = new Set<Kept>();
   /** What runs that nobody awaits. */
   readonly #running = new Set<Promise<unknown>>();
+  #opening: Promise<string[]> | undefined;
   /** What earlier lives have left, and was not looked at yet; first the oldest. */
   #left: string[] | undefined;
   /** What was taken out of it last, until it is settled. */
@@ -58,6 +59,8 @@ export class Outbox {
   /** Whether the store could not be opened. */
   #isBroken = false;
   #isStopped = false;
+  /** Whether the bus has let go of what it had. */
+  #isReleased = false;
 
   constructor(core: CoreBus, store: BatchStore, host: OutboxHost) {
     this.#core = core;
@@ -73,9 +76,7 @@ export class Outbox {
   async restore(): Promise<void> {
     while (this.#isRestoring() && this.#restored === undefined) {
       if (this.#left === undefined) {
-        const keys = await this.#try("open", undefined, () => this.#store.open());
-        this.#isBroken ||= keys === undefined;
-        this.#left ??= [...(keys ?? [])].sort();
+        await this.#open();
         continue;
       }
       const [key] = this.#left;
@@ -91,14 +92,21 @@ export class Outbox {
     }
   }
 
+  async #open(): Promise<void> {
+    this.#opening ??= this.#store.open();
+    const keys = await this.#try("open", undefined, () => this.#opening as Promise<string[]>);
+    this.#isBroken ||= keys === undefined;
+    this.#left ??= [...(keys ?? [])].sort();
+  }
+
   #isRestoring(): boolean {
     return !this.#isStopped && this.#core.is_restoring();
   }
 
   /** Leaves in the store what was not brought back: it is for the next life to send. */
   stop(): void {
-    this.#core.end_restore();
     this.#isStopped = true;
+    if (this.#restored === undefined) this.#core.end_restore();
   }
 
   #takeIn(key: string, bytes: Uint8Array): void {
@@ -147,6 +155,8 @@ export class Outbox {
 
   /** Writes a batch. */
   async write({ kept, bytes }: Record): Promise<void> {
+    if (this.#left === undefined) await this.#open();
+    if (this.#isBroken) return;
     await this.#try("write", kept.key, async () => {
       await this.#store.write(kept.key, bytes);
       kept.isWritten = true;
@@ -200,6 +210,7 @@ export class Outbox {
 
   /** Takes out of the bus what the store has: it is for the next life to send. */
   release(): void {
+    this.#isReleased = true;
     this.#core.recall();
     this.#core.stage(performance.now());
     while (this.#core.next_staged()) {
@@ -217,10 +228,19 @@ export class Outbox {
     if (kept.left > 0) return;
     const all = this.#of(id);
     all.splice(all.indexOf(kept), 1);
-    await this.#try("remove", kept.key, () => this.#store.remove(kept.key));
-    if (kept === this.#restored) {
-      this.#restored = undefined;
+    if (this.#left !== undefined && !this.#isBroken) {
+      await this.#try("remove", kept.key, () => this.#store.remove(kept.key));
+    }
+    if (kept === this.#restored) this.#afterRestored();
+  }
+
+  #afterRestored(): void {
+    this.#restored = undefined;
+    if (!this.#isStopped) {
       this.#host.onRestored();
+    } else if (!this.#isReleased) {
+      this.#core.end_restore();
+      this.#host.schedule();
     }
   }
 
@@ -233,7 +253,7 @@ export class Outbox {
   async close(): Promise<void> {
     await this.#try("close", undefined, async () => {
       await Promise.all(this.#running);
-      await this.#store.close?.();
+      if (this.#opening !== undefined) await this.#store.close?.();
     });
   }
 

@@ -162,6 +162,19 @@ test("options that are no object are refused", () => {
   }
 });
 
+test("options that cannot be read are refused, with what they threw as the cause", () => {
+  const cause = new Error("no");
+  const unreadable = Object.defineProperty({}, "shards", {
+    enumerable: true,
+    get() {
+      throw cause;
+    },
+  });
+  const error = thrown(() => new EventBus(() => {}, unreadable));
+  assertInvalidOption(error, "options", "cannot be read: no");
+  assert.strictEqual(error.cause, cause);
+});
+
 test("a callback that is no function is refused", () => {
   for (const callback of [undefined, null, "send", {}, 5, Promise.resolve()]) {
     const error = thrown(() => new EventBus(callback));

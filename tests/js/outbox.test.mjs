@@ -3,11 +3,13 @@ import { DeliveryError, EventBus } from "shardbus";
 import {
   accountedStats,
   assert,
+  deferred,
   describe,
   fail,
   HOUR_MS,
   hang,
   hangUntilAborted,
+  idle,
   it,
   quickRetry,
   recorder,
@@ -125,6 +127,31 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.equal(store.batches.size, 3);
       assert.equal(accountedStats(bus).drained, 5);
       assert.isTrue(sink.log.every((call) => call.signal.aborted));
+    });
+
+    it("gets what a bus has that closes at once", async () => {
+      const { store } = await leftStore([1, 2]);
+      const { bus, errors } = busWith([hangUntilAborted], store, { scheduler });
+      bus.ingestBatch([3, 4]);
+      await bus.close({ timeoutMs: 0 });
+      assert.equal(store.operations.filter((name) => name === "open").length, 1);
+      assert.equal(store.operations[0], "open");
+      assert.equal(store.batches.size, 2);
+      assert.isEmpty(errors);
+    });
+
+    it("is open before anything is written to it", async () => {
+      const store = new MemoryStore();
+      const opening = deferred();
+      store.faults = { open: () => opening.promise };
+      const { bus } = busWith([hangUntilAborted], store, { scheduler });
+      bus.ingestBatch([1, 2]);
+      const closed = bus.close({ timeoutMs: 0 });
+      await idle();
+      assert.deepEqual(store.log, ["open"]);
+      opening.resolve();
+      await closed;
+      assert.equal(store.batches.size, 1);
     });
 
     it("leaves there what it had no time to bring back", async () => {
@@ -281,6 +308,18 @@ it("saveSync writes what is in the bus before it returns", async () => {
   await bus.close();
   assert.isFalse(bus.saveSync());
   assert.isFalse(new EventBus(() => {}).saveSync(), "without a store");
+});
+
+it("what saveSync writes has the id of its own life, even if nothing was sent yet", async () => {
+  const stores = [new MemoryStore(), new MemoryStore()];
+  for (const store of stores) {
+    const { bus } = busWith([hangUntilAborted], store);
+    bus.ingest(1);
+    assert.isTrue(bus.saveSync());
+    await bus.close({ timeoutMs: 0 });
+  }
+  const [[first], [second]] = /** @type {any} */ (stores.map(({ batches }) => [...batches.keys()]));
+  assert.notEqual(first.slice(21, 37), second.slice(21, 37));
 });
 
 it("with a store, maxBytes must have room for a batch of its", () => {

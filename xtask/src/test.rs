@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use clap::builder::PossibleValuesParser;
 use xshell::{Cmd, Shell, cmd};
 
 use crate::browsers::{self, Browser};
@@ -19,7 +20,7 @@ use crate::{Unavailable, exec, fuzz, npm, package, say, simulate, tsan};
 #[derive(clap::Args)]
 pub struct Args {
     /// Run this step alone; may be given several times
-    #[arg(long, value_name = "STEP", value_parser = STEPS.map(|(name, ..)| name))]
+    #[arg(long, value_name = "STEP", value_parser = names())]
     only: Vec<String>,
     /// List the steps
     #[arg(long)]
@@ -30,7 +31,7 @@ pub struct Args {
 type Step = (&'static str, &'static str, fn(&Session) -> Result<()>);
 
 #[rustfmt::skip]
-const STEPS: [Step; 25] = [
+const STEPS: &[Step] = &[
     ("setup", "the tools are installed", Session::setup),
     ("fmt", "Rust: format", Session::fmt),
     ("clippy", "Rust: lints, with threads", Session::clippy),
@@ -47,6 +48,8 @@ const STEPS: [Step; 25] = [
     ("biome", "JavaScript and TypeScript: format and lints", Session::biome),
     ("types", "tests and examples fit the published types", Session::types),
     ("js", "JavaScript: tests, in Node", Session::js),
+    ("kill", "JavaScript: a process with a store is killed, again and again", Session::kill),
+    ("runtimes", "JavaScript: the same tests, in every other runtime", Session::runtimes),
     ("workerd", "JavaScript: tests, in Cloudflare's runtime", Session::workerd),
     ("chromium", "JavaScript: tests of pages, in Chromium", Session::chromium),
     ("firefox", "JavaScript: tests of pages, in Firefox", Session::firefox),
@@ -57,6 +60,11 @@ const STEPS: [Step; 25] = [
     ("attw", "the packed package's types resolve everywhere", Session::attw),
     ("demo", "the flights example", Session::demo),
 ];
+
+/// The names of the steps.
+fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(STEPS.iter().map(|(name, ..)| *name))
+}
 
 /// Runs the steps, and stops at the first that fails.
 pub fn run(sh: Shell, args: &Args) -> Result<ExitCode> {
@@ -221,6 +229,16 @@ impl Session {
         self.node_tests("tests/js")
     }
 
+    fn kill(&self) -> Result<()> {
+        self.node_tests("tests/kill")
+    }
+
+    fn runtimes(&self) -> Result<()> {
+        self.package()?;
+        npm::install(&self.sh, "tests/runtimes")?;
+        exec(cmd!(self.sh, "node tests/runtimes/suite/run.mjs"))
+    }
+
     fn workerd(&self) -> Result<()> {
         self.node_tests("tests/runtimes/workerd")
     }
@@ -261,7 +279,7 @@ impl Session {
     fn node_test_files(&self, tests: &[PathBuf]) -> Result<()> {
         self.package()?;
         // What hangs must not hang for as long as a bus may wait.
-        let node = cmd!(self.sh, "node --test --test-reporter=spec --test-timeout=60000");
+        let node = cmd!(self.sh, "node --test --test-reporter=spec --test-timeout=120000");
         exec(node.args(tests))
     }
 

@@ -114,7 +114,6 @@ const bun = {
 
 /** Those that npm can install, and the Node that runs this. */
 export const programs = [
-  node("Node, this one", () => process.execPath),
   ...["22", "24", "26"].map((major) =>
     node(`Node ${major}`, () => programOf(`node-${major}`, "bin/node")),
   ),
