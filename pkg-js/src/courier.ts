@@ -74,8 +74,9 @@ export class Courier<T> {
    */
   leave(attempts: Attempts, settle: (answer: () => void) => void): void {
     this.seed();
-    while (this.#pollExit()) this.#send(attempts, settle, true);
-    this.#host.outbox?.writeAllLater();
+    const sent: CoreBatch<T>[] = [];
+    while (this.#pollExit()) sent.push(this.#send(attempts, settle, true));
+    this.#host.outbox?.writeAllLater(sent);
   }
 
   /** Asks the core for a batch that can outlive the page. Returns whether there is one. */

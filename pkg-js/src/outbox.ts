@@ -173,9 +173,16 @@ export class Outbox {
     await Promise.all(this.#recordAll().map((record) => this.write(record)));
   }
 
-  /** {@linkcode writeAll}, where nobody waits for it, and it may be called again meanwhile. */
-  writeAllLater(): void {
-    for (const record of this.#recordAll(this.#writing)) {
+  /**
+   * {@linkcode writeAll}, where nobody waits for it, and it may be called again meanwhile.
+   *
+   * @param last what may come last, because it is on its way already.
+   */
+  writeAllLater(last: readonly Settled[]): void {
+    const records = this.#recordAll(this.#writing);
+    const late = new Set(last.map(({ id, sequence }) => this.#find(id, sequence)));
+    records.sort((a, b) => Number(late.has(a.kept)) - Number(late.has(b.kept)));
+    for (const record of records) {
       this.#writing.add(record.kept);
       this.#later(this.write(record).finally(() => this.#writing.delete(record.kept)));
     }

@@ -54,11 +54,23 @@ const page = {
   open(options, name = "bus") {
     buses.set(name, new EventBus(send, options));
   },
-  /** The same with another copy of the package. @param {import("shardbus").EventBusOptions} options @param {string} name */
+  /** Runs a module that makes a `bus`. @param {string} source */
+  async run(source) {
+    const url = `data:text/javascript,${encodeURIComponent(`${source}\nexport { bus };`)}`;
+    buses.set("bus", (await import(url)).bus);
+  },
+  /** `open` with another copy of the package. @param {import("shardbus").EventBusOptions} options @param {string} name */
   async openCopy(options, name) {
     const url = "/copy/index.js";
     const copy = /** @type {typeof import("shardbus")} */ (await import(url));
     buses.set(name, new copy.EventBus(send, options));
+  },
+  /** @param {import("shardbus").EventBusOptions} options */
+  async openWithStore(options) {
+    const url = "/dist/stores/indexeddb.js";
+    const stores = /** @type {typeof import("shardbus/stores/indexeddb")} */ (await import(url));
+    const store = stores.indexedDbStore();
+    buses.set("bus", new EventBus(send, { ...options, store }));
   },
   ingest,
   /** Goes elsewhere in the very task in which it ingests. @param {string} url @param {Made} made */
@@ -72,6 +84,22 @@ const page = {
   /** Ingests when the page is left, as others' libraries do. @param {string} type @param {Made} made */
   ingestOn(type, made) {
     addEventListener(type, () => ingest(made), { once: true });
+  },
+  /** Libraries of vitals listen there. @param {string} type @param {Made} made */
+  ingestOnDocument(type, made) {
+    document.addEventListener(type, () => ingest(made), { once: true });
+  },
+  /** Has so much in flight as another script may. @param {number} bytes */
+  hog(bytes) {
+    const body = JSON.stringify("x".repeat(bytes - 2));
+    void fetch(String(settings.get("collector")), { method: "POST", body, keepalive: true });
+  },
+  /** Makes an hour pass while the page is away. */
+  ageWhenBack() {
+    const now = performance.now.bind(performance);
+    addEventListener("pageshow", () => {
+      performance.now = () => now() + 3_600_000;
+    });
   },
   /** @param {string} type */
   flushOn(type) {

@@ -1,6 +1,7 @@
 // @ts-check
 
 // What a bus does in a page, in whichever engine.
+import { readFile } from "node:fs/promises";
 import {
   accountedStats,
   after,
@@ -12,6 +13,7 @@ import {
   idle,
   quickRetry,
   test,
+  within,
 } from "../../js/harness.mjs";
 import { startCollector } from "../collector.mjs";
 import { startSite } from "./site.mjs";
@@ -40,6 +42,8 @@ export function testPages(launch, skipped = {}) {
   let collector;
   /** @type {Tab[]} */
   let tabs;
+  /** How many pages were opened. */
+  let opened = 0;
 
   before(async () => {
     browser = await launch();
@@ -47,6 +51,7 @@ export function testPages(launch, skipped = {}) {
   after(() => browser.stop());
   beforeEach(async () => {
     tabs = [];
+    opened = 0;
     site = await startSite();
     collector = await startCollector();
   });
@@ -66,7 +71,7 @@ export function testPages(launch, skipped = {}) {
     const search = new URLSearchParams({ collector: collectorUrl, ...settings });
     const tab = await browser.open(`${site.url}/?${search}`);
     tabs.push(tab);
-    await site.saw("loaded", tabs.length);
+    await site.saw("loaded", ++opened);
     return tab;
   }
 
@@ -100,6 +105,18 @@ export function testPages(launch, skipped = {}) {
     assert.deepEqual(collector.events(), made("", 1000));
     const stats = await tab.call("stats");
     assert.equal(accountedStats({ stats: () => stats }).delivered, 1000);
+  });
+
+  test("the README's page sends what it holds when it is left", async () => {
+    const readme = await readFile(new URL("../../../pkg-js/README.md", import.meta.url), "utf8");
+    const example = /## Pages\n.*?```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
+    const tab = await openPage();
+    const collectorUrl = `http://127.0.0.1:${collector.port}`;
+    await tab.call("run", example.replace("https://collector.example", collectorUrl));
+    await tab.call("ingest", { count: 10 });
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    assert.deepEqual(await collector.nthEvent(10), made("", 10));
+    assert.equal(collector.preflights(), 0);
   });
 
   /** Ways to leave the page. @type {{ [how: string]: (tab: Tab) => Promise<void> }} */
@@ -146,6 +163,14 @@ export function testPages(launch, skipped = {}) {
     assert.deepEqual(await collector.nthEvent(100), made("", 100));
     await idle();
     assert.lengthOf(collector.log, 1);
+  });
+
+  test("what listeners on the document ingest when the page is hidden goes along", async () => {
+    const tab = await openBus();
+    await tab.call("ingestOnDocument", "visibilitychange", { tag: "vitals ", count: 1 });
+    await tab.call("ingest", { count: 1 });
+    await hide(tab);
+    assert.deepEqual((await collector.nth(1)).events, ["0", "vitals 0"]);
   });
 
   test("what other listeners ingest when the page goes is sent, be they earlier or later", async () => {
@@ -249,6 +274,51 @@ export function testPages(launch, skipped = {}) {
     }
     assert.lengthOf(keptAlive(), BUDGET.requests);
     assert.deepEqual(await tab.call("failures"), []);
+
+    const haveThemAgain = async () => {
+      while (keptAlive().length === BUDGET.requests) {
+        await tab.call("ingest", { bus: tags[0], count: 1 });
+        await tab.call("flush", tags[0]);
+      }
+    };
+    await within(haveThemAgain(), () => "no later request may outlive the page");
+  });
+
+  test("what other scripts have in flight costs an attempt, and no events", async () => {
+    const tab = await openBus({ ...patient, retry: quickRetry });
+    collector.holdNext();
+    await tab.call("hog", 60_000);
+    await collector.nth(1);
+    await tab.call("ingest", { count: 1000, size: 10 });
+    await tab.call("flush");
+    const [, delivery] = collector.log;
+    assert.deepInclude(delivery, { attempt: 2, keepalive: false, bytes: 9999 });
+    assert.lengthOf(await tab.call("failures"), 1);
+  });
+
+  test("what a page could not send when it went, a later one finds in the store", async () => {
+    const tab = await openPage();
+    await tab.call("openWithStore", patient);
+    await tab.call("flush");
+    await tab.call("ingest", { count: 2000, size: 100 });
+    // The rest waits for it.
+    collector.holdNext();
+    await hide(tab);
+    await collector.nth(1);
+    await close(tab);
+    const arrived = () => new Set(collector.events());
+    const findAll = async () => {
+      // A browser may take a while to see that the page has ended.
+      while (arrived().size < 2000) {
+        const next = await openPage();
+        await next.call("openWithStore", patient);
+        await next.call("flush");
+        await close(next);
+      }
+    };
+    await within(findAll(), () => `${arrived().size} events arrived`, 20_000);
+    const byId = new Map(collector.log.map(({ id, events }) => [id, events]));
+    assert.lengthOf([...byId.values()].flat(), 2000);
   });
 
   for (const read of ["yes", "no"]) {
@@ -282,6 +352,19 @@ export function testPages(launch, skipped = {}) {
       [...byId.values()].flat(),
       ["a", "b", "c"].flatMap((tag) => made(tag, 10)),
     );
+  });
+
+  test("a page that was away for long makes up for it at once", async () => {
+    const tab = await openPage();
+    await tab.call("ageWhenBack");
+    await tab.call("open", { ...patient, retry: quickRetry });
+    collector.holdNext();
+    await tab.call("ingest", { count: 10 });
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    const first = await collector.nth(1);
+    await tab.back();
+    const second = await collector.nth(2);
+    assert.deepEqual([second.id, second.attempt], [first.id, 2]);
   });
 
   test('lifecycle "manual" leaves all of it to the user', async () => {
