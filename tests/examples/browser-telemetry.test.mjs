@@ -91,3 +91,11 @@ test("on a phone nothing is wider than the screen", async () => {
   await page.setViewportSize({ width: 375, height: 812 });
   assert.isAtMost(await page.evaluate(() => document.documentElement.scrollWidth), 375);
 });
+
+test("what is known only when the page is left still arrives", async () => {
+  await page.goto("about:blank");
+  const { events } = server.collector;
+  /** @param {string} vital */
+  const has = (vital) => events.some(({ name }) => name === vital);
+  while (!(has("INP") && has("CLS"))) await (await fetch(server.url)).text();
+});
