@@ -27,6 +27,7 @@ export async function startServer(port = 0) {
     "/docs": html,
     "/main.js": { type: "text/javascript", body: bundle.outputFiles[0].contents },
     "/style.css": { type: "text/css", body: await readFile(pathOf("style.css")) },
+    "/panel.css": { type: "text/css", body: await readFile(pathOf("panel.css")) },
   };
   const collector = new Collector();
 

@@ -2,6 +2,9 @@ import { fileURLToPath } from "node:url";
 import { createTestHarness } from "wrangler";
 import { after, assert, before, test } from "../js/harness.mjs";
 
+// How `node --test` ends a file that takes too long; no workerd may outlive it.
+process.once("SIGTERM", () => process.exit(1));
+
 // Nobody out there needs to know.
 process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
 process.env.WRANGLER_SEND_METRICS = "false";

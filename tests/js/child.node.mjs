@@ -6,6 +6,9 @@ import { EventEmitter, once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { assert, within } from "./harness.mjs";
 
+// How `node --test` ends a file that takes too long; no program may outlive it.
+process.once("SIGTERM", () => process.exit(1));
+
 /**
  * Runs a program with `shardbus` at hand, waits until it exits by itself, and returns what it
  * printed.
@@ -58,6 +61,9 @@ export function start(program, prelude = ":") {
  */
 export function watch(child) {
   const close = once(child, "close");
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("close", () => process.off("exit", kill));
   const printing = new EventEmitter();
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
@@ -89,7 +95,7 @@ export function watch(child) {
       return /** @type {number | NodeJS.Signals} */ (signal ?? code);
     },
     async kill() {
-      child.kill("SIGKILL");
+      kill();
       await close;
     },
   };
