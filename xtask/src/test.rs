@@ -29,7 +29,7 @@ pub struct Args {
 type Step = (&'static str, &'static str, fn(&Session) -> Result<()>);
 
 #[rustfmt::skip]
-const STEPS: [Step; 22] = [
+const STEPS: [Step; 23] = [
     ("setup", "the tools are installed", Session::setup),
     ("fmt", "Rust: format", Session::fmt),
     ("clippy", "Rust: lints, with threads", Session::clippy),
@@ -49,6 +49,7 @@ const STEPS: [Step; 22] = [
     ("workerd", "JavaScript: tests, in Cloudflare's runtime", Session::workerd),
     ("stores", "JavaScript: tests of the stores for pages, in Chromium", Session::stores),
     ("package", "the packed package works in an empty project", Session::packed_package),
+    ("bundlers", "the packed package works in bundlers, frameworks and runtimes", Session::bundlers),
     ("publint", "the packed package, by publint's rules", Session::publint),
     ("attw", "the packed package's types resolve everywhere", Session::attw),
     ("demo", "the flights example", Session::demo),
@@ -268,6 +269,12 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    fn bundlers(&self) -> Result<()> {
+        chromium::set_up(&self.sh)?;
+        self.package()?;
+        exec(cmd!(self.sh, "node tests/bundlers/run.mjs"))
     }
 
     fn publint(&self) -> Result<()> {
