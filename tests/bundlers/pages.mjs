@@ -50,22 +50,21 @@ export class Browser {
    * Opens a page, which stays open until it is closed.
    *
    * @param {string} url
+   * @param {(error: string) => void} onError
    */
-  async visit(url) {
+  async visit(url, onError) {
     this.#started ??= this.#start();
     const { context } = await this.#started;
     const page = await context.newPage();
-    /** @type {string[]} */
-    const errors = [];
-    page.on("pageerror", (error) => errors.push(String(error)));
+    page.on("pageerror", (error) => onError(String(error)));
     page.on("console", (message) => {
       // A browser asks for it by itself.
       const isIcon = message.location().url.endsWith("/favicon.ico");
-      if (message.type() === "error" && !isIcon) errors.push(message.text());
+      if (message.type() === "error" && !isIcon) onError(message.text());
     });
-    page.on("crash", () => errors.push("the page crashed"));
+    page.on("crash", () => onError("the page crashed"));
     await page.goto(url, { timeout: 60_000 });
-    return { errors, close: () => page.close() };
+    return { stop: () => page.close() };
   }
 
   async stop() {

@@ -7,8 +7,10 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { within } from "../js/harness.mjs";
 
-/** How long a program may build, or take to listen. */
-const DEADLINE_MS = 240_000;
+/** How long a program may build or install. */
+const BUILD_MS = 240_000;
+/** How long a server may take to listen. */
+const LISTEN_MS = 60_000;
 
 // Whatever ends this process, what it started must end too.
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
@@ -63,7 +65,7 @@ function start(program, args, { cwd, env }) {
 export async function runProgram(...command) {
   const { exit, stop, failure } = start(...command);
   try {
-    const [code] = await within(exit, () => failure("does not end").message, DEADLINE_MS);
+    const [code] = await within(exit, () => failure("does not end").message, BUILD_MS);
     if (code !== 0) throw failure(`exits with ${code}`);
   } finally {
     await stop();
@@ -87,7 +89,7 @@ export async function startServer(...command) {
         exit.then(([code]) => reject(failure(`exits with ${code}`)), reject);
       }),
       () => failure("does not listen").message,
-      DEADLINE_MS,
+      LISTEN_MS,
     );
     return { url, stop, output };
   } catch (error) {

@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { deferred } from "../js/harness.mjs";
 import { serveDirectory } from "./pages.mjs";
 import { environment, runProgram, startServer } from "./programs.mjs";
 
@@ -17,7 +18,9 @@ const shared = fileURLToPath(new URL("shared/", import.meta.url));
 export class Project {
   /** @type {Stoppable[]} */
   #running = [];
-  /** What to tell if something fails: servers and pages fail elsewhere. @type {(() => string)[]} */
+  /** Rejects if a page has an error: there is nothing to wait for then. */
+  #failed = deferred();
+  /** What servers said, to tell if something fails. @type {(() => string)[]} */
   #told = [];
   /** @type {string[]} */
   #sources = [];
@@ -37,6 +40,8 @@ export class Project {
     this.#directory = directory;
     this.#collector = collector;
     this.#browser = browser;
+    // It may come when nobody waits.
+    this.#failed.promise.catch(() => {});
   }
 
   /** The collector's address. */
@@ -132,9 +137,9 @@ export class Project {
 
   /** Opens a page in Chromium. @param {string} url */
   async visit(url) {
-    const page = await this.#browser.visit(this.#withCollector(url));
-    this.#running.push({ stop: page.close });
-    this.#told.push(() => page.errors.join("\n"));
+    const onError = (/** @type {string} */ error) =>
+      this.#failed.reject(new Error(`the page says ${error}`));
+    this.#running.push(await this.#browser.visit(this.#withCollector(url), onError));
   }
 
   /** Asks a server. @param {string} url */
@@ -146,7 +151,7 @@ export class Project {
   /** Waits for the events of these sources. @param {string[]} sources */
   async receives(...sources) {
     this.#sources = sources;
-    await this.#collector.waitFor(sources);
+    await Promise.race([this.#collector.waitFor(sources), this.#failed.promise]);
   }
 
   /**
@@ -174,7 +179,7 @@ export class Project {
     return size;
   }
 
-  /** What servers and pages said. */
+  /** What servers said. */
   told() {
     return this.#told.map((told) => told()).join("\n");
   }
