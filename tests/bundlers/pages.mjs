@@ -10,14 +10,24 @@ import { makeProfile, startBrowser } from "../runtimes/stores/browser.mjs";
 /** @type {Record<string, string>} */
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
 
-/** @param {string} directory */
+/** As strict as a page with WebAssembly can be. */
+const POLICY =
+  "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' http://127.0.0.1:*";
+
+/**
+ * Serves files, under a Content-Security-Policy.
+ *
+ * @param {string} directory
+ */
 export async function serveDirectory(directory) {
   const server = createServer(async ({ url = "/" }, response) => {
     const { pathname } = new URL(url, "http://localhost");
     const file = pathname === "/" ? "/index.html" : pathname;
     try {
       const body = await readFile(join(directory, file));
-      response.setHeader("content-type", TYPES[extname(file)] ?? "").end(body);
+      const type = TYPES[extname(file)] ?? "";
+      const headers = { "content-type": type, "content-security-policy": POLICY };
+      response.writeHead(200, headers).end(body);
     } catch {
       response.writeHead(404).end();
     }
