@@ -57,6 +57,7 @@ const STEPS: &[Step] = &[
     ("stores", "JavaScript: tests of the stores for pages, in Chromium", Session::stores),
     ("examples", "JavaScript: tests of the examples", Session::examples),
     ("package", "the packed package works in an empty project", Session::packed_package),
+    ("bundlers", "the packed package works in bundlers, frameworks and runtimes", Session::bundlers),
     ("publint", "the packed package, by publint's rules", Session::publint),
     ("attw", "the packed package's types resolve everywhere", Session::attw),
     ("demo", "the flights example", Session::demo),
@@ -321,6 +322,12 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    fn bundlers(&self) -> Result<()> {
+        browsers::CHROMIUM.set_up(&self.sh)?;
+        self.package()?;
+        exec(cmd!(self.sh, "node tests/bundlers/run.mjs"))
     }
 
     fn publint(&self) -> Result<()> {
