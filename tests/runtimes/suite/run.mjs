@@ -5,6 +5,7 @@
 //     node tests/runtimes/suite/run.mjs [name ...]
 //
 // A runtime that cannot be had is skipped, and the table says why; in CI it fails.
+import { browsers } from "./browsers.mjs";
 import { programs } from "./programs.mjs";
 import { workerdSuite } from "./workerd.mjs";
 
@@ -27,7 +28,7 @@ import { workerdSuite } from "./workerd.mjs";
  * @property {() => Promise<Result>} run rejects if the runtime cannot be had
  */
 
-const runtimes = [...programs, workerdSuite];
+const runtimes = [...programs, workerdSuite, ...browsers];
 
 const wanted = process.argv.slice(2).map((name) => name.toLowerCase());
 const isWanted = (/** @type {Runtime} */ { name }) =>
