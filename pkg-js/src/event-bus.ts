@@ -1,5 +1,8 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import { type Batch, joinHalves } from "./batch.js";
 import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
+import { type CoreBus, createBus, Refusal } from "./core.js";
 import { Courier } from "./courier.js";
 import { Drives } from "./drives.js";
 import { BackpressureError } from "./errors/backpressure-error.js";
@@ -24,7 +27,6 @@ import { serialize, validKey, validText } from "./serialize.js";
 import type { BusStats } from "./stats.js";
 import { storeErrorReporter } from "./store-errors.js";
 import { type RequestContext, Rides } from "./wait-until.js";
-import { type CoreBus, createBus, Refusal } from "./wasm.js";
 
 /** What can be said of one event. */
 export interface IngestOptions {

@@ -10,12 +10,14 @@ mod debian;
 mod fuzz;
 mod npm;
 mod package;
+mod saturate;
 mod simulate;
 mod stamp;
 mod test;
 mod toolchain;
 mod tsan;
 mod wasm;
+mod without_wasm;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};

@@ -9,8 +9,10 @@ use flate2::{Compression, write::GzEncoder};
 use xshell::{Shell, cmd};
 
 use crate::toolchain::{TARGET, TARGET_DIR, Tools};
-use crate::{exec, locked_version, npm, say, stamp, wasm};
+use crate::{exec, locked_version, npm, say, stamp, wasm, without_wasm};
 
+/// What it is made from.
+const SOURCES: &str = "pkg-js/src";
 /// Where the package is assembled.
 const DIST: &str = "pkg-js/dist";
 /// Where the WebAssembly is made, and what is measured.
@@ -23,7 +25,7 @@ const DEFAULT_ENTRY: &str = "index.js";
 const DEFAULT_ENTRY_GZIP: usize = 30_000;
 
 /// What may be imported from the package, each as ES module and as CommonJS.
-const ENTRIES: [&str; 5] = ["index", "slim", "shutdown", "stores/fs", "stores/indexeddb"];
+const ENTRIES: [&str; 6] = ["index", "slim", "js", "shutdown", "stores/fs", "stores/indexeddb"];
 
 /// The package that the IndexedDB store brings along.
 const IDB_PACKAGE: &str = "node_modules/idb/package.json";
@@ -53,7 +55,7 @@ const WASM_OPT: [&str; 12] = [
 pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
     check_versions(sh)?;
     build_wasm(sh, tools)?;
-    write_sources(sh)?;
+    write_sources(sh, tools)?;
     compile(sh)?;
     measure(sh)
 }
@@ -100,8 +102,8 @@ fn optimise(sh: &Shell) -> Result<()> {
 }
 
 /// Writes the sources that are made from the WebAssembly.
-fn write_sources(sh: &Shell) -> Result<()> {
-    let source = |name: &str| format!("pkg-js/src/{name}");
+fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
+    let source = |name: &str| format!("{SOURCES}/{name}");
     let made = |name: &str| format!("{BINDGEN}/{name}");
     sh.copy_file(made("bus_bg.js"), source("bus_bg.js"))?;
 
@@ -113,7 +115,8 @@ fn write_sources(sh: &Shell) -> Result<()> {
          /** Links the glue to an instance. */\n\
          export function __wbg_set_wasm(exports: WebAssembly.Exports): void;\n"
     );
-    sh.write_file(source("bus_bg.d.ts"), types)?;
+    sh.write_file(source("bus_bg.d.ts"), &types)?;
+    without_wasm::build(sh, tools, SOURCES, &types)?;
 
     let base64 = BASE64_STANDARD.encode(sh.read_binary_file(format!("{WORK}/bus.wasm"))?);
     let inline = format!("/** `bus.wasm`. */\nexport const base64: string =\n  \"{base64}\";\n");
@@ -129,8 +132,10 @@ fn compile(sh: &Shell) -> Result<()> {
     exec(cmd!(sh, "{tsc} --project pkg-js/tsconfig.node.json"))?;
     bundle_idb(sh)?;
     sh.copy_file(format!("{WORK}/bus.wasm"), DIST)?;
-    for glue in ["bus_bg.js", "bus_bg.d.ts"] {
-        sh.copy_file(format!("pkg-js/src/{glue}"), DIST)?;
+    for made in ["bus_bg", "bus_js", "bus_js_bg"] {
+        for extension in ["js", "d.ts"] {
+            sh.copy_file(format!("{SOURCES}/{made}.{extension}"), DIST)?;
+        }
     }
     for entry in ENTRIES {
         let input = format!("{DIST}/{entry}.js");
