@@ -8,7 +8,7 @@ use common::{
 };
 use proptest::prelude::*;
 use shardbus::{
-    Action, Batch, BatchConfig, BusConfig, EventBus, ExitOrder, Failure, Format, Lease,
+    Action, Batch, BatchConfig, BusConfig, EventBus, ExitOrder, Failure, Format, Lease, RawEvent,
     RestoreError, ScalingPolicy, Scheduler, Shared,
 };
 use std::time::Duration;
@@ -429,6 +429,29 @@ mod restores {
         let small = common::bus(BusConfig { batch, max_event_bytes: 6, ..small() });
         assert!(small.begin_restore());
         assert_eq!(refused(&small, &bytes), RestoreError::TooLarge { len: 7, max: 6 });
+    }
+
+    /// The checksum proves nothing about who made it.
+    #[test]
+    fn sequence_numbers_that_end_too_soon_are_refused() {
+        let mut bytes = left(&["a b c"])[0].encode();
+        let bus = bus(small());
+        assert!(bus.begin_restore());
+        for (sequence, is_right) in [(u64::MAX - 3, true), (u64::MAX - 2, false), (u64::MAX, false)]
+        {
+            bytes[20..28].copy_from_slice(&sequence.to_le_bytes());
+            let end = bytes.len() - 8;
+            let checksum = RawEvent::from_bytes(bytes[..end].to_vec()).hash();
+            bytes[end..].copy_from_slice(&checksum.to_le_bytes());
+            assert_eq!(bus.restore(&bytes).is_ok(), is_right);
+            loop {
+                match bus.poll(0) {
+                    Action::Send(lease) => assert!(bus.fail(lease.id, Failure::TooLarge, 0)),
+                    Action::Abandoned(_) => {}
+                    _ => break,
+                }
+            }
+        }
     }
 
     #[test]

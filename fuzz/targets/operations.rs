@@ -9,10 +9,10 @@ use arbitrary::Arbitrary;
 use common::{MS, assert_accounts, bus, ms};
 use libfuzzer_sys::fuzz_target;
 use shardbus::{
-    Action, BackpressureMode, Batch, BatchConfig, BusConfig, BusStats, EventBus, Failure, Format,
-    Lease, RetryPolicy, ScalingPolicy, Scheduler,
+    Action, BackpressureMode, Batch, BatchConfig, BusConfig, BusStats, EventBus, ExitOrder,
+    Failure, Format, Lease, RetryPolicy, ScalingPolicy, Scheduler, Shared,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 #[derive(Debug, Arbitrary)]
 struct Input {
@@ -48,6 +48,14 @@ enum Operation {
     ScaleDown(u8),
     Close,
     AbandonEverything,
+    Exit { max_bytes: u8, newest: bool },
+    Stage,
+    Recall,
+    Release(u8),
+    Forget,
+    BeginRestore,
+    Restore { lens: Vec<u8>, json: bool },
+    EndRestore,
 }
 
 const MAX_EVENT_BYTES: usize = 16;
@@ -92,22 +100,40 @@ fn config(input: &Input) -> BusConfig {
 
 struct World {
     bus: EventBus,
+    nonce: u64,
     now: u64,
     /// How many leases were handed out.
     leases: u64,
-    /// The lease that each shard's batch in flight was handed out with last.
-    in_flight: BTreeMap<u16, Lease>,
-    /// Where the next batch of each shard starts.
-    next_sequence: BTreeMap<u16, u64>,
-    /// Every event that has left for good, by its shard and its sequence number.
-    settled: BTreeSet<(u16, u64)>,
+    /// Leases that are not answered; some of them are over.
+    in_flight: BTreeMap<u64, Lease>,
+    /// Every event that has left for good.
+    settled: BTreeSet<Event>,
+    /// What the host has of what was staged.
+    staged: VecDeque<Shared<Batch>>,
+    /// Counts the batches that earlier lives have left.
+    lives: u64,
     flushes: Vec<u32>,
     before: BusStats,
 }
 
-fn sequence(batch: &Batch) -> impl Iterator<Item = (u16, u64)> {
-    let start = batch.sequence_start;
-    (start..start + batch.len() as u64).map(|sequence| (batch.shard_id, sequence))
+/// An event: its nonce, its shard and its sequence number.
+type Event = (u64, u16, u64);
+
+fn sequence(batch: &Batch) -> impl Iterator<Item = Event> {
+    let (start, nonce, shard) = (batch.sequence_start, batch.process_nonce, batch.shard_id);
+    (start..start + batch.len() as u64).map(move |sequence| (nonce, shard, sequence))
+}
+
+/// A batch of events of these lengths, as a bus with this nonce has left it.
+fn left(lens: &[u8], json: bool, nonce: u64) -> Option<Shared<Batch>> {
+    let format = if json { Format::Json } else { Format::Ndjson };
+    let earlier =
+        bus(BusConfig { format, max_event_bytes: MAX_EVENT_BYTES, ..BusConfig::default() });
+    earlier.seed(nonce);
+    for len in lens.iter().take(5) {
+        let _ = earlier.ingest(&vec![b'1'; usize::from(*len) % MAX_EVENT_BYTES], None);
+    }
+    earlier.drain(usize::MAX)
 }
 
 fn expires(lease: &Lease) -> u64 {
@@ -121,23 +147,42 @@ impl World {
         Self {
             before: bus.stats(),
             bus,
+            nonce: input.nonce.max(1),
             now: 0,
             leases: 0,
             in_flight: BTreeMap::new(),
-            next_sequence: BTreeMap::new(),
             settled: BTreeSet::new(),
+            staged: VecDeque::new(),
+            lives: 0,
             flushes: Vec::new(),
         }
     }
 
-    /// What nobody has seen before continues its shard's sequence, and nothing comes again once it
-    /// is settled.
-    fn check_batch(&mut self, batch: &Batch) {
+    /// Bounds hold, and nothing comes again once it is settled.
+    fn check_batch(&self, batch: &Batch) {
         assert!(batch.len() <= 5 && batch.body().len() <= 40, "{batch:?}");
         assert!(sequence(batch).all(|event| !self.settled.contains(&event)), "{batch:?} again");
-        let next = self.next_sequence.entry(batch.shard_id).or_default();
-        assert!(batch.sequence_start <= *next, "a gap before {batch:?}");
-        *next = (*next).max(batch.sequence_start + batch.len() as u64);
+    }
+
+    /// Live leases of a shard, or of what is restored. None has an event of this batch.
+    fn live(&self, batch: &Batch) -> usize {
+        let of_shard = |batch: &Batch| (self.is_restored(batch), batch.shard_id);
+        let is_live = |lease: &&Lease| expires(lease) > self.now;
+        let live: Vec<_> = self.in_flight.values().filter(is_live).collect();
+        let events: BTreeSet<_> = live.iter().flat_map(|lease| sequence(&lease.batch)).collect();
+        assert!(sequence(batch).all(|event| !events.contains(&event)), "{batch:?} is leased");
+        live.iter().filter(|lease| of_shard(&lease.batch) == of_shard(batch)).count()
+    }
+
+    fn is_restored(&self, batch: &Batch) -> bool {
+        batch.process_nonce != self.nonce
+    }
+
+    fn begin_attempt(&mut self, lease: Lease) {
+        assert_eq!(lease.id, self.leases, "no lease is used again");
+        self.leases += 1;
+        self.check_batch(&lease.batch);
+        self.in_flight.insert(lease.id, lease);
     }
 
     fn settle(&mut self, batch: &Batch) {
@@ -149,12 +194,10 @@ impl World {
     fn poll(&mut self) -> bool {
         match self.bus.poll(self.now) {
             Action::Send(lease) => {
-                assert_eq!(lease.id, self.leases, "no lease is used again");
-                self.leases += 1;
-                self.check_batch(&lease.batch);
-                let earlier = self.in_flight.insert(lease.batch.shard_id, lease);
-                let is_over = |earlier| expires(&earlier) <= self.now;
-                assert!(earlier.is_none_or(is_over), "a second live lease of a shard");
+                assert_eq!(self.live(&lease.batch), 0, "a second live lease of a shard");
+                let is_restored = self.is_restored(&lease.batch);
+                assert!(is_restored || !self.bus.is_restoring(), "what was left goes first");
+                self.begin_attempt(lease);
             }
             Action::Abandoned(abandoned) => {
                 self.settle(&abandoned.batch);
@@ -175,13 +218,12 @@ impl World {
         let id = chosen.map_or(u64::from(which), |lease| lease.id);
         let counts = answer(&self.bus, id, self.now);
         assert!(!counts || !answer(&self.bus, id, self.now), "an answer counts once");
-        let in_flight = self.in_flight.values().find(|lease| lease.id == id);
+        let in_flight = self.in_flight.get(&id);
         let is_live = in_flight.is_some_and(|lease| expires(lease) > self.now);
         // Once it is over, it counts until somebody polls.
         assert!(counts || !is_live, "the answer to lease {id} is lost");
         assert!(!counts || in_flight.is_some(), "lease {id} was answered before");
-        let shard = in_flight.filter(|_| counts)?.batch.shard_id;
-        self.in_flight.remove(&shard)
+        counts.then(|| self.in_flight.remove(&id)).flatten()
     }
 
     fn step(&mut self, operation: &Operation) {
@@ -240,9 +282,57 @@ impl World {
             Operation::AbandonEverything => {
                 self.bus.abandon_everything();
                 self.in_flight.clear();
-                // Nobody has seen these, so they must be looked at before what comes later.
                 while self.poll() {}
             }
+            operation => self.end_or_begin(operation),
+        }
+    }
+
+    /// What a host does that is about to end, or begins anew.
+    fn end_or_begin(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Exit { max_bytes, newest } => {
+                let order = if *newest { ExitOrder::Newest } else { ExitOrder::Oldest };
+                let max_bytes = usize::from(*max_bytes);
+                if let Some(lease) = self.bus.poll_exit(self.now, max_bytes, order) {
+                    assert!(lease.batch.body().len() <= max_bytes);
+                    self.live(&lease.batch);
+                    self.begin_attempt(lease);
+                }
+            }
+            Operation::Stage => {
+                self.staged = self.bus.stage(self.now);
+                let stats = self.bus.stats();
+                let staged: u64 = self.staged.iter().map(|batch| batch.len() as u64).sum();
+                assert_eq!((stats.pending, stats.in_flight), (0, staged));
+                self.staged.iter().for_each(|batch| self.check_batch(batch));
+            }
+            Operation::Recall => {
+                self.bus.recall();
+                self.in_flight.clear();
+            }
+            Operation::Release(which) => {
+                if let Some(batch) = self.staged.get(usize::from(*which)).map(Shared::clone)
+                    && self.bus.release(&batch)
+                {
+                    self.live(&batch);
+                    self.settle(&batch);
+                }
+            }
+            Operation::Forget => self.staged.clear(),
+            Operation::BeginRestore => {
+                self.bus.begin_restore();
+            }
+            Operation::Restore { lens, json } => {
+                self.lives += 1;
+                let nonce = self.nonce.wrapping_add(self.lives).max(1);
+                if let Some(left) = left(lens, *json, nonce)
+                    && let Ok(batch) = self.bus.restore(&left.encode())
+                {
+                    assert_eq!((batch.id(), batch.body()), (left.id(), left.body()));
+                }
+            }
+            _ => self.bus.end_restore(),
         }
     }
 
@@ -270,10 +360,19 @@ impl World {
     fn end(mut self) {
         self.step(&Operation::Close);
         self.step(&Operation::AbandonEverything);
+        self.step(&Operation::EndRestore);
+        self.step(&Operation::Forget);
         self.check();
         let end = self.bus.stats();
         assert_eq!((end.pending, end.in_flight, end.bytes.held), (0, 0, 0));
         assert_eq!(self.settled.len() as u64, end.accepted - end.evicted);
+        let mut sequences: BTreeMap<_, Vec<u64>> = BTreeMap::new();
+        for (nonce, shard, sequence) in self.settled {
+            sequences.entry((nonce, shard)).or_default().push(sequence);
+        }
+        let has_gap =
+            |sequences: &Vec<u64>| !sequences.iter().copied().eq(0..sequences.len() as u64);
+        assert!(!sequences.values().any(has_gap), "{sequences:?}");
     }
 }
 

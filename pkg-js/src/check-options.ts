@@ -1,5 +1,7 @@
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
+import { isShardbusError } from "./errors/shardbus-error.js";
 import type { DrainOptions, EventBusOptions, WaitOptions } from "./options.js";
+import { messageOf, show } from "./show.js";
 
 let defaultScheduler: "auto" | "manual" = "auto";
 
@@ -67,6 +69,8 @@ const schema: Schema = {
   key: callable,
   format: oneOf("ndjson", "json"),
   scheduler: oneOf("auto", "manual"),
+  lifecycle: oneOf("auto", "manual"),
+  exitOrder: oneOf("oldest", "newest"),
   batch: {
     minSize: size,
     maxSize: size,
@@ -100,7 +104,7 @@ const waitSchema: Schema = {
       ? undefined
       : `must be a number of milliseconds from 0 to ${2 ** 31 - 1}`,
   signal: (value) =>
-    isRecord(value) && "aborted" in value && typeof value.addEventListener === "function"
+    isRecord(value) && "aborted" in value && typeof value.throwIfAborted === "function"
       ? undefined
       : "must be an AbortSignal",
 };
@@ -112,12 +116,12 @@ const drainSchema: Schema = {
 
 /** Checks the options of `flush()` and `close()`. */
 export function checkWaitOptions(options: unknown): WaitOptions {
-  return checkGroup(options ?? {}, waitSchema, "");
+  return readable(() => checkGroup(options ?? {}, waitSchema, ""));
 }
 
 /** Checks the options of `drain()`. */
 export function checkDrainOptions(options: unknown): DrainOptions {
-  return checkGroup(options ?? {}, drainSchema, "");
+  return readable(() => checkGroup(options ?? {}, drainSchema, ""));
 }
 
 /**
@@ -127,10 +131,23 @@ export function checkDrainOptions(options: unknown): DrainOptions {
 export function checkOptions<T>(options: unknown): EventBusOptions<T> & {
   readonly scheduler: "auto" | "manual";
 } {
-  const isOff = isRecord(options) && options.scaling === false;
-  const given = isOff ? { ...options, scaling: undefined } : options;
-  const checked = checkGroup(given ?? {}, schema, "");
+  const checked = readable(() => {
+    const isOff = isRecord(options) && options.scaling === false;
+    const given = isOff ? { ...options, scaling: undefined } : options;
+    return checkGroup(given ?? {}, schema, "");
+  });
   return { scheduler: defaultScheduler, ...checked };
+}
+
+/** What `read` returns. What getters and proxies throw meanwhile becomes an error that says so. */
+function readable<R>(read: () => R): R {
+  try {
+    return read();
+  } catch (cause) {
+    if (isShardbusError(cause)) throw cause;
+    const sentence = `The options cannot be read: ${messageOf(cause)}`;
+    throw new InvalidOptionError("options", sentence, { cause });
+  }
 }
 
 function checkGroup(options: unknown, schema: Schema, path: string): Record<string, unknown> {
@@ -181,13 +198,4 @@ const camelCase = (field: string): string =>
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** A value, short, for a message. */
-function show(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
-  if (typeof value === "bigint") return `${value}n`;
-  if (Array.isArray(value)) return "an array";
-  if (isRecord(value)) return "an object";
-  return typeof value === "function" ? "a function" : String(value);
 }

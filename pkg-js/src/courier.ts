@@ -3,6 +3,7 @@ import { type CoreBus, FailureKind, Step } from "./core.js";
 import { DeliveryError } from "./errors/delivery-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
 import { TimeoutError } from "./errors/timeout-error.js";
+import type { KeepaliveBudget } from "./keepalive-budget.js";
 import type { DeliveryCallback } from "./options.js";
 import type { Outbox, Record } from "./outbox.js";
 
@@ -10,6 +11,8 @@ import type { Outbox, Record } from "./outbox.js";
 interface Attempt {
   readonly deadline: number;
   readonly controller: AbortController;
+  /** Gives back what the attempt took of the page's budget, if it did. */
+  readonly giveBack: (() => void) | undefined;
   /** Settles, without a value, when the callback has. */
   readonly done: Promise<void>;
 }
@@ -23,6 +26,10 @@ export interface CourierHost<T> {
   readonly timeoutMs: number;
   /** Keeps copies of the batches, if there is a store. */
   readonly outbox: Outbox | undefined;
+  /** What requests that outlive the page may carry; `undefined` where there is no page. */
+  readonly keepalive: KeepaliveBudget | undefined;
+  /** Which events go first when the page is left and not all can. */
+  readonly exitOrder: "oldest" | "newest";
   /** A batch was given up. */
   onAbandoned(reason: "retries" | "permanent" | "shutdown", batch: CoreBatch<T>): void;
 }
@@ -50,37 +57,72 @@ export class Courier<T> {
    * @param settle called when the callback has settled, with what tells the core.
    */
   poll(attempts: Attempts, settle: (answer: () => void) => void): CoreBatch<T> | number {
-    this.#seed();
+    this.seed();
     for (;;) {
       const step = this.#core.poll(Date.now(), performance.now());
-      if (step === Step.Send) return this.#send(attempts, settle);
+      if (step === Step.Send) return this.#send(attempts, settle, false);
       if (step === Step.WaitUntil) return this.#core.wake_at();
       if (step === Step.Idle) return Number.POSITIVE_INFINITY;
       this.#handOutAbandoned();
     }
   }
 
-  /** Randomness is not to be had at a Worker's global scope, where buses are made. */
-  #seed(): void {
+  /**
+   * Begins attempts for what is in the core, as long as their requests can outlive the page:
+   * whatever else is in flight, and whatever they were to wait for. If there is a store, it gets
+   * all that is in the core.
+   */
+  leave(attempts: Attempts, settle: (answer: () => void) => void): void {
+    this.seed();
+    const sent: CoreBatch<T>[] = [];
+    while (this.#pollExit()) sent.push(this.#send(attempts, settle, true));
+    this.#host.outbox?.writeAllLater(sent);
+  }
+
+  /** Asks the core for a batch that can outlive the page. Returns whether there is one. */
+  #pollExit(): boolean {
+    const { keepalive, exitOrder } = this.#host;
+    const room = keepalive?.room() ?? 0;
+    if (room === 0) return false;
+    const isNewest = exitOrder === "newest";
+    return this.#core.poll_exit(Date.now(), performance.now(), room, isNewest) === Step.Send;
+  }
+
+  /**
+   * Gives the core its nonce, before its first batch. Not at once: randomness is not to be had at a
+   * Worker's global scope, where buses are made.
+   */
+  seed(): void {
     if (this.#seeded) return;
     this.#seeded = true;
     const [high, low] = crypto.getRandomValues(new Uint32Array(2));
     this.#core.seed(high as number, low as number);
   }
 
-  #send(attempts: Attempts, settle: (answer: () => void) => void): CoreBatch<T> {
+  #send(
+    attempts: Attempts,
+    settle: (answer: () => void) => void,
+    isLeaving: boolean,
+  ): CoreBatch<T> {
     const lease = this.#core.lease_id();
     const attempt = this.#core.lease_attempt();
     const deadline = this.#core.lease_deadline();
-    const record = this.#host.outbox?.record();
+    // The store is not waited for when the page goes: `leave` sees to it.
+    const record = isLeaving ? undefined : this.#host.outbox?.record();
     const batch = this.#takeBatch();
     const controller = new AbortController();
     const { signal } = controller;
+    // The attempt before may have failed because others had used up what the browser allows: it
+    // does not say so.
+    const mayOutlive = isLeaving || attempt === 1;
+    const giveBack = mayOutlive ? this.#host.keepalive?.take(batch.body.length) : undefined;
+    const keepalive = giveBack !== undefined;
     const answerWith = (answer: () => void) => {
+      giveBack?.();
       if (attempts.delete(lease)) settle(answer);
     };
     const deliver = async () => {
-      await this.#call(record, batch, { signal, attempt, keepalive: false });
+      await this.#call(record, batch, { signal, attempt, keepalive });
       // Once the attempt was cut off, the batch is another one's.
       if (attempts.has(lease)) await this.#host.outbox?.settle(batch);
     };
@@ -88,7 +130,7 @@ export class Courier<T> {
       () => answerWith(() => this.#core.acknowledge(lease, performance.now())),
       (error) => answerWith(() => this.#fail(lease, error)),
     );
-    attempts.set(lease, { deadline, controller, done });
+    attempts.set(lease, { deadline, controller, giveBack, done });
     return batch;
   }
 
@@ -99,10 +141,7 @@ export class Courier<T> {
   }
 
   #fail(lease: number, error: unknown): void {
-    const told = isShardbusError(error) && error.code === "ERR_DELIVERY";
-    const { tooLarge, retryable, retryAfterMs } = told
-      ? (error as DeliveryError)
-      : new DeliveryError("");
+    const { tooLarge, retryable, retryAfterMs } = verdictOf(error);
     const kind = retryable ? FailureKind.Retryable : FailureKind.Permanent;
     const now = performance.now();
     this.#core.fail(lease, tooLarge ? FailureKind.TooLarge : kind, retryAfterMs, now);
@@ -111,7 +150,7 @@ export class Courier<T> {
   /** Cuts off those attempts that have taken too long. */
   cutOff(attempts: Attempts): void {
     const now = performance.now();
-    for (const [lease, { deadline, controller }] of attempts) {
+    for (const [lease, { deadline, controller, giveBack }] of attempts) {
       if (deadline > now) continue;
       const reason = new TimeoutError(
         `The attempt took longer than ${this.#host.timeoutMs} ms (\`timeoutMs\`)`,
@@ -119,6 +158,7 @@ export class Courier<T> {
       attempts.delete(lease);
       this.#fail(lease, reason);
       controller.abort(reason);
+      giveBack?.();
     }
   }
 
@@ -137,7 +177,7 @@ export class Courier<T> {
 
   /** Takes batches out of the core for good, as long as their bodies have at most `maxBytes`. */
   drain(maxBytes: number): CoreBatch<T>[] {
-    this.#seed();
+    this.seed();
     const batches: CoreBatch<T>[] = [];
     let room = maxBytes;
     while (this.#core.drain(Math.min(room, 2 ** 32 - 1))) {
@@ -151,17 +191,31 @@ export class Courier<T> {
 
   /** Gives up everything that is in the core, and cuts off the attempts, whoever began them. */
   stop(begun: readonly Attempts[]): void {
-    const controllers: AbortController[] = [];
-    for (const attempts of begun) {
-      for (const { controller } of attempts.values()) controllers.push(controller);
-      attempts.clear();
-    }
+    const running = begun.flatMap((attempts) => [...attempts.values()]);
+    for (const attempts of begun) attempts.clear();
     this.#core.abandon_everything();
     // Nothing is left to be sent.
     this.poll(new Map(), () => {});
     const reason = new TimeoutError("The bus was closed before the attempt ended");
-    for (const controller of controllers) controller.abort(reason);
+    for (const { controller, giveBack } of running) {
+      controller.abort(reason);
+      giveBack?.();
+    }
   }
+}
+
+/** What should become of the batch. An error that does not say so, or cannot be read, is retried. */
+function verdictOf(error: unknown): DeliveryError {
+  try {
+    if (isShardbusError(error) && error.code === "ERR_DELIVERY") {
+      const { tooLarge, retryable, retryAfterMs } = error as DeliveryError;
+      // Made anew, so that the pause is a number: a conversion that fails in wasm kills the module.
+      return new DeliveryError("", { tooLarge, retryable, retryAfterMs });
+    }
+  } catch {
+    // Its own code threw.
+  }
+  return new DeliveryError("");
 }
 
 /** When the first of the attempts is to be cut off; never, if there is none. */

@@ -32,7 +32,16 @@ class Drive {
   seenAt = performance.now();
   /** What the flush came to, if others have ended it. */
   report: FlushReport | undefined;
-  readonly #alarm = new Alarm(() => this.wake());
+  /**
+   * What may still be handed out before others get their turn. An answer does not renew it: that of
+   * a callback that awaits nothing comes within the task of its attempt.
+   */
+  bytesLeft = MAX_BYTES_PER_TASK;
+  batchesLeft = MAX_BATCHES_PER_TASK;
+  readonly #alarm = new Alarm(() => {
+    this.#beginTask();
+    this.wake();
+  });
   #resume = () => {};
 
   constructor(flush: number) {
@@ -57,6 +66,17 @@ class Drive {
       this.#alarm.setFor(time);
     });
     this.#alarm.clear();
+  }
+
+  /** Lets others have their turn. */
+  async yield(): Promise<void> {
+    await new Promise<void>((resolve) => yieldToLoop(resolve));
+    this.#beginTask();
+  }
+
+  #beginTask(): void {
+    this.bytesLeft = MAX_BYTES_PER_TASK;
+    this.batchesLeft = MAX_BATCHES_PER_TASK;
   }
 
   /** For the drive's own request alone. */
@@ -153,13 +173,12 @@ export class Drives<T> implements Scheduler {
   /** Begins the attempts that can begin now, and returns when to look again. */
   async #handOut(drive: Drive): Promise<number> {
     for (;;) {
-      let bytesLeft = MAX_BYTES_PER_TASK;
-      let batchesLeft = MAX_BATCHES_PER_TASK;
       this.#look(drive);
-      while (bytesLeft > 0 && batchesLeft > 0) {
+      for (;;) {
         const wake = firstDeadline(drive.attempts);
         const isDone = this.#report(drive).pending === 0 && !this.#core.is_restoring();
         if (drive.report !== undefined || isDone) return wake;
+        if (drive.bytesLeft <= 0 || drive.batchesLeft <= 0) break;
         const polled = this.#courier.poll(drive.attempts, (answer) => {
           alone(answer);
           drive.wake();
@@ -168,10 +187,10 @@ export class Drives<T> implements Scheduler {
           this.#host.afterPoll();
           return Math.min(polled, wake);
         }
-        bytesLeft -= polled.body.length;
-        batchesLeft--;
+        drive.bytesLeft -= polled.body.length;
+        drive.batchesLeft--;
       }
-      await new Promise<void>((resolve) => yieldToLoop(resolve));
+      await drive.yield();
     }
   }
 

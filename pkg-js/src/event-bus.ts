@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { type Batch, joinHalves } from "./batch.js";
+import { isBytes } from "./bytes.js";
 import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
 import { type CoreBus, createBus, Refusal } from "./core.js";
 import { Courier } from "./courier.js";
@@ -11,7 +12,10 @@ import { EventTooLargeError } from "./errors/event-too-large-error.js";
 import { InvalidEventError } from "./errors/invalid-event-error.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { ScalingError, type ScalingRefusal } from "./errors/scaling-error.js";
+import { isShardbusError } from "./errors/shardbus-error.js";
 import { Intake, PARKED } from "./intake.js";
+import { KeepaliveBudget } from "./keepalive-budget.js";
+import { isPage, Lifecycle } from "./lifecycle.js";
 import { LossReporter } from "./loss-reporter.js";
 import type {
   DeliveryCallback,
@@ -24,6 +28,7 @@ import { Outbox } from "./outbox.js";
 import { Pump } from "./pump.js";
 import type { FlushReport, Scheduler } from "./scheduler.js";
 import { serialize, validKey, validText } from "./serialize.js";
+import { messageOf, show } from "./show.js";
 import type { BusStats } from "./stats.js";
 import { storeErrorReporter } from "./store-errors.js";
 import { type RequestContext, Rides } from "./wait-until.js";
@@ -78,6 +83,7 @@ export class EventBus<T = unknown> {
   readonly #outbox: Outbox | undefined;
   readonly #scheduler: Scheduler;
   readonly #rides: Rides;
+  readonly #lifecycle: Lifecycle | undefined;
   readonly #losses: LossReporter<T>;
   readonly #key: ((event: T) => string | null | undefined) | undefined;
   readonly #isNdjson: boolean;
@@ -99,7 +105,9 @@ export class EventBus<T = unknown> {
         `The callback is ${callback === null ? "null" : `of type ${typeof callback}`}, but it must be a function that sends a batch`,
       );
     }
-    const { key, onDrop, store, onStoreError, ...checked } = checkOptions<T>(options);
+    const { key, onDrop, store, onStoreError, lifecycle, exitOrder, ...checked } =
+      checkOptions<T>(options);
+    const isInPage = lifecycle !== "manual" && isPage();
     try {
       this.#core = createBus(checked);
     } catch (error) {
@@ -130,6 +138,8 @@ export class EventBus<T = unknown> {
       callback,
       timeoutMs,
       outbox: this.#outbox,
+      keepalive: isInPage ? new KeepaliveBudget() : undefined,
+      exitOrder: exitOrder ?? "oldest",
       onAbandoned: (reason, batch) => this.#losses.abandoned(reason, batch),
     });
     const SchedulerClass = isManual ? Drives : Pump;
@@ -140,6 +150,9 @@ export class EventBus<T = unknown> {
       afterFlush: () => this.#losses.reportAll(),
     });
     this.#intake = new Intake(this.#core, () => this.#scheduler.schedule());
+    if (isInPage && this.#scheduler instanceof Pump) {
+      this.#lifecycle = new Lifecycle(this.#scheduler);
+    }
     this.#rides = new Rides({
       offered: () => this.#offered(),
       flush: (options) => this.flush(options),
@@ -203,6 +216,8 @@ export class EventBus<T = unknown> {
   /**
    * Offers events in order, each as {@linkcode ingest} would, but without throwing: what is invalid
    * or too large counts as rejected.
+   *
+   * @throws {InvalidEventError} if `events` cannot be iterated over.
    */
   ingestBatch(
     events: Iterable<T>,
@@ -211,6 +226,9 @@ export class EventBus<T = unknown> {
     accepted: number;
     rejected: number;
   } {
+    if (typeof events?.[Symbol.iterator] !== "function") {
+      throw new InvalidEventError("`ingestBatch` takes an iterable of events, such as an array");
+    }
     let accepted = 0;
     let rejected = 0;
     for (const event of events) {
@@ -322,7 +340,7 @@ export class EventBus<T = unknown> {
     if (!Number.isInteger(count) || count < 0 || count > 65_535) {
       throw new InvalidOptionError(
         "count",
-        `\`count\` is ${count}, but it must be a whole number from 0 to 65535`,
+        `\`count\` is ${show(count)}, but it must be a whole number from 0 to 65535`,
       );
     }
     this.#intake.cross();
@@ -346,7 +364,7 @@ export class EventBus<T = unknown> {
    */
   shardFor(keyOrBytes: string | Uint8Array): number {
     if (this.#lastStats !== undefined) throw new ClosedError();
-    if (isBytes(keyOrBytes)) return this.#core.shard_for(keyOrBytes);
+    if (isBytes(keyOrBytes)) return this.#core.shard_for(new Uint8Array(keyOrBytes));
     return this.#core.shard_for(encoder.encode(validKey(keyOrBytes) ?? ""));
   }
 
@@ -378,6 +396,7 @@ export class EventBus<T = unknown> {
   saveSync(): boolean {
     if (this.#lastStats !== undefined || this.#outbox === undefined) return false;
     this.#intake.cross();
+    this.#courier.seed();
     return this.#outbox.writeAllSync();
   }
 
@@ -426,6 +445,8 @@ export class EventBus<T = unknown> {
     } catch {
       // Aborted: as if the time were up.
     }
+    this.#lifecycle?.stop();
+    this.#courier.seed();
     await this.#outbox?.writeAll();
     this.#outbox?.release();
     this.#scheduler.stop();
@@ -487,7 +508,8 @@ export class EventBus<T = unknown> {
     this.#intake.cross();
     this.#core.refuse_invalid();
     this.#scheduler.schedule();
-    if (error instanceof InvalidEventError) return error;
+    // A proxy may throw at `instanceof`.
+    if (isShardbusError(error) && error instanceof InvalidEventError) return error;
     return new InvalidEventError(`The event cannot be written as JSON: ${messageOf(error)}`, {
       cause: error,
     });
@@ -529,13 +551,6 @@ function reasonOf(code: number): RejectReason {
   if (reason === undefined) throw new Error(`The core refused a call of shardbus's own (${code})`);
   return reason;
 }
-
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error);
-
-/** Not `instanceof` alone: bytes can come from another realm, as in a test runner's sandbox. */
-const isBytes = (value: unknown): value is Uint8Array =>
-  value instanceof Uint8Array || Object.prototype.toString.call(value) === "[object Uint8Array]";
 
 const isRefusal = (error: unknown): boolean =>
   error instanceof InvalidEventError ||

@@ -14,6 +14,16 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 export const yieldToLoop: (task: () => void) => void =
   typeof setImmediate === "function" ? (task) => setImmediate(task) : (task) => setTimeout(task, 0);
 
+/** Calls `task` once what is running now has ended. Unlike timers, this is not throttled. */
+export function afterTask(task: () => void): void {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    port1.close();
+    task();
+  };
+  port2.postMessage(undefined);
+}
+
 /** One timer that can be set anew, and that keeps the process alive only if told to. */
 export class Alarm {
   readonly #task: () => void;

@@ -142,8 +142,8 @@ export class Intake {
 
   /** {@linkcode push} for bytes that the core must look into. */
   pushBytes(bytes: Uint8Array, key: string | undefined): number {
-    if (!this.#scratch.writeBytes(bytes, this.#maxEventBytes)) return this.#refuseOversize();
-    return this.#looking(this.#pushWritten(bytes.length, key, 0));
+    const length = this.#scratch.writeBytes(bytes, this.#maxEventBytes);
+    return this.#looking(length < 0 ? this.#refuseOversize() : this.#pushWritten(length, key, 0));
   }
 
   #push(text: string, key: string | undefined, line: 0 | 1): number {

@@ -34,7 +34,10 @@ export interface DeliveryContext {
   readonly signal: AbortSignal;
   /** 1 for the batch's first attempt. */
   readonly attempt: number;
-  /** Whether the page is about to go away: pass it to `fetch`. */
+  /**
+   * Whether the request may outlive its page: pass it to `fetch`. True in pages, as long as what is
+   * in flight stays within what browsers allow.
+   */
   readonly keepalive: boolean;
 }
 
@@ -192,6 +195,17 @@ export interface EventBusOptions<T = unknown> {
    * @default "auto"; in Cloudflare Workers "manual"
    */
   readonly scheduler?: "auto" | "manual";
+  /**
+   * Whether a bus in a page sends what it holds when the page is hidden or left. Elsewhere it makes
+   * no difference.
+   * @default "auto"
+   */
+  readonly lifecycle?: "auto" | "manual";
+  /**
+   * Which events are sent first when the page is hidden or left, and not all of them can be.
+   * @default "oldest"
+   */
+  readonly exitOrder?: "oldest" | "newest";
   readonly batch?: BatchOptions;
   readonly retry?: RetryOptions;
   /**

@@ -47,8 +47,11 @@ export class Outbox {
   readonly #host: OutboxHost;
   /** By life and shard: `nonce-shard`. */
   readonly #kept = new Map<string, Kept[]>();
+  /** What {@linkcode writeAllLater} writes now. */
+  readonly #writing = new Set<Kept>();
   /** What runs that nobody awaits. */
   readonly #running = new Set<Promise<unknown>>();
+  #opening: Promise<string[]> | undefined;
   /** What earlier lives have left, and was not looked at yet; first the oldest. */
   #left: string[] | undefined;
   /** What was taken out of it last, until it is settled. */
@@ -56,6 +59,8 @@ export class Outbox {
   /** Whether the store could not be opened. */
   #isBroken = false;
   #isStopped = false;
+  /** Whether the bus has let go of what it had. */
+  #isReleased = false;
 
   constructor(core: CoreBus, store: BatchStore, host: OutboxHost) {
     this.#core = core;
@@ -71,9 +76,7 @@ export class Outbox {
   async restore(): Promise<void> {
     while (this.#isRestoring() && this.#restored === undefined) {
       if (this.#left === undefined) {
-        const keys = await this.#try("open", undefined, () => this.#store.open());
-        this.#isBroken ||= keys === undefined;
-        this.#left ??= [...(keys ?? [])].sort();
+        await this.#open();
         continue;
       }
       const [key] = this.#left;
@@ -89,14 +92,21 @@ export class Outbox {
     }
   }
 
+  async #open(): Promise<void> {
+    this.#opening ??= this.#store.open();
+    const keys = await this.#try("open", undefined, () => this.#opening as Promise<string[]>);
+    this.#isBroken ||= keys === undefined;
+    this.#left ??= [...(keys ?? [])].sort();
+  }
+
   #isRestoring(): boolean {
     return !this.#isStopped && this.#core.is_restoring();
   }
 
   /** Leaves in the store what was not brought back: it is for the next life to send. */
   stop(): void {
-    this.#core.end_restore();
     this.#isStopped = true;
+    if (this.#restored === undefined) this.#core.end_restore();
   }
 
   #takeIn(key: string, bytes: Uint8Array): void {
@@ -125,23 +135,33 @@ export class Outbox {
     this.#later(this.#try("set-aside", key, setAside));
   }
 
-  /** The batch that the core handed out last, to be written; nothing if the store has it. */
-  record(): Record | undefined {
+  /**
+   * The batch that the core handed out last, to be written; nothing if the store has it, or it is to
+   * be skipped.
+   */
+  record(skipped?: ReadonlySet<Kept>): Record | undefined {
     if (this.#isBroken) return undefined;
     const core = this.#core;
     const [id, from, count] = [core.batch_id(), core.batch_sequence(), core.batch_len()];
     let kept = this.#find(id, from);
+    if (kept !== undefined && !kept.isWritten && kept.to - kept.from !== count) {
+      // A half, whose whole the store did not take: from now on each half is for itself.
+      this.#forget(id, kept);
+      kept = undefined;
+    }
     if (kept === undefined) {
       const firstTimestamp = joinHalves(core.batch_timestamps().subarray(0, 2));
       const key = `${String(firstTimestamp).padStart(20, "0")}-${id}`;
       kept = { key, from, to: from + count, left: count, isWritten: false };
       this.#of(id).push(kept);
     }
-    return kept.isWritten ? undefined : { kept, bytes: core.batch_encode() };
+    return kept.isWritten || skipped?.has(kept) ? undefined : { kept, bytes: core.batch_encode() };
   }
 
   /** Writes a batch. */
   async write({ kept, bytes }: Record): Promise<void> {
+    if (this.#left === undefined) await this.#open();
+    if (this.#isBroken) return;
     await this.#try("write", kept.key, async () => {
       await this.#store.write(kept.key, bytes);
       kept.isWritten = true;
@@ -151,6 +171,21 @@ export class Outbox {
   /** Begins to write everything that is in the bus before it returns; resolves when that is done. */
   async writeAll(): Promise<void> {
     await Promise.all(this.#recordAll().map((record) => this.write(record)));
+  }
+
+  /**
+   * {@linkcode writeAll}, where nobody waits for it, and it may be called again meanwhile.
+   *
+   * @param last what may come last, because it is on its way already.
+   */
+  writeAllLater(last: readonly Settled[]): void {
+    const records = this.#recordAll(this.#writing);
+    const late = new Set(last.map(({ id, sequence }) => this.#find(id, sequence)));
+    records.sort((a, b) => Number(late.has(a.kept)) - Number(late.has(b.kept)));
+    for (const record of records) {
+      this.#writing.add(record.kept);
+      this.#later(this.write(record).finally(() => this.#writing.delete(record.kept)));
+    }
   }
 
   /** Writes everything that is in the bus before it returns. Returns whether the store can. */
@@ -167,11 +202,12 @@ export class Outbox {
     return true;
   }
 
-  #recordAll(): Record[] {
+  /** Records of everything that is in the bus, less what is to be skipped. */
+  #recordAll(skipped?: ReadonlySet<Kept>): Record[] {
     const records: Record[] = [];
     this.#core.stage(performance.now());
     while (this.#core.next_staged()) {
-      const record = this.record();
+      const record = this.record(skipped);
       if (record !== undefined) records.push(record);
     }
     return records;
@@ -179,6 +215,7 @@ export class Outbox {
 
   /** Takes out of the bus what the store has: it is for the next life to send. */
   release(): void {
+    this.#isReleased = true;
     this.#core.recall();
     this.#core.stage(performance.now());
     while (this.#core.next_staged()) {
@@ -194,12 +231,20 @@ export class Outbox {
     if (kept === undefined) return;
     kept.left -= count;
     if (kept.left > 0) return;
-    const all = this.#of(id);
-    all.splice(all.indexOf(kept), 1);
-    await this.#try("remove", kept.key, () => this.#store.remove(kept.key));
-    if (kept === this.#restored) {
-      this.#restored = undefined;
+    this.#forget(id, kept);
+    if (this.#left !== undefined && !this.#isBroken) {
+      await this.#try("remove", kept.key, () => this.#store.remove(kept.key));
+    }
+    if (kept === this.#restored) this.#afterRestored();
+  }
+
+  #afterRestored(): void {
+    this.#restored = undefined;
+    if (!this.#isStopped) {
       this.#host.onRestored();
+    } else if (!this.#isReleased) {
+      this.#core.end_restore();
+      this.#host.schedule();
     }
   }
 
@@ -212,7 +257,7 @@ export class Outbox {
   async close(): Promise<void> {
     await this.#try("close", undefined, async () => {
       await Promise.all(this.#running);
-      await this.#store.close?.();
+      if (this.#opening !== undefined) await this.#store.close?.();
     });
   }
 
@@ -227,6 +272,11 @@ export class Outbox {
   /** What covers a batch: after a split, the whole. */
   #find(id: string, sequence: number): Kept | undefined {
     return this.#of(id).find(({ from, to }) => from <= sequence && sequence < to);
+  }
+
+  #forget(id: string, kept: Kept): void {
+    const all = this.#of(id);
+    all.splice(all.indexOf(kept), 1);
   }
 
   #later(promise: Promise<void>): void {

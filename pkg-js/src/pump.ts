@@ -1,7 +1,8 @@
 import type { CoreBus } from "./core.js";
 import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
-import { Alarm, yieldToLoop } from "./event-loop.js";
+import { Alarm, afterTask, yieldToLoop } from "./event-loop.js";
+import type { LifecycleHost } from "./lifecycle.js";
 import {
   type FlushOptions,
   type FlushReport,
@@ -16,7 +17,7 @@ import { type Waiter, Waiters } from "./waiters.js";
  * The scheduler `"auto"`: one for all who use the bus. It looks after what changed at the end of
  * the turn, and wakes up when the core wants to be asked again.
  */
-export class Pump<T> implements Scheduler {
+export class Pump<T> implements Scheduler, LifecycleHost {
   readonly #core: CoreBus;
   readonly #courier: Courier<T>;
   readonly #host: SchedulerHost;
@@ -29,6 +30,10 @@ export class Pump<T> implements Scheduler {
   /** What may still be handed out in this task. */
   #bytesLeft = MAX_BYTES_PER_TASK;
   #batchesLeft = MAX_BATCHES_PER_TASK;
+  /** Stands for the task in which the page was left, until that has ended. */
+  #leaving: symbol | undefined;
+  /** The flush that hurries what was in the bus when the page was left. */
+  #exitFlush: number | undefined;
   #stopped = false;
 
   constructor(core: CoreBus, courier: Courier<T>, host: SchedulerHost) {
@@ -87,6 +92,7 @@ export class Pump<T> implements Scheduler {
     if (this.#stopped) return;
     this.#courier.cutOff(this.#attempts);
     this.#host.beforePoll();
+    if (this.#leaving !== undefined) this.#hurry();
     const polled = this.#courier.poll(this.#attempts, this.#settle);
     this.#wakeAt = typeof polled === "number" ? polled : 0;
     if (typeof polled === "number") {
@@ -99,9 +105,46 @@ export class Pump<T> implements Scheduler {
     this.#afterPoll();
   }
 
+  /**
+   * Sends everything: as much as can outlive the page now, and the rest as soon as its shards may.
+   * What is in flight is not sent again.
+   */
+  #hurry(): void {
+    this.#courier.leave(this.#attempts, this.#settle);
+    if (this.#exitFlush !== undefined) this.#core.end_flush(this.#exitFlush);
+    this.#exitFlush = this.#core.begin_flush();
+  }
+
+  leave(): void {
+    const leaving = Symbol();
+    this.#leaving = leaving;
+    // Until then others hear of it too, and what they ingest leaves as well.
+    afterTask(() => {
+      if (this.#leaving === leaving) this.#leaving = undefined;
+    });
+    // It may have been put off to a task that does not come any more.
+    this.#scheduled = false;
+    this.#runTask();
+  }
+
+  resume(): void {
+    this.#leaving = undefined;
+    // A timer that stood still with the page is late.
+    this.#alarm.clear();
+    this.#runTask();
+  }
+
   #afterPoll(): void {
+    this.#endExitFlush();
     this.#waiters.check();
     this.#host.afterPoll();
+  }
+
+  #endExitFlush(): void {
+    if (this.#exitFlush === undefined) return;
+    if (this.#core.flush_report(this.#exitFlush).pending > 0) return;
+    this.#core.end_flush(this.#exitFlush);
+    this.#exitFlush = undefined;
   }
 
   readonly #settle = (answer: () => void): void => {

@@ -1,3 +1,4 @@
+import { byteLength } from "./bytes.js";
 import { type RawExports, rawExports } from "./core.js";
 
 const encoder = new TextEncoder();
@@ -46,12 +47,14 @@ export class Scratch {
     return read === text.length && written === text.length;
   }
 
-  /** Writes bytes at the beginning. Returns false if they are more than `max`. */
-  writeBytes(bytes: Uint8Array, max: number): boolean {
-    if (bytes.length > max) return false;
-    const view = bytes.length > this.length ? this.#reserve(bytes.length) : this.#view();
-    view.set(bytes);
-    return true;
+  /** Writes bytes at the beginning. Returns how many, or -1 if they are more than `max`. */
+  writeBytes(bytes: Uint8Array, max: number): number {
+    const length = byteLength(bytes);
+    if (length > max) return -1;
+    const view = length > this.length ? this.#reserve(length) : this.#view();
+    // Bytes whose buffer was transferred have none, and cannot even be copied.
+    if (length > 0) view.set(bytes);
+    return length;
   }
 
   /** The table of lengths. */

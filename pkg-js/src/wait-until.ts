@@ -42,7 +42,7 @@ export class Rides {
 
   /** Sees to it that what is in the bus, and what comes right after, is sent within the request. */
   request(context: RequestContext): void {
-    if (typeof context?.waitUntil !== "function") {
+    if (!isContext(context)) {
       throw new InvalidOptionError(
         "ctx",
         "`waitUntil(ctx)` takes the context of a request: the third argument of a Worker's `fetch`, or any object with a `waitUntil` method",
@@ -79,5 +79,13 @@ export class Rides {
       offered = this.#host.offered();
       if (offered === before) return;
     }
+  }
+}
+
+function isContext(value: RequestContext): boolean {
+  try {
+    return typeof value?.waitUntil === "function";
+  } catch {
+    return false;
   }
 }

@@ -72,7 +72,10 @@ impl Batch {
         let records: Vec<_> = (0..count)
             .map(|_| Record { len: records.get_u32_le(), timestamp: records.get_u64_le() })
             .collect();
-        let is_whole = count > 0 && nonce > 0 && body_len(format, &records) == body.len() as u64;
+        let is_whole = count > 0
+            && nonce > 0
+            && sequence.checked_add(count as u64).is_some()
+            && body_len(format, &records) == body.len() as u64;
         let key = (shard_id, sequence, nonce);
         is_whole
             .then(|| Self::new(key, format, (Bytes::copy_from_slice(body), records, reservation)))

@@ -37,12 +37,12 @@ impl Delivery {
         let share = max_bytes / sharing.max(1);
         let count = self.lanes.len();
         (0..count).find_map(|step| {
-            let lane = (self.next_lane + step) % count;
+            let lane = (self.next_exit + step) % count;
             let nth = match order {
                 ExitOrder::Oldest => self.oldest_for_exit(lane, share, max_bytes),
                 ExitOrder::Newest => self.newest_for_exit(lane, share, max_bytes),
             }?;
-            self.next_lane = (lane + 1) % count;
+            self.next_exit = (lane + 1) % count;
             self.begin_attempt(lane, nth)
         })
     }

@@ -47,7 +47,9 @@ pub(crate) struct Delivery {
     next_lease: u64,
     next_flush: u32,
     /// Where the next poll begins, so that no lane waits for another's turn.
-    pub(super) next_lane: usize,
+    next_lane: usize,
+    /// The same for exits, which keep no lane from its turn otherwise.
+    pub(super) next_exit: usize,
     /// The latest time seen: a clock that goes back is taken to stand still.
     pub(super) now: u64,
 }
@@ -68,6 +70,7 @@ impl Delivery {
             next_lease: 0,
             next_flush: 0,
             next_lane: 0,
+            next_exit: 0,
             now: 0,
             config,
         }

@@ -3,20 +3,27 @@
 /// Per shard, how many events it had accepted at one moment: the index of its first event after
 /// that moment. A shard without a watermark is younger.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Watermarks(Vec<(u16, u64)>);
+pub(crate) struct Watermarks {
+    /// Sorted by shard.
+    marks: Vec<(u16, u64)>,
+}
 
 impl Watermarks {
     /// How many of the events `start..start + len` of a shard were accepted before the moment.
+    // Called in many places, and never for an event: as a copy in each it would only take up room.
+    #[inline(never)]
     pub(crate) fn covers(&self, shard: u16, start: u64, len: u64) -> u64 {
-        let mark = self.0.iter().find(|(id, _)| *id == shard);
-        mark.map_or(0, |(_, mark)| mark.saturating_sub(start).min(len))
+        let found = self.marks.binary_search_by_key(&shard, |(id, _)| *id);
+        found.map_or(0, |at| self.marks[at].1.saturating_sub(start).min(len))
     }
 }
 
 impl FromIterator<(u16, u64)> for Watermarks {
     /// From shards and how many events each has accepted.
     fn from_iter<I: IntoIterator<Item = (u16, u64)>>(shards: I) -> Self {
-        Self(shards.into_iter().collect())
+        let mut marks: Vec<_> = shards.into_iter().collect();
+        marks.sort_unstable();
+        Self { marks }
     }
 }
 
@@ -26,7 +33,7 @@ mod tests {
 
     #[test]
     fn what_was_accepted_before_is_covered() {
-        let watermarks: Watermarks = [(0, 10), (7, 3)].into_iter().collect();
+        let watermarks: Watermarks = [(7, 3), (0, 10)].into_iter().collect();
         assert_eq!(watermarks.covers(0, 4, 3), 3, "all before");
         assert_eq!(watermarks.covers(0, 8, 5), 2, "across");
         assert_eq!(watermarks.covers(0, 10, 5), 0, "all after");

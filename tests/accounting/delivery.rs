@@ -117,8 +117,6 @@ impl Model {
         outgoing.state = State::Leased { lease: lease.id, expires };
         let reservation = outgoing.cut.reservation;
         self.lanes[lane].outgoing.insert(nth, outgoing);
-        let place = self.order.iter().position(|&other| other == lane);
-        self.next_turn = place.map_or(0, |place| place + 1) % self.order.len();
         Ok(reservation)
     }
 

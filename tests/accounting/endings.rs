@@ -32,7 +32,7 @@ impl Model {
         };
         let share = max_bytes / self.order.iter().filter(has_more).count().max(1);
         let mut lanes = self.order.clone();
-        lanes.rotate_left(self.next_turn);
+        lanes.rotate_left(self.next_exit % self.order.len());
         let fits =
             |outgoing: &Outgoing| !outgoing.is_leased() && outgoing.cut.body.len() <= max_bytes;
         lanes.into_iter().find_map(|lane| {
@@ -49,7 +49,10 @@ impl Model {
                     self.lanes[lane].outgoing.iter().rposition(fits)
                 }
             };
-            Some((lane, nth?))
+            let nth = nth?;
+            let place = self.order.iter().position(|&other| other == lane)?;
+            self.next_exit = (place + 1) % self.order.len();
+            Some((lane, nth))
         })
     }
 

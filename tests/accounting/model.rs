@@ -194,7 +194,7 @@ pub struct Model {
     /// The lanes that the bus has, in its order.
     pub order: Vec<usize>,
     /// Whose turn it is, by its place in that order.
-    pub next_turn: usize,
+    pub next_exit: usize,
     /// The bytes that are kept free for what is restored.
     pub restoring: Option<(usize, u64)>,
     /// How many restores began, and how many events were restored.
@@ -239,7 +239,7 @@ impl Model {
             events: Vec::new(),
             lanes,
             order,
-            next_turn: 0,
+            next_exit: 0,
             restoring: None,
             restores: 0,
             restored: 0,

@@ -2,9 +2,12 @@
 // Programs of their own, for the tests of what a process or a fresh copy of the package does. Node
 // only.
 import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { assert, within } from "./harness.mjs";
+
+// How `node --test` ends a file that takes too long; no program may outlive it.
+process.once("SIGTERM", () => process.exit(1));
 
 /**
  * Runs a program with `shardbus` at hand, waits until it exits by itself, and returns what it
@@ -48,12 +51,25 @@ export function start(program, prelude = ":") {
   const node = [process.execPath, "--input-type=module", "--eval", program];
   const cwd = fileURLToPath(new URL(".", import.meta.url));
   const args = ["-c", `${prelude}; exec "$0" "$@"`, ...node];
-  const child = spawn("sh", args, { cwd, stdio: "pipe" });
+  return watch(spawn("sh", args, { cwd, stdio: "pipe" }));
+}
+
+/**
+ * Watches a program that runs until it is told to end.
+ *
+ * @param {import("node:child_process").ChildProcessWithoutNullStreams} child
+ */
+export function watch(child) {
   const close = once(child, "close");
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("close", () => process.off("exit", kill));
+  const printing = new EventEmitter();
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text) => {
       output += text;
+      printing.emit("text");
     });
   }
   return {
@@ -69,7 +85,7 @@ export function start(program, prelude = ":") {
       const ended = close.then(() => assert.fail(`it ended, and printed ${output}`));
       ended.catch(() => {});
       while (!output.includes(text)) {
-        const more = Promise.race([once(child.stdout, "data"), ended]);
+        const more = Promise.race([once(printing, "text"), ended]);
         await within(more, () => `waited for ${text}, it printed ${output}`, 10_000);
       }
     },
@@ -79,7 +95,7 @@ export function start(program, prelude = ":") {
       return /** @type {number | NodeJS.Signals} */ (signal ?? code);
     },
     async kill() {
-      child.kill("SIGKILL");
+      kill();
       await close;
     },
   };

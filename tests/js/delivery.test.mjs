@@ -49,6 +49,17 @@ const failures = {
   "rejects with undefined": fail(undefined),
   "rejects with a frozen object": fail(Object.freeze({ code: "ERR_DELIVERY", retryable: false })),
   "rejects with a DeliveryError": fail(new DeliveryError("no")),
+  "rejects with a revoked proxy": () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    return Promise.reject(proxy);
+  },
+  "rejects with a DeliveryError whose pause is no number": fail(
+    Object.assign(new DeliveryError("no"), { retryAfterMs: Symbol("s") }),
+  ),
+  "rejects with a DeliveryError that cannot be read": fail(
+    Object.defineProperty(new DeliveryError("no"), "tooLarge", { get: throwNow("no") }),
+  ),
   "returns a thenable that rejects": () => ({
     // biome-ignore lint/suspicious/noThenProperty: that is what is tested
     then: (/** @type {unknown} */ _, /** @type {(e: unknown) => void} */ reject) => reject("no"),

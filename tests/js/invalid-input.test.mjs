@@ -19,6 +19,12 @@ function revoked() {
   return proxy;
 }
 
+function transferred() {
+  const payload = bytes("1");
+  structuredClone(payload, { transfer: [payload.buffer] });
+  return payload;
+}
+
 // What JSON cannot hold: the event, and what the message says.
 const unserializable = {
   "a cycle": [cycle(), /written as JSON.*(circular|cyclic)/is],
@@ -35,6 +41,11 @@ const unserializable = {
   "something that throws no error": [{ toJSON: throwing("a string") }, /written as JSON: a string/],
   "something that throws undefined": [{ toJSON: throwing(undefined) }, /written as JSON/],
   "a revoked proxy": [revoked()],
+  "something that throws a revoked proxy": [{ toJSON: throwing(revoked()) }, /cannot be shown/],
+  "something that throws what has no text": [
+    { toJSON: throwing(Object.create(null)) },
+    /cannot be shown/,
+  ],
 };
 
 // What is no key.
@@ -62,6 +73,11 @@ const badPayloads = {
   "an object": [{ a: 1 }, /must be a string or a Uint8Array/],
   "an ArrayBuffer": [bytes("1").buffer, /must be a string or a Uint8Array/],
   "wider numbers": [new Uint16Array([49]), /must be a string or a Uint8Array/],
+  "an object that is called bytes": [
+    { [Symbol.toStringTag]: "Uint8Array", length: 10 },
+    /must be a string or a Uint8Array/,
+  ],
+  "bytes that were transferred": [transferred(), /must not be empty/],
   "a String object": [new String("1"), /must be a string or a Uint8Array/],
 };
 
@@ -111,6 +127,26 @@ test("an event that cannot be serialised is a refusal like any other in a batch 
     assert.deepEqual(bus.ingestWithReceipt(event), { rejected: "invalid" });
   }
   assert.equal(accountedStats(bus).rejected.invalid, 2 * events.length);
+});
+
+test("a batch of events that is no iterable is refused, and counts as none", () => {
+  const bus = new EventBus(() => {});
+  for (const events of [undefined, null, 5, {}, { length: 1, 0: "x" }]) {
+    const error = thrown(() => bus.ingestBatch(events));
+    assert.equal(error.code, "ERR_INVALID_EVENT");
+    assert.match(error.message, /iterable/);
+  }
+  assert.equal(accountedStats(bus).offered, 0);
+});
+
+test("bytes are what they are, whatever they say of their length", async () => {
+  const received = [];
+  const bus = new EventBus((batch) => received.push(...batch.events()));
+  for (const length of [0, -1, 1000, 1e9, "2", Symbol("s")]) {
+    bus.ingestRaw(Object.defineProperty(bytes("12"), "length", { value: length }));
+  }
+  await bus.close();
+  assert.deepEqual(received, Array(6).fill(12));
 });
 
 test("what an event's own code throws is the cause of the refusal", async () => {

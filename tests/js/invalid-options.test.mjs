@@ -18,6 +18,8 @@ const bad = {
   key: noFunctions,
   format: [...noNames, "JSON"],
   scheduler: [...noNames, "cron"],
+  lifecycle: [...noNames, "unload"],
+  exitOrder: [...noNames, "random"],
   batch: noGroups,
   "batch.minSize": notWhole,
   "batch.maxSize": [...notWhole, 1_000_001],
@@ -158,6 +160,19 @@ test("options that are no object are refused", () => {
     const error = thrown(() => new EventBus(() => {}, options));
     assertInvalidOption(error, "options", `\`options\` is ${shown(options)}`);
   }
+});
+
+test("options that cannot be read are refused, with what they threw as the cause", () => {
+  const cause = new Error("no");
+  const unreadable = Object.defineProperty({}, "shards", {
+    enumerable: true,
+    get() {
+      throw cause;
+    },
+  });
+  const error = thrown(() => new EventBus(() => {}, unreadable));
+  assertInvalidOption(error, "options", "cannot be read: no");
+  assert.strictEqual(error.cause, cause);
 });
 
 test("a callback that is no function is refused", () => {

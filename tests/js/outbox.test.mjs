@@ -3,14 +3,17 @@ import { DeliveryError, EventBus } from "shardbus";
 import {
   accountedStats,
   assert,
+  deferred,
   describe,
   fail,
   HOUR_MS,
   hang,
   hangUntilAborted,
+  idle,
   it,
   quickRetry,
   recorder,
+  succeed,
   sum,
   thrown,
 } from "./harness.mjs";
@@ -127,6 +130,31 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.isTrue(sink.log.every((call) => call.signal.aborted));
     });
 
+    it("gets what a bus has that closes at once", async () => {
+      const { store } = await leftStore([1, 2]);
+      const { bus, errors } = busWith([hangUntilAborted], store, { scheduler });
+      bus.ingestBatch([3, 4]);
+      await bus.close({ timeoutMs: 0 });
+      assert.equal(store.operations.filter((name) => name === "open").length, 1);
+      assert.equal(store.operations[0], "open");
+      assert.equal(store.batches.size, 2);
+      assert.isEmpty(errors);
+    });
+
+    it("is open before anything is written to it", async () => {
+      const store = new MemoryStore();
+      const opening = deferred();
+      store.faults = { open: () => opening.promise };
+      const { bus } = busWith([hangUntilAborted], store, { scheduler });
+      bus.ingestBatch([1, 2]);
+      const closed = bus.close({ timeoutMs: 0 });
+      await idle();
+      assert.deepEqual(store.log, ["open"]);
+      opening.resolve();
+      await closed;
+      assert.equal(store.batches.size, 1);
+    });
+
     it("leaves there what it had no time to bring back", async () => {
       const { store } = await leftStore([1, 2, 3, 4, 5]);
       const { bus } = busWith([hangUntilAborted], store, { scheduler });
@@ -217,6 +245,24 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.equal(store.batches.size, 0);
     });
 
+    it("has a half whose whole it did not take", async () => {
+      const store = new MemoryStore();
+      let writes = 0;
+      store.faults = { write: async () => void (++writes === 1 && (await failing())) };
+      const tooLarge = new DeliveryError("too large", { tooLarge: true });
+      const script = [fail(tooLarge), succeed, hangUntilAborted];
+      const { bus, sink } = busWith(script, store, { scheduler });
+      bus.ingestBatch([1, 2]);
+      const closed = bus.close({ timeoutMs: 1000 });
+      await sink.calls(3);
+      assert.equal(store.batches.size, 1, "the second half, while it is being sent");
+      await closed;
+      const next = busWith([], store, { scheduler });
+      await next.bus.flush();
+      assert.deepEqual(next.sink.delivered(), [2]);
+      await next.bus.close();
+    });
+
     it("keeps the whole of a batch until both halves are settled", async () => {
       const store = new MemoryStore();
       const tooLarge = new DeliveryError("too large", { tooLarge: true });
@@ -281,6 +327,18 @@ it("saveSync writes what is in the bus before it returns", async () => {
   await bus.close();
   assert.isFalse(bus.saveSync());
   assert.isFalse(new EventBus(() => {}).saveSync(), "without a store");
+});
+
+it("what saveSync writes has the id of its own life, even if nothing was sent yet", async () => {
+  const stores = [new MemoryStore(), new MemoryStore()];
+  for (const store of stores) {
+    const { bus } = busWith([hangUntilAborted], store);
+    bus.ingest(1);
+    assert.isTrue(bus.saveSync());
+    await bus.close({ timeoutMs: 0 });
+  }
+  const [[first], [second]] = /** @type {any} */ (stores.map(({ batches }) => [...batches.keys()]));
+  assert.notEqual(first.slice(21, 37), second.slice(21, 37));
 });
 
 it("with a store, maxBytes must have room for a batch of its", () => {

@@ -2,6 +2,9 @@
 // How a process with shutdown hooks ends: each test is a program of its own that gets real signals.
 // Node only.
 import { execFileSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { run, start } from "./child.node.mjs";
 import { assert, test } from "./harness.mjs";
 
@@ -227,6 +230,51 @@ test("wrong arguments are refused at once", async () => {
     console.log(process.listenerCount("SIGTERM"), process.listenerCount("beforeExit"));
   `);
   assert.equal(output, "0 0\n");
+});
+
+/** Runs a program with a directory for a store, and then another one, that tells what it finds. */
+async function twoLives(/** @type {(program: string) => Promise<unknown>} */ live, program = "") {
+  const directory = await mkdtemp(join(tmpdir(), "shardbus-shutdown-"));
+  const store = `
+    import { fileStore } from "shardbus/stores/fs";
+    const store = fileStore(${JSON.stringify(directory)});
+  `;
+  try {
+    await live(`${setUp} ${store} ${program}`);
+    return await run(`${setUp} ${store}
+      const bus = new EventBus(print, { store });
+      await bus.flush();
+      await bus.close();
+    `);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+test("with a store, what a signal leaves no time for is sent at the next start", async () => {
+  const program = `
+    const bus = new EventBus(hang, { ...slow, store });
+    for (const event of ["one", "two"]) bus.ingest(event);
+    installShutdownHooks(bus, { timeoutMs: 500 });
+    keepRunning();
+    console.log("ready");
+  `;
+  const live = async (/** @type {string} */ program) => {
+    const { end, output } = await signalled(program);
+    assert.deepEqual({ end, output }, { end: "SIGTERM", output: "hanging\n" });
+  };
+  assert.equal(await twoLives(live, program), "one two\n");
+});
+
+test("with a store, what is left at process.exit() can be saved for the next start", async () => {
+  const program = `
+    const bus = new EventBus(hang, { ...slow, store });
+    for (const event of ["one", "two"]) bus.ingest(event);
+    process.on("exit", () => console.log(bus.saveSync()));
+    setImmediate(() => process.exit());
+  `;
+  const live = async (/** @type {string} */ program) => assert.equal(await run(program), "true\n");
+  assert.equal(await twoLives(live, program), "one two\n");
 });
 
 test("what is left at process.exit() can be drained and written down", async () => {

@@ -6,7 +6,7 @@ use xshell::{Shell, cmd};
 use crate::{exec, say};
 
 /// The targets, as `fuzz/Cargo.toml` names them.
-const TARGETS: [&str; 2] = ["bytes", "operations"];
+const TARGETS: [&str; 3] = ["bytes", "operations", "restore"];
 
 /// What `cargo fuzz --sanitizer none` passes to the compiler. The sanitizers need a nightly one, and
 /// look for what a library without unsafe code does not do.

@@ -5,7 +5,7 @@
     reason = "the rule keeps the library portable; this program only runs natively"
 )]
 
-mod chromium;
+mod browsers;
 mod debian;
 mod fuzz;
 mod npm;

@@ -20,10 +20,16 @@ pub fn set_up(sh: &Shell) -> Result<()> {
         "Node {version} is too old: install {OLDEST_NODE} or newer"
     );
 
-    let lock = sh.read_binary_file("package-lock.json")?;
-    stamp::once(sh, Path::new("node_modules/.xtask-stamp"), &lock, || {
-        say("installing the npm packages that package-lock.json lists");
-        let install = exec(cmd!(sh, "npm ci --no-audit --no-fund"));
+    install(sh, ".")
+}
+
+/// Installs what a directory's `package-lock.json` lists.
+pub fn install(sh: &Shell, directory: &str) -> Result<()> {
+    let path = Path::new(directory);
+    let lock = sh.read_binary_file(path.join("package-lock.json"))?;
+    stamp::once(sh, &path.join("node_modules/.xtask-stamp"), &lock, || {
+        say(format_args!("installing the npm packages that {directory}/package-lock.json lists"));
+        let install = exec(cmd!(sh, "npm ci --no-audit --no-fund --prefix {directory}"));
         install.context("`npm ci` failed: it needs the npm registry, and a package-lock.json that matches every package.json (`npm install` updates it)")
     })
 }

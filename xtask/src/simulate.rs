@@ -9,7 +9,7 @@ use crate::exec;
 #[derive(clap::Args)]
 pub struct Args {
     /// How many schedules to run
-    #[arg(long, default_value_t = 300_000)]
+    #[arg(long, default_value_t = 100_000)]
     seeds: u64,
     /// The seed of the first one; the others' follow it
     #[arg(long, default_value_t = 0)]
@@ -22,7 +22,7 @@ pub struct Args {
 impl Args {
     /// As many as CI runs.
     pub fn short() -> Self {
-        Self { seeds: 300_000, from: 0, seed: None }
+        Self { seeds: 100_000, from: 0, seed: None }
     }
 }
 

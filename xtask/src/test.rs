@@ -9,16 +9,18 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use clap::builder::PossibleValuesParser;
 use xshell::{Cmd, Shell, cmd};
 
+use crate::browsers::{self, Browser};
 use crate::toolchain::Tools;
-use crate::{Unavailable, chromium, exec, fuzz, npm, package, say, simulate, tsan};
+use crate::{Unavailable, exec, fuzz, npm, package, say, simulate, tsan};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Run this step alone; may be given several times
-    #[arg(long, value_name = "STEP", value_parser = STEPS.map(|(name, ..)| name))]
+    #[arg(long, value_name = "STEP", value_parser = names())]
     only: Vec<String>,
     /// List the steps
     #[arg(long)]
@@ -29,7 +31,7 @@ pub struct Args {
 type Step = (&'static str, &'static str, fn(&Session) -> Result<()>);
 
 #[rustfmt::skip]
-const STEPS: [Step; 22] = [
+const STEPS: &[Step] = &[
     ("setup", "the tools are installed", Session::setup),
     ("fmt", "Rust: format", Session::fmt),
     ("clippy", "Rust: lints, with threads", Session::clippy),
@@ -46,13 +48,24 @@ const STEPS: [Step; 22] = [
     ("biome", "JavaScript and TypeScript: format and lints", Session::biome),
     ("types", "tests and examples fit the published types", Session::types),
     ("js", "JavaScript: tests, in Node", Session::js),
+    ("kill", "JavaScript: a process with a store is killed, again and again", Session::kill),
+    ("runtimes", "JavaScript: the same tests, in every other runtime", Session::runtimes),
     ("workerd", "JavaScript: tests, in Cloudflare's runtime", Session::workerd),
+    ("chromium", "JavaScript: tests of pages, in Chromium", Session::chromium),
+    ("firefox", "JavaScript: tests of pages, in Firefox", Session::firefox),
+    ("webkit", "JavaScript: tests of pages, in WebKit", Session::webkit),
     ("stores", "JavaScript: tests of the stores for pages, in Chromium", Session::stores),
+    ("examples", "JavaScript: tests of the examples", Session::examples),
     ("package", "the packed package works in an empty project", Session::packed_package),
     ("publint", "the packed package, by publint's rules", Session::publint),
     ("attw", "the packed package's types resolve everywhere", Session::attw),
     ("demo", "the flights example", Session::demo),
 ];
+
+/// The names of the steps.
+fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(STEPS.iter().map(|(name, ..)| *name))
+}
 
 /// Runs the steps, and stops at the first that fails.
 pub fn run(sh: Shell, args: &Args) -> Result<ExitCode> {
@@ -179,9 +192,9 @@ impl Session {
     }
 
     fn rust_wasm_chromium(&self) -> Result<()> {
-        chromium::set_up(&self.sh)?;
+        browsers::CHROMIUM.set_up(&self.sh)?;
         let tests = self.wasm_tests()?.env("WASM_BINDGEN_USE_BROWSER", "1");
-        exec(tests.env("CHROMEDRIVER", chromium::DRIVER))
+        exec(tests.env("CHROMEDRIVER", browsers::CHROMEDRIVER))
     }
 
     fn wasm_tests(&self) -> Result<Cmd<'_>> {
@@ -217,24 +230,64 @@ impl Session {
         self.node_tests("tests/js")
     }
 
+    fn kill(&self) -> Result<()> {
+        self.node_tests("tests/kill")
+    }
+
+    fn runtimes(&self) -> Result<()> {
+        self.package()?;
+        npm::install(&self.sh, "tests/runtimes")?;
+        exec(cmd!(self.sh, "node tests/runtimes/suite/run.mjs"))
+    }
+
     fn workerd(&self) -> Result<()> {
         self.node_tests("tests/runtimes/workerd")
     }
 
+    fn chromium(&self) -> Result<()> {
+        self.pages("chromium", &browsers::CHROMIUM)
+    }
+
+    fn firefox(&self) -> Result<()> {
+        self.pages("firefox", &browsers::FIREFOX)
+    }
+
+    fn webkit(&self) -> Result<()> {
+        self.pages("webkit", &browsers::WEBKIT)
+    }
+
+    /// Runs the tests of pages in one browser.
+    fn pages(&self, name: &str, browser: &Browser) -> Result<()> {
+        browser.set_up(&self.sh)?;
+        self.node_test_files(&[format!("tests/runtimes/browser/{name}.test.mjs").into()])
+    }
+
     fn stores(&self) -> Result<()> {
-        chromium::set_up(&self.sh)?;
+        browsers::CHROMIUM.set_up(&self.sh)?;
         self.node_tests("tests/runtimes/stores")
+    }
+
+    fn examples(&self) -> Result<()> {
+        browsers::CHROMIUM.set_up(&self.sh)?;
+        // Deno is among them.
+        npm::install(&self.sh, "tests/runtimes")?;
+        self.node_tests("tests/examples")
     }
 
     /// Runs the tests that are directly in a directory, on the built package.
     fn node_tests(&self, directory: &str) -> Result<()> {
-        self.package()?;
         // Listed here because Node 20 does not expand patterns.
         let mut tests = self.sh.read_dir(directory)?;
         tests.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
         ensure!(!tests.is_empty(), "there is no {directory}/*.test.mjs");
+        self.node_test_files(&tests)
+    }
+
+    /// Runs tests on the built package.
+    fn node_test_files(&self, tests: &[PathBuf]) -> Result<()> {
+        self.package()?;
         // What hangs must not hang for as long as a bus may wait.
-        let node = cmd!(self.sh, "node --test --test-reporter=spec --test-timeout=60000");
+        let node = cmd!(self.sh, "node --test --test-reporter=spec --test-timeout=120000");
         exec(node.args(tests))
     }
 

@@ -7,8 +7,8 @@ export class InvalidOptionError extends ShardbusError {
   /** The option's path, such as `batch.maxSize`. */
   readonly option: string;
 
-  constructor(option: string, sentence: string) {
-    super(sentence);
+  constructor(option: string, sentence: string, options?: ErrorOptions) {
+    super(sentence, options);
     this.option = option;
   }
 }

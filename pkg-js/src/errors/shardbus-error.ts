@@ -29,5 +29,10 @@ export abstract class ShardbusError extends Error {
 
 /** Whether `value` is an error of this package, of whichever copy or realm. */
 export function isShardbusError(value: unknown): value is ShardbusError {
-  return typeof value === "object" && value !== null && brand in value;
+  try {
+    return typeof value === "object" && value !== null && brand in value;
+  } catch {
+    // A proxy that does not answer is none of ours.
+    return false;
+  }
 }

@@ -25,7 +25,7 @@ export interface FileStoreOptions {
 }
 
 const BATCH = /^([0-9a-z-]+)\.batch$/;
-const INTERRUPTED = /^[0-9a-z-]+\.tmp-\d+$/;
+const ASIDE = /^[0-9a-z-]+\.tmp-[0-9a-f]+-\d+$/;
 
 /**
  * Keeps batches as files, one each, for Node, Deno and Bun. A batch is written aside, synced to the
@@ -50,7 +50,8 @@ export function fileStore(options: FileStoreOptions | string | URL): BatchStore 
 class FileStore implements BatchStore {
   readonly #directory: string;
   #unlock: (() => void) | undefined;
-  /** Tells the writes of one key apart. */
+  /** In the names of what is written aside: tells it from what earlier lives have left. */
+  readonly #life = Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString("hex");
   #writes = 0;
 
   constructor(directory: string) {
@@ -62,8 +63,9 @@ class FileStore implements BatchStore {
     this.#unlock = lockDirectory(this.#directory);
     try {
       const names = await readdir(this.#directory);
-      const interrupted = names.filter((name) => INTERRUPTED.test(name));
-      await Promise.all(interrupted.map((name) => rm(join(this.#directory, name))));
+      const isLeft = (name: string) => ASIDE.test(name) && !name.includes(`.tmp-${this.#life}-`);
+      const left = names.filter(isLeft).map((name) => join(this.#directory, name));
+      await Promise.all(left.map((path) => rm(path)));
       return names.flatMap((name) => BATCH.exec(name)?.[1] ?? []);
     } catch (error) {
       await this.close();
@@ -157,7 +159,7 @@ class FileStore implements BatchStore {
   }
 
   #aside(key: string): string {
-    return join(this.#directory, `${key}.tmp-${this.#writes++}`);
+    return join(this.#directory, `${key}.tmp-${this.#life}-${this.#writes++}`);
   }
 }
 

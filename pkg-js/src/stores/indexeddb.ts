@@ -94,7 +94,10 @@ class IndexedDbStore implements BatchStore {
     await this.#use(async (database) => {
       // Unless it is told to, a browser does not wait for the disk.
       const transaction = database.transaction("batches", "readwrite", { durability: "strict" });
-      await Promise.all([transaction.store.put(copy, place), transaction.done]);
+      const put = transaction.store.put(copy, place);
+      // A page that goes may not live to hear of it, and what is open then is undone.
+      transaction.commit();
+      await Promise.all([put, transaction.done]);
     });
   }
 

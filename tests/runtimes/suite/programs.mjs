@@ -127,7 +127,6 @@ const bun = {
 
 /** Those that npm can install, and the Node that runs this. */
 export const programs = [
-  node("Node, this one", () => process.execPath),
   node(
     "Node, without WebAssembly",
     () => process.execPath,

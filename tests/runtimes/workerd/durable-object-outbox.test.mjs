@@ -1,7 +1,8 @@
 // @ts-check
 // The example beside which this is named: its store by itself, and its Worker.
 import { afterEach, assert, beforeEach, test, within } from "../../js/harness.mjs";
-import { startCollector, startWorker } from "./workerd.mjs";
+import { startCollector } from "../collector.mjs";
+import { startWorker } from "./workerd.mjs";
 
 const EXAMPLE = "../../../examples/durable-object-outbox";
 

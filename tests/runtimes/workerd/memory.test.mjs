@@ -1,7 +1,8 @@
 // @ts-check
 import { readFile } from "node:fs/promises";
 import { accountedStats, assert, test } from "../../js/harness.mjs";
-import { startCollector, startWorker } from "./workerd.mjs";
+import { startCollector } from "../collector.mjs";
+import { startWorker } from "./workerd.mjs";
 
 const REQUESTS = 10_000;
 /** What the Worker beside this file sets. */

@@ -1,7 +1,8 @@
 // @ts-check
 import { readFile } from "node:fs/promises";
 import { assert, test } from "../../js/harness.mjs";
-import { startCollector, startWorker } from "./workerd.mjs";
+import { startCollector } from "../collector.mjs";
+import { startWorker } from "./workerd.mjs";
 
 test("the README's Worker delivers what its requests ingest", async () => {
   const readme = await readFile(new URL("../../../pkg-js/README.md", import.meta.url), "utf8");

@@ -1,17 +1,16 @@
 // @ts-check
 
-// Runs Workers in workerd, and the collector that all their requests go to.
+// Runs Workers in workerd.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 // @ts-expect-error it has no types
 import workerd from "workerd";
-import { deferred, within } from "../../js/harness.mjs";
+import { within } from "../../js/harness.mjs";
 
 // How `node --test` ends a file that takes too long; no workerd may outlive it.
 process.once("SIGTERM", () => process.exit(1));
@@ -93,92 +92,4 @@ export async function startWorker(source, collectorPort) {
     await stop();
     throw error;
   }
-}
-
-/**
- * One request that the collector got.
- *
- * @typedef {object} Delivery
- * @property {string} id the batch's
- * @property {number} attempt
- * @property {any[]} events
- * @property {() => void} answer answers it, if it is held
- * @property {Promise<boolean>} ended whether it was answered, or the sender went away before
- */
-
-/** A collector of batches, which can keep senders waiting. */
-export async function startCollector() {
-  /** @type {Delivery[]} */
-  const log = [];
-  /** @type {Set<() => void>} */
-  const looks = new Set();
-  /** @type {import("node:http").ServerResponse[]} */
-  const waiting = [];
-  let held = 0;
-
-  const server = createServer(async (request, response) => {
-    let body = "";
-    try {
-      for await (const chunk of request.setEncoding("utf8")) body += chunk;
-    } catch {
-      // The sender was cut off before it had said it all.
-      return;
-    }
-    if (request.url === "/wait") {
-      waiting.push(response);
-      for (const look of looks) look();
-      return;
-    }
-    /** @type {ReturnType<typeof deferred<boolean>>} */
-    const ended = deferred();
-    response.on("close", () => ended.resolve(response.writableFinished));
-    log.push({
-      id: String(request.headers["idempotency-key"]),
-      attempt: Number(request.headers["x-attempt"]),
-      events: body.split("\n").map((line) => JSON.parse(line)),
-      answer: () => response.end(),
-      ended: ended.promise,
-    });
-    if (held > 0) held--;
-    else response.end();
-    for (const look of looks) look();
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-
-  /** @param {() => boolean} isSo */
-  async function reached(isSo) {
-    const { promise, resolve } = deferred();
-    const look = () => isSo() && resolve();
-    looks.add(look);
-    look();
-    await within(promise, () => `the collector got ${JSON.stringify(log)}`);
-    looks.delete(look);
-  }
-
-  return {
-    port: /** @type {import("node:net").AddressInfo} */ (server.address()).port,
-    log,
-    /** Lets the next request wait for its answer. */
-    holdNext() {
-      held++;
-    },
-    /** Lets the request go on that waits for it, once it does. */
-    async goOn() {
-      await reached(() => waiting.length > 0);
-      for (const response of waiting.splice(0)) response.end();
-    },
-    /** Waits until there were `count` requests, and returns the last of them. @param {number} count */
-    async nth(count) {
-      await reached(() => log.length >= count);
-      return /** @type {Delivery} */ (log[count - 1]);
-    },
-    /** All events, in the order in which they came. */
-    events: () => log.flatMap(({ events }) => events),
-    async stop() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
-  };
 }

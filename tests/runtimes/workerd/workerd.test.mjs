@@ -1,7 +1,8 @@
 // @ts-check
 import { readFile } from "node:fs/promises";
 import { accountedStats, afterEach, assert, beforeEach, test, within } from "../../js/harness.mjs";
-import { startCollector, startWorker } from "./workerd.mjs";
+import { startCollector } from "../collector.mjs";
+import { startWorker } from "./workerd.mjs";
 
 const source = await readFile(new URL("worker.mjs", import.meta.url), "utf8");
 

@@ -56,7 +56,8 @@ impl Ledger {
         };
         let share = max_bytes / self.present.iter().filter(has_more).count().max(1);
         for step in 0..count {
-            let lane = self.present[(self.next_turn + step) % count];
+            let place = (self.next_exit + step) % count;
+            let lane = self.present[place];
             if order == ExitOrder::Newest {
                 self.cut_for_newest(lane, share);
             }
@@ -69,6 +70,7 @@ impl Ledger {
                 ExitOrder::Newest => outgoing.iter().rposition(fits),
             };
             if let Some(nth) = nth {
+                self.next_exit = (place + 1) % count;
                 return Some((lane, nth));
             }
             // All that is before them is in flight or does not fit, so the oldest that wait are next.
@@ -76,6 +78,7 @@ impl Ledger {
                 && (self.cut_within(lane, usize::MAX, share)
                     || self.cut_within(lane, usize::MAX, max_bytes))
             {
+                self.next_exit = (place + 1) % count;
                 return Some((lane, self.lanes[lane].outgoing.len() - 1));
             }
         }

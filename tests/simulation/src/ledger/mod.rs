@@ -4,24 +4,28 @@
 //! bus is free (how long to pause, when an adaptive batch is large enough, when to scale), the
 //! model checks the limits of that freedom and follows.
 
+mod answers;
 mod counting;
 mod endings;
 mod exits;
 mod intake;
+mod lane;
 mod outbox;
 mod restoring;
 mod sending;
+mod timing;
 mod topology;
 
 use crate::broken::{Checked, ensure};
 use crate::tally::Tally;
 use crate::trace::{Trace, note};
+use lane::{Lane, Lanes, Origin, Outgoing, Phase, RESTORED, State};
 use shardbus::{
     AbandonReason, AbandonedEvents, Batch, BatchStats, BusConfig, Clock, EventBus, FlushReport,
-    Format, Rejected, Scheduler, Shared,
+    Rejected, Scheduler, Shared,
 };
 use std::collections::VecDeque;
-use std::ops::{Index, IndexMut, Range};
+use std::ops::Range;
 use std::time::Duration;
 
 pub use intake::Offer;
@@ -53,157 +57,6 @@ enum Exit {
     Drained,
     /// Drained because the host has it elsewhere.
     Released,
-}
-
-/// Who has an outgoing batch.
-#[derive(Debug, Clone, Copy)]
-enum State {
-    Leased {
-        lease: u64,
-        expires: u64,
-    },
-    /// Nobody; the next attempt may begin at a moment in this range.
-    Paused {
-        from: u64,
-        to: u64,
-    },
-}
-
-/// What batches of a shard have in common, in whichever life they come back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Origin {
-    nonce: u64,
-    shard: u16,
-    format: Format,
-}
-
-impl Origin {
-    /// What is before, behind, and between events.
-    const fn brackets(self) -> (&'static [u8], &'static [u8], u8) {
-        match self.format {
-            Format::Ndjson => (b"", b"", b'\n'),
-            Format::Json => (b"[", b"]", b','),
-        }
-    }
-}
-
-/// A batch that has left its shard and is not settled.
-#[derive(Debug)]
-struct Outgoing {
-    /// Where its events are in [`Lane::log`].
-    events: Range<usize>,
-    origin: Origin,
-    sequence: u64,
-    attempts: u32,
-    /// How often it was taken back from the host, which is not held against it.
-    recalls: u32,
-    state: State,
-    reservation: usize,
-    /// Where the batch was seen in memory, once it was.
-    address: Option<*const Batch>,
-}
-
-impl Outgoing {
-    const fn is_leased(&self) -> bool {
-        matches!(self.state, State::Leased { .. })
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Active,
-    Draining,
-    Gone,
-}
-
-/// A shard.
-#[derive(Debug)]
-struct Lane {
-    phase: Phase,
-    /// Every event it ever accepted.
-    log: Vec<usize>,
-    /// Where in the log the first event is that has not left.
-    head: usize,
-    /// Payload bytes from there on.
-    bytes: u64,
-    outgoing: VecDeque<Outgoing>,
-    in_flight: u64,
-    next_sequence: u64,
-    full: u64,
-    sampled: u64,
-    evicted: u64,
-    /// Arrivals in the last quarter since one was admitted.
-    arrivals: u32,
-    last_timestamp: u64,
-    /// Since when, at the latest, the bus may have seen it hold something.
-    holding_since: Option<u64>,
-    /// How often another was sent from while this one could have been.
-    passed_over: usize,
-}
-
-impl Lane {
-    fn new() -> Self {
-        Self {
-            phase: Phase::Active,
-            log: Vec::new(),
-            head: 0,
-            bytes: 0,
-            outgoing: VecDeque::new(),
-            in_flight: 0,
-            next_sequence: 0,
-            full: 0,
-            sampled: 0,
-            evicted: 0,
-            arrivals: 0,
-            last_timestamp: 0,
-            holding_since: None,
-            passed_over: 0,
-        }
-    }
-
-    fn waiting(&self) -> &[usize] {
-        &self.log[self.head..]
-    }
-
-    /// The oldest event that is waiting or in flight.
-    fn oldest(&self) -> Option<usize> {
-        let at = self.outgoing.front().map_or(self.head, |outgoing| outgoing.events.start);
-        self.log.get(at).copied()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.outgoing.is_empty() && self.waiting().is_empty()
-    }
-
-    fn is_leased(&self) -> bool {
-        self.outgoing.iter().any(Outgoing::is_leased)
-    }
-}
-
-/// The lane of what earlier lives have left. It is no shard.
-const RESTORED: usize = usize::MAX;
-
-/// All lanes: those of shards by their ids, and [`RESTORED`].
-#[derive(Debug)]
-struct Lanes {
-    shards: Vec<Lane>,
-    restored: Lane,
-}
-
-impl Index<usize> for Lanes {
-    type Output = Lane;
-
-    #[inline]
-    fn index(&self, lane: usize) -> &Lane {
-        if lane == RESTORED { &self.restored } else { &self.shards[lane] }
-    }
-}
-
-impl IndexMut<usize> for Lanes {
-    #[inline]
-    fn index_mut(&mut self, lane: usize) -> &mut Lane {
-        if lane == RESTORED { &mut self.restored } else { &mut self.shards[lane] }
-    }
 }
 
 /// The bytes of one batch, and of the halves that it was split into.
@@ -262,7 +115,7 @@ pub struct Ledger {
     /// Lanes that are there: what is restored, once something may be, then shards, oldest first.
     present: Vec<usize>,
     /// The place there of the lane whose turn it is.
-    next_turn: usize,
+    next_exit: usize,
     /// While what earlier lives have left goes first: the bytes that are kept free for it.
     restoring: Option<usize>,
     restored: u64,
@@ -319,7 +172,7 @@ impl Ledger {
                 restored: Lane::new(),
             },
             present: (0..shards).collect(),
-            next_turn: 0,
+            next_exit: 0,
             restoring: None,
             restored: 0,
             topology: 0,

@@ -238,8 +238,8 @@ impl Ledger {
         let Some(nth) = outbox.writes.iter().position(|write| write.lease == lease) else { return };
         let Write { key, kept, lane, events, .. } = outbox.writes.swap_remove(nth);
         note!(self, "    {key} is {}", if is_written { "written" } else { "not written" });
-        // A half has the key of its whole.
-        if !is_written || outbox.has_link(&key) {
+        // A half has the key of its whole; and what is being removed may be gone in a moment.
+        if !is_written || outbox.has_link(&key) || outbox.removals.contains(&key) {
             return;
         }
         self.tally.writes += 1;

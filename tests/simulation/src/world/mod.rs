@@ -4,6 +4,9 @@
 //! what is next; everything that can go wrong does. Then the faults stop: clocks run, callbacks
 //! deliver, the host lives. From there, all that was accepted must be settled within the time that
 //! leases, pauses and delays can take together. At the end the bus is closed, if it was not before.
+//!
+//! A host with a store has several lives: when it dies, or has let go of a closed bus, a new one
+//! begins with what the store has.
 
 mod callback;
 mod clocks;
@@ -11,23 +14,21 @@ mod drives;
 mod exits;
 mod lives;
 mod pump;
+mod rest;
 
 use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::{KEYS, Ledger, Offer, Outbox, Polled};
-use crate::plan::{Do, MAX_RETRY_AFTER, MS, Plan};
+use crate::plan::{Do, MS, Plan};
 use crate::tally::Tally;
 use crate::trace::{Trace, note};
 use callback::Answer;
 use clocks::Clocks;
-use drives::{Drive, TICK};
+use drives::Drive;
 use fastrand::Rng;
 use pump::Pump;
-use shardbus::{BusConfig, Scheduler};
+use shardbus::Scheduler;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-
-/// Steps that the quiet part may take; far more than any should.
-const MAX_QUIET_STEPS: u32 = 20_000;
 
 /// How many wait for flushes at a time, at most.
 const MAX_WAITING: usize = 8;
@@ -472,97 +473,5 @@ impl<'a> World<'a> {
             self.clocks.pass(self.rng.u64(..3_000) * MS);
         }
         Ok(())
-    }
-
-    /// Faults stop. What is in the bus must be settled in time, and all who wait let go.
-    fn calm_down(&mut self) -> Checked {
-        if self.is_stopped {
-            return Ok(());
-        }
-        self.is_quiet = true;
-        self.begin_step();
-        self.clocks.run();
-        note!(self.ledger, "{} at {}: the faults stop", self.step, self.clocks.now());
-        self.ledger.forget_all();
-        let until = self.clocks.time() + self.longest_rest();
-        if self.is_manual() {
-            if self.closing.is_none() {
-                self.flush(None)?;
-            } else if !self.drives.iter().any(Drive::is_closing) {
-                // Whoever was to close the bus died.
-                self.stop()?;
-            }
-        } else if self.closing.is_some() && !self.pump.is_closing() {
-            self.stop()?;
-        } else {
-            self.schedule();
-        }
-        self.end_turn()?;
-        for steps in 0.. {
-            ensure!(steps < MAX_QUIET_STEPS, "a bus comes to rest");
-            if self.ledger.is_restoring()
-                && self.is_manual()
-                && self.closing.is_none()
-                && !self.drives.iter().any(Drive::is_waiting)
-            {
-                // Nothing but a flush makes it go on.
-                self.flush(None)?;
-                self.end_turn()?;
-            }
-            let next = self.queue.peek().map(|Reverse((time, ..))| *time);
-            if self.is_stopped || next.is_none_or(|next| next > until) {
-                break;
-            }
-            self.begin_step();
-            self.happen()?;
-            self.end_turn()?;
-        }
-        if self.is_stopped {
-            return Ok(());
-        }
-        ensure_eq!(self.ledger.unsettled(), 0, "what was accepted is settled in time");
-        ensure!(!self.ledger.is_restoring(), "what was left is restored in time");
-        ensure!(self.closing.is_none(), "closing ends in time");
-        self.check_nobody_waits()?;
-        let mut idle = self.ledger.poll(self.clocks.now(), false)?;
-        // Drives do not ask the core once nothing is pending, so what was given up last is not shown
-        // before there is something to send again.
-        while self.is_manual() && idle == Polled::Abandoned {
-            idle = self.ledger.poll(self.clocks.now(), false)?;
-        }
-        ensure_eq!(idle, Polled::Idle, "a bus that holds nothing is idle");
-        ensure!(!self.ledger.is_draining(), "a shard that drains is gone once it is empty");
-        self.ledger.check()
-    }
-
-    /// How long it can take until everything is settled.
-    fn longest_rest(&self) -> u64 {
-        let BusConfig { batch, retry, timeout, .. } = &self.plan.config;
-        let ms = |duration: &std::time::Duration| duration.as_nanos() as u64;
-        // A clock that went back is taken to stand still until it is where it was.
-        let lag = self.ledger.now().saturating_sub(self.clocks.now());
-        let lease = ms(timeout) + ms(&BusConfig::LEASE_MARGIN);
-        let pause = ms(&retry.max_delay).max(MAX_RETRY_AFTER);
-        // And the timers: the pump's, which was set by whatever clock there was, and those of flushes.
-        let timer = self.pump.sleeps_for(self.clocks.time());
-        // What was left comes one at a time.
-        let restore = 3 * TICK * (self.to_restore.len() as u64 + 1);
-        lag + timer + lease + pause + 2 * ms(&batch.max_delay) + drives::GONE + 3_000 * MS + restore
-    }
-
-    /// The bus is closed and its host lets go of it.
-    fn end(&mut self) -> Checked {
-        self.begin_step();
-        if !self.is_stopped {
-            if self.closing.is_none() {
-                self.close()?;
-                self.end_turn()?;
-            }
-            self.stop()?;
-        }
-        self.ledger.ingest(Offer { len: 4, key: None, has_newline: false })?;
-        self.stray_answer()?;
-        self.ledger.check_end()?;
-        self.ledger.outbox.as_ref().map_or(Ok(()), Outbox::check)
     }
 }

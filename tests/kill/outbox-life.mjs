@@ -1,6 +1,6 @@
 // @ts-check
 
-// One life of the process that outbox-kill.node.test.mjs kills: a bus under load, with a store in a
+// One life of the process that outbox.test.mjs kills: a bus under load, with a store in a
 // directory. What it does it prints before it goes on, so that whoever kills it knows.
 import { writeSync } from "node:fs";
 import { DeliveryError, EventBus } from "shardbus";

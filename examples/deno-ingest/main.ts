@@ -1,0 +1,45 @@
+// An endpoint that takes events from many senders, and hands them on in batches.
+import { DeliveryError, EventBus } from "shardbus";
+import { installShutdownHooks } from "shardbus/shutdown";
+
+const collector = Deno.env.get("COLLECTOR") ?? "http://127.0.0.1:9000/";
+
+const bus = new EventBus<unknown>(
+  async (batch, { signal }) => {
+    const headers = { "content-type": batch.contentType, "idempotency-key": batch.id };
+    const response = await fetch(collector, { method: "POST", headers, body: batch.body, signal });
+    if (!response.ok) throw DeliveryError.fromResponse(response);
+  },
+  {
+    // Senders are told when there is no room, and come again.
+    backpressure: "drop-newest",
+    retry: { attempts: 1000, maxDelayMs: 5000 },
+  },
+);
+
+const server = Deno.serve(
+  { hostname: "127.0.0.1", port: Number(Deno.env.get("PORT") ?? 8080) },
+  async (request) => {
+    if (request.method !== "POST") return Response.json(bus.stats());
+    let event: unknown;
+    try {
+      event = await request.json();
+    } catch {
+      return new Response("That is no JSON.\n", { status: 400 });
+    }
+    try {
+      if (bus.ingest(event)) return new Response(null, { status: 202 });
+    } catch {
+      return new Response("That is too large.\n", { status: 413 });
+    }
+    return new Response(null, { status: 503, headers: { "retry-after": "1" } });
+  },
+);
+
+installShutdownHooks({
+  // First the requests that are under way, then what they have brought.
+  async close() {
+    await server.shutdown();
+    await bus.close({ timeoutMs: 3000 });
+  },
+});

@@ -1,0 +1,44 @@
+// @ts-check
+
+// Logs through pino and through OpenTelemetry, to a collector that prints what it gets.
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { text } from "node:stream/consumers";
+import { SeverityNumber } from "@opentelemetry/api";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import { LoggerProvider } from "@opentelemetry/sdk-logs";
+import { pino } from "pino";
+import { DeliveryError, EventBus } from "shardbus";
+import { BusLogRecordProcessor, sendOtlp } from "./otel-processor.mjs";
+import { pinoDestination } from "./pino-destination.mjs";
+
+const collector = createServer(async (request, response) => {
+  console.log(`\n${request.url} got\n${await text(request)}`);
+  response.end();
+});
+collector.listen(0, "127.0.0.1");
+await once(collector, "listening");
+const { port } = /** @type {import("node:net").AddressInfo} */ (collector.address());
+const url = `http://127.0.0.1:${port}`;
+
+const lines = new EventBus(async (batch, { signal }) => {
+  const headers = { "content-type": batch.contentType, "idempotency-key": batch.id };
+  const init = { method: "POST", headers, body: batch.body, signal };
+  const response = await fetch(`${url}/pino`, init);
+  if (!response.ok) throw DeliveryError.fromResponse(response);
+});
+const logger = pino({}, pinoDestination(lines));
+logger.info({ user: "ada" }, "signed in");
+logger.warn("the disk is nearly full");
+await lines.close();
+
+const records = new EventBus(sendOtlp(`${url}/v1/logs`));
+const provider = new LoggerProvider({
+  resource: resourceFromAttributes({ "service.name": "shop" }),
+  processors: [new BusLogRecordProcessor(records)],
+});
+const otel = provider.getLogger("checkout");
+otel.emit({ severityNumber: SeverityNumber.INFO, body: "paid", attributes: { user: "ada" } });
+await provider.shutdown();
+
+collector.close();

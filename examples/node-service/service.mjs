@@ -1,0 +1,50 @@
+// @ts-check
+
+// An HTTP service that logs each request, and loses no line of its log: not while the collector is
+// down, nor when it is told to end.
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { setTimeout } from "node:timers/promises";
+import { DeliveryError, EventBus } from "shardbus";
+import { installShutdownHooks } from "shardbus/shutdown";
+import { fileStore } from "shardbus/stores/fs";
+
+const { PORT = "8080", COLLECTOR = "http://127.0.0.1:9000/", OUTBOX = "outbox" } = process.env;
+
+const bus = new EventBus(
+  async (batch, { signal }) => {
+    const headers = { "content-type": batch.contentType, "idempotency-key": batch.id };
+    const response = await fetch(COLLECTOR, { method: "POST", headers, body: batch.body, signal });
+    if (!response.ok) throw DeliveryError.fromResponse(response);
+  },
+  {
+    store: fileStore(OUTBOX),
+    // Some 40 minutes: the pauses are random, and half as long on average.
+    retry: { attempts: 1000, maxDelayMs: 5000 },
+  },
+);
+
+const server = createServer((request, response) => {
+  const { method, url } = request;
+  const start = performance.now();
+  response.on("close", () => {
+    const ms = Math.round(performance.now() - start);
+    bus.ingest({ at: new Date().toISOString(), method, url, status: response.statusCode, ms });
+  });
+
+  if (url === "/stats") response.end(JSON.stringify(bus.stats()));
+  else response.end("hello\n");
+});
+
+/** First the requests that are under way, then what they have logged. */
+async function close() {
+  server.close();
+  await Promise.race([once(server, "close"), setTimeout(2000)]);
+  await bus.close({ timeoutMs: 3000 });
+}
+installShutdownHooks({ close }, { timeoutMs: 6000 });
+
+server.listen(Number(PORT), "127.0.0.1", () => {
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  console.log(`Listening on http://127.0.0.1:${port}/`);
+});

@@ -1,0 +1,42 @@
+/** Whether this is a page, which can be left at any moment. */
+export const isPage = (): boolean =>
+  typeof document === "object" && typeof addEventListener === "function";
+
+/** What a page's coming and going is told to. */
+export interface LifecycleHost {
+  /** The page may be about to go: this may be the last moment in which anything can be sent. */
+  leave(): void;
+  /** The page is there again; its timers may have stood still meanwhile. */
+  resume(): void;
+}
+
+/**
+ * Tells a bus when its page is left and when it is back. Never by `unload`: it often does not come,
+ * and listening to it keeps a page out of the back/forward cache.
+ */
+export class Lifecycle {
+  readonly #host: LifecycleHost;
+
+  constructor(host: LifecycleHost) {
+    this.#host = host;
+    // On the window: whoever listens on the document comes first, and what they ingest goes along.
+    addEventListener("visibilitychange", this.#onVisibilityChange);
+    addEventListener("pagehide", this.#onPageHide);
+    addEventListener("pageshow", this.#onPageShow);
+  }
+
+  stop(): void {
+    removeEventListener("visibilitychange", this.#onVisibilityChange);
+    removeEventListener("pagehide", this.#onPageHide);
+    removeEventListener("pageshow", this.#onPageShow);
+  }
+
+  readonly #onVisibilityChange = (): void => {
+    if (document.visibilityState === "hidden") this.#host.leave();
+    else this.#host.resume();
+  };
+
+  readonly #onPageHide = (): void => this.#host.leave();
+
+  readonly #onPageShow = (): void => this.#host.resume();
+}

@@ -1,0 +1,167 @@
+// @ts-check
+// Whatever event it is given, a call works, or throws an error of this package that says what is
+// wrong; and nothing but the one event is affected.
+import fc from "fast-check";
+import { EventBus } from "shardbus";
+import {
+  byteLike,
+  keys,
+  made,
+  runs,
+  texts,
+  throwables,
+  throwing,
+  tried,
+  values,
+} from "./arbitraries.mjs";
+import { accountedStats, assert, test, within } from "./harness.mjs";
+
+const encoder = new TextEncoder();
+
+/** Options of a call: mostly as they should be. */
+const callOptions = fc.oneof(
+  { weight: 3, arbitrary: made(fc.constant(undefined)) },
+  { weight: 3, arbitrary: keys.map((key) => () => ({ key: key() })) },
+  { weight: 1, arbitrary: values },
+);
+
+/**
+ * Every way to offer an event. Returns how many events were offered.
+ *
+ * @type {((bus: EventBus<any>, event: any, options: any) => number)[]}
+ */
+const offers = [
+  (bus, event, options) => {
+    assert.include(
+      [true, false, undefined],
+      tried(() => bus.ingest(event, options)),
+    );
+    return 1;
+  },
+  (bus, event, options) => {
+    const result = tried(() => bus.ingestBatch([event, event], options));
+    assert.equal((result?.accepted ?? 0) + (result?.rejected ?? 0), 2);
+    return 2;
+  },
+  (bus, event, options) => {
+    assert.isDefined(
+      tried(() => bus.ingestWithReceipt(event, options)),
+      "it is not thrown",
+    );
+    return 1;
+  },
+  (bus, event, options) => {
+    assert.include(
+      [true, false, undefined],
+      tried(() => bus.ingestRaw(event, options)),
+    );
+    return 1;
+  },
+];
+
+const GOOD = { good: "event" };
+
+/**
+ * Asserts that a good event is accepted and delivered, and every event accounted for.
+ *
+ * @param {EventBus<any>} bus
+ * @param {string[]} received the bodies that were delivered
+ */
+async function assertWorks(bus, received) {
+  assert.isTrue(bus.ingest(GOOD, { key: "good" }));
+  accountedStats(bus);
+  await within(bus.close(), () => "the bus does not close");
+  const { pending, inFlight } = accountedStats(bus);
+  assert.deepEqual([pending, inFlight], [0, 0]);
+  assert.include(received.join("\n"), JSON.stringify(GOOD));
+}
+
+/** @type {fc.Arbitrary<import("shardbus").EventBusOptions<any>>} */
+const busOptions = fc.record({
+  shards: fc.constantFrom(1, 3),
+  format: fc.constantFrom("ndjson", "json"),
+  scheduler: fc.constantFrom("auto", "manual"),
+  maxEventBytes: fc.constantFrom(50, 5000),
+});
+
+/** A bus and the bodies that it delivers. @param {object} options */
+function receivingBus(options) {
+  /** @type {string[]} */
+  const received = [];
+  /** @type {EventBus<any>} */
+  const bus = new EventBus(({ body }) => void received.push(new TextDecoder().decode(body)), {
+    onDrop: () => {},
+    ...options,
+  });
+  return { bus, received };
+}
+
+test("any value is accepted or refused, and the bus goes on", async () => {
+  const property = fc.asyncProperty(
+    busOptions,
+    fc.array(fc.tuple(fc.constantFrom(...offers), values, callOptions), { maxLength: 8 }),
+    async (options, calls) => {
+      const { bus, received } = receivingBus(options);
+      let offered = 0;
+      for (const [offer, event, eventOptions] of calls) {
+        offered += offer(bus, event(), eventOptions());
+        assert.equal(accountedStats(bus).offered, offered);
+      }
+      await assertWorks(bus, received);
+    },
+  );
+  await fc.assert(property, runs(500));
+});
+
+test("a value that is accepted arrives as JSON.stringify has it", async () => {
+  const property = fc.asyncProperty(values, async (make) => {
+    const { bus, received } = receivingBus({});
+    const value = make();
+    const isAccepted = tried(() => bus.ingest(value)) ?? false;
+    await bus.close();
+    assert.deepEqual(received, isAccepted ? [JSON.stringify(value)] : []);
+  });
+  await fc.assert(property, runs(500));
+});
+
+test("any key function is right, or refuses the event", async () => {
+  const property = fc.asyncProperty(
+    fc.oneof(keys, throwables.map(throwing)),
+    async (returnOrThrow) => {
+      let isGood = false;
+      const key = () => (isGood ? "good" : returnOrThrow());
+      const { bus, received } = receivingBus({ shards: 2, key });
+      for (const offer of offers.slice(0, 3)) offer(bus, "event", undefined);
+      isGood = true;
+      await assertWorks(bus, received);
+    },
+  );
+  await fc.assert(property, runs(300));
+});
+
+test("any raw payload is refused, or arrives byte for byte", async () => {
+  const property = fc.asyncProperty(
+    busOptions,
+    fc.array(fc.oneof(made(texts), byteLike), { minLength: 1, maxLength: 6 }),
+    async (options, payloads) => {
+      const { bus, received } = receivingBus(options);
+      for (const make of payloads) {
+        const payload = make();
+        const isAccepted = tried(() => bus.ingestRaw(payload)) ?? false;
+        accountedStats(bus);
+        const bodies = bus.drain().map(({ body }) => body);
+        assert.lengthOf(bodies, isAccepted ? 1 : 0);
+        for (const body of bodies) {
+          const bytes = typeof payload === "string" ? encoder.encode(payload) : payload;
+          const brackets = options.format === "json" ? 1 : 0;
+          assert.deepEqual(
+            [...body.subarray(brackets, body.length - brackets)],
+            [...new Uint8Array(bytes)],
+          );
+        }
+      }
+      await assertWorks(bus, received);
+    },
+  );
+  await fc.assert(property, runs(500));
+});

@@ -1,0 +1,163 @@
+// @ts-check
+// Each test is named after a complaint about another library, whose threads it mentions, and shows
+// that it cannot be made here. This file: bounds, and what is lost to keep them.
+import { DeliveryError, EventBus } from "shardbus";
+import {
+  accountedStats,
+  assert,
+  fail,
+  HOUR_MS,
+  hang,
+  hangUntilAborted,
+  idle,
+  quickRetry,
+  recorder,
+  test,
+} from "./harness.mjs";
+
+/** @typedef {import("shardbus").EventBusOptions<any>} Options */
+
+/** An event of so many bytes as JSON, which begins with its number. @param {number} n @param {number} bytes */
+const eventOf = (n, bytes) => String(n).padEnd(bytes - 2, ".");
+
+/** How an endpoint is of no use, and how many events it is offered. */
+const dead = /** @type {Record<string, [import("./harness.mjs").Step, number, Options]>} */ ({
+  "it never answers": [hang, 500_000, {}],
+  "every attempt times out": [hangUntilAborted, 100_000, { timeoutMs: 5 }],
+  "every attempt fails": [fail("no"), 100_000, {}],
+  "it is always busy": [fail(new DeliveryError("busy", { retryAfterMs: HOUR_MS })), 100_000, {}],
+});
+
+// open-telemetry/opentelemetry-js#1707, #3740, pinojs/pino#2106
+for (const [what, [step, count, options]] of Object.entries(dead)) {
+  for (const backpressure of /** @type {const} */ (["drop-oldest", "drop-newest"])) {
+    test(`memory grows until the process dies when ${what} (${backpressure})`, async () => {
+      const maxBytes = 1 << 20;
+      const sink = recorder([], step);
+      const bus = new EventBus(sink.callback, {
+        shards: 2,
+        maxBytes,
+        backpressure,
+        retry: { attempts: 3, ...quickRetry },
+        onDrop: () => {},
+        ...options,
+      });
+      let most = 0;
+      for (let n = 0; n < count; n++) {
+        bus.ingest({ n, text: "of some length, as events are" });
+        if (n % 5000 !== 0) continue;
+        if (n % 25_000 === 0) await idle();
+        const { bytes } = accountedStats(bus);
+        assert.isAtMost(bytes.held, maxBytes);
+        most = Math.max(most, bytes.held);
+      }
+      assert.isAbove(most, maxBytes / 2, "the bound is used");
+      const report = await bus.close({ timeoutMs: 0 });
+      assert.equal(report.pending, 0);
+      const { offered, bytes } = accountedStats(bus);
+      assert.deepEqual([offered, bytes.held], [count, 0]);
+    });
+  }
+}
+
+/** Bursts that fit. @type {[string, number, Options][]} */
+const fitting = [
+  ["50,000 events by default", 50_000, {}],
+  ["200,000 events, given the memory", 200_000, { capacity: 1 << 18, maxBytes: 32 << 20 }],
+];
+
+// open-telemetry/opentelemetry-js#3772, #4164, #4184
+for (const [what, burst, options] of fitting) {
+  test(`only the first of a burst are sent, the rest is dropped while nothing is sent: ${what}`, async () => {
+    const sink = recorder();
+    const bus = new EventBus(sink.callback, options);
+    for (let n = 0; n < burst; n++) bus.ingest(eventOf(n, 152));
+    await bus.close();
+    const { delivered, accepted } = accountedStats(bus);
+    assert.deepEqual([delivered, accepted], [burst, burst]);
+    assert.isTrue(sink.delivered().every((event, n) => event === eventOf(n, 152)));
+  });
+}
+
+// open-telemetry/opentelemetry-js#3772
+for (const [bound, size, most] of /** @type {[string, number, number][]} */ ([
+  ["capacity", 20, 65_535],
+  ["maxBytes", 152, Math.floor((8 << 20) / 152)],
+])) {
+  test(`what a burst loses is anybody's guess: the default ${bound}`, async () => {
+    const sink = recorder();
+    const bus = new EventBus(sink.callback, { onDrop: () => {} });
+    let accepted = 0;
+    for (let n = 0; n < 200_000; n++) accepted += Number(bus.ingest(eventOf(n, size)));
+    const { evicted, pending } = accountedStats(bus);
+    assert.deepEqual([accepted, evicted, pending], [200_000, 200_000 - most, most]);
+    await bus.close();
+    assert.isTrue(
+      sink.delivered().every((event, n) => event === eventOf(200_000 - most + n, size)),
+      "the newest are kept",
+    );
+    assert.equal(accountedStats(bus).delivered, most);
+  });
+}
+
+// open-telemetry/opentelemetry-js#3094
+test("the first batch of a burst waits for the timer", async () => {
+  const sink = recorder();
+  const bus = new EventBus(sink.callback, { batch: { maxDelayMs: HOUR_MS }, onDrop: () => {} });
+  for (let n = 0; n < 200_000; n++) bus.ingest({ n });
+  await sink.calls(10);
+  await bus.close();
+});
+
+// open-telemetry/opentelemetry-js#3610, open-telemetry/opentelemetry-java#7103
+test("drops are invisible: to the handler and in the statistics", async () => {
+  /** @type {Record<string, number>} */
+  const told = {};
+  const script = [fail("no"), fail(new DeliveryError("gone", { retryable: false })), hang];
+  const bus = new EventBus(recorder(script).callback, {
+    capacity: 16,
+    maxEventBytes: 100,
+    backpressure: "drop-newest",
+    batch: { minSize: 5, maxSize: 5, maxDelayMs: HOUR_MS },
+    retry: { attempts: 1 },
+    onDrop: ({ reason, count }) => {
+      told[reason] = (told[reason] ?? 0) + count;
+    },
+  });
+  bus.ingestBatch(Array.from({ length: 20 }, (_, n) => n));
+  bus.ingestBatch([undefined, "x".repeat(100), "y".repeat(100)]);
+  await bus.close({ timeoutMs: 50 });
+  bus.ingest("late");
+  await idle();
+  assert.deepEqual(told, {
+    full: 5,
+    invalid: 1,
+    oversize: 2,
+    retries: 5,
+    permanent: 5,
+    shutdown: 5,
+    closed: 1,
+  });
+  const { rejected, abandoned } = accountedStats(bus);
+  assert.deepInclude({ ...rejected, ...abandoned }, told);
+});
+
+// open-telemetry/opentelemetry-python#3152, open-telemetry/opentelemetry-go#3264
+test("drops are invisible: to those who have no handler", async () => {
+  const { warn } = console;
+  /** @type {string[]} */
+  const warnings = [];
+  console.warn = (line) => warnings.push(line);
+  try {
+    const bus = new EventBus(() => {}, { capacity: 16 });
+    for (let turn = 0; turn < 3; turn++) {
+      bus.ingestBatch(Array(100).fill("lost"));
+      await idle();
+    }
+    await bus.close();
+  } finally {
+    console.warn = warn;
+  }
+  assert.lengthOf(warnings, 1);
+  assert.match(warnings[0] ?? "", /events were lost \(85 evicted\)/);
+});

@@ -1,0 +1,161 @@
+// @ts-check
+// Each test is named after a complaint about another library, whose threads it mentions, and shows
+// that it cannot be made here. This file: timeouts, retries, and the event loop.
+import { DeliveryError, EventBus } from "shardbus";
+import { Clock } from "./clock.mjs";
+import {
+  accountedStats,
+  afterEach,
+  assert,
+  fail,
+  HOUR_MS,
+  hang,
+  hangUntilAborted,
+  idle,
+  quickRetry,
+  recorder,
+  test,
+  within,
+} from "./harness.mjs";
+
+/** @type {Clock | undefined} */
+let clock;
+afterEach(() => {
+  clock?.restore();
+  clock = undefined;
+});
+
+// open-telemetry/opentelemetry-js#4406
+for (const [what, step] of Object.entries({ "is aborted": hangUntilAborted, "is deaf": hang })) {
+  test(`after one timeout nothing is ever exported again: the request ${what}`, async () => {
+    const sink = recorder([step, step, step]);
+    const batch = { minSize: 1, maxDelayMs: 5 };
+    const retry = { attempts: 2, ...quickRetry };
+    const bus = new EventBus(sink.callback, { timeoutMs: 10, batch, retry, onDrop: () => {} });
+    bus.ingest("lost");
+    await sink.calls(2);
+    bus.ingest("late");
+    await sink.calls(4);
+    bus.ingest("in time");
+    // Nobody flushes: it goes on by itself.
+    while (sink.delivered().length < 2) await sink.calls(sink.log.length + 1).then(idle);
+    assert.deepEqual(sink.delivered(), ["late", "in time"]);
+    const { abandoned, inFlight } = accountedStats(bus);
+    assert.deepEqual([abandoned.retries, inFlight], [1, 0]);
+  });
+}
+
+/** Lets others have their turn. */
+const turn = () =>
+  new Promise((resolve) => (globalThis.setImmediate ?? globalThis.setTimeout)(resolve));
+
+// Use-Tusk/drift-node-sdk#156, langchain-ai/langsmith-sdk#2781
+for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
+  for (const [what, size, maxSize] of /** @type {const} */ ([
+    ["large batches", 200, 1000],
+    ["many small batches", 20, 10],
+  ])) {
+    test(`the event loop stalls while a backlog is sent: ${what} (${scheduler})`, async () => {
+      /** What was sent since others had their last turn. */
+      const sent = { bytes: 0, batches: 0 };
+      const most = { bytes: 0, batches: 0 };
+      const bus = new EventBus(
+        ({ body }) => {
+          sent.bytes += body.length;
+          sent.batches++;
+          most.bytes = Math.max(most.bytes, sent.bytes);
+          most.batches = Math.max(most.batches, sent.batches);
+        },
+        { scheduler, batch: { minSize: maxSize, maxSize, maxDelayMs: HOUR_MS } },
+      );
+      for (let n = 0; n < 40_000; n++) bus.ingest("x".repeat(size - 2));
+      let isOver = false;
+      const flushed = bus.flush().finally(() => {
+        isOver = true;
+      });
+      while (!isOver) {
+        await turn();
+        Object.assign(sent, { bytes: 0, batches: 0 });
+      }
+      assert.equal((await flushed).delivered, 40_000);
+      // Two tasks of the bus may fall between two turns of others.
+      assert.isAtMost(most.bytes, 2 * (512 << 10));
+      assert.isAtMost(most.batches, 2 * 8);
+    });
+  }
+}
+
+/** An answer that says when to come back. @param {number} seconds */
+const busy = (seconds) =>
+  DeliveryError.fromResponse(
+    new Response("", { status: 429, headers: { "retry-after": String(seconds) } }),
+  );
+
+// PostHog/posthog-js#4726, microsoftgraph/msgraph-sdk-javascript#978
+for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
+  test(`Retry-After is ignored (${scheduler})`, async () => {
+    clock = new Clock();
+    const sink = recorder([fail(busy(3))]);
+    const bus = new EventBus(sink.callback, { scheduler, retry: quickRetry });
+    bus.ingest(1);
+    const flushed = bus.flush();
+    await sink.calls(1);
+    await idle();
+    await clock.advance(2999);
+    assert.lengthOf(sink.log, 1, "not before its time");
+    await clock.advance(51);
+    assert.equal((await within(flushed, () => "not sent again")).delivered, 1);
+    await bus.close();
+  });
+}
+
+test("Retry-After of nothing makes clients hammer the server", async () => {
+  const times = await attemptTimes(
+    { attempts: 4, minDelayMs: 60_000, maxDelayMs: 60_000 },
+    busy(0),
+  );
+  const pauses = times.slice(1).map((time, i) => time - /** @type {number} */ (times[i]));
+  assert.isAbove(Math.max(...pauses), 100, String(pauses));
+});
+
+/** When a bus, whose callback always fails, makes its attempts: milliseconds since its first. */
+async function attemptTimes(
+  /** @type {import("shardbus").RetryOptions} */ retry,
+  /** @type {unknown} */ error = new Error("no"),
+) {
+  clock ??= new Clock();
+  /** @type {number[]} */
+  const times = [];
+  const bus = new EventBus(
+    () => {
+      times.push(performance.now());
+      throw error;
+    },
+    { retry, onDrop: () => {} },
+  );
+  bus.ingest(1);
+  const flushed = bus.flush();
+  await idle();
+  await clock.advance(HOUR_MS);
+  assert.equal((await within(flushed, () => "not given up")).abandoned, 1);
+  return times.map((time) => time - /** @type {number} */ (times[0]));
+}
+
+// openfga/js-sdk#208, PostHog/posthog-js#4726
+test("clients that failed together come back together, wave after wave", async () => {
+  const retry = { attempts: 6, minDelayMs: 1000, maxDelayMs: 8000 };
+  const clients = [];
+  for (let client = 0; client < 5; client++) clients.push(await attemptTimes(retry));
+  for (let attempt = 1; attempt < retry.attempts; attempt++) {
+    const times = clients.map((client) => Math.round(client[attempt] ?? Number.NaN));
+    assert.isAbove(new Set(times).size, 2, `attempt ${attempt + 1} of all is made at ${times}`);
+  }
+  const longest = [1000, 2000, 4000, 8000, 8000];
+  for (const times of clients) {
+    const pauses = times.slice(1).map((time, i) => time - /** @type {number} */ (times[i]));
+    for (const [i, pause] of pauses.entries()) {
+      // Timers count in whole milliseconds.
+      assert.isAtMost(pause, /** @type {number} */ (longest[i]) + 1);
+    }
+  }
+});

@@ -1,0 +1,43 @@
+// @ts-check
+// Complaints about what other libraries do to a process. Node only.
+import { createServer } from "node:http";
+import { run } from "./child.node.mjs";
+import { assert, test } from "./harness.mjs";
+
+/** What keeps a batch from being delivered: the body of a callback. @type {Record<string, string>} */
+const obstacles = {
+  "a request that is never answered":
+    "await fetch(url, { method: 'POST', body: batch.body, signal });",
+  "a callback that never settles": "await new Promise(() => {});",
+  "a batch that waits for its retry":
+    "throw new DeliveryError('busy', { retryAfterMs: 3_600_000 });",
+};
+
+// open-telemetry/opentelemetry-js#523, pensarai/apex#1009
+for (const [what, body] of Object.entries(obstacles)) {
+  test(`shutdown returns, but the process stays: ${what}`, async () => {
+    const server = createServer(() => {});
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(null)));
+    const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+    try {
+      const output = await run(`
+        import { DeliveryError, EventBus } from "shardbus";
+        const url = "http://127.0.0.1:${port}";
+        let begun;
+        const beginning = new Promise((resolve) => { begun = resolve; });
+        const bus = new EventBus(async (batch, { signal }) => {
+          setTimeout(begun, 50);
+          ${body}
+        }, { batch: { minSize: 1 }, timeoutMs: 3_600_000, onDrop: () => {} });
+        bus.ingest(1);
+        await beginning;
+        const { abandoned, pending } = await bus.close({ timeoutMs: 100 });
+        console.log(abandoned, pending);
+      `);
+      assert.equal(output, "1 0\n");
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+}

@@ -1,0 +1,120 @@
+// @ts-check
+
+// What the tests can have a page do. They call these by name, as `page.ingest(…)`.
+import { DeliveryError, EventBus } from "shardbus";
+
+const settings = new URL(location.href).searchParams;
+
+/** @type {Map<string, EventBus<any>>} */
+const buses = new Map();
+
+/** Why `fetch` failed, each time that it did. @type {string[]} */
+const failures = [];
+
+/** @type {import("shardbus").DeliveryCallback<any>} */
+const send = async (batch, { signal, attempt, keepalive }) => {
+  const url = new URL(String(settings.get("collector")));
+  url.search = String(
+    new URLSearchParams({ id: batch.id, attempt: `${attempt}`, keepalive: `${keepalive}` }),
+  );
+  const headers = { "content-type": settings.get("type") ?? batch.contentType };
+  const init = { method: "POST", headers, body: batch.body, signal, keepalive };
+  const response = await fetch(url, init).catch((error) => {
+    failures.push(String(error));
+    throw error;
+  });
+  // Until then it counts among those that the browser allows.
+  if (settings.get("read") !== "no") await response.arrayBuffer();
+  if (!response.ok) throw DeliveryError.fromResponse(response);
+};
+
+/** @param {string} name */
+function bus(name) {
+  const bus = buses.get(name);
+  if (bus === undefined) throw new Error(`there is no bus ${name}`);
+  return bus;
+}
+
+/**
+ * Events that take up `size` bytes each, as lines of NDJSON.
+ *
+ * @typedef {{ bus?: string, tag?: string, count: number, size?: number }} Made
+ */
+
+/** @param {Made} made */
+function ingest({ bus: name = "bus", tag = "", count, size = 0 }) {
+  for (let i = 0; i < count; i++) {
+    const text = `${tag}${i}`;
+    bus(name).ingest(text.padEnd(size - 3, " "));
+  }
+}
+
+const page = {
+  /** @param {import("shardbus").EventBusOptions} [options] */
+  open(options, name = "bus") {
+    buses.set(name, new EventBus(send, options));
+  },
+  /** Runs a module that makes a `bus`. @param {string} source */
+  async run(source) {
+    const url = `data:text/javascript,${encodeURIComponent(`${source}\nexport { bus };`)}`;
+    buses.set("bus", (await import(url)).bus);
+  },
+  /** `open` with another copy of the package. @param {import("shardbus").EventBusOptions} options @param {string} name */
+  async openCopy(options, name) {
+    const url = "/copy/index.js";
+    const copy = /** @type {typeof import("shardbus")} */ (await import(url));
+    buses.set(name, new copy.EventBus(send, options));
+  },
+  /** @param {import("shardbus").EventBusOptions} options */
+  async openWithStore(options) {
+    const url = "/dist/stores/indexeddb.js";
+    const stores = /** @type {typeof import("shardbus/stores/indexeddb")} */ (await import(url));
+    const store = stores.indexedDbStore();
+    buses.set("bus", new EventBus(send, { ...options, store }));
+  },
+  ingest,
+  /** Goes elsewhere in the very task in which it ingests. @param {string} url @param {Made} made */
+  ingestAndLeave(url, made) {
+    // Not before whoever calls this has heard that it was done.
+    setTimeout(() => {
+      ingest(made);
+      location.href = url;
+    });
+  },
+  /** Ingests when the page is left, as others' libraries do. @param {string} type @param {Made} made */
+  ingestOn(type, made) {
+    addEventListener(type, () => ingest(made), { once: true });
+  },
+  /** Libraries of vitals listen there. @param {string} type @param {Made} made */
+  ingestOnDocument(type, made) {
+    document.addEventListener(type, () => ingest(made), { once: true });
+  },
+  /** Has so much in flight as another script may. @param {number} bytes */
+  hog(bytes) {
+    const body = JSON.stringify("x".repeat(bytes - 2));
+    void fetch(String(settings.get("collector")), { method: "POST", body, keepalive: true });
+  },
+  /** Makes an hour pass while the page is away. */
+  ageWhenBack() {
+    const now = performance.now.bind(performance);
+    addEventListener("pageshow", () => {
+      performance.now = () => now() + 3_600_000;
+    });
+  },
+  /** @param {string} type */
+  flushOn(type) {
+    addEventListener(type, () => bus("bus").flush());
+  },
+  stats: (name = "bus") => bus(name).stats(),
+  flush: (name = "bus") => bus(name).flush(),
+  close: (name = "bus") => bus(name).close(),
+  failures: () => failures,
+};
+
+Object.assign(globalThis, { page });
+
+/** Tells the site what a user would see of the page. @param {string} what */
+const tell = (what) => fetch(`/seen?${what}`, { method: "POST" });
+
+document.addEventListener("visibilitychange", () => tell(document.visibilityState));
+addEventListener("pageshow", ({ persisted }) => tell(persisted ? "restored" : "loaded"));

@@ -1,0 +1,402 @@
+// @ts-check
+
+// What a bus does in a page, in whichever engine.
+import { readFile } from "node:fs/promises";
+import {
+  accountedStats,
+  after,
+  afterEach,
+  assert,
+  before,
+  beforeEach,
+  HOUR_MS,
+  idle,
+  quickRetry,
+  test,
+  within,
+} from "../../js/harness.mjs";
+import { startCollector } from "../collector.mjs";
+import { startSite } from "./site.mjs";
+
+/** @typedef {import("./puppeteer.mjs").Tab} Tab */
+
+/** Nothing leaves by size or by time. */
+const patient = { batch: { minSize: 100_000, maxSize: 100_000, maxDelayMs: HOUR_MS } };
+
+/** What browsers let a page have in flight when it goes: bytes of bodies, and requests. */
+const BUDGET = { bytes: 64 << 10, requests: 9 };
+
+/** @param {string} tag @param {number} count @param {number} [from] */
+const made = (tag, count, from = 0) => Array.from({ length: count }, (_, i) => `${tag}${i + from}`);
+
+/**
+ * @param {() => Promise<import("./puppeteer.mjs").Browser>} launch
+ * @param {{ [test: string]: string }} [skipped] tests that the engine cannot pass, and why
+ */
+export function testPages(launch, skipped = {}) {
+  /** @type {import("./puppeteer.mjs").Browser} */
+  let browser;
+  /** @type {Awaited<ReturnType<typeof startSite>>} */
+  let site;
+  /** @type {Awaited<ReturnType<typeof startCollector>>} */
+  let collector;
+  /** @type {Tab[]} */
+  let tabs;
+  /** How many pages were opened. */
+  let opened = 0;
+
+  before(async () => {
+    browser = await launch();
+  });
+  after(() => browser.stop());
+  beforeEach(async () => {
+    tabs = [];
+    opened = 0;
+    site = await startSite();
+    collector = await startCollector();
+  });
+  afterEach(async () => {
+    await collector.stop();
+    await site.stop();
+    for (const tab of tabs) await tab.close();
+  });
+
+  /**
+   * Opens the page.
+   *
+   * @param {{ [name: string]: string }} [settings]
+   */
+  async function openPage(settings = {}) {
+    const collectorUrl = `http://127.0.0.1:${collector.port}`;
+    const search = new URLSearchParams({ collector: collectorUrl, ...settings });
+    const tab = await browser.open(`${site.url}/?${search}`);
+    tabs.push(tab);
+    await site.saw("loaded", ++opened);
+    return tab;
+  }
+
+  /** Opens the page, with a bus. @param {import("shardbus").EventBusOptions} [options] */
+  async function openBus(options = patient) {
+    const tab = await openPage();
+    await tab.call("open", options);
+    return tab;
+  }
+
+  /** @param {Tab} tab */
+  async function close(tab) {
+    tabs = tabs.filter((other) => other !== tab);
+    await tab.close();
+  }
+
+  /** @param {Tab} tab */
+  async function hide(tab) {
+    await tab.hide();
+    await site.saw("hidden");
+  }
+
+  /** All that was sent as what outlives the page. */
+  const keptAlive = () => collector.log.filter(({ keepalive }) => keepalive);
+
+  test("events arrive, each once", async (t) => {
+    t.diagnostic(browser.version);
+    const tab = await openBus({});
+    await tab.call("ingest", { count: 1000 });
+    await tab.call("flush");
+    assert.deepEqual(collector.events(), made("", 1000));
+    const stats = await tab.call("stats");
+    assert.equal(accountedStats({ stats: () => stats }).delivered, 1000);
+  });
+
+  test("the README's page sends what it holds when it is left", async () => {
+    const readme = await readFile(new URL("../../../pkg-js/README.md", import.meta.url), "utf8");
+    const example = /## Pages\n.*?```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
+    const tab = await openPage();
+    const collectorUrl = `http://127.0.0.1:${collector.port}`;
+    await tab.call("run", example.replace("https://collector.example", collectorUrl));
+    await tab.call("ingest", { count: 10 });
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    assert.deepEqual(await collector.nthEvent(10), made("", 10));
+    assert.equal(collector.preflights(), 0);
+  });
+
+  /** Ways to leave the page. @type {{ [how: string]: (tab: Tab) => Promise<void> }} */
+  const exits = {
+    "is left for a page of its site": (tab) => tab.goto(`${site.url}/elsewhere`),
+    "is left for another site": (tab) => tab.goto(`${site.otherUrl}/elsewhere`),
+    "is left for about:blank": (tab) => tab.goto("about:blank"),
+    "is closed": (tab) => close(tab),
+    "is hidden": (tab) => hide(tab),
+  };
+
+  for (const [how, exit] of Object.entries(exits)) {
+    const name = `when the page ${how}, what is in the bus is sent, once`;
+    test(name, { skip: skipped[how] ?? false }, async () => {
+      const tab = await openBus();
+      await tab.call("ingest", { count: 100 });
+      assert.lengthOf(collector.log, 0);
+      await exit(tab);
+      assert.deepEqual(await collector.nthEvent(100), made("", 100));
+      await idle();
+      assert.lengthOf(collector.log, 1);
+      assert.isTrue(collector.log[0]?.keepalive);
+    });
+  }
+
+  test("of a collector elsewhere, the browser asks first unless the type is a plain one", async () => {
+    for (const [type, preflights] of /** @type {const} */ ([
+      ["text/plain", 0],
+      ["application/x-ndjson", 1],
+    ])) {
+      const tab = await openPage({ type });
+      await tab.call("open", patient);
+      await tab.call("ingest", { tag: type, count: 1 });
+      await tab.goto(`${site.otherUrl}/elsewhere`);
+      await collector.nth(tabs.length);
+      assert.equal(collector.preflights(), preflights);
+    }
+    assert.deepEqual(collector.events(), ["text/plain0", "application/x-ndjson0"]);
+  });
+
+  test("what is ingested in the task that leaves the page is sent, once", async () => {
+    const tab = await openBus();
+    await tab.call("ingestAndLeave", `${site.otherUrl}/elsewhere`, { count: 100 });
+    assert.deepEqual(await collector.nthEvent(100), made("", 100));
+    await idle();
+    assert.lengthOf(collector.log, 1);
+  });
+
+  test("what listeners on the document ingest when the page is hidden goes along", async () => {
+    const tab = await openBus();
+    await tab.call("ingestOnDocument", "visibilitychange", { tag: "vitals ", count: 1 });
+    await tab.call("ingest", { count: 1 });
+    await hide(tab);
+    assert.deepEqual((await collector.nth(1)).events, ["0", "vitals 0"]);
+  });
+
+  test("what other listeners ingest when the page goes is sent, be they earlier or later", async () => {
+    const tab = await openPage();
+    await tab.call("ingestOn", "visibilitychange", { tag: "before ", count: 1 });
+    await tab.call("ingestOn", "pagehide", { tag: "first ", count: 1 });
+    await tab.call("open", patient);
+    await tab.call("ingestOn", "visibilitychange", { tag: "after ", count: 1 });
+    await tab.call("ingestOn", "pagehide", { tag: "last ", count: 1 });
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    const events = await collector.nthEvent(4);
+    await idle();
+    assert.sameMembers(events, ["before 0", "after 0", "first 0", "last 0"]);
+    assert.lengthOf(collector.events(), 4);
+  });
+
+  test("what is in flight when the page goes is not sent again, and what comes later is", async () => {
+    const tab = await openBus();
+    collector.holdNext(2);
+    await tab.call("ingest", { tag: "a", count: 10 });
+    await hide(tab);
+    const first = await collector.nth(1);
+    await tab.call("ingest", { tag: "b", count: 10 });
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    const second = await collector.nth(2);
+    assert.deepEqual([first.events, second.events], [made("a", 10), made("b", 10)]);
+    for (const delivery of [first, second]) delivery.answer();
+    // Had it been cut off, the collector would not know whether it had got all.
+    assert.deepEqual(await Promise.all([first.ended, second.ended]), [true, true]);
+    assert.lengthOf(collector.log, 2);
+  });
+
+  for (const exitOrder of /** @type {const} */ (["oldest", "newest"])) {
+    test(`of more than the page may send when it goes, the ${exitOrder} goes first`, async () => {
+      const tab = await openBus({ ...patient, exitOrder });
+      await tab.call("ingest", { count: 1000, size: 100 });
+      await tab.goto(`${site.otherUrl}/elsewhere`);
+      await collector.nth(1);
+      await idle();
+      const [sent] = keptAlive();
+      const count = sent?.events.length ?? 0;
+      assert.isAtLeast(count, 500);
+      assert.isBelow(sent?.bytes ?? 0, BUDGET.bytes);
+      const from = exitOrder === "oldest" ? 0 : 1000 - count;
+      assert.deepEqual(
+        sent?.events.map((event) => event.trim()),
+        made("", count, from),
+      );
+    });
+  }
+
+  test("of more than a page may send when it goes, the rest is sent if it stays after all", async () => {
+    const tab = await openBus();
+    await tab.call("ingest", { count: 2000, size: 100 });
+    await hide(tab);
+    const events = await collector.nthEvent(2000);
+    assert.deepEqual(
+      events.map((event) => event.trim()),
+      made("", 2000),
+    );
+    assert.isTrue(collector.log[0]?.keepalive);
+    assert.deepEqual(await tab.call("failures"), []);
+  });
+
+  for (const [whose, method] of /** @type {const} */ ([
+    ["a page", "open"],
+    ["two copies of the package", "openCopy"],
+  ])) {
+    test(`the buses of ${whose} share what a page may send when it goes`, async () => {
+      const tab = await openPage();
+      collector.holdNext(2);
+      await tab.call("open", patient, "a");
+      await tab.call(method, patient, "b");
+      for (const tag of ["a", "b"]) {
+        await tab.call("ingest", { bus: tag, tag, count: 500, size: 100 });
+      }
+      await hide(tab);
+      await collector.nth(2);
+      const bytes = keptAlive().reduce((sum, delivery) => sum + delivery.bytes, 0);
+      assert.isAtLeast(bytes, 50_000);
+      assert.isBelow(bytes, BUDGET.bytes);
+      for (const delivery of collector.log) delivery.answer();
+      await collector.nthEvent(1000);
+      assert.equal(new Set(collector.events()).size, 1000);
+      assert.deepEqual(await tab.call("failures"), []);
+    });
+  }
+
+  test("a page has no more requests that outlive it than browsers allow", async () => {
+    const tab = await openPage();
+    const tags = made("bus ", BUDGET.requests + 3);
+    collector.holdNext(tags.length);
+    for (const tag of tags) {
+      await tab.call("open", patient, tag);
+      await tab.call("ingest", { bus: tag, tag, count: 1 });
+    }
+    await hide(tab);
+    while (collector.log.length < tags.length) {
+      for (const delivery of collector.log) delivery.answer();
+      await collector.nth(collector.log.length + 1);
+    }
+    assert.lengthOf(keptAlive(), BUDGET.requests);
+    assert.deepEqual(await tab.call("failures"), []);
+
+    const haveThemAgain = async () => {
+      while (keptAlive().length === BUDGET.requests) {
+        await tab.call("ingest", { bus: tags[0], count: 1 });
+        await tab.call("flush", tags[0]);
+      }
+    };
+    await within(haveThemAgain(), () => "no later request may outlive the page");
+  });
+
+  test("what other scripts have in flight costs an attempt, and no events", async () => {
+    const tab = await openBus({ ...patient, retry: quickRetry });
+    collector.holdNext();
+    await tab.call("hog", 60_000);
+    await collector.nth(1);
+    await tab.call("ingest", { count: 1000, size: 10 });
+    await tab.call("flush");
+    const [, delivery] = collector.log;
+    assert.deepInclude(delivery, { attempt: 2, keepalive: false, bytes: 9999 });
+    assert.lengthOf(await tab.call("failures"), 1);
+  });
+
+  test("what a page could not send when it went, a later one finds in the store", async () => {
+    const tab = await openPage();
+    await tab.call("openWithStore", patient);
+    await tab.call("flush");
+    await tab.call("ingest", { count: 2000, size: 100 });
+    // The rest waits for it.
+    collector.holdNext();
+    await hide(tab);
+    await collector.nth(1);
+    await close(tab);
+    const arrived = () => new Set(collector.events());
+    const findAll = async () => {
+      // A browser may take a while to see that the page has ended.
+      while (arrived().size < 2000) {
+        const next = await openPage();
+        await next.call("openWithStore", patient);
+        await next.call("flush");
+        await close(next);
+      }
+    };
+    await within(findAll(), () => `${arrived().size} events arrived`, 20_000);
+    const byId = new Map(collector.log.map(({ id, events }) => [id, events]));
+    assert.lengthOf([...byId.values()].flat(), 2000);
+  });
+
+  for (const read of ["yes", "no"]) {
+    test(`a busy page delivers, whether its callback reads responses: ${read}`, async () => {
+      const tab = await openPage({ read });
+      await tab.call("open", { retry: quickRetry, batch: { maxBytes: 50_000 } });
+      for (let i = 0; i < 10; i++) await tab.call("ingest", { count: 1000, size: 100 });
+      const { pending } = await tab.call("flush");
+      assert.equal(pending, 0);
+      const { delivered, abandoned } = await tab.call("stats");
+      assert.deepEqual([delivered, abandoned.retries], [10_000, 0]);
+      if (read === "yes") assert.deepEqual(await tab.call("failures"), []);
+    });
+  }
+
+  test("a page that comes back goes on", async () => {
+    // Firefox never tells a page what became of the requests that it had when it went.
+    const tab = await openBus({ batch: { maxDelayMs: 100 }, timeoutMs: 1000 });
+    await tab.call("ingest", { tag: "a", count: 10 });
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    await collector.nthEvent(10);
+    await tab.back();
+    await site.saw("restored");
+    await tab.call("ingest", { tag: "b", count: 10 });
+    while ((await tab.call("stats")).delivered < 20) {}
+    await tab.call("ingest", { tag: "c", count: 10 });
+    await hide(tab);
+    while ((await tab.call("stats")).delivered < 30) {}
+    const byId = new Map(collector.log.map(({ id, events }) => [id, events]));
+    assert.deepEqual(
+      [...byId.values()].flat(),
+      ["a", "b", "c"].flatMap((tag) => made(tag, 10)),
+    );
+  });
+
+  test("a page that was away for long makes up for it at once", async () => {
+    const tab = await openPage();
+    await tab.call("ageWhenBack");
+    await tab.call("open", { ...patient, retry: quickRetry });
+    collector.holdNext();
+    await tab.call("ingest", { count: 10 });
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    const first = await collector.nth(1);
+    await tab.back();
+    const second = await collector.nth(2);
+    assert.deepEqual([second.id, second.attempt], [first.id, 2]);
+  });
+
+  test('lifecycle "manual" leaves all of it to the user', async () => {
+    const tab = await openBus({ ...patient, lifecycle: "manual" });
+    await tab.call("ingest", { count: 10 });
+    await hide(tab);
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    await tab.back();
+    await site.saw("restored");
+    assert.equal((await tab.call("stats")).pending, 10);
+    assert.lengthOf(collector.log, 0);
+    await tab.call("flush");
+    assert.deepEqual(collector.events(), made("", 10));
+    assert.isFalse(collector.log[0]?.keepalive);
+  });
+
+  test('with the scheduler "manual", a flush of the page itself outlives it', async () => {
+    const tab = await openBus({ scheduler: "manual" });
+    await tab.call("ingest", { count: 10 });
+    await tab.call("flushOn", "pagehide");
+    await hide(tab);
+    assert.lengthOf(collector.log, 0);
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    assert.deepEqual(await collector.nthEvent(10), made("", 10));
+    assert.isTrue(collector.log[0]?.keepalive);
+  });
+
+  test("a closed bus does not listen any more", async () => {
+    const tab = await openBus();
+    await tab.call("ingest", { count: 10 });
+    await tab.call("close");
+    await hide(tab);
+    assert.deepEqual(collector.events(), made("", 10));
+  });
+}

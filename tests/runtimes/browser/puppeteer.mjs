@@ -1,0 +1,71 @@
+// @ts-check
+
+// Chromium and Firefox, driven by Puppeteer.
+import { readFile } from "node:fs/promises";
+import puppeteer from "puppeteer-core";
+
+/**
+ * A browser under test.
+ *
+ * @typedef {object} Browser
+ * @property {string} version
+ * @property {(url: string) => Promise<Tab>} open opens a page in a tab of its own, in front
+ * @property {() => Promise<void>} stop
+ */
+
+/**
+ * @typedef {object} Tab
+ * @property {(method: string, ...args: unknown[]) => Promise<any>} call calls what `page.mjs` offers
+ * @property {(url: string) => Promise<void>} goto
+ * @property {() => Promise<unknown>} back goes back to the page before; resolves at once
+ * @property {() => Promise<void>} hide has the page hidden, as when the user looks at something else
+ * @property {() => Promise<void>} show
+ * @property {() => Promise<void>} close
+ */
+
+/** The source of a call of what `page.mjs` offers. @param {string} method @param {unknown[]} args */
+export const callSource = (method, args) =>
+  `page.${method}(${args.map((arg) => JSON.stringify(arg)).join(", ")})`;
+
+/** As `webdriver.json` says for wasm-bindgen's tests too. */
+export async function launchChromium() {
+  const text = await readFile(new URL("../../../webdriver.json", import.meta.url), "utf8");
+  const { binary, args } = JSON.parse(text)["goog:chromeOptions"];
+  return launch({ executablePath: binary, args });
+}
+
+export const launchFirefox = () =>
+  launch({ browser: "firefox", executablePath: "/usr/bin/firefox-esr" });
+
+/**
+ * @param {import("puppeteer-core").LaunchOptions} options
+ * @returns {Promise<Browser>}
+ */
+async function launch(options) {
+  const browser = await puppeteer.launch(options);
+  // It is there all the time: a browser without tabs might end.
+  const background = await browser.newPage();
+  return {
+    version: await browser.version(),
+    async open(url) {
+      const page = await browser.newPage();
+      await page.goto(url);
+      return {
+        call: (method, ...args) => page.evaluate(callSource(method, args)),
+        async goto(url) {
+          await page.goto(url);
+        },
+        async back() {
+          // Of Firefox, Puppeteer wants to hear that the page is loaded, and not that it is restored.
+          if (options.browser === "firefox")
+            await page.evaluate("void setTimeout(() => history.back())");
+          else await page.goBack();
+        },
+        hide: () => background.bringToFront(),
+        show: () => page.bringToFront(),
+        close: () => page.close(),
+      };
+    },
+    stop: () => browser.close(),
+  };
+}

@@ -1,0 +1,59 @@
+// @ts-check
+
+// Serves the page of these tests, with the built package.
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { Log } from "../log.mjs";
+
+const here = new URL(".", import.meta.url);
+const dist = new URL("../../../pkg-js/dist/", import.meta.url);
+
+/** @type {{ [path: string]: string }} */
+const pages = { "/": "page.html", "/elsewhere": "elsewhere.html", "/page.mjs": "page.mjs" };
+
+/** @param {string} path */
+function fileOf(path) {
+  // Another address makes another copy of the package, as when two scripts have bundled it.
+  const file = /^\/(?:dist|copy)(\/.*)/.exec(path)?.[1];
+  if (file !== undefined) return new URL(`.${file}`, dist);
+  return path in pages ? new URL(String(pages[path]), here) : undefined;
+}
+
+export async function startSite() {
+  /** What pages told of themselves. @type {Log<string>} */
+  const seen = new Log();
+  const server = createServer(async (request, response) => {
+    const { pathname, search } = new URL(String(request.url), "http://site.example");
+    if (pathname === "/seen") {
+      response.end();
+      seen.add(search.slice(1));
+      return;
+    }
+    const file = fileOf(pathname);
+    if (file === undefined) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.setHeader("content-type", /js$/.test(file.pathname) ? "text/javascript" : "text/html");
+    response.end(await readFile(file));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+
+  return {
+    url: `http://127.0.0.1:${port}`,
+    /** The same files, but another site to the browser. */
+    otherUrl: `http://localhost:${port}`,
+    /** Waits until pages told this `count` times. @param {string} what */
+    async saw(what, count = 1) {
+      await seen.until((entries) => entries.filter((entry) => entry === what).length >= count);
+    },
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}

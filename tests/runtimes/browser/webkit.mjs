@@ -1,0 +1,142 @@
+// @ts-check
+
+// WebKitGTK's MiniBrowser, driven by the WebDriver protocol, on a screen that nobody sees.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { within } from "../../js/harness.mjs";
+import { callSource } from "./puppeteer.mjs";
+
+const BROWSER = "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser";
+
+// How `node --test` ends a file that takes too long; nothing that it started may outlive it.
+process.once("SIGTERM", () => process.exit(1));
+
+/**
+ * Starts a program that runs until it is stopped.
+ *
+ * @param {string} program
+ * @param {string[]} args
+ * @param {NodeJS.ProcessEnv} [env]
+ */
+function start(program, args, env = process.env) {
+  const child = spawn(program, args, { env, stdio: ["ignore", "ignore", "ignore", "pipe"] });
+  const exit = once(child, "exit");
+  const kill = () => child.kill();
+  process.once("exit", kill);
+  return {
+    /** What it writes to its file descriptor 3. */
+    output: /** @type {import("node:stream").Readable} */ (child.stdio[3]),
+    exit,
+    async stop() {
+      kill();
+      await exit;
+      process.off("exit", kill);
+    },
+  };
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** @returns {Promise<import("./puppeteer.mjs").Browser>} */
+export async function launchWebKit() {
+  const screen = start("Xvfb", ["-displayfd", "3", "-nolisten", "tcp"]);
+  const [display] = await within(once(screen.output, "data"), () => "Xvfb does not start");
+  const port = await freePort();
+  const env = { ...process.env, DISPLAY: `:${String(display).trim()}` };
+  const driver = start("WebKitWebDriver", [`--port=${port}`], env);
+  const stop = async () => {
+    await driver.stop();
+    await screen.stop();
+  };
+  try {
+    return await newSession(`http://127.0.0.1:${port}`, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/**
+ * @param {string} url the driver's
+ * @param {() => Promise<void>} stopDriver
+ * @returns {Promise<import("./puppeteer.mjs").Browser>}
+ */
+async function newSession(url, stopDriver) {
+  await within(listening(url), () => "WebKitWebDriver does not listen");
+  const options = { binary: BROWSER, args: ["--automation"] };
+  const capabilities = { alwaysMatch: { "webkitgtk:browserOptions": options } };
+  const session = await command(url, "POST", "/session", { capabilities });
+  /** @param {"GET" | "POST" | "DELETE"} method @param {string} path @param {object} [parameters] */
+  const tell = (method, path, parameters) =>
+    command(url, method, `/session/${session.sessionId}${path}`, parameters);
+
+  // Commands go by way of a window that is there.
+  const first = await tell("GET", "/window");
+
+  return {
+    version: `${session.capabilities.browserName} ${session.capabilities.browserVersion}`,
+    async open(pageUrl) {
+      // A window, because it can be hidden by itself.
+      await tell("POST", "/window", { handle: first });
+      const { handle } = await tell("POST", "/window/new", { type: "window" });
+      /** @param {"POST" | "DELETE"} method @param {string} path @param {object} [parameters] */
+      const tellWindow = async (method, path, parameters) => {
+        await tell("POST", "/window", { handle });
+        return tell(method, path, parameters);
+      };
+      await tellWindow("POST", "/url", { url: pageUrl });
+      return {
+        async call(method, ...args) {
+          const script = `const done = arguments[0];
+            Promise.resolve(${callSource(method, args)}).then(
+              (value) => done({ value }), (error) => done({ error: String(error) }))`;
+          const result = await tellWindow("POST", "/execute/async", { script, args: [] });
+          if (result.error !== undefined) throw new Error(result.error);
+          return result.value;
+        },
+        goto: (url) => tellWindow("POST", "/url", { url }),
+        back: () => tellWindow("POST", "/back", {}),
+        hide: () => tellWindow("POST", "/window/minimize", {}),
+        show: () => tellWindow("POST", "/window/rect", {}),
+        close: () => tellWindow("DELETE", "/window"),
+      };
+    },
+    async stop() {
+      await tell("DELETE", "");
+      await stopDriver();
+    },
+  };
+}
+
+/** Resolves once the driver answers; it does not say when that is. @param {string} url */
+async function listening(url) {
+  for (;;) {
+    try {
+      return await command(url, "GET", "/status");
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+/**
+ * @param {string} url
+ * @param {string} method
+ * @param {string} path
+ * @param {object} [parameters]
+ */
+async function command(url, method, path, parameters) {
+  const body = parameters && JSON.stringify(parameters);
+  const response = await fetch(url + path, { method, body: body ?? null });
+  const { value } = /** @type {any} */ (await response.json());
+  if (!response.ok) throw new Error(`${method} ${path}: ${value.error} ${value.message}`);
+  return value;
+}

@@ -1,0 +1,5 @@
+// @ts-check
+import { testPages } from "./pages.mjs";
+import { launchWebKit } from "./webkit.mjs";
+
+testPages(launchWebKit);

@@ -1,0 +1,124 @@
+// @ts-check
+
+// The collector that runtimes under test send their batches to.
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { deferred } from "../js/harness.mjs";
+import { Log } from "./log.mjs";
+
+/**
+ * One request that the collector got.
+ *
+ * @typedef {object} Delivery
+ * @property {string} id the batch's
+ * @property {number} attempt
+ * @property {boolean} keepalive what the sender says of its request
+ * @property {number} bytes of the body
+ * @property {any[]} events
+ * @property {() => void} answer answers it, if it is held
+ * @property {Promise<boolean>} ended whether it was answered, or the sender went away before
+ */
+
+/** Lets pages of any origin send anything; asked about every request, because nothing is cached. */
+const headers = {
+  "access-control-allow-origin": "*",
+  "access-control-allow-headers": "*",
+  "access-control-max-age": "0",
+  // Chromium reads a response that the page does not, but not one of these.
+  "cache-control": "no-store",
+};
+
+const ANSWER = '{"status":1}';
+
+/** A collector of batches, which can keep senders waiting. */
+export async function startCollector() {
+  /** @type {Log<Delivery>} */
+  const log = new Log();
+  /** @type {Log<import("node:http").ServerResponse>} */
+  const waiting = new Log();
+  let preflights = 0;
+  let held = 0;
+
+  const server = createServer(async (request, response) => {
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    const body = await read(request);
+    // The sender was cut off before it had said it all.
+    if (body === undefined) return;
+    if (request.method === "OPTIONS") {
+      preflights++;
+      response.end();
+      return;
+    }
+    if (request.url === "/wait") {
+      waiting.add(response);
+      return;
+    }
+    /** @type {ReturnType<typeof deferred<boolean>>} */
+    const ended = deferred();
+    response.on("close", () => ended.resolve(response.writableFinished));
+    const { searchParams } = new URL(String(request.url), "http://collector.example");
+    const answer = () => response.end(ANSWER);
+    if (held > 0) held--;
+    else answer();
+    log.add({
+      // Headers of its own would turn a page's simple request into one that needs a preflight.
+      id: searchParams.get("id") ?? String(request.headers["idempotency-key"]),
+      attempt: Number(searchParams.get("attempt") ?? request.headers["x-attempt"]),
+      keepalive: searchParams.get("keepalive") === "true",
+      bytes: body.length,
+      events: body
+        .toString()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+      answer,
+      ended: ended.promise,
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+
+  return {
+    port: /** @type {import("node:net").AddressInfo} */ (server.address()).port,
+    log: log.entries,
+    /** How often a browser asked whether a page of another origin may send. */
+    preflights: () => preflights,
+    /** Lets the next `count` requests wait for their answers. */
+    holdNext(count = 1) {
+      held += count;
+    },
+    /** Lets the requests go on that wait for it, once there is one. */
+    async goOn() {
+      await waiting.until((responses) => responses.length > 0);
+      for (const response of waiting.entries.splice(0)) response.end();
+    },
+    /** Waits until there were `count` requests, and returns the last of them. @param {number} count */
+    async nth(count) {
+      await log.until((deliveries) => deliveries.length >= count);
+      return /** @type {Delivery} */ (log.entries[count - 1]);
+    },
+    /** All events, in the order in which they came. */
+    events: () => log.entries.flatMap(({ events }) => events),
+    /** Waits until there were `count` events, repeated ones included, and returns them. @param {number} count */
+    async nthEvent(count) {
+      const all = () => log.entries.flatMap(({ events }) => events);
+      await log.until(() => all().length >= count);
+      return all();
+    },
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** @param {import("node:http").IncomingMessage} request */
+async function read(request) {
+  const chunks = [];
+  try {
+    for await (const chunk of request) chunks.push(chunk);
+  } catch {
+    return undefined;
+  }
+  return Buffer.concat(chunks);
+}

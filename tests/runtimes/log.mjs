@@ -1,0 +1,34 @@
+// @ts-check
+import { deferred, within } from "../js/harness.mjs";
+
+/**
+ * What happened, in order. Others can wait for it.
+ *
+ * @template T
+ */
+export class Log {
+  /** @type {T[]} */
+  entries = [];
+  /** @type {Set<() => void>} */
+  #looks = new Set();
+
+  /** @param {T} entry */
+  add(entry) {
+    this.entries.push(entry);
+    for (const look of this.#looks) look();
+  }
+
+  /**
+   * Waits until `isSo` holds of the entries.
+   *
+   * @param {(entries: T[]) => boolean} isSo
+   */
+  async until(isSo) {
+    const { promise, resolve } = deferred();
+    const look = () => isSo(this.entries) && resolve();
+    this.#looks.add(look);
+    look();
+    await within(promise, () => `waited for more than ${JSON.stringify(this.entries)}`);
+    this.#looks.delete(look);
+  }
+}

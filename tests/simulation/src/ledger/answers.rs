@@ -1,0 +1,118 @@
+//! Answers in.
+
+use crate::broken::{Checked, ensure};
+use crate::ledger::{Exit, Ledger, Outgoing, State, nanos};
+use crate::trace::note;
+use shardbus::{AbandonReason, Failure};
+
+impl Ledger {
+    /// Where the batch is that is leased by this.
+    fn place_of(&self, wanted: u64) -> Option<(usize, usize)> {
+        let is_it = |outgoing: &Outgoing| matches!(outgoing.state, State::Leased { lease, .. } if lease == wanted);
+        let nth = |lane: usize| self.lanes[lane].outgoing.iter().position(is_it);
+        self.present.iter().find_map(|&lane| Some((lane, nth(lane)?)))
+    }
+
+    /// Checks whether an answer was taken for live, and returns its batch's place if it was.
+    fn answered(
+        &mut self,
+        lease: u64,
+        was_live: bool,
+        now: u64,
+    ) -> Checked<Option<(usize, usize)>> {
+        self.now = self.now.max(now);
+        let place = self.place_of(lease);
+        ensure!(
+            was_live == place.is_some(),
+            "an answer counts if its lease is live, and only then",
+            "lease {lease}: {was_live}"
+        );
+        self.tally.late += u64::from(!was_live);
+        note!(self, "    {}", if was_live { "it counts" } else { "it is late" });
+        Ok(place)
+    }
+
+    pub fn acknowledge(&mut self, lease: u64, now: u64) -> Checked {
+        note!(self, "    acknowledges lease {lease}");
+        let was_live = self.bus.acknowledge(lease, now);
+        let Some((lane, nth)) = self.answered(lease, was_live, now)? else { return Ok(()) };
+        if let Some(outgoing) = self.pop(lane, nth, Exit::Delivered) {
+            self.counts.body_bytes_delivered += self.body_len(lane, &outgoing) as u64;
+            self.counts.batches.delivered += 1;
+            self.release(outgoing.reservation);
+        }
+        Ok(())
+    }
+
+    pub fn fail(&mut self, lease: u64, failure: Failure, now: u64) -> Checked {
+        note!(self, "    fails lease {lease}: {failure:?}");
+        let was_live = self.bus.fail(lease, failure, now);
+        let Some((lane, nth)) = self.answered(lease, was_live, now)? else { return Ok(()) };
+        let (now, retry) = (self.now, self.config().retry.clone());
+        let outgoing = &mut self.lanes[lane].outgoing[nth];
+        match failure {
+            Failure::Permanent => self.abandon(lane, nth, AbandonReason::Permanent),
+            Failure::Retryable { .. } if outgoing.attempts >= retry.attempts => {
+                self.abandon(lane, nth, AbandonReason::Retries);
+            }
+            Failure::Retryable { retry_after } => {
+                let doubled = retry.min_delay * (1 << (outgoing.attempts - 1));
+                let longest = doubled.min(retry.max_delay).max(retry_after);
+                let (from, to) = (now + nanos(retry_after), now + nanos(longest));
+                outgoing.state = State::Paused { from, to };
+            }
+            Failure::TooLarge if outgoing.events.len() == 1 => {
+                self.abandon(lane, nth, AbandonReason::Permanent);
+            }
+            Failure::TooLarge => self.split(lane, nth),
+        }
+        Ok(())
+    }
+
+    pub fn expire(&mut self, lease: u64, now: u64) -> Checked {
+        note!(self, "    lease {lease} is lost");
+        let was_live = self.bus.expire(lease, now);
+        if let Some((lane, nth)) = self.answered(lease, was_live, now)? {
+            self.expire_lease(lane, nth);
+        }
+        Ok(())
+    }
+
+    pub(super) fn pop(&mut self, lane: usize, nth: usize, exit: Exit) -> Option<Outgoing> {
+        let outgoing = self.lanes[lane].outgoing.remove(nth)?;
+        self.lanes[lane].in_flight -= outgoing.events.len() as u64;
+        self.settle(lane, outgoing.events.clone(), exit);
+        Some(outgoing)
+    }
+
+    pub(super) fn abandon(&mut self, lane: usize, nth: usize, reason: AbandonReason) {
+        if let Some(outgoing) = self.pop(lane, nth, Exit::Abandoned(reason)) {
+            self.abandoned.push_back((reason, lane, outgoing));
+        }
+    }
+
+    /// Puts the halves of a batch in its place.
+    fn split(&mut self, lane: usize, nth: usize) {
+        self.tally.splits += 1;
+        let state = State::Paused { from: self.now, to: self.now };
+        let outgoing = &mut self.lanes[lane].outgoing;
+        if let Some(whole) = outgoing.remove(nth) {
+            let Outgoing { events, origin, sequence, reservation, .. } = whole;
+            let first_len = events.len().div_ceil(2);
+            let middle = events.start + first_len;
+            let half = |events, sequence| Outgoing {
+                events,
+                origin,
+                sequence,
+                attempts: 0,
+                recalls: 0,
+                state,
+                reservation,
+                address: None,
+            };
+            outgoing.insert(nth, half(middle..events.end, sequence + first_len as u64));
+            outgoing.insert(nth, half(events.start..middle, sequence));
+            self.reservations[reservation].holders += 1;
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Shards, and the batches that have left them.
+
+use shardbus::{Batch, Format};
+use std::collections::VecDeque;
+use std::ops::{Index, IndexMut, Range};
+
+/// Who has an outgoing batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum State {
+    Leased {
+        lease: u64,
+        expires: u64,
+    },
+    /// Nobody; the next attempt may begin at a moment in this range.
+    Paused {
+        from: u64,
+        to: u64,
+    },
+}
+
+/// What batches of a shard have in common, in whichever life they come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) nonce: u64,
+    pub(super) shard: u16,
+    pub(super) format: Format,
+}
+
+impl Origin {
+    /// What is before, behind, and between events.
+    pub(super) const fn brackets(self) -> (&'static [u8], &'static [u8], u8) {
+        match self.format {
+            Format::Ndjson => (b"", b"", b'\n'),
+            Format::Json => (b"[", b"]", b','),
+        }
+    }
+}
+
+/// A batch that has left its shard and is not settled.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    /// Where its events are in [`Lane::log`].
+    pub(super) events: Range<usize>,
+    pub(super) origin: Origin,
+    pub(super) sequence: u64,
+    pub(super) attempts: u32,
+    /// How often it was taken back from the host, which is not held against it.
+    pub(super) recalls: u32,
+    pub(super) state: State,
+    pub(super) reservation: usize,
+    /// Where the batch was seen in memory, once it was.
+    pub(super) address: Option<*const Batch>,
+}
+
+impl Outgoing {
+    pub(super) const fn is_leased(&self) -> bool {
+        matches!(self.state, State::Leased { .. })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Active,
+    Draining,
+    Gone,
+}
+
+/// A shard.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) phase: Phase,
+    /// Every event it ever accepted.
+    pub(super) log: Vec<usize>,
+    /// Where in the log the first event is that has not left.
+    pub(super) head: usize,
+    /// Payload bytes from there on.
+    pub(super) bytes: u64,
+    pub(super) outgoing: VecDeque<Outgoing>,
+    pub(super) in_flight: u64,
+    pub(super) next_sequence: u64,
+    pub(super) full: u64,
+    pub(super) sampled: u64,
+    pub(super) evicted: u64,
+    /// Arrivals in the last quarter since one was admitted.
+    pub(super) arrivals: u32,
+    pub(super) last_timestamp: u64,
+    /// Since when, at the latest, the bus may have seen it hold something.
+    pub(super) holding_since: Option<u64>,
+    /// How often another was sent from while this one could have been.
+    pub(super) passed_over: usize,
+}
+
+impl Lane {
+    pub(super) fn new() -> Self {
+        Self {
+            phase: Phase::Active,
+            log: Vec::new(),
+            head: 0,
+            bytes: 0,
+            outgoing: VecDeque::new(),
+            in_flight: 0,
+            next_sequence: 0,
+            full: 0,
+            sampled: 0,
+            evicted: 0,
+            arrivals: 0,
+            last_timestamp: 0,
+            holding_since: None,
+            passed_over: 0,
+        }
+    }
+
+    pub(super) fn waiting(&self) -> &[usize] {
+        &self.log[self.head..]
+    }
+
+    /// The oldest event that is waiting or in flight.
+    pub(super) fn oldest(&self) -> Option<usize> {
+        let at = self.outgoing.front().map_or(self.head, |outgoing| outgoing.events.start);
+        self.log.get(at).copied()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.outgoing.is_empty() && self.waiting().is_empty()
+    }
+
+    pub(super) fn is_leased(&self) -> bool {
+        self.outgoing.iter().any(Outgoing::is_leased)
+    }
+}
+
+/// The lane of what earlier lives have left. It is no shard.
+pub(super) const RESTORED: usize = usize::MAX;
+
+/// All lanes: those of shards by their ids, and [`RESTORED`].
+#[derive(Debug)]
+pub(super) struct Lanes {
+    pub(super) shards: Vec<Lane>,
+    pub(super) restored: Lane,
+}
+
+impl Index<usize> for Lanes {
+    type Output = Lane;
+
+    #[inline]
+    fn index(&self, lane: usize) -> &Lane {
+        if lane == RESTORED { &self.restored } else { &self.shards[lane] }
+    }
+}
+
+impl IndexMut<usize> for Lanes {
+    #[inline]
+    fn index_mut(&mut self, lane: usize) -> &mut Lane {
+        if lane == RESTORED { &mut self.restored } else { &mut self.shards[lane] }
+    }
+}
