@@ -1,28 +1,22 @@
 //! Builds `pkg-js` into the npm package: WebAssembly, ES modules, CommonJS and types in `dist/`.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use flate2::{Compression, write::GzEncoder};
 use xshell::{Shell, cmd};
 
 use crate::toolchain::{TARGET, TARGET_DIR, Tools};
-use crate::{exec, locked_version, npm, say, stamp, wasm, without_wasm};
+use crate::{exec, manifests, npm, say, sizes, stamp, wasm, without_wasm};
 
 /// What it is made from.
 const SOURCES: &str = "pkg-js/src";
 /// Where the package is assembled.
 const DIST: &str = "pkg-js/dist";
-/// Where the WebAssembly is made, and what is measured.
+/// Where the WebAssembly is made.
 const WORK: &str = "target/package";
 /// What wasm-bindgen makes.
 const BINDGEN: &str = "target/package/bindgen";
-
-/// What most users bundle, and the size it should stay below after gzip, in bytes.
-const DEFAULT_ENTRY: &str = "index.js";
-const DEFAULT_ENTRY_GZIP: usize = 30_000;
 
 /// What may be imported from the package, each as ES module and as CommonJS.
 const ENTRIES: [&str; 6] = ["index", "slim", "js", "shutdown", "stores/fs", "stores/indexeddb"];
@@ -53,22 +47,11 @@ const WASM_OPT: [&str; 12] = [
 
 /// Builds everything. What is slow is done only if its input has changed.
 pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
-    check_versions(sh)?;
+    manifests::check(sh)?;
     build_wasm(sh, tools)?;
     write_sources(sh, tools)?;
     compile(sh)?;
-    measure(sh)
-}
-
-/// The crate and the npm package are released together.
-fn check_versions(sh: &Shell) -> Result<()> {
-    let package: serde_json::Value = serde_json::from_str(&sh.read_file("pkg-js/package.json")?)?;
-    let (npm, cargo) = (&package["version"], locked_version(sh, "shardbus")?);
-    ensure!(
-        *npm == cargo.as_str(),
-        "pkg-js/package.json has version {npm}, Cargo.toml {cargo}: make them equal"
-    );
-    Ok(())
+    sizes::check(sh, DIST, &ENTRIES)
 }
 
 /// Makes `bus.wasm` and the glue in [`WORK`].
@@ -146,6 +129,7 @@ fn compile(sh: &Shell) -> Result<()> {
         let name = types.to_string_lossy();
         if let Some(stem) = name.strip_suffix(".d.ts") {
             sh.write_file(format!("{stem}.d.cts"), to_commonjs(&sh.read_file(&types)?))?;
+            name_types(sh, stem)?;
         }
     }
     sh.write_file(
@@ -156,6 +140,14 @@ fn compile(sh: &Shell) -> Result<()> {
         sh.copy_file(license, "pkg-js")?;
     }
     Ok(())
+}
+
+/// Says in a module where its types are: JSR looks nowhere else.
+fn name_types(sh: &Shell, stem: &str) -> Result<()> {
+    let module = format!("{stem}.js");
+    let name = Path::new(stem).file_name().context("a module has a name")?;
+    let types = format!("/* @ts-self-types=\"./{}.d.ts\" */\n", name.display());
+    Ok(sh.write_file(&module, types + &sh.read_file(&module)?)?)
 }
 
 /// Puts the package `idb` where it is imported, so that the package has no dependencies. Its types
@@ -169,41 +161,6 @@ fn bundle_idb(sh: &Shell) -> Result<()> {
     let bundle = cmd!(sh, "{esbuild} {file} {BUNDLE...} --format=esm --allow-overwrite");
     exec(bundle.arg(format!("--outfile={file}")).arg(format!("--banner:js={banner}")))?;
     Ok(sh.remove_path(format!("{DIST}/stores/idb.d.ts"))?)
-}
-
-/// Prints what each entry costs its users, as a bundler would ship it.
-fn measure(sh: &Shell) -> Result<()> {
-    let esbuild = npm::bin("esbuild");
-    let external = ["--external:*.wasm", "--external:*.wasm?module"];
-    eprintln!("{:<24}{:>12}{:>12}", "bundled", "minified", "gzip");
-    let mut measured = vec![DEFAULT_ENTRY.to_owned(), "workerd.js".into(), "edge-light.js".into()];
-    measured.extend(ENTRIES[1..].iter().map(|entry| format!("{entry}.js")));
-    measured.extend(ENTRIES.iter().map(|entry| format!("{entry}.cjs")));
-    for file in &measured {
-        let format = if file.ends_with(".cjs") { "cjs" } else { "esm" };
-        let bundle = cmd!(sh, "{esbuild} {DIST}/{file} {BUNDLE...} --format={format}");
-        let bundle = bundle.arg("--minify").args(external).quiet().output()?;
-        let gzip = print_size(file, &bundle.stdout)?;
-        if file == DEFAULT_ENTRY && gzip > DEFAULT_ENTRY_GZIP {
-            let aim = kilobytes(DEFAULT_ENTRY_GZIP);
-            eprintln!("{:<24}{:>24}", "", format!("(more than {aim})"));
-        }
-    }
-    let module = sh.read_binary_file(format!("{DIST}/bus.wasm"))?;
-    print_size("bus.wasm", &module).map(drop)
-}
-
-/// Prints one line of the table, and returns the size after gzip.
-fn print_size(name: &str, bytes: &[u8]) -> Result<usize> {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-    gzip.write_all(bytes)?;
-    let (minified, gzip) = (bytes.len(), gzip.finish()?.len());
-    eprintln!("{name:<24}{:>12}{:>12}", kilobytes(minified), kilobytes(gzip));
-    Ok(gzip)
-}
-
-fn kilobytes(bytes: usize) -> String {
-    format!("{:.1} kB", bytes as f64 / 1000.0)
 }
 
 /// All files under a directory.
