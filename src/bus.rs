@@ -334,7 +334,8 @@ impl EventBus {
 
     /// Hands out one batch whose body has at most `max_bytes` bytes although another one of its shard
     /// may be in flight, without waiting for size, time or the end of a pause; `None` if there is
-    /// none. For a host that is about to end and has no time to wait for answers: what is left of
+    /// none. A batch's last attempt is left for later, and a pause that the receiver asked for is
+    /// kept. What an earlier life has left need not be settled before. For a host that is about to end and has no time to wait for answers: what is left of
     /// order is that of `order`. Afterwards the bus goes on as always.
     #[must_use]
     pub fn poll_exit(&self, now: u64, max_bytes: usize, order: ExitOrder) -> Option<Lease> {

@@ -99,10 +99,32 @@ mod exits {
         let bus = bus(small());
         ingest(&bus, "a b");
         let first = expect_send(&bus, 0);
-        let retry_after = Duration::from_secs(60);
-        assert!(bus.fail(first.id, Failure::Retryable { retry_after }, 0));
+        assert!(bus.fail(first.id, RETRYABLE, 0));
         let again = bus.poll_exit(0, 100, ExitOrder::Oldest).expect("it may leave");
         assert_eq!((again.attempt, again.batch.id()), (2, first.batch.id()));
+    }
+
+    #[test]
+    fn the_last_attempt_is_left_for_later() {
+        let bus = bus(small());
+        ingest(&bus, "a b");
+        assert!(bus.fail(expect_send(&bus, 0).id, RETRYABLE, 0));
+        assert!(bus.fail(exit(&bus, 100, ExitOrder::Oldest)[0].id, RETRYABLE, 0));
+        for order in [ExitOrder::Oldest, ExitOrder::Newest] {
+            assert!(exit(&bus, 100, order).is_empty());
+        }
+        assert_eq!(expect_send(&bus, 100 * MS).attempt, 3);
+    }
+
+    #[test]
+    fn a_pause_that_the_receiver_asked_for_is_kept() {
+        let bus = bus(small());
+        ingest(&bus, "a b");
+        let retry_after = Duration::from_secs(1);
+        let lease = expect_send(&bus, 0);
+        assert!(bus.fail(lease.id, Failure::Retryable { retry_after }, 0));
+        assert!(bus.poll_exit(999 * MS, 100, ExitOrder::Oldest).is_none());
+        assert!(bus.poll_exit(1_000 * MS, 100, ExitOrder::Oldest).is_some());
     }
 
     #[test]

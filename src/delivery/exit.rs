@@ -48,7 +48,7 @@ impl Delivery {
     }
 
     fn oldest_for_exit(&mut self, lane: usize, share: usize, max_bytes: usize) -> Option<usize> {
-        let fits = |outgoing: &Outgoing| may_exit(outgoing, max_bytes);
+        let fits = |outgoing: &Outgoing| self.may_exit(outgoing, max_bytes);
         let waiting = self.lanes[lane].outgoing.iter().position(fits);
         waiting.or_else(|| {
             let is_cut = self.cut_outgoing(lane, usize::MAX, share)
@@ -74,8 +74,17 @@ impl Delivery {
                 break;
             }
         }
-        let fits = |outgoing: &Outgoing| may_exit(outgoing, max_bytes);
+        let fits = |outgoing: &Outgoing| self.may_exit(outgoing, max_bytes);
         self.lanes[lane].outgoing.iter().rposition(fits)
+    }
+
+    /// Whether an outgoing batch may leave in an exit. The host may stay after all, so the last
+    /// attempt is left for later, and a pause that the receiver asked for is kept.
+    fn may_exit(&self, outgoing: &Outgoing, max_bytes: usize) -> bool {
+        let is_free = matches!(outgoing.state, OutgoingState::Waiting { at_least_until, .. } if at_least_until <= self.now);
+        let has_more_attempts =
+            outgoing.attempts == 0 || self.backoff.may_retry(outgoing.attempts + 1);
+        is_free && has_more_attempts && outgoing.batch.body().len() <= max_bytes
     }
 
     /// Cuts everything into batches, and returns all that are not settled, leased ones included:
@@ -137,10 +146,6 @@ impl Lane {
         let shard = self.shard.enter()?;
         (!shard.is_empty()).then(|| (shard.len(), shard.body_len()))
     }
-}
-
-fn may_exit(outgoing: &Outgoing, max_bytes: usize) -> bool {
-    !outgoing.is_leased() && outgoing.batch.body().len() <= max_bytes
 }
 
 /// How many of the events in a shard a batch that stays in the bus may have: it must not lie on both

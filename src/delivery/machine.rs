@@ -30,7 +30,7 @@ pub(crate) struct Delivery {
     pub(super) lanes: Vec<Lane>,
     pub(super) config: BusConfig,
     nonce: u64,
-    backoff: Backoff,
+    pub(super) backoff: Backoff,
     /// Nanoseconds that one attempt may take, and that its lease lasts beyond.
     timeout: u64,
     margin: u64,

@@ -33,8 +33,10 @@ impl Model {
         let share = max_bytes / self.order.iter().filter(has_more).count().max(1);
         let mut lanes = self.order.clone();
         lanes.rotate_left(self.next_exit % self.order.len());
-        let fits =
-            |outgoing: &Outgoing| !outgoing.is_leased() && outgoing.cut.body.len() <= max_bytes;
+        let (now, attempts) = (self.now, self.config().retry.attempts);
+        let fits = |outgoing: &Outgoing| {
+            outgoing.may_exit(now, attempts) && outgoing.cut.body.len() <= max_bytes
+        };
         lanes.into_iter().find_map(|lane| {
             let nth = match order {
                 ExitOrder::Oldest => {

@@ -157,6 +157,12 @@ impl Outgoing {
         Self { cut, attempts: 0, recalls: 0, state }
     }
 
+    /// Whether it may leave in an exit at `now`, as far as its attempts and its pause go.
+    pub const fn may_exit(&self, now: u64, attempts: u32) -> bool {
+        let is_free = matches!(self.state, State::Paused { from, .. } if from <= now);
+        is_free && (self.attempts == 0 || self.attempts + 1 < attempts)
+    }
+
     pub const fn is_leased(&self) -> bool {
         matches!(self.state, State::Leased { .. })
     }

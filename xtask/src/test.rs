@@ -60,6 +60,7 @@ const STEPS: &[Step] = &[
     ("examples", "JavaScript: tests of the examples", Session::examples),
     ("package", "the packed package works in an empty project", Session::packed_package),
     ("tree-shaking", "an app carries nothing that it does not import", Session::tree_shaking),
+    ("bundlers", "the packed package works in bundlers, frameworks and runtimes", Session::bundlers),
     ("publint", "the packed package, by publint's rules", Session::publint),
     ("attw", "the packed package's types resolve everywhere", Session::attw),
     ("demo", "the flights example", Session::demo),
@@ -344,6 +345,12 @@ impl Session {
 
     fn tree_shaking(&self) -> Result<()> {
         tree_shaking::check(&self.sh, self.project()?)
+    }
+
+    fn bundlers(&self) -> Result<()> {
+        browsers::CHROMIUM.set_up(&self.sh)?;
+        self.package()?;
+        exec(cmd!(self.sh, "node tests/bundlers/run.mjs"))
     }
 
     fn publint(&self) -> Result<()> {

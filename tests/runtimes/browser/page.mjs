@@ -8,7 +8,7 @@ const settings = new URL(location.href).searchParams;
 /** @type {Map<string, EventBus<any>>} */
 const buses = new Map();
 
-/** Why `fetch` failed, each time that it did. @type {string[]} */
+/** Why `fetch`, or a store, failed, each time that it did. @type {string[]} */
 const failures = [];
 
 /** @type {import("shardbus").DeliveryCallback<any>} */
@@ -70,9 +70,23 @@ const page = {
     const url = "/dist/stores/indexeddb.js";
     const stores = /** @type {typeof import("shardbus/stores/indexeddb")} */ (await import(url));
     const store = stores.indexedDbStore();
-    buses.set("bus", new EventBus(send, { ...options, store }));
+    const onStoreError = (/** @type {Error} */ { message }) => failures.push(message);
+    buses.set("bus", new EventBus(send, { ...options, store, onStoreError }));
+    // What is written there outlives the page as well, and at once.
+    const write = store.write.bind(store);
+    store.write = async (key, bytes) => {
+      await write(key, bytes);
+      localStorage.setItem(key, "");
+    };
   },
+  /** The ids of all batches that ever were in the store. */
+  written: () => Object.keys(localStorage).map((key) => key.slice(21)),
   ingest,
+  /** Ingests for as long as the page is there. @param {Made} made */
+  produce(made) {
+    let turn = 0;
+    setInterval(() => ingest({ ...made, tag: `${made.tag}${turn++}-` }), 5);
+  },
   /** Goes elsewhere in the very task in which it ingests. @param {string} url @param {Made} made */
   ingestAndLeave(url, made) {
     // Not before whoever calls this has heard that it was done.
@@ -109,6 +123,7 @@ const page = {
   flush: (name = "bus") => bus(name).flush(),
   close: (name = "bus") => bus(name).close(),
   failures: () => failures,
+  url: () => location.href,
 };
 
 Object.assign(globalThis, { page });

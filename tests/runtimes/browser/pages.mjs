@@ -26,6 +26,9 @@ const patient = { batch: { minSize: 100_000, maxSize: 100_000, maxDelayMs: HOUR_
 /** What browsers let a page have in flight when it goes: bytes of bodies, and requests. */
 const BUDGET = { bytes: 64 << 10, requests: 9 };
 
+/** How often a page is reloaded. */
+const RELOADS = 20;
+
 /** @param {string} tag @param {number} count @param {number} [from] */
 const made = (tag, count, from = 0) => Array.from({ length: count }, (_, i) => `${tag}${i + from}`);
 
@@ -319,6 +322,44 @@ export function testPages(launch, skipped = {}) {
     await within(findAll(), () => `${arrived().size} events arrived`, 20_000);
     const byId = new Map(collector.log.map(({ id, events }) => [id, events]));
     assert.lengthOf([...byId.values()].flat(), 2000);
+  });
+
+  test("a page with a store that is reloaded again and again loses no batch of it", async () => {
+    const options = {
+      batch: { minSize: 10, maxSize: 20, maxDelayMs: 10 },
+      maxBytes: 1 << 20,
+      retry: quickRetry,
+    };
+    const tab = await openPage();
+    const url = await tab.call("url");
+    for (let reload = 0; reload < RELOADS; reload++) {
+      await tab.call("openWithStore", options);
+      await tab.call("produce", { tag: `${reload}-`, count: 5 });
+      const isHeld = reload % 2 === 0;
+      // In the middle: one batch is on its way, and others wait for it.
+      if (isHeld) collector.holdNext();
+      const last = await collector.nth(collector.log.length + (isHeld ? 1 : 1 + (reload % 3)));
+      await tab.goto(url);
+      await site.saw("loaded", ++opened);
+      // Browsers have few connections.
+      last.answer();
+    }
+    await tab.call("openWithStore", options);
+    const written = /** @type {string[]} */ (await tab.call("written"));
+    const arrived = () => new Set(collector.log.map(({ id }) => id));
+    const findAll = async () => {
+      while (![...written].every((id) => arrived().has(id))) await tab.call("flush");
+    };
+    await within(findAll(), () => `${arrived().size} of ${written.length} arrived`, 20_000);
+    assert.isNotEmpty(written);
+    const bodies = new Map();
+    for (const { id, events } of collector.log) {
+      const body = JSON.stringify(events);
+      assert.equal(bodies.get(id) ?? body, body, "one id, one batch");
+      bodies.set(id, body);
+    }
+    const events = [...bodies.values()].flatMap((body) => JSON.parse(body));
+    assert.lengthOf(new Set(events), events.length, "an event is in one batch");
   });
 
   for (const read of ["yes", "no"]) {

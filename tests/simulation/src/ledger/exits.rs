@@ -36,7 +36,8 @@ impl Ledger {
         self.tally.exits += 1;
         ensure!(lease.batch.body().len() <= max_bytes, "what exits is not larger than asked for");
         let fits = |outgoing: &Outgoing| {
-            !outgoing.is_leased() && self.body_len(lane, outgoing) <= max_bytes
+            outgoing.may_exit(self.now, self.config().retry.attempts)
+                && self.body_len(lane, outgoing) <= max_bytes
         };
         let outgoing = &self.lanes[lane].outgoing;
         let is_in_order = match order {
@@ -62,7 +63,8 @@ impl Ledger {
                 self.cut_for_newest(lane, share);
             }
             let fits = |outgoing: &Outgoing| {
-                !outgoing.is_leased() && self.body_len(lane, outgoing) <= max_bytes
+                outgoing.may_exit(self.now, self.config().retry.attempts)
+                    && self.body_len(lane, outgoing) <= max_bytes
             };
             let outgoing = &self.lanes[lane].outgoing;
             let nth = match order {

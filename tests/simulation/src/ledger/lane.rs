@@ -53,6 +53,12 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
+    /// Whether it may leave in an exit at `now`, as far as its attempts and its pause go.
+    pub(super) const fn may_exit(&self, now: u64, attempts: u32) -> bool {
+        let is_free = matches!(self.state, State::Paused { from, .. } if from <= now);
+        is_free && (self.attempts == 0 || self.attempts + 1 < attempts)
+    }
+
     pub(super) const fn is_leased(&self) -> bool {
         matches!(self.state, State::Leased { .. })
     }

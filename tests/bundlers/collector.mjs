@@ -1,0 +1,80 @@
+// @ts-check
+
+// Takes batches over HTTP, and tells whether every event came exactly once.
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { deferred, within } from "../js/harness.mjs";
+
+/** How many events each bus sends (`shared/send.js`). */
+const COUNT = 250;
+/** A dev server may compile first. */
+const DEADLINE_MS = 30_000;
+
+// A page of any server may send here.
+const HEADERS = {
+  "access-control-allow-origin": "*",
+  "access-control-allow-headers": "content-type, idempotency-key",
+};
+
+/** Starts a collector on a free port. */
+export async function startCollector() {
+  /** The events' numbers by where they come from. @type {Map<string, number[]>} */
+  const received = new Map();
+  let look = () => {};
+
+  const server = createServer(async (request, response) => {
+    let body = "";
+    for await (const chunk of request.setEncoding("utf8")) body += chunk;
+    response.writeHead(200, HEADERS).end();
+    if (request.method !== "POST") return;
+    for (const line of body.split("\n")) {
+      const { source, n } = JSON.parse(line);
+      received.set(source, [...(received.get(source) ?? []), n]);
+    }
+    look();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+
+  /** What came, for a message. */
+  const summary = () =>
+    [...received].map(([source, { length }]) => `${length} from ${source}`).join(", ") || "nothing";
+
+  /** @param {string[]} sources */
+  function assertExactlyOnce(sources) {
+    const unexpected = [...received.keys()].filter((source) => !sources.includes(source));
+    if (unexpected.length > 0) throw new Error(`events from ${unexpected}`);
+    for (const source of sources) {
+      const numbers = [...(received.get(source) ?? [])].sort((a, b) => a - b);
+      if (numbers.length !== COUNT || numbers.some((n, at) => n !== at)) {
+        throw new Error(
+          `not every event of ${source} came exactly once: the collector got ${summary()}`,
+        );
+      }
+    }
+  }
+
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    /**
+     * Waits until as many events came as the sources send.
+     *
+     * @param {string[]} sources
+     */
+    waitFor(sources) {
+      const { promise, resolve } = deferred();
+      const isThere = (/** @type {string} */ source) =>
+        (received.get(source)?.length ?? 0) >= COUNT;
+      look = () => sources.every(isThere) && resolve();
+      look();
+      return within(promise, () => `the collector got ${summary()}`, DEADLINE_MS);
+    },
+    assertExactlyOnce,
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}

@@ -1,0 +1,83 @@
+// @ts-check
+
+// Serves what was built, and visits it in Chromium.
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join } from "node:path";
+import { makeProfile, startBrowser } from "../runtimes/stores/browser.mjs";
+
+/** @type {Record<string, string>} */
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
+
+/** As strict as a page with WebAssembly can be. */
+const POLICY =
+  "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' http://127.0.0.1:*";
+
+/**
+ * Serves files, under a Content-Security-Policy.
+ *
+ * @param {string} directory
+ */
+export async function serveDirectory(directory) {
+  const server = createServer(async ({ url = "/" }, response) => {
+    const { pathname } = new URL(url, "http://localhost");
+    const file = pathname === "/" ? "/index.html" : pathname;
+    try {
+      const body = await readFile(join(directory, file));
+      const type = TYPES[extname(file)] ?? "";
+      const headers = { "content-type": type, "content-security-policy": POLICY };
+      response.writeHead(200, headers).end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** One Chromium for all fixtures, started by the first that needs it. */
+export class Browser {
+  /** @type {Promise<{ context: import("playwright-core").BrowserContext, stop: () => Promise<void> }> | undefined} */
+  #started;
+
+  async #start() {
+    const profile = await makeProfile();
+    const { context, stop } = await startBrowser(profile.directory);
+    return { context, stop: () => stop().then(profile.remove) };
+  }
+
+  /**
+   * Opens a page, which stays open until it is closed.
+   *
+   * @param {string} url
+   * @param {(error: string) => void} onError
+   */
+  async visit(url, onError) {
+    this.#started ??= this.#start();
+    const { context } = await this.#started;
+    const page = await context.newPage();
+    page.on("pageerror", (error) => onError(String(error)));
+    page.on("console", (message) => {
+      // A browser asks for it by itself.
+      const isIcon = message.location().url.endsWith("/favicon.ico");
+      if (message.type() === "error" && !isIcon) onError(message.text());
+    });
+    page.on("crash", () => onError("the page crashed"));
+    await page.goto(url, { timeout: 60_000 });
+    return { stop: () => page.close() };
+  }
+
+  async stop() {
+    if (this.#started !== undefined) await this.#started.then(({ stop }) => stop());
+  }
+}
