@@ -1,11 +1,11 @@
 import { CoreBatch } from "./batch.js";
+import { type CoreBus, FailureKind, Step } from "./core.js";
 import { DeliveryError } from "./errors/delivery-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
 import { TimeoutError } from "./errors/timeout-error.js";
 import type { KeepaliveBudget } from "./keepalive-budget.js";
 import type { DeliveryCallback } from "./options.js";
 import type { Outbox, Record } from "./outbox.js";
-import { type CoreBus, FailureKind, Step } from "./wasm.js";
 
 /** An attempt whose callback has not settled. */
 interface Attempt {

@@ -1,4 +1,5 @@
 import { alone } from "./alone.js";
+import type { CoreBus } from "./core.js";
 import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
 import { Alarm, pause, yieldToLoop } from "./event-loop.js";
@@ -10,7 +11,6 @@ import {
   type Scheduler,
   type SchedulerHost,
 } from "./scheduler.js";
-import type { CoreBus } from "./wasm.js";
 
 /**
  * How often a drive shows that its request is alive, and looks whether another has done its part.

@@ -1,6 +1,9 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import { type Batch, joinHalves } from "./batch.js";
 import { isBytes } from "./bytes.js";
 import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
+import { type CoreBus, createBus, Refusal } from "./core.js";
 import { Courier } from "./courier.js";
 import { Drives } from "./drives.js";
 import { BackpressureError } from "./errors/backpressure-error.js";
@@ -29,7 +32,6 @@ import { messageOf, show } from "./show.js";
 import type { BusStats } from "./stats.js";
 import { storeErrorReporter } from "./store-errors.js";
 import { type RequestContext, Rides } from "./wait-until.js";
-import { type CoreBus, createBus, Refusal } from "./wasm.js";
 
 /** What can be said of one event. */
 export interface IngestOptions {

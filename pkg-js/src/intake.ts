@@ -1,5 +1,5 @@
+import { assertAlive, type CoreBus, Refusal } from "./core.js";
 import { sharedScratch } from "./scratch.js";
-import { assertAlive, type CoreBus, Refusal } from "./wasm.js";
 
 /** Events that cross into wasm in one go, at most. */
 const MAX_PARKED = 64;

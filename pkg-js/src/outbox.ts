@@ -1,8 +1,8 @@
 import { type CoreBatch, joinHalves } from "./batch.js";
+import type { CoreBus } from "./core.js";
 import { StoreError, type StoreOperation } from "./errors/store-error.js";
 import { Alarm } from "./event-loop.js";
 import type { BatchStore } from "./store.js";
-import type { CoreBus } from "./wasm.js";
 
 /** What the store has, or may have. */
 interface Kept {

@@ -1,3 +1,4 @@
+import type { CoreBus } from "./core.js";
 import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
 import { Alarm, afterTask, yieldToLoop } from "./event-loop.js";
@@ -11,7 +12,6 @@ import {
   type SchedulerHost,
 } from "./scheduler.js";
 import { type Waiter, Waiters } from "./waiters.js";
-import type { CoreBus } from "./wasm.js";
 
 /**
  * The scheduler `"auto"`: one for all who use the bus. It looks after what changed at the end of

@@ -1,5 +1,5 @@
 import { byteLength } from "./bytes.js";
-import { type RawExports, rawExports } from "./wasm.js";
+import { type RawExports, rawExports } from "./core.js";
 
 const encoder = new TextEncoder();
 
@@ -59,21 +59,23 @@ export class Scratch {
 
   /** The table of lengths. */
   lengths(): Uint32Array {
-    if (this.#lengths.byteLength === 0) {
-      const { raw } = this;
-      this.#lengths = new Uint32Array(raw.memory.buffer, raw.lengths_ptr(), raw.lengths_len());
+    const { raw } = this;
+    const buffer = raw.memory.buffer as ArrayBuffer;
+    if (this.#lengths.buffer !== buffer) {
+      this.#lengths = new Uint32Array(buffer, raw.lengths_ptr(), raw.lengths_len());
     }
     return this.#lengths;
   }
 
   /**
-   * The buffer, looked at anew if the memory has grown since: a detached view has no length, and
-   * `encodeInto` writes nothing into it without a word.
+   * The buffer, looked at anew if the memory has grown since: then the memory is another
+   * `ArrayBuffer`, and what `encodeInto` writes into the old one is lost without a word. That one is
+   * detached in WebAssembly, but not in JavaScript.
    */
   #view(): Uint8Array<ArrayBuffer> {
-    if (this.#bytes.byteLength === 0) {
-      const { raw } = this;
-      const buffer = raw.memory.buffer as ArrayBuffer;
+    const { raw } = this;
+    const buffer = raw.memory.buffer as ArrayBuffer;
+    if (this.#bytes.buffer !== buffer) {
       this.#bytes = new Uint8Array(buffer, raw.scratch_ptr(), raw.scratch_len());
     }
     return this.#bytes;

@@ -1,5 +1,5 @@
+import type { CoreBus } from "./core.js";
 import { PoisonedError } from "./errors/poisoned-error.js";
-import type { CoreBus } from "./wasm.js";
 
 /** Somebody who waits for the bus. */
 export interface Waiter {

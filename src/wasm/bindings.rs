@@ -27,7 +27,7 @@ pub struct Bus {
     staged: VecDeque<Shared<Batch>>,
 }
 
-/// What [`Bus::poll`] says is to be done; `pkg-js/src/wasm.ts` has the same table.
+/// What [`Bus::poll`] says is to be done; `pkg-js/src/core.ts` has the same table.
 #[wasm_bindgen]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -41,7 +41,7 @@ pub enum Step {
     Abandoned = 3,
 }
 
-/// How an attempt failed.
+/// How an attempt failed; `pkg-js/src/core.ts` has the same table.
 #[wasm_bindgen]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {

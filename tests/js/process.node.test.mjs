@@ -153,14 +153,8 @@ test("making and using a bus leaves nothing on the global object", async () => {
 test("a bus that nobody holds any more is freed", async () => {
   const output = await run(
     `${setUp}
-    const { Instance } = WebAssembly;
-    let memory;
-    WebAssembly.Instance = class extends Instance {
-      constructor(...args) {
-        super(...args);
-        memory = this.exports.memory;
-      }
-    };
+    import { watchMemory } from "./memory.mjs";
+    const memoryBytes = watchMemory();
     const sizes = [];
     for (let i = 0; i < 60; i++) {
       const bus = new EventBus(print, { scheduler: "manual" });
@@ -169,7 +163,7 @@ test("a bus that nobody holds any more is freed", async () => {
       await new Promise((resolve) => setTimeout(resolve));
       gc();
       await new Promise((resolve) => setTimeout(resolve));
-      sizes.push(memory.buffer.byteLength);
+      sizes.push(memoryBytes());
     }
     // All of them together held 70 MB.
     console.log(sizes.at(-1) < 16 << 20);
@@ -193,4 +187,29 @@ test("require gives the same as import, and knows its errors", async () => {
   assert.include(output, "true\n");
   assert.include(output, "sent\n");
   assert.notInclude(output, "false");
+});
+
+test("a process survives a core that has failed, and buses that nobody holds any more", async () => {
+  const output = await run(
+    `
+    import { EventBus } from "shardbus";
+    const bus = new EventBus(() => {});
+    (() => {
+      for (let i = 0; i < 50; i++) new EventBus(() => {}).ingest(i);
+    })();
+    // Runs out of stack inside of the core, sooner or later.
+    const dive = () => {
+      try { dive(); } catch {}
+      try { bus.stats(); } catch {}
+    };
+    dive();
+    for (let turn = 0; turn < 5; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      gc();
+    }
+    try { bus.ingest(1); } catch (error) { console.log(error.code, String(error.cause)); }
+  `,
+    ["--expose-gc"],
+  );
+  assert.equal(output, "ERR_POISONED RangeError: Maximum call stack size exceeded\n");
 });

@@ -5,17 +5,23 @@
     reason = "the rule keeps the library portable; this program only runs natively"
 )]
 
+mod api_report;
 mod browsers;
 mod debian;
 mod fuzz;
+mod manifests;
 mod npm;
 mod package;
+mod saturate;
 mod simulate;
+mod sizes;
 mod stamp;
 mod test;
 mod toolchain;
+mod tree_shaking;
 mod tsan;
 mod wasm;
+mod without_wasm;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -37,7 +43,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// Build `pkg-js` into an npm package that is ready to publish
-    Build,
+    Build {
+        /// Write the public API into `pkg-js/shardbus.api.md`
+        #[arg(long)]
+        accept_api: bool,
+    },
     /// Build the package and run the flights example on it
     Demo {
         /// Arguments for the example
@@ -69,7 +79,13 @@ fn run(cli: Cli) -> Result<ExitCode> {
     std::env::set_current_dir(root.context("xtask has a parent directory")?)?;
     let sh = Shell::new()?;
     match cli.task {
-        Task::Build => package::build(&sh, &Tools::set_up(&sh)?).map(|()| ExitCode::SUCCESS),
+        Task::Build { accept_api } => {
+            package::build(&sh, &Tools::set_up(&sh)?)?;
+            if accept_api {
+                api_report::check(&sh, true)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Demo { args } => {
             package::build(&sh, &Tools::set_up(&sh)?)?;
             demo(&sh, &args)

@@ -1,29 +1,25 @@
 //! Builds `pkg-js` into the npm package: WebAssembly, ES modules, CommonJS and types in `dist/`.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use flate2::{Compression, write::GzEncoder};
 use xshell::{Shell, cmd};
 
 use crate::toolchain::{TARGET, TARGET_DIR, Tools};
-use crate::{exec, locked_version, npm, say, stamp, wasm};
+use crate::{exec, manifests, npm, say, sizes, stamp, wasm, without_wasm};
 
+/// What it is made from.
+const SOURCES: &str = "pkg-js/src";
 /// Where the package is assembled.
 const DIST: &str = "pkg-js/dist";
-/// Where the WebAssembly is made, and what is measured.
+/// Where the WebAssembly is made.
 const WORK: &str = "target/package";
 /// What wasm-bindgen makes.
 const BINDGEN: &str = "target/package/bindgen";
 
-/// What most users bundle, and the size it should stay below after gzip, in bytes.
-const DEFAULT_ENTRY: &str = "index.js";
-const DEFAULT_ENTRY_GZIP: usize = 30_000;
-
 /// What may be imported from the package, each as ES module and as CommonJS.
-const ENTRIES: [&str; 5] = ["index", "slim", "shutdown", "stores/fs", "stores/indexeddb"];
+const ENTRIES: [&str; 6] = ["index", "slim", "js", "shutdown", "stores/fs", "stores/indexeddb"];
 
 /// The package that the IndexedDB store brings along.
 const IDB_PACKAGE: &str = "node_modules/idb/package.json";
@@ -51,22 +47,11 @@ const WASM_OPT: [&str; 12] = [
 
 /// Builds everything. What is slow is done only if its input has changed.
 pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
-    check_versions(sh)?;
+    manifests::check(sh)?;
     build_wasm(sh, tools)?;
-    write_sources(sh)?;
+    write_sources(sh, tools)?;
     compile(sh)?;
-    measure(sh)
-}
-
-/// The crate and the npm package are released together.
-fn check_versions(sh: &Shell) -> Result<()> {
-    let package: serde_json::Value = serde_json::from_str(&sh.read_file("pkg-js/package.json")?)?;
-    let (npm, cargo) = (&package["version"], locked_version(sh, "shardbus")?);
-    ensure!(
-        *npm == cargo.as_str(),
-        "pkg-js/package.json has version {npm}, Cargo.toml {cargo}: make them equal"
-    );
-    Ok(())
+    sizes::check(sh, DIST, &ENTRIES)
 }
 
 /// Makes `bus.wasm` and the glue in [`WORK`].
@@ -100,8 +85,8 @@ fn optimise(sh: &Shell) -> Result<()> {
 }
 
 /// Writes the sources that are made from the WebAssembly.
-fn write_sources(sh: &Shell) -> Result<()> {
-    let source = |name: &str| format!("pkg-js/src/{name}");
+fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
+    let source = |name: &str| format!("{SOURCES}/{name}");
     let made = |name: &str| format!("{BINDGEN}/{name}");
     sh.copy_file(made("bus_bg.js"), source("bus_bg.js"))?;
 
@@ -113,7 +98,8 @@ fn write_sources(sh: &Shell) -> Result<()> {
          /** Links the glue to an instance. */\n\
          export function __wbg_set_wasm(exports: WebAssembly.Exports): void;\n"
     );
-    sh.write_file(source("bus_bg.d.ts"), types)?;
+    sh.write_file(source("bus_bg.d.ts"), &types)?;
+    without_wasm::build(sh, tools, SOURCES, &types)?;
 
     let base64 = BASE64_STANDARD.encode(sh.read_binary_file(format!("{WORK}/bus.wasm"))?);
     let inline = format!("/** `bus.wasm`. */\nexport const base64: string =\n  \"{base64}\";\n");
@@ -129,8 +115,10 @@ fn compile(sh: &Shell) -> Result<()> {
     exec(cmd!(sh, "{tsc} --project pkg-js/tsconfig.node.json"))?;
     bundle_idb(sh)?;
     sh.copy_file(format!("{WORK}/bus.wasm"), DIST)?;
-    for glue in ["bus_bg.js", "bus_bg.d.ts"] {
-        sh.copy_file(format!("pkg-js/src/{glue}"), DIST)?;
+    for made in ["bus_bg", "bus_js", "bus_js_bg"] {
+        for extension in ["js", "d.ts"] {
+            sh.copy_file(format!("{SOURCES}/{made}.{extension}"), DIST)?;
+        }
     }
     for entry in ENTRIES {
         let input = format!("{DIST}/{entry}.js");
@@ -141,6 +129,7 @@ fn compile(sh: &Shell) -> Result<()> {
         let name = types.to_string_lossy();
         if let Some(stem) = name.strip_suffix(".d.ts") {
             sh.write_file(format!("{stem}.d.cts"), to_commonjs(&sh.read_file(&types)?))?;
+            name_types(sh, stem)?;
         }
     }
     sh.write_file(
@@ -151,6 +140,14 @@ fn compile(sh: &Shell) -> Result<()> {
         sh.copy_file(license, "pkg-js")?;
     }
     Ok(())
+}
+
+/// Says in a module where its types are: JSR looks nowhere else.
+fn name_types(sh: &Shell, stem: &str) -> Result<()> {
+    let module = format!("{stem}.js");
+    let name = Path::new(stem).file_name().context("a module has a name")?;
+    let types = format!("/* @ts-self-types=\"./{}.d.ts\" */\n", name.display());
+    Ok(sh.write_file(&module, types + &sh.read_file(&module)?)?)
 }
 
 /// Puts the package `idb` where it is imported, so that the package has no dependencies. Its types
@@ -164,41 +161,6 @@ fn bundle_idb(sh: &Shell) -> Result<()> {
     let bundle = cmd!(sh, "{esbuild} {file} {BUNDLE...} --format=esm --allow-overwrite");
     exec(bundle.arg(format!("--outfile={file}")).arg(format!("--banner:js={banner}")))?;
     Ok(sh.remove_path(format!("{DIST}/stores/idb.d.ts"))?)
-}
-
-/// Prints what each entry costs its users, as a bundler would ship it.
-fn measure(sh: &Shell) -> Result<()> {
-    let esbuild = npm::bin("esbuild");
-    let external = ["--external:*.wasm", "--external:*.wasm?module"];
-    eprintln!("{:<24}{:>12}{:>12}", "bundled", "minified", "gzip");
-    let mut measured = vec![DEFAULT_ENTRY.to_owned(), "workerd.js".into(), "edge-light.js".into()];
-    measured.extend(ENTRIES[1..].iter().map(|entry| format!("{entry}.js")));
-    measured.extend(ENTRIES.iter().map(|entry| format!("{entry}.cjs")));
-    for file in &measured {
-        let format = if file.ends_with(".cjs") { "cjs" } else { "esm" };
-        let bundle = cmd!(sh, "{esbuild} {DIST}/{file} {BUNDLE...} --format={format}");
-        let bundle = bundle.arg("--minify").args(external).quiet().output()?;
-        let gzip = print_size(file, &bundle.stdout)?;
-        if file == DEFAULT_ENTRY && gzip > DEFAULT_ENTRY_GZIP {
-            let aim = kilobytes(DEFAULT_ENTRY_GZIP);
-            eprintln!("{:<24}{:>24}", "", format!("(more than {aim})"));
-        }
-    }
-    let module = sh.read_binary_file(format!("{DIST}/bus.wasm"))?;
-    print_size("bus.wasm", &module).map(drop)
-}
-
-/// Prints one line of the table, and returns the size after gzip.
-fn print_size(name: &str, bytes: &[u8]) -> Result<usize> {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-    gzip.write_all(bytes)?;
-    let (minified, gzip) = (bytes.len(), gzip.finish()?.len());
-    eprintln!("{name:<24}{:>12}{:>12}", kilobytes(minified), kilobytes(gzip));
-    Ok(gzip)
-}
-
-fn kilobytes(bytes: usize) -> String {
-    format!("{:.1} kB", bytes as f64 / 1000.0)
 }
 
 /// All files under a directory.

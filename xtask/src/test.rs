@@ -14,7 +14,7 @@ use xshell::{Cmd, Shell, cmd};
 
 use crate::browsers::{self, Browser};
 use crate::toolchain::Tools;
-use crate::{Unavailable, exec, fuzz, npm, package, say, simulate, tsan};
+use crate::{Unavailable, api_report, exec, fuzz, npm, package, say, simulate, tree_shaking, tsan};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -47,6 +47,7 @@ const STEPS: &[Step] = &[
     ("build", "the npm package builds", Session::package),
     ("biome", "JavaScript and TypeScript: format and lints", Session::biome),
     ("types", "tests and examples fit the published types", Session::types),
+    ("api", "the public API is that of pkg-js/shardbus.api.md", Session::api),
     ("js", "JavaScript: tests, in Node", Session::js),
     ("kill", "JavaScript: a process with a store is killed, again and again", Session::kill),
     ("runtimes", "JavaScript: the same tests, in every other runtime", Session::runtimes),
@@ -54,9 +55,11 @@ const STEPS: &[Step] = &[
     ("chromium", "JavaScript: tests of pages, in Chromium", Session::chromium),
     ("firefox", "JavaScript: tests of pages, in Firefox", Session::firefox),
     ("webkit", "JavaScript: tests of pages, in WebKit", Session::webkit),
+    ("csp", "JavaScript: a page that forbids WebAssembly, in Chromium", Session::csp),
     ("stores", "JavaScript: tests of the stores for pages, in Chromium", Session::stores),
     ("examples", "JavaScript: tests of the examples", Session::examples),
     ("package", "the packed package works in an empty project", Session::packed_package),
+    ("tree-shaking", "an app carries nothing that it does not import", Session::tree_shaking),
     ("bundlers", "the packed package works in bundlers, frameworks and runtimes", Session::bundlers),
     ("publint", "the packed package, by publint's rules", Session::publint),
     ("attw", "the packed package's types resolve everywhere", Session::attw),
@@ -146,6 +149,16 @@ impl Session {
         Ok(to.join(pack.quiet().read()?))
     }
 
+    /// Makes a project that has nothing but the packed package, and returns its path.
+    fn project(&self) -> Result<&'static str> {
+        let (sh, tarball, project) = (&self.sh, self.tarball()?, "target/package-test");
+        sh.remove_path(project)?;
+        sh.write_file(format!("{project}/package.json"), "{ \"type\": \"module\" }\n")?;
+        let _project = sh.push_dir(project);
+        exec(cmd!(sh, "npm install --offline --no-audit --no-fund --silent {tarball}"))?;
+        Ok(project)
+    }
+
     /// Runs a program that an npm package brings.
     fn npm_bin(&self, name: &str, args: &[&str]) -> Result<()> {
         exec(self.sh.cmd(npm::bin(name)).args(args))
@@ -227,6 +240,11 @@ impl Session {
         self.npm_bin("tsc", &["--project", "."])
     }
 
+    fn api(&self) -> Result<()> {
+        self.package()?;
+        api_report::check(&self.sh, false)
+    }
+
     fn js(&self) -> Result<()> {
         self.node_tests("tests/js")
     }
@@ -263,6 +281,10 @@ impl Session {
         self.node_test_files(&[format!("tests/runtimes/browser/{name}.test.mjs").into()])
     }
 
+    fn csp(&self) -> Result<()> {
+        self.pages("strict", &browsers::CHROMIUM)
+    }
+
     fn stores(&self) -> Result<()> {
         browsers::CHROMIUM.set_up(&self.sh)?;
         self.node_tests("tests/runtimes/stores")
@@ -295,15 +317,12 @@ impl Session {
     /// Runs the programs of `tests/package` in a project that has nothing but the packed package,
     /// and compiles those in TypeScript with as little as a user may have set.
     fn packed_package(&self) -> Result<()> {
-        let (sh, tarball, project) = (&self.sh, self.tarball()?, "target/package-test");
+        let (sh, project) = (&self.sh, self.project()?);
         let tsc = std::path::absolute(npm::bin("tsc"))?;
-        sh.remove_path(project)?;
-        sh.write_file(format!("{project}/package.json"), "{ \"type\": \"module\" }\n")?;
         let programs = sh.read_dir("tests/package")?;
         programs.iter().try_for_each(|program| sh.copy_file(program, project))?;
 
         let _project = sh.push_dir(project);
-        exec(cmd!(sh, "npm install --offline --no-audit --no-fund --silent {tarball}"))?;
         for program in programs.iter().filter_map(|program| program.file_name()) {
             say(program.display());
             if Path::new(program).extension().is_some_and(|extension| extension == "ts") {
@@ -322,6 +341,10 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    fn tree_shaking(&self) -> Result<()> {
+        tree_shaking::check(&self.sh, self.project()?)
     }
 
     fn bundlers(&self) -> Result<()> {

@@ -7,7 +7,7 @@ export class WasmUnavailableError extends ShardbusError {
 
   constructor(cause: unknown) {
     super(
-      "WebAssembly could not be compiled here; in a page with a Content-Security-Policy add 'wasm-unsafe-eval' to script-src, elsewhere see the `cause`",
+      "WebAssembly could not be compiled here, see the `cause`; in a page with a Content-Security-Policy add 'wasm-unsafe-eval' to script-src, or import `shardbus/js`, which needs no WebAssembly",
       { cause },
     );
   }

@@ -34,10 +34,12 @@ function programOf(packageName, program) {
  *
  * @param {string} program
  * @param {string[]} args
+ * @param {Record<string, string>} [env]
  * @returns {Promise<{ output: string, isOk: boolean }>}
  */
-async function run(program, args) {
-  const child = spawn(program, args, { cwd: root, env: { ...process.env, NO_COLOR: "1" } });
+async function run(program, args, env) {
+  const options = { cwd: root, env: { ...process.env, NO_COLOR: "1", ...env } };
+  const child = spawn(program, args, options);
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
   let output = "";
@@ -56,19 +58,30 @@ async function run(program, args) {
 /** The first number that comes before or after a word. @param {RegExp} pattern @param {string} text */
 const count = (pattern, text) => Number(pattern.exec(text)?.[1] ?? 0);
 
-/** @param {string} name @param {() => string} program @returns {Runtime} */
-const node = (name, program) => ({
+/**
+ * A Node.
+ *
+ * @param {string} name
+ * @param {() => string} program
+ * @param {Record<string, string>} [skips] files that have no meaning there, and why
+ * @param {string} [preload] a module that each of its processes begins with
+ * @returns {Runtime}
+ */
+const node = (name, program, skips = {}, preload) => ({
   name,
   async run() {
-    const files = [...(await portableTests()), ...(await nodeTests())];
+    const all = [...(await portableTests()), ...(await nodeTests())];
+    const files = all.filter((file) => !Object.hasOwn(skips, file));
     const version = await run(program(), ["--version"]);
     const args = ["--test", "--test-reporter=tap", `--test-timeout=${TIMEOUT_MS}`];
-    const { output, isOk } = await run(program(), [...args, ...files]);
+    /** @type {Record<string, string>} */
+    const env = preload === undefined ? {} : { NODE_OPTIONS: `--import=${preload}` };
+    const { output, isOk } = await run(program(), [...args, ...files], env);
     return {
       version: version.output.trim(),
       passed: count(/^# pass (\d+)/m, output),
       failed: count(/^# fail (\d+)/m, output),
-      skipped: [],
+      skipped: Object.values(skips),
       failures: isOk ? "" : output.replaceAll(/^ *ok .*\n( +---\n[\s\S]*?\n +\.\.\.\n)?/gm, ""),
     };
   },
@@ -114,6 +127,12 @@ const bun = {
 
 /** Those that npm can install, and the Node that runs this. */
 export const programs = [
+  node(
+    "Node, without WebAssembly",
+    () => process.execPath,
+    { "tests/js/initialize.node.test.mjs": "initialize: there is no WebAssembly to load" },
+    new URL("without-wasm.mjs", import.meta.url).href,
+  ),
   ...["22", "24", "26"].map((major) =>
     node(`Node ${major}`, () => programOf(`node-${major}`, "bin/node")),
   ),

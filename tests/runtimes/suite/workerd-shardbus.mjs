@@ -10,7 +10,17 @@ export * from "../../../pkg-js/dist/workerd.js";
 export class EventBus extends WorkerBus {
   /** @param {any} callback @param {any} [options] */
   constructor(callback, options) {
-    const isGroup = typeof (options ?? {}) === "object" && !Array.isArray(options);
-    super(callback, isGroup ? { scheduler: "auto", ...options } : options);
+    super(callback, withTimers(options));
+  }
+}
+
+/** @param {any} options */
+function withTimers(options) {
+  if (typeof (options ?? {}) !== "object" || Array.isArray(options)) return options;
+  try {
+    return { scheduler: "auto", ...options };
+  } catch {
+    // What cannot be read is the bus's to refuse.
+    return options;
   }
 }

@@ -1,0 +1,122 @@
+// The core, whatever it was compiled to: loaded when it is first needed, and shut when it has failed.
+
+import type * as bindings from "./bus_bg.js";
+import { NotInitializedError } from "./errors/not-initialized-error.js";
+import { PoisonedError } from "./errors/poisoned-error.js";
+
+/** The event path's exports (`src/wasm/raw.rs`): integers in, integers out. */
+export interface RawExports {
+  readonly memory: { readonly buffer: ArrayBufferLike };
+  scratch_ptr(): number;
+  scratch_len(): number;
+  lengths_ptr(): number;
+  lengths_len(): number;
+  reserve(len: number): number;
+  set_clock(handle: number, nowMs: number): void;
+  push(handle: number, len: number, keyLen: number, line: number): number;
+  push_many(handle: number, count: number, keyed: number): number;
+  room_events(handle: number): number;
+  room_bytes(handle: number): number;
+}
+
+/** What {@linkcode RawExports.push} returns for a refusal (`src/wasm/registry.rs`). */
+export const Refusal = {
+  full: -1,
+  sampled: -2,
+  unrouted: -3,
+  oversize: -4,
+  invalid: -5,
+  closed: -6,
+  misused: -7,
+} as const;
+
+/** What `poll` says is to be done (`src/wasm/bindings.rs`). */
+export const Step = { Idle: 0, WaitUntil: 1, Send: 2, Abandoned: 3 } as const;
+
+/** How an attempt failed (`src/wasm/bindings.rs`). */
+export const FailureKind = { Retryable: 0, Permanent: 1, TooLarge: 2 } as const;
+
+export type CoreBus = bindings.Bus;
+
+/** What wasm-bindgen makes to go with the exports of one compilation. */
+export type Glue = Pick<typeof bindings, "Bus" | "__wbg_set_wasm">;
+
+/** A compilation of the core, instantiated. */
+export interface Core {
+  readonly glue: Glue;
+  readonly exports: WebAssembly.Exports;
+}
+
+let load: (() => Core) | undefined;
+let raw: RawExports | undefined;
+let Bus: Glue["Bus"];
+let trap: unknown;
+
+/** Says where the core comes from once it is needed. */
+export function provide(source: () => Core): void {
+  load = source;
+}
+
+/** Loads the core, unless one is loaded already. */
+export function start(source: () => Core): void {
+  if (raw !== undefined) return;
+  const { glue, exports } = source();
+  const guarded = guard(exports);
+  glue.__wbg_set_wasm(guarded);
+  // Where references to objects are kept in a table of the module.
+  (guarded.__wbindgen_start as (() => void) | undefined)?.();
+  raw = guarded as unknown as RawExports;
+  Bus = glue.Bus;
+}
+
+/** Throws if the core has failed. */
+export function assertAlive(): void {
+  if (trap !== undefined) throw new PoisonedError(trap);
+}
+
+/** The event path's exports, loaded if need be. */
+export function rawExports(): RawExports {
+  assertAlive();
+  if (raw === undefined) {
+    if (load === undefined) throw new NotInitializedError();
+    start(load);
+  }
+  return raw as RawExports;
+}
+
+/** Makes the core of a bus. Throws `{ field, value, rule }` if the options break a rule. */
+export function createBus(options: object): CoreBus {
+  rawExports();
+  return new Bus(options);
+}
+
+/**
+ * The exports, behind a door that shuts for good when one of them traps: the core does not panic,
+ * but should it happen all the same, nothing that it holds can be trusted.
+ */
+function guard(exports: WebAssembly.Exports): WebAssembly.Exports {
+  const guarded: WebAssembly.Exports = {};
+  for (const [name, value] of Object.entries(exports)) {
+    guarded[name] = typeof value === "function" ? guardExport(value as Export) : value;
+  }
+  // A finaliser calls this one, and nobody could catch what it throws.
+  const free = guarded.__wbg_bus_free as Export;
+  guarded.__wbg_bus_free = (...args: [unknown, unknown]) =>
+    trap === undefined ? free(...args) : undefined;
+  return guarded;
+}
+
+type Export = (a?: unknown, b?: unknown, c?: unknown, d?: unknown, e?: unknown) => unknown;
+
+// Named parameters: spreading costs more than the call on the event path.
+function guardExport(call: Export): Export {
+  return (a, b, c, d, e) => {
+    assertAlive();
+    try {
+      return call(a, b, c, d, e);
+    } catch (error) {
+      trap = error;
+      throw new PoisonedError(error);
+    }
+  };
+}

@@ -1,0 +1,14 @@
+// Where there is no WebAssembly, or a page must not compile any: the same core, as JavaScript.
+import { instantiate } from "./bus_js.js";
+import * as glue from "./bus_js_bg.js";
+import { provide } from "./core.js";
+
+const imports = {
+  "./bus_js_bg.js": glue,
+  // The glue numbers the objects that it hands in. These numbers stand for fixed values.
+  __wbindgen_externref_xform__: { __wbindgen_externref_statics_end: () => 1028 },
+};
+
+provide(() => ({ glue, exports: instantiate(imports) }));
+
+export * from "./api.js";

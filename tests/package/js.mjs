@@ -1,0 +1,16 @@
+// @ts-check
+import assert from "node:assert/strict";
+import { EventBus } from "shardbus/js";
+
+// Not needed by anything of this package.
+Reflect.deleteProperty(globalThis, "WebAssembly");
+
+/** @type {unknown[]} */
+const received = [];
+const bus = new EventBus(async (batch) => {
+  received.push(...batch.events());
+});
+const events = [{ n: 1 }, { n: 2 }, { n: 3 }];
+for (const event of events) assert.equal(bus.ingest(event), true);
+await bus.close();
+assert.deepEqual(received, events);

@@ -1,0 +1,86 @@
+// @ts-check
+
+// A page whose Content-Security-Policy forbids WebAssembly, in Chromium.
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { text } from "node:stream/consumers";
+import { after, afterEach, assert, before, beforeEach, test } from "../../js/harness.mjs";
+import { Log } from "../log.mjs";
+import { launchChromium } from "./puppeteer.mjs";
+
+const dist = new URL("../../../pkg-js/dist/", import.meta.url);
+const script = new URL("strict.mjs", import.meta.url);
+const PAGE =
+  '<!doctype html><link rel="icon" href="/icon" /><script type="module" src="/page.mjs"></script>';
+
+/** The page and its collector: of one origin, because the page may talk to no other. */
+async function startSite() {
+  /** What the page sent, and where to. @type {Log<{ path: string, body: string }>} */
+  const log = new Log();
+  const server = createServer(async (request, response) => {
+    const { pathname } = new URL(String(request.url), "http://site.example");
+    response.setHeader("content-security-policy", "default-src 'self'");
+    if (request.method === "POST") {
+      log.add({ path: pathname, body: await text(request) });
+      response.end();
+    } else if (pathname.endsWith("js")) {
+      response.setHeader("content-type", "text/javascript");
+      const isPage = pathname === "/page.mjs";
+      response.end(await readFile(isPage ? script : new URL(`..${pathname}`, dist)));
+    } else {
+      response.setHeader("content-type", "text/html").end(PAGE);
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  const sent = (/** @type {string} */ to) => log.entries.filter(({ path }) => path === to);
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    /** The bodies that the collector got. */
+    events: () => sent("/events").map(({ body }) => body),
+    /** What the page tells at its end. */
+    async told() {
+      await log.until(() => sent("/told").length > 0);
+      return JSON.parse(String(sent("/told")[0]?.body));
+    },
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** @type {import("./puppeteer.mjs").Browser} */
+let browser;
+/** @type {Awaited<ReturnType<typeof startSite>>} */
+let site;
+
+before(async () => {
+  browser = await launchChromium();
+});
+after(() => browser.stop());
+beforeEach(async () => {
+  site = await startSite();
+});
+afterEach(() => site.stop());
+
+test("where a page forbids WebAssembly, the default entry says so, and what to do", async () => {
+  await browser.open(`${site.url}?entry=index`);
+  const { compile, ...error } = await site.told();
+  assert.include(compile, "CompileError", "the policy does not forbid it, so this tests nothing");
+  assert.include(error, { name: "WasmUnavailableError", code: "ERR_WASM_UNAVAILABLE" });
+  assert.include(error.message, "add 'wasm-unsafe-eval' to script-src");
+  assert.include(error.message, "import `shardbus/js`");
+  assert.deepEqual(site.events(), []);
+});
+
+test("shardbus/js works in such a page", async () => {
+  await browser.open(`${site.url}?entry=js`);
+  const { compile, ...told } = await site.told();
+  assert.include(compile, "CompileError", "the policy does not forbid it, so this tests nothing");
+  assert.deepEqual(told, { delivered: 1 });
+  assert.deepEqual(site.events(), ['{"from":"a strict page"}']);
+});

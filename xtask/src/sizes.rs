@@ -1,0 +1,86 @@
+//! What each entry costs its users, and how much it may.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result, ensure};
+use flate2::{Compression, write::GzEncoder};
+use xshell::{Shell, cmd};
+
+use crate::npm;
+
+/// The files that users bundle, and how many bytes they may have after gzip: somewhat more than
+/// today, so that what makes them grow is noticed. Raise a limit for what is worth it.
+#[rustfmt::skip]
+const LIMITS: [(&str, usize); 16] = [
+    ("index.js", 128_000),
+    ("workerd.js", 16_500),
+    ("edge-light.js", 16_500),
+    ("slim.js", 16_500),
+    ("js.js", 147_000),
+    ("shutdown.js", 1_400),
+    ("stores/fs.js", 2_300),
+    ("stores/indexeddb.js", 3_600),
+    ("index.cjs", 128_000),
+    ("slim.cjs", 16_500),
+    ("js.cjs", 147_000),
+    ("shutdown.cjs", 1_700),
+    ("stores/fs.cjs", 2_600),
+    ("stores/indexeddb.cjs", 3_800),
+    ("bus.wasm", 83_000),
+    ("bus_js.js", 131_000),
+];
+
+/// What most users bundle, and the size that it should come down to.
+const DEFAULT_ENTRY: &str = "index.js";
+const DEFAULT_ENTRY_AIM: usize = 30_000;
+
+/// Prints the size of each file as a bundler would ship it, and fails if one is above its limit.
+pub fn check(sh: &Shell, dist: &str, entries: &[&str]) -> Result<()> {
+    for entry in entries {
+        for file in [format!("{entry}.js"), format!("{entry}.cjs")] {
+            let has_limit = LIMITS.iter().any(|(name, _)| *name == file);
+            ensure!(has_limit, "{file} has no limit in xtask/src/sizes.rs");
+        }
+    }
+    eprintln!("{:<24}{:>12}{:>12}{:>12}", "bundled", "minified", "gzip", "limit");
+    let mut too_large = Vec::new();
+    for (file, limit) in LIMITS {
+        let bytes = bundle(sh, &format!("{dist}/{file}"))?;
+        let gzip = gzipped(&bytes)?;
+        let [minified, size, most] = [bytes.len(), gzip, limit].map(kilobytes);
+        eprintln!("{file:<24}{minified:>12}{size:>12}{most:>12}");
+        if file == DEFAULT_ENTRY && gzip > DEFAULT_ENTRY_AIM {
+            eprintln!("{:<24}{:>24}", "", format!("(aim: {})", kilobytes(DEFAULT_ENTRY_AIM)));
+        }
+        if gzip > limit {
+            too_large.push(file);
+        }
+    }
+    let names = too_large.join(", ");
+    ensure!(too_large.is_empty(), "too large: {names}; the limits are in xtask/src/sizes.rs");
+    Ok(())
+}
+
+/// What is shipped of a file: all that it imports, minified.
+fn bundle(sh: &Shell, file: &str) -> Result<Vec<u8>> {
+    if file.ends_with(".wasm") {
+        return Ok(sh.read_binary_file(file)?);
+    }
+    let esbuild = npm::bin("esbuild");
+    let format = if file.ends_with(".cjs") { "cjs" } else { "esm" };
+    let bundle = cmd!(sh, "{esbuild} {file} --bundle --minify --platform=neutral");
+    let bundle =
+        bundle.args(["--external:node:*", "--external:*.wasm", "--external:*.wasm?module"]);
+    let bundle = bundle.args(["--log-level=warning", &format!("--format={format}")]);
+    Ok(bundle.quiet().output().with_context(|| format!("{file} cannot be bundled"))?.stdout)
+}
+
+fn gzipped(bytes: &[u8]) -> Result<usize> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(bytes)?;
+    Ok(gzip.finish()?.len())
+}
+
+fn kilobytes(bytes: usize) -> String {
+    format!("{:.1} kB", bytes as f64 / 1000.0)
+}

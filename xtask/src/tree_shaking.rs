@@ -1,0 +1,42 @@
+//! What an app carries that imports `EventBus` alone: nothing of the other entries.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use xshell::{Shell, cmd};
+
+use crate::npm;
+
+/// The other parts of the package, and what betrays each in a bundle, minified or not.
+const MARKERS: [(&str, &str, &str); 6] = [
+    ("shardbus", "its WebAssembly", "AGFzbQ"),
+    ("shardbus/js", "its JavaScript", "__wbindgen_externref_xform__"),
+    ("shardbus/stores/fs", "the file store", "node:fs"),
+    ("shardbus/stores/indexeddb", "the IndexedDB store", "versionchange"),
+    ("shardbus/stores/indexeddb", "idb", "objectStoreNames"),
+    ("shardbus/shutdown", "the shutdown hooks", "SIGTERM"),
+];
+
+/// Bundles an app for each entry that has an `EventBus`. `project` has the package installed.
+pub fn check(sh: &Shell, project: &str) -> Result<()> {
+    for (entry, what, marker) in MARKERS {
+        let all = bundle(sh, project, &format!("export * from \"{entry}\";\n"))?;
+        ensure!(all.contains(marker), "{entry} has no {marker:?}, which should betray {what}");
+    }
+    for app in ["shardbus", "shardbus/slim", "shardbus/js"] {
+        let source = format!("import {{ EventBus }} from \"{app}\";\nnew EventBus(() => {{}});\n");
+        let bundle = bundle(sh, project, &source)?;
+        for (entry, what, marker) in MARKERS.iter().filter(|(entry, ..)| *entry != app) {
+            ensure!(!bundle.contains(marker), "an app of {app} carries {what} of {entry}");
+        }
+    }
+    Ok(())
+}
+
+fn bundle(sh: &Shell, project: &str, source: &str) -> Result<String> {
+    let esbuild = std::path::absolute(npm::bin("esbuild"))?;
+    let _project = sh.push_dir(Path::new(project));
+    let bundle = cmd!(sh, "{esbuild} --bundle --minify --format=esm --external:node:*");
+    let bundle = bundle.args(["--platform=neutral", "--log-level=warning"]).stdin(source);
+    Ok(bundle.quiet().read()?)
+}

@@ -1,0 +1,148 @@
+//! The core as JavaScript, for hosts without WebAssembly: the module goes through `wasm2js`.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use xshell::{Shell, cmd};
+
+use crate::toolchain::{TARGET, TARGET_DIR, Tools};
+use crate::{exec, npm, saturate, say, stamp, wasm};
+
+/// What is made here.
+const WORK: &str = "target/package/js";
+
+/// The features that `wasm2js` can have or lower: not the tables of references to objects that
+/// wasm-bindgen would make otherwise.
+const FEATURES: [&str; 5] =
+    ["bulk-memory", "bulk-memory-opt", "mutable-globals", "nontrapping-fptoint", "sign-ext"];
+
+/// What comes before `wasm2js`. For size: its output is some times as large as the module.
+#[rustfmt::skip]
+const WASM_OPT: [&str; 12] = [
+    "-Oz",
+    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+    "--signext-lowering",
+    "--llvm-memory-copy-fill-lowering",
+    "--strip-debug",
+    "--strip-producers",
+    "--strip-target-features",
+];
+
+/// As a function that instantiates, which is what Emscripten wants.
+const WASM2JS: [&str; 4] =
+    ["-Oz", "--emscripten", "--enable-bulk-memory", "--enable-mutable-globals"];
+
+/// How memory grows, in place of what `wasm2js` writes. That one copies all of it for every page, and
+/// throws where WebAssembly returns -1. The buffer here is larger than what the core knows of.
+const GROW: &str = r#"
+ var pages = buffer.byteLength >> 16;
+ function __wasm_memory_size() {
+  return pages;
+ }
+ function __wasm_memory_grow(pagesToAdd) {
+  var oldPages = pages, newPages = oldPages + (pagesToAdd >>> 0);
+  if (newPages > buffer.byteLength >>> 16) {
+   try {
+    var newBuffer = new ArrayBuffer(Math.max(newPages, oldPages + (oldPages >> 1)) * 65536);
+   } catch {
+    return -1;
+   }
+   new Int8Array(newBuffer).set(HEAP8);
+   HEAP8 = new Int8Array(newBuffer);
+   HEAP16 = new Int16Array(newBuffer);
+   HEAP32 = new Int32Array(newBuffer);
+   HEAPU8 = new Uint8Array(newBuffer);
+   HEAPU16 = new Uint16Array(newBuffer);
+   HEAPU32 = new Uint32Array(newBuffer);
+   HEAPF32 = new Float32Array(newBuffer);
+   HEAPF64 = new Float64Array(newBuffer);
+   bufferView = HEAPU8;
+   buffer = newBuffer;
+  }
+  pages = newPages;
+  return oldPages;
+ }
+"#;
+
+/// Makes `bus_js.js`, its glue `bus_js_bg.js`, and their types among the sources, from what cargo
+/// compiled. `types` are those of the other glue: both have the same.
+pub fn build(sh: &Shell, tools: &Tools, sources: &str, types: &str) -> Result<()> {
+    let compiled = sh.read_binary_file(format!("{TARGET_DIR}/{TARGET}/release/shardbus.wasm"))?;
+    let module = wasm::with_target_features(&compiled, &FEATURES);
+    let input = format!("{WORK}/bus.wasm");
+    sh.write_file(&input, module.context("cargo wrote a malformed module")?)?;
+    let bindgen = tools.bindgen("wasm-bindgen");
+    let bindgen = cmd!(sh, "{bindgen} --target bundler --out-name bus_js {input}");
+    exec(bindgen.args(["--out-dir", WORK]))?;
+
+    let options = [&WASM_OPT[..], &WASM2JS, &[GROW]].concat().join(" ").into_bytes();
+    let module = sh.read_binary_file(format!("{WORK}/bus_js_bg.wasm"))?;
+    let stamp = Path::new(WORK).join("wasm2js.stamp");
+    stamp::once(sh, &stamp, &[options, module].concat(), || translate(sh))?;
+
+    sh.copy_file(format!("{WORK}/bus_js.min.js"), format!("{sources}/bus_js.js"))?;
+    let glue = adapt_glue(&sh.read_file(format!("{WORK}/bus_js_bg.js"))?)?;
+    sh.write_file(format!("{sources}/bus_js_bg.js"), glue)?;
+    sh.write_file(format!("{sources}/bus_js_bg.d.ts"), types)?;
+    sh.write_file(
+        format!("{sources}/bus_js.d.ts"),
+        "/** The core with memory of its own, as `new WebAssembly.Instance` would make it. */\n\
+         export function instantiate(imports: object): WebAssembly.Exports;\n",
+    )?;
+    Ok(())
+}
+
+/// Makes `bus_js.min.js` of the module.
+fn translate(sh: &Shell) -> Result<()> {
+    say("translating the WebAssembly to JavaScript");
+    let [input, text, module, output, minified] =
+        ["bus_js_bg.wasm", "bus_js.wat", "lowered.wasm", "bus_js.js", "bus_js.min.js"]
+            .map(|name| format!("{WORK}/{name}"));
+    let [wasm_dis, wasm_opt, wasm2js] = ["wasm-dis", "wasm-opt", "wasm2js"].map(npm::bin);
+    exec(cmd!(sh, "{wasm_dis} {input} --output {text} --all-features"))?;
+    let lowered = saturate::lower(&sh.read_file(&text)?).context("wasm-dis wrote no module")?;
+    sh.write_file(&text, lowered)?;
+    exec(cmd!(sh, "{wasm_opt} {text} --output {module} {WASM_OPT...}"))?;
+    exec(cmd!(sh, "{wasm2js} {module} --output {output} {WASM2JS...}"))?;
+
+    let program = adapt(&sh.read_file(&output)?);
+    sh.write_file(&output, program.context("wasm2js wrote another kind of program")?)?;
+    let esbuild = npm::bin("esbuild");
+    let esbuild = cmd!(sh, "{esbuild} {output} --minify --format=esm --log-level=warning");
+    exec(esbuild.arg(format!("--outfile={minified}")))
+}
+
+/// Makes a module of what `wasm2js` wrote, whose memory grows as it should.
+fn adapt(program: &str) -> Option<String> {
+    let (before, after) = program.split_once(" function __wasm_memory_size()")?;
+    let (grow, after) = after.split_once("\n return {\n")?;
+    let is_as_known = before.starts_with("function instantiate(")
+        && grow.contains("function __wasm_memory_grow(")
+        && grow.matches("function ").count() == 1;
+    is_as_known.then(|| format!("{before}{GROW}\n return {{\n{after}\nexport {{ instantiate }};\n"))
+}
+
+/// Makes the glue look at memory anew whenever it is another `ArrayBuffer`. The glue waits for the
+/// old one to be detached, which only WebAssembly does to memory that grows.
+fn adapt_glue(glue: &str) -> Result<String> {
+    let adapted = glue
+        .replace(".byteLength === 0", ".buffer !== wasm.memory.buffer")
+        .replace("cachedDataViewMemory0.buffer.detached === undefined && ", "");
+    ensure!(
+        adapted.matches(".buffer !== wasm.memory.buffer").count() == 4
+            && !adapted.contains("detached === undefined")
+            && !adapted.contains("byteLength"),
+        "wasm-bindgen looks at memory in another way than before: adapt `adapt_glue`"
+    );
+    // `pkg-js/src/js.ts` has this number as well.
+    ensure!(
+        adapted.contains("if (idx < 1028) return;"),
+        "wasm-bindgen numbers objects differently"
+    );
+    Ok(adapted)
+}
