@@ -209,7 +209,8 @@ test("the manual scheduler retries only in a flush", async () => {
 
 test("settled waits for the callbacks that run, and starts none", async () => {
   const sink = recorder([hang]);
-  const bus = new EventBus(sink.callback, { shards: 1, ...byFlush });
+  const retry = { minDelayMs: HOUR_MS, maxDelayMs: HOUR_MS };
+  const bus = new EventBus(sink.callback, { shards: 1, ...byFlush, retry });
   await bus.settled();
   bus.ingestBatch([1, 2, 3]);
   const [call] = await sink.calls(1);

@@ -185,7 +185,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       it(`sends what is in memory although the store ${kind}`, async () => {
         const store = new MemoryStore();
         store.faults = { write: fault, remove: fault, close: fault };
-        const { bus, sink, errors } = busWith([], store, { scheduler, timeoutMs: 40 });
+        const { bus, sink, errors } = busWith([], store, { scheduler, timeoutMs: 400 });
         bus.ingestBatch([1, 2]);
         await bus.flush();
         assert.deepEqual(sink.delivered(), [1, 2]);
@@ -200,7 +200,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       it(`goes on without a store whose opening ${kind}`, async () => {
         const store = new MemoryStore();
         store.faults = { open: fault };
-        const { bus, sink, errors } = busWith([], store, { scheduler, timeoutMs: 40 });
+        const { bus, sink, errors } = busWith([], store, { scheduler, timeoutMs: 400 });
         bus.ingestBatch([1, 2]);
         await bus.flush();
         assert.deepEqual(sink.delivered(), [1, 2]);
@@ -213,7 +213,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
         const { store } = await leftStore([1, 2, 3, 4]);
         let reads = 0;
         store.faults = { read: () => (++reads === 1 ? fault() : Promise.resolve()) };
-        const { bus, sink, errors } = busWith([], store, { scheduler, timeoutMs: 40 });
+        const { bus, sink, errors } = busWith([], store, { scheduler, timeoutMs: 400 });
         await bus.flush();
         assert.deepEqual(sink.delivered(), [3, 4]);
         assert.equal(store.batches.size, 1, "it stays for the next start");
