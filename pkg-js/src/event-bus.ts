@@ -113,6 +113,7 @@ export class EventBus<T = unknown> {
     } catch (error) {
       throw brokenRule(error);
     }
+    if (store !== undefined) beginRestore(this.#core);
     this.#isNdjson = checked.format !== "json";
     this.#failsProducer = checked.backpressure === "fail-producer";
     // A shard that stays alone takes every event, whatever its key.
@@ -157,7 +158,8 @@ export class EventBus<T = unknown> {
       offered: () => this.#offered(),
       flush: (options) => this.flush(options),
     });
-    if (store !== undefined) this.#beginRestore(isManual);
+    // IO is not to be had at a Worker's global scope.
+    if (store !== undefined && !isManual) queueMicrotask(() => this.#restore());
   }
 
   readonly #routes: boolean;
@@ -463,18 +465,6 @@ export class EventBus<T = unknown> {
     await this.close();
   }
 
-  /** Nothing but plain bytes for now: IO is not to be had at a Worker's global scope. */
-  #beginRestore(isManual: boolean): void {
-    if (!this.#core.begin_restore()) {
-      this.#core.free();
-      throw new InvalidOptionError(
-        "maxBytes",
-        "`maxBytes` is less than `batch.maxBytes`, but with a `store` it must not be: so much is kept free for a batch that the store has",
-      );
-    }
-    if (!isManual) queueMicrotask(() => this.#restore());
-  }
-
   /** A dead module tells everybody who uses it; nobody waits for this. */
   #restore(): void {
     this.#outbox?.restore().catch(() => {});
@@ -544,6 +534,16 @@ export class EventBus<T = unknown> {
     this.#losses.schedule();
     return false;
   }
+}
+
+/** Holds back what is sent for what earlier lives have left, or lets go of a bus that cannot. */
+function beginRestore(core: CoreBus): void {
+  if (core.begin_restore()) return;
+  core.free();
+  throw new InvalidOptionError(
+    "maxBytes",
+    "`maxBytes` is less than `batch.maxBytes`, but with a `store` it must not be: so much is kept free for a batch that the store has",
+  );
 }
 
 function reasonOf(code: number): RejectReason {
