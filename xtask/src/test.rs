@@ -256,6 +256,10 @@ impl Session {
     fn runtimes(&self) -> Result<()> {
         self.package()?;
         npm::install(&self.sh, "tests/runtimes")?;
+        for browser in [browsers::CHROMIUM, browsers::FIREFOX, browsers::WEBKIT] {
+            // Which are missing, the table says.
+            let _ = browser.set_up(&self.sh);
+        }
         exec(cmd!(self.sh, "node tests/runtimes/suite/run.mjs"))
     }
 
