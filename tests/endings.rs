@@ -153,6 +153,20 @@ mod exits {
     }
 
     #[test]
+    fn an_exit_keeps_no_shard_from_its_turn() {
+        let bus = bus(BusConfig { shards: 4, ..small() });
+        for (shard, payload) in [(0, "a"), (1, "too large to exit"), (2, "c"), (3, "d")] {
+            for _ in 0..2 {
+                bus.ingest(payload.as_bytes(), Some(&key_for(shard, 4))).expect("there is room");
+            }
+        }
+        assert_eq!(expect_send(&bus, 0).batch.shard_id, 0);
+        let exited = bus.poll_exit(0, 9, ExitOrder::Oldest).expect("the third shard's fits");
+        assert_eq!(exited.batch.shard_id, 2);
+        assert_eq!(expect_send(&bus, 0).batch.shard_id, 1, "its turn");
+    }
+
+    #[test]
     fn failures_are_retried_in_order_before_what_comes_later() {
         let bus = bus(small());
         ingest(&bus, "a b");
