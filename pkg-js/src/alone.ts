@@ -11,3 +11,12 @@ export function alone(task: () => void): void {
     if (!(error instanceof PoisonedError)) throw error;
   }
 }
+
+/** {@linkcode alone} for a task that takes its time. */
+export async function aloneAsync(task: Promise<void>): Promise<void> {
+  try {
+    await task;
+  } catch (error) {
+    if (!(error instanceof PoisonedError)) throw error;
+  }
+}

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { aloneAsync } from "./alone.js";
 import { type Batch, joinHalves } from "./batch.js";
 import { isBytes } from "./bytes.js";
 import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
@@ -465,9 +466,8 @@ export class EventBus<T = unknown> {
     await this.close();
   }
 
-  /** A dead module tells everybody who uses it; nobody waits for this. */
   #restore(): void {
-    this.#outbox?.restore().catch(() => {});
+    if (this.#outbox !== undefined) void aloneAsync(this.#outbox.restore());
   }
 
   #offered(): number {

@@ -1,7 +1,10 @@
+import { aloneAsync } from "./alone.js";
 import { type CoreBatch, joinHalves } from "./batch.js";
+import { isBytes } from "./bytes.js";
 import type { CoreBus } from "./core.js";
 import { StoreError, type StoreOperation } from "./errors/store-error.js";
 import { Alarm } from "./event-loop.js";
+import { messageOf, show } from "./show.js";
 import type { BatchStore } from "./store.js";
 
 /** What the store has, or may have. */
@@ -85,7 +88,7 @@ export class Outbox {
         this.#host.schedule();
         return;
       }
-      const bytes = await this.#try("read", key, () => this.#store.read(key));
+      const bytes = await this.#try("read", key, () => this.#read(key));
       if (this.#left[0] !== key || !this.#isRestoring()) continue;
       this.#left.shift();
       if (bytes !== undefined) this.#takeIn(key, bytes);
@@ -93,10 +96,19 @@ export class Outbox {
   }
 
   async #open(): Promise<void> {
-    this.#opening ??= this.#store.open();
-    const keys = await this.#try("open", undefined, () => this.#opening as Promise<string[]>);
+    const keys = await this.#try("open", undefined, async () => {
+      this.#opening ??= this.#store.open();
+      return [...(await this.#opening)].sort();
+    });
     this.#isBroken ||= keys === undefined;
-    this.#left ??= [...(keys ?? [])].sort();
+    this.#left ??= keys ?? [];
+  }
+
+  /** A user's store may return what it has, whatever that is. */
+  async #read(key: string): Promise<Uint8Array | undefined> {
+    const bytes: unknown = await this.#store.read(key);
+    if (bytes === undefined || isBytes(bytes)) return bytes;
+    throw new TypeError(`\`read\` returned ${show(bytes)}, but it must return a Uint8Array`);
   }
 
   #isRestoring(): boolean {
@@ -279,9 +291,9 @@ export class Outbox {
     all.splice(all.indexOf(kept), 1);
   }
 
-  #later(promise: Promise<void>): void {
-    this.#running.add(promise);
-    void promise.finally(() => this.#running.delete(promise));
+  #later(task: Promise<void>): void {
+    const running = aloneAsync(task).finally(() => this.#running.delete(running));
+    this.#running.add(running);
   }
 
   /** Runs an operation of the store, for no longer than it may take. Failures are reported. */
@@ -312,8 +324,7 @@ export class Outbox {
 
   #report(operation: StoreOperation, key: string | undefined, cause: unknown): void {
     const what = key === undefined ? "the store" : `\`${key}\` in the store`;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    const message = `Could not ${operation} ${what}: ${why}`;
+    const message = `Could not ${operation} ${what}: ${messageOf(cause)}`;
     this.#host.onError(new StoreError(message, { operation, ...(key && { key }), cause }));
   }
 }

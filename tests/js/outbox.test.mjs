@@ -222,6 +222,42 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       });
     }
 
+    for (const [what, open] of /** @type {[string, any][]} */ ([
+      ["throws at once", () => JSON.parse("{")],
+      ["says nothing", async () => undefined],
+      ["says what is no list", async () => 1],
+    ])) {
+      it(`goes on, and reports, if a store's opening ${what}`, async () => {
+        const store = new MemoryStore();
+        store.open = open;
+        const { bus, sink, errors } = busWith([], store, { scheduler });
+        bus.ingestBatch([1, 2]);
+        await bus.flush({ timeoutMs: 2000 });
+        assert.deepEqual(sink.delivered(), [1, 2]);
+        assert.deepEqual(
+          errors.map(({ code, operation }) => [code, operation]),
+          [["ERR_STORE", "open"]],
+        );
+        await bus.close();
+      });
+    }
+
+    for (const bytes of /** @type {any[]} */ ([null, "text", 1, new ArrayBuffer(8)])) {
+      it(`goes on, and reports, if a store reads ${bytes}`, async () => {
+        const { store } = await leftStore([1, 2, 3, 4]);
+        const [key] = store.batches.keys();
+        const read = store.read.bind(store);
+        store.read = async (asked) => (asked === key ? bytes : read(asked));
+        const { bus, sink, errors } = busWith([], store, { scheduler });
+        await bus.flush({ timeoutMs: 2000 });
+        assert.deepEqual(sink.delivered(), [3, 4]);
+        assert.lengthOf(errors, 1);
+        assert.include(errors[0], { code: "ERR_STORE", operation: "read", key });
+        assert.isTrue(store.batches.has(String(key)), "it is not taken for damaged");
+        await bus.close();
+      });
+    }
+
     it("hands to onDrop what neither the receiver nor the store took", async () => {
       const store = new MemoryStore();
       store.faults = { write: failing };
