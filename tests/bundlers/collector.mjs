@@ -1,9 +1,8 @@
 // @ts-check
 
 // Takes batches over HTTP, and tells whether every event came exactly once.
-import { once } from "node:events";
-import { createServer } from "node:http";
 import { deferred, within } from "../js/harness.mjs";
+import { serve } from "../loopback.mjs";
 
 /** How many events each bus sends (`shared/send.js`). */
 const COUNT = 250;
@@ -22,7 +21,7 @@ export async function startCollector() {
   const received = new Map();
   let look = () => {};
 
-  const server = createServer(async (request, response) => {
+  const server = await serve(async (request, response) => {
     let body = "";
     for await (const chunk of request.setEncoding("utf8")) body += chunk;
     response.writeHead(200, HEADERS).end();
@@ -33,9 +32,6 @@ export async function startCollector() {
     }
     look();
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
 
   /** What came, for a message. */
   const summary = () =>
@@ -56,7 +52,7 @@ export async function startCollector() {
   }
 
   return {
-    url: `http://127.0.0.1:${port}/`,
+    url: `${server.url}/`,
     /**
      * Waits until as many events came as the sources send.
      *
@@ -71,10 +67,6 @@ export async function startCollector() {
       return within(promise, () => `the collector got ${summary()}`, DEADLINE_MS);
     },
     assertExactlyOnce,
-    async stop() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
+    stop: server.stop,
   };
 }

@@ -1,10 +1,9 @@
 // @ts-check
 
 // Serves what was built, and visits it in Chromium.
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
 import { extname, join } from "node:path";
+import { serve } from "../loopback.mjs";
 import { makeProfile, startBrowser } from "../runtimes/stores/browser.mjs";
 
 /** @type {Record<string, string>} */
@@ -20,7 +19,7 @@ const POLICY =
  * @param {string} directory
  */
 export async function serveDirectory(directory) {
-  const server = createServer(async ({ url = "/" }, response) => {
+  const server = await serve(async ({ url = "/" }, response) => {
     const { pathname } = new URL(url, "http://localhost");
     const file = pathname === "/" ? "/index.html" : pathname;
     try {
@@ -32,16 +31,9 @@ export async function serveDirectory(directory) {
       response.writeHead(404).end();
     }
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   return {
-    url: `http://127.0.0.1:${port}/`,
-    async stop() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
+    url: `${server.url}/`,
+    stop: server.stop,
   };
 }
 

@@ -9,6 +9,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { printTable } from "../table.mjs";
 import { startCollector } from "./collector.mjs";
 import { installPackage, installTools, work } from "./install.mjs";
 import { Browser } from "./pages.mjs";
@@ -86,13 +87,5 @@ try {
   await browser.stop();
 }
 
-const widths = [0, 1, 2, 3].map((at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
 console.log();
-for (const row of rows) {
-  console.log(
-    row
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
-}
+printTable(rows);

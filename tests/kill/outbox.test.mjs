@@ -5,11 +5,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert, test, within } from "../js/harness.mjs";
+import { serve } from "../loopback.mjs";
 
 const KILLS = 200;
 /** So many at a time, each with a directory of its own. */
@@ -45,7 +45,7 @@ async function startCollector(random) {
     bodies.set(id, body);
   };
 
-  const server = createServer(async (request, response) => {
+  const server = await serve(async (request, response) => {
     let body = "";
     try {
       for await (const chunk of request.setEncoding("utf8")) body += chunk;
@@ -68,22 +68,15 @@ async function startCollector(random) {
       response.destroy();
     }
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   return {
-    url: `http://127.0.0.1:${port}/`,
+    url: `${server.url}/`,
     bodies,
     counts,
     wrong,
     recover() {
       isHealthy = true;
     },
-    async stop() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
+    stop: server.stop,
   };
 }
 

@@ -1,9 +1,8 @@
 // @ts-check
 
 // The collector that runtimes under test send their batches to.
-import { once } from "node:events";
-import { createServer } from "node:http";
 import { deferred } from "../js/harness.mjs";
+import { serve } from "../loopback.mjs";
 import { Log } from "./log.mjs";
 
 /**
@@ -39,7 +38,7 @@ export async function startCollector() {
   let preflights = 0;
   let held = 0;
 
-  const server = createServer(async (request, response) => {
+  const server = await serve(async (request, response) => {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     const body = await read(request);
     // The sender was cut off before it had said it all.
@@ -74,11 +73,9 @@ export async function startCollector() {
       ended: ended.promise,
     });
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
 
   return {
-    port: /** @type {import("node:net").AddressInfo} */ (server.address()).port,
+    port: server.port,
     log: log.entries,
     /** How often a browser asked whether a page of another origin may send. */
     preflights: () => preflights,
@@ -104,11 +101,7 @@ export async function startCollector() {
       await log.until(() => all().length >= count);
       return all();
     },
-    async stop() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
+    stop: server.stop,
   };
 }
 

@@ -1,9 +1,8 @@
 // @ts-check
 
 // Serves the page of these tests, with the built package.
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
+import { serve } from "../../loopback.mjs";
 import { Log } from "../log.mjs";
 
 const here = new URL(".", import.meta.url);
@@ -23,7 +22,7 @@ function fileOf(path) {
 export async function startSite() {
   /** What pages told of themselves. @type {Log<string>} */
   const seen = new Log();
-  const server = createServer(async (request, response) => {
+  const server = await serve(async (request, response) => {
     const { pathname, search } = new URL(String(request.url), "http://site.example");
     if (pathname === "/seen") {
       response.end();
@@ -38,22 +37,15 @@ export async function startSite() {
     response.setHeader("content-type", /js$/.test(file.pathname) ? "text/javascript" : "text/html");
     response.end(await readFile(file));
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
 
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: server.url,
     /** The same files, but another site to the browser. */
-    otherUrl: `http://localhost:${port}`,
+    otherUrl: `http://localhost:${server.port}`,
     /** Waits until pages told this `count` times. @param {string} what */
     async saw(what, count = 1) {
       await seen.until((entries) => entries.filter((entry) => entry === what).length >= count);
     },
-    async stop() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
+    stop: server.stop,
   };
 }

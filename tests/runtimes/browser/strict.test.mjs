@@ -1,11 +1,10 @@
 // @ts-check
 
 // A page whose Content-Security-Policy forbids WebAssembly, in Chromium.
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { after, afterEach, assert, before, beforeEach, test } from "../../js/harness.mjs";
+import { serve } from "../../loopback.mjs";
 import { Log } from "../log.mjs";
 import { launchChromium } from "./puppeteer.mjs";
 
@@ -18,7 +17,7 @@ const PAGE =
 async function startSite() {
   /** What the page sent, and where to. @type {Log<{ path: string, body: string }>} */
   const log = new Log();
-  const server = createServer(async (request, response) => {
+  const server = await serve(async (request, response) => {
     const { pathname } = new URL(String(request.url), "http://site.example");
     response.setHeader("content-security-policy", "default-src 'self'");
     if (request.method === "POST") {
@@ -32,12 +31,9 @@ async function startSite() {
       response.setHeader("content-type", "text/html").end(PAGE);
     }
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   const sent = (/** @type {string} */ to) => log.entries.filter(({ path }) => path === to);
   return {
-    url: `http://127.0.0.1:${port}/`,
+    url: `${server.url}/`,
     /** The bodies that the collector got. */
     events: () => sent("/events").map(({ body }) => body),
     /** What the page tells at its end. */
@@ -45,11 +41,7 @@ async function startSite() {
       await log.until(() => sent("/told").length > 0);
       return JSON.parse(String(sent("/told")[0]?.body));
     },
-    async stop() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
+    stop: server.stop,
   };
 }
 

@@ -4,12 +4,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { within } from "../../js/harness.mjs";
+import { serve } from "../../loopback.mjs";
 
 // How `node --test` ends a file that takes too long; no browser may outlive it.
 process.once("SIGTERM", () => process.exit(1));
@@ -93,7 +93,7 @@ const PAGE = `<!doctype html>
 
 /** Serves an empty page that can import the package: an origin of its own for each test. */
 export async function servePages() {
-  const server = createServer(async ({ url = "/" }, response) => {
+  const server = await serve(async ({ url = "/" }, response) => {
     if (!url.startsWith("/dist/")) return response.setHeader("content-type", "text/html").end(PAGE);
     try {
       const path = fileURLToPath(new URL(`../../../pkg-js${url}`, import.meta.url));
@@ -103,16 +103,9 @@ export async function servePages() {
       response.writeHead(404).end();
     }
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   return {
-    url: `http://127.0.0.1:${port}/`,
-    insecureUrl: `http://insecure.test:${port}/`,
-    async stop() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
+    url: `${server.url}/`,
+    insecureUrl: `http://insecure.test:${server.port}/`,
+    stop: server.stop,
   };
 }

@@ -1,12 +1,11 @@
 // @ts-check
 
 // Runs the suite in browsers: each file in a page of its own.
-import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { serve } from "../../loopback.mjs";
 import { launchChromium, launchFirefox } from "../browser/puppeteer.mjs";
 import { launchWebKit } from "../browser/webkit.mjs";
 import { bundleTest } from "./bundle.mjs";
@@ -22,8 +21,8 @@ const page = (/** @type {string} */ script) => `<!doctype html>
 </script>`;
 
 /** Serves the files of a directory, and a page for each. @param {string} directory */
-async function serve(directory) {
-  const server = createServer(async (request, response) => {
+async function serveFiles(directory) {
+  return serve(async (request, response) => {
     const name = String(request.url).slice(1);
     if (name.endsWith(".html")) {
       response.setHeader("content-type", "text/html");
@@ -33,17 +32,6 @@ async function serve(directory) {
     response.setHeader("content-type", "text/javascript");
     response.end(await readFile(join(directory, name)).catch(() => ""));
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  return {
-    url: `http://127.0.0.1:${port}`,
-    async stop() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
-  };
 }
 
 /**
@@ -57,7 +45,7 @@ const inBrowser = (name, program, launch) => ({
   async run() {
     if (!existsSync(program)) throw new Error(`${program} is missing`);
     const directory = await mkdtemp(join(tmpdir(), "shardbus-suite-"));
-    const site = await serve(directory);
+    const site = await serveFiles(directory);
     const browser = await launch();
     try {
       const results = [];

@@ -5,6 +5,7 @@
 //     node tests/runtimes/suite/run.mjs [name ...]
 //
 // A runtime that cannot be had is skipped, and the table says why; in CI it fails.
+import { printTable } from "../../table.mjs";
 import { browsers } from "./browsers.mjs";
 import { programs } from "./programs.mjs";
 import { workerdSuite } from "./workerd.mjs";
@@ -54,13 +55,5 @@ for (const { name, run } of runtimes.filter(isWanted)) {
   }
 }
 
-const widths = [0, 1, 2, 3, 4].map((at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
-for (const row of rows) {
-  console.log(
-    row
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
-}
+printTable(rows);
 process.exitCode = isOk ? 0 : 1;

@@ -1,0 +1,25 @@
+// @ts-check
+
+import { once } from "node:events";
+import { createServer } from "node:http";
+
+/**
+ * Serves requests on 127.0.0.1, at a free port, until it is stopped.
+ *
+ * @param {import("node:http").RequestListener} answer
+ */
+export async function serve(answer) {
+  const server = createServer(answer);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  return {
+    port,
+    url: `http://127.0.0.1:${port}`,
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
