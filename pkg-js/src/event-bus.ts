@@ -6,6 +6,7 @@ import { isBytes } from "./bytes.js";
 import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
 import { type CoreBus, createBus, Refusal } from "./core.js";
 import { Courier } from "./courier.js";
+import { traceAttempts } from "./diagnostics.js";
 import { Drives } from "./drives.js";
 import { BackpressureError } from "./errors/backpressure-error.js";
 import { ClosedError } from "./errors/closed-error.js";
@@ -123,7 +124,7 @@ export class EventBus<T = unknown> {
     this.#maxEventBytes = this.#core.max_event_bytes();
     const isManual = checked.scheduler === "manual";
     this.#losses = new LossReporter(
-      { lost: () => this.#lost(), stats: () => this.stats(), hasTimers: !isManual },
+      { bus: this, lost: () => this.#lost(), stats: () => this.stats(), hasTimers: !isManual },
       onDrop,
     );
     const timeoutMs = checked.timeoutMs ?? 10_000;
@@ -137,7 +138,7 @@ export class EventBus<T = unknown> {
         onError: storeErrorReporter(onStoreError),
       });
     this.#courier = new Courier<T>(this.#core, {
-      callback,
+      callback: traceAttempts(this, callback),
       timeoutMs,
       outbox: this.#outbox,
       keepalive: isInPage ? new KeepaliveBudget() : undefined,

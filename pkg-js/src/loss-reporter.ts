@@ -1,5 +1,6 @@
 import { alone } from "./alone.js";
 import type { CoreBatch } from "./batch.js";
+import { isDropObserved, publishDrop } from "./diagnostics.js";
 import { Alarm } from "./event-loop.js";
 import type { Drop, DropReason } from "./options.js";
 import type { BusStats } from "./stats.js";
@@ -15,6 +16,7 @@ type ByReason = Partial<Record<DropReason, number>>;
 
 /** What the reporter needs of the bus that it works for; all of it after `close()` as well. */
 export interface LossSource {
+  readonly bus: object;
   /** How many events were refused or evicted. */
   lost(): number;
   stats(): BusStats;
@@ -22,7 +24,9 @@ export interface LossSource {
   readonly hasTimers: boolean;
 }
 
-/** Tells the user of losses; without a handler, warns once. */
+/**
+ * Tells the user and `node:diagnostics_channel` of losses; without a handler, warns once.
+ */
 export class LossReporter<T> {
   readonly #source: LossSource;
   readonly #onDrop: ((drop: Drop<T>) => void) | undefined;
@@ -72,7 +76,7 @@ export class LossReporter<T> {
 
   #look(intervalMs = INTERVAL_MS): void {
     // Without a handler there is nothing more to say, and no timer to set.
-    if (this.#warned) return;
+    if (this.#warned && !isDropObserved()) return;
     const now = performance.now();
     const { rejected, evicted } = this.#source.stats();
     const drops: Drop<T>[] = [];
@@ -99,6 +103,7 @@ export class LossReporter<T> {
   }
 
   #tell(drop: Drop<T>): void {
+    publishDrop(this.#source.bus, drop);
     if (this.#onDrop === undefined) {
       if (this.#warned) return;
       this.#warned = true;

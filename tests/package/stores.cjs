@@ -3,6 +3,7 @@ const assert = require("node:assert/strict");
 const { mkdtempSync, rmSync } = require("node:fs");
 const { tmpdir } = require("node:os");
 const { join } = require("node:path");
+const { observeBus } = require("shardbus/otel");
 const { installShutdownHooks } = require("shardbus/shutdown");
 const { fileStore } = require("shardbus/stores/fs");
 const { indexedDbStore } = require("shardbus/stores/indexeddb");
@@ -17,3 +18,4 @@ store
 
 assert.rejects(indexedDbStore().open(), /no IndexedDB here/);
 installShutdownHooks({ close: async () => {} })();
+assert.equal(typeof observeBus, "function");

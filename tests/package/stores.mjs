@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InvalidOptionError } from "shardbus";
+import { observeBus } from "shardbus/otel";
 import { installShutdownHooks } from "shardbus/shutdown";
 import { fileStore } from "shardbus/stores/fs";
 import { indexedDbStore } from "shardbus/stores/indexeddb";
@@ -22,3 +23,4 @@ await assert.rejects(indexedDbStore().open(), /no IndexedDB here/);
 assert.throws(() => fileStore(""), InvalidOptionError);
 
 installShutdownHooks({ close: async () => {} })();
+assert.equal(typeof observeBus, "function");

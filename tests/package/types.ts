@@ -1,4 +1,5 @@
 import { type BatchStore, EventBus } from "shardbus";
+import { observeBus } from "shardbus/otel";
 import { installShutdownHooks } from "shardbus/shutdown";
 import { initialize, EventBus as SlimEventBus } from "shardbus/slim";
 import { fileStore } from "shardbus/stores/fs";
@@ -33,3 +34,6 @@ export const takeAway: () => void = installShutdownHooks(bus);
 installShutdownHooks([bus], { timeoutMs: 1000, signals: ["SIGTERM"] });
 // @ts-expect-error no such signal
 installShutdownHooks([bus], { signals: ["SIGKILL"] });
+
+declare const meter: Parameters<typeof observeBus>[1];
+export const endObserving: () => void = observeBus(bus, meter, { name: "clicks" });

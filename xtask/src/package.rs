@@ -19,7 +19,8 @@ const WORK: &str = "target/package";
 const BINDGEN: &str = "target/package/bindgen";
 
 /// What may be imported from the package, each as ES module and as CommonJS.
-const ENTRIES: [&str; 6] = ["index", "slim", "js", "shutdown", "stores/fs", "stores/indexeddb"];
+const ENTRIES: [&str; 7] =
+    ["index", "slim", "js", "shutdown", "otel", "stores/fs", "stores/indexeddb"];
 
 /// The package that the IndexedDB store brings along.
 const IDB_PACKAGE: &str = "node_modules/idb/package.json";
