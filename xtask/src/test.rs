@@ -173,7 +173,10 @@ impl Session {
 
     fn fmt(&self) -> Result<()> {
         exec(cmd!(self.sh, "cargo fmt --all --check"))?;
-        exec(cmd!(self.sh, "cargo fmt --manifest-path fuzz/Cargo.toml --check"))
+        for manifest in ["benches/native/Cargo.toml", "fuzz/Cargo.toml"] {
+            exec(cmd!(self.sh, "cargo fmt --manifest-path {manifest} --check"))?;
+        }
+        Ok(())
     }
 
     fn clippy(&self) -> Result<()> {
