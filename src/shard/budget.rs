@@ -19,9 +19,13 @@ impl ByteBudget {
         Self { max, held: Counter::new(0), in_batches: Counter::new(0) }
     }
 
-    /// A budget that never refuses.
+    /// A budget that never refuses, and so has no need to count.
     pub(crate) const fn unlimited() -> Self {
         Self::new(u64::MAX)
+    }
+
+    const fn is_unlimited(&self) -> bool {
+        self.max == u64::MAX
     }
 
     /// Most bytes that may be held.
@@ -29,7 +33,7 @@ impl ByteBudget {
         self.max
     }
 
-    /// Bytes held now.
+    /// Bytes held now; 0 in an unlimited budget.
     pub(crate) fn held(&self) -> u64 {
         self.held.get()
     }
@@ -41,12 +45,14 @@ impl ByteBudget {
 
     /// Takes `len` bytes if they fit.
     pub(crate) fn try_reserve(&self, len: u64) -> bool {
-        self.held.add_within(len, self.max)
+        self.is_unlimited() || self.held.add_within(len, self.max)
     }
 
     /// Gives back bytes that left a ring.
     pub(crate) fn release(&self, len: u64) {
-        self.held.sub(len);
+        if !self.is_unlimited() {
+            self.held.sub(len);
+        }
     }
 
     /// Turns `len` bytes that are held in a ring into bytes that are held until the reservation
@@ -67,7 +73,7 @@ pub(crate) struct Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.budget.in_batches.sub(self.len);
-        self.budget.held.sub(self.len);
+        self.budget.release(self.len);
     }
 }
 

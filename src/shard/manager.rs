@@ -6,7 +6,7 @@ use crate::error::{ConfigError, IngestionError, ScalingError};
 use crate::event::{Event, RawEvent, hash};
 use crate::scaling_policy::ScalingPolicy;
 use crate::shard::ring_buffer::RingBuffer;
-use crate::shard::routing::RoutingTable;
+use crate::shard::routing::{Routes, RoutingTable};
 use crate::shard::shard::{Refusal, check_len};
 use crate::shard::{ByteBudget, Shard, ShardMapper, ShardRef, ShardState, ShardStats};
 use crate::sync::{Counter, Lock, Shared, Snapshot};
@@ -57,7 +57,7 @@ pub(crate) struct Room {
 /// ```
 #[derive(Debug)]
 pub struct ShardManager {
-    pub(super) table: Snapshot<RoutingTable>,
+    pub(super) table: Routes,
     pub(super) rings: RingSpec,
     mode: BackpressureMode,
     pub(super) clock: Clock,
@@ -180,10 +180,9 @@ impl ShardManager {
         budget: ByteBudget,
         mapper: Option<ShardMapper>,
     ) -> Self {
-        let table =
-            RoutingTable { version: 0, shards: Vec::new(), keyed: Vec::new(), unkeyed: Vec::new() };
-        let manager = Self {
-            table: Snapshot::new(table),
+        let (shards, keyed, unkeyed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut manager = Self {
+            table: Routes::Fixed(RoutingTable { version: 0, shards, keyed, unkeyed }),
             rings,
             mode,
             clock,
@@ -195,7 +194,11 @@ impl ShardManager {
         };
         let shards: Vec<_> = (0..num_shards).map(|id| manager.new_shard(id)).collect();
         let (keyed, unkeyed) = (shards.clone(), shards.clone());
-        manager.table.store(RoutingTable { version: 0, shards, keyed, unkeyed });
+        let table = RoutingTable { version: 0, shards, keyed, unkeyed };
+        manager.table = match manager.mapper {
+            Some(_) => Routes::Changing(Snapshot::new(table)),
+            None => Routes::Fixed(table),
+        };
         manager
     }
 

@@ -1,6 +1,8 @@
 //! Which shard a hash belongs to.
 
 use crate::shard::ShardRef;
+use crate::sync::{Shared, Snapshot};
+use std::ops::Deref;
 
 /// The shards at one moment.
 #[derive(Debug)]
@@ -22,6 +24,51 @@ impl RoutingTable {
     pub(super) fn route(&self, hash: u64, is_keyed: bool) -> Option<&ShardRef> {
         let shards = if is_keyed { &self.keyed } else { &self.unkeyed };
         shards.get(reduce(hash, shards.len()))
+    }
+}
+
+/// Where the table of the moment is found. Without scaling there is only one, and no event pays for
+/// a snapshot of it.
+#[derive(Debug)]
+pub(super) enum Routes {
+    Fixed(RoutingTable),
+    Changing(Snapshot<RoutingTable>),
+}
+
+impl Routes {
+    /// The table now; a later [`store`](Self::store) does not change what was loaded.
+    #[inline]
+    pub(super) fn load(&self) -> impl Deref<Target = RoutingTable> {
+        match self {
+            Self::Fixed(table) => Loaded::Fixed(table),
+            Self::Changing(snapshot) => Loaded::Snapshot(snapshot.load()),
+        }
+    }
+
+    /// Replaces the table, which must be one that changes.
+    pub(super) fn store(&self, table: RoutingTable) {
+        match self {
+            Self::Fixed(_) => debug_assert!(false, "the set of shards is fixed"),
+            Self::Changing(snapshot) => snapshot.store(table),
+        }
+    }
+}
+
+/// What [`Routes::load`] returns.
+enum Loaded<'a, S> {
+    Fixed(&'a RoutingTable),
+    Snapshot(S),
+}
+
+impl<S: Deref<Target = Shared<RoutingTable>>> Deref for Loaded<'_, S> {
+    type Target = RoutingTable;
+
+    #[inline]
+    fn deref(&self) -> &RoutingTable {
+        match self {
+            Self::Fixed(table) => table,
+            Self::Snapshot(snapshot) => snapshot,
+        }
     }
 }
 
