@@ -1,5 +1,5 @@
 //! On WebAssembly, in Node and in a browser: the published hashes, routes and drop points hold,
-//! with and without scaling, and a bus delivers.
+//! with and without scaling, a bus delivers, and its statistics can be handed to JavaScript.
 #![cfg(target_family = "wasm")]
 
 #[path = "common/vectors.rs"]
@@ -83,4 +83,14 @@ fn a_bus_delivers_what_it_accepts() {
     }
     assert_eq!(bus.flush_report(flush).map(|report| report.delivered), Some(1_000));
     assert_eq!((bus.stats().delivered, bus.stats().bytes.held), (1_000, 0));
+}
+
+#[wasm_bindgen_test]
+fn statistics_become_an_object_of_javascript() {
+    let bus = EventBus::new(BusConfig::default(), Clock::manual(0)).expect("valid");
+    bus.ingest(b"1", None).expect("there is room");
+    let object = serde_wasm_bindgen::to_value(&bus.stats()).expect("it is plain data");
+    let read: serde_json::Value = serde_wasm_bindgen::from_value(object).expect("so is this");
+    assert_eq!(read, serde_json::json!(bus.stats()));
+    assert_eq!((&read["inFlight"], &read["shards"][0]["state"]), (&0.into(), &"active".into()));
 }

@@ -1,3 +1,4 @@
+import { batchHead } from "./numbers.js";
 import { splitJsonArray } from "./split.js";
 
 const decoder = new TextDecoder();
@@ -32,11 +33,6 @@ export interface Batch<T = unknown> {
   [Symbol.iterator](): Iterator<string>;
 }
 
-/** A number of 64 bits, as the core hands it out: its high and its low half. */
-export function joinHalves([high = 0, low = 0]: Uint32Array): bigint {
-  return (BigInt(high) << 32n) | BigInt(low);
-}
-
 /** A batch as it comes out of the core. */
 export class CoreBatch<T> implements Batch<T> {
   readonly id: string;
@@ -49,15 +45,15 @@ export class CoreBatch<T> implements Batch<T> {
   readonly lastTimestamp: bigint;
 
   constructor(core: BatchSource) {
-    this.id = core.batch_id();
-    this.shard = core.batch_shard();
-    this.sequence = core.batch_sequence();
-    this.count = core.batch_len();
+    const head = batchHead(core.batch_numbers());
+    this.id = head.id;
+    this.shard = head.shard;
+    this.sequence = head.sequence;
+    this.count = head.count;
     this.body = core.batch_body() as Uint8Array<ArrayBuffer>;
-    this.contentType = core.batch_is_json() ? "application/json" : "application/x-ndjson";
-    const timestamps = core.batch_timestamps();
-    this.firstTimestamp = joinHalves(timestamps.subarray(0, 2));
-    this.lastTimestamp = joinHalves(timestamps.subarray(2));
+    this.contentType = head.isJson ? "application/json" : "application/x-ndjson";
+    this.firstTimestamp = head.firstTimestamp;
+    this.lastTimestamp = head.lastTimestamp;
   }
 
   events(): T[] {
@@ -78,11 +74,6 @@ export class CoreBatch<T> implements Batch<T> {
 
 /** The part of the core's class that describes the batch it handed out last. */
 interface BatchSource {
-  batch_id(): string;
-  batch_shard(): number;
-  batch_sequence(): number;
-  batch_len(): number;
+  batch_numbers(): Float64Array;
   batch_body(): Uint8Array;
-  batch_is_json(): boolean;
-  batch_timestamps(): Uint32Array;
 }

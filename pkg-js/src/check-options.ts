@@ -183,12 +183,11 @@ function checkGroup(options: unknown, schema: Schema, path: string): Record<stri
 
 /** The core's error, in the names that the user wrote: `batch.max_delay` is `batch.maxDelayMs`. */
 export function brokenRule(error: unknown): unknown {
-  if (!isRecord(error) || typeof error.field !== "string" || typeof error.rule !== "string") {
-    return error;
-  }
-  const name = camelCase(error.field);
-  const rule = error.rule.replaceAll(/`([^`]+)`/g, (_, field: string) => `\`${camelCase(field)}\``);
-  return new InvalidOptionError(name, `\`${name}\` is ${error.value}, but it ${rule}`);
+  if (!Array.isArray(error)) return error;
+  const [field, value, sentence] = error as [string, number, string];
+  const name = camelCase(field);
+  const rule = sentence.replaceAll(/`([^`]+)`/g, (_, other: string) => `\`${camelCase(other)}\``);
+  return new InvalidOptionError(name, `\`${name}\` is ${value}, but it ${rule}`);
 }
 
 const camelCase = (field: string): string =>

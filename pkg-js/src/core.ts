@@ -3,6 +3,9 @@
 import type * as bindings from "./bus_bg.js";
 import { NotInitializedError } from "./errors/not-initialized-error.js";
 import { PoisonedError } from "./errors/poisoned-error.js";
+import type { ScalingRefusal } from "./errors/scaling-error.js";
+import { optionNumbers } from "./numbers.js";
+import type { EventBusOptions } from "./options.js";
 
 /** The event path's exports (`src/wasm/raw.rs`): integers in, integers out. */
 export interface RawExports {
@@ -35,6 +38,20 @@ export const Step = { Idle: 0, WaitUntil: 1, Send: 2, Abandoned: 3 } as const;
 
 /** How an attempt failed (`src/wasm/bindings.rs`). */
 export const FailureKind = { Retryable: 0, Permanent: 1, TooLarge: 2 } as const;
+
+/** Why a batch was given up (`src/wasm/bindings.rs`). */
+export const ABANDON_REASONS = ["retries", "permanent", "shutdown"] as const;
+
+/** Why a batch of an earlier life is not taken in (`src/wasm/bindings.rs`). */
+export const RestoreRefusal = { NotNow: 1, Damaged: 2, TooLarge: 3 } as const;
+
+/** Why the number of shards does not change (`src/wasm/bindings.rs`). */
+export const SCALING_REFUSALS: { readonly [code: number]: ScalingRefusal } = {
+  [-1]: "at-max-shards",
+  [-2]: "at-min-shards",
+  [-3]: "in-cooldown",
+  [-4]: "off",
+};
 
 export type CoreBus = bindings.Bus;
 
@@ -84,10 +101,10 @@ export function rawExports(): RawExports {
   return raw as RawExports;
 }
 
-/** Makes the core of a bus. Throws `{ field, value, rule }` if the options break a rule. */
-export function createBus(options: object): CoreBus {
+/** Makes the core of a bus. Throws `[field, value, rule]` if the options break a rule. */
+export function createBus<T>(options: EventBusOptions<T>): CoreBus {
   rawExports();
-  return new Bus(options);
+  return new Bus(optionNumbers(options));
 }
 
 /**

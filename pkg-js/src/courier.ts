@@ -1,5 +1,5 @@
 import { CoreBatch } from "./batch.js";
-import { type CoreBus, FailureKind, Step } from "./core.js";
+import { ABANDON_REASONS, type CoreBus, FailureKind, Step } from "./core.js";
 import { DeliveryError } from "./errors/delivery-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
 import { TimeoutError } from "./errors/timeout-error.js";
@@ -163,7 +163,7 @@ export class Courier<T> {
   }
 
   #handOutAbandoned(): void {
-    const reason = this.#core.abandon_reason() as "retries" | "permanent" | "shutdown";
+    const reason = ABANDON_REASONS[this.#core.abandon_reason()] ?? "retries";
     const batch = this.#takeBatch();
     this.#host.outbox?.settleLater(batch);
     this.#host.onAbandoned(reason, batch);

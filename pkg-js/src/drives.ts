@@ -3,6 +3,7 @@ import type { CoreBus } from "./core.js";
 import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
 import { Alarm, pause, yieldToLoop } from "./event-loop.js";
+import { flushReport } from "./numbers.js";
 import {
   type FlushOptions,
   type FlushReport,
@@ -167,7 +168,7 @@ export class Drives<T> implements Scheduler {
   }
 
   #report(drive: Drive): FlushReport {
-    return drive.report ?? { ...this.#core.flush_report(drive.flush), timedOut: false };
+    return drive.report ?? flushReport(this.#core.flush_report(drive.flush), false);
   }
 
   /** Begins the attempts that can begin now, and returns when to look again. */
@@ -211,7 +212,7 @@ export class Drives<T> implements Scheduler {
   #bury(drive: Drive, now: number): void {
     this.#drives.delete(drive);
     // Should the request be alive after all, its time is up.
-    drive.report = { ...this.#core.flush_report(drive.flush), timedOut: true };
+    drive.report = flushReport(this.#core.flush_report(drive.flush), true);
     this.#core.end_flush(drive.flush);
     const leases = [...drive.attempts.keys()];
     drive.attempts.clear();
@@ -251,7 +252,7 @@ export class Drives<T> implements Scheduler {
     this.#courier.stop([...this.#drives].map(({ attempts }) => attempts));
     this.#host.afterPoll();
     for (const drive of this.#drives) {
-      drive.report ??= { ...this.#core.flush_report(drive.flush), timedOut: false };
+      drive.report ??= flushReport(this.#core.flush_report(drive.flush), false);
     }
     this.#drives.clear();
   }

@@ -1,10 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { aloneAsync } from "./alone.js";
-import { type Batch, joinHalves } from "./batch.js";
+import type { Batch } from "./batch.js";
 import { isBytes } from "./bytes.js";
 import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
-import { type CoreBus, createBus, Refusal } from "./core.js";
+import { type CoreBus, createBus, Refusal, SCALING_REFUSALS } from "./core.js";
 import { Courier } from "./courier.js";
 import { traceAttempts } from "./diagnostics.js";
 import { Drives } from "./drives.js";
@@ -13,12 +13,13 @@ import { ClosedError } from "./errors/closed-error.js";
 import { EventTooLargeError } from "./errors/event-too-large-error.js";
 import { InvalidEventError } from "./errors/invalid-event-error.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
-import { ScalingError, type ScalingRefusal } from "./errors/scaling-error.js";
+import { ScalingError } from "./errors/scaling-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
 import { Intake, PARKED } from "./intake.js";
 import { KeepaliveBudget } from "./keepalive-budget.js";
 import { isPage, Lifecycle } from "./lifecycle.js";
 import { LossReporter } from "./loss-reporter.js";
+import { busStats, flushReport, joinHalves } from "./numbers.js";
 import type {
   DeliveryCallback,
   DrainOptions,
@@ -339,7 +340,7 @@ export class EventBus<T = unknown> {
     return this.#scale(count, (core) => core.scale_down(count));
   }
 
-  #scale(count: number, change: (core: CoreBus) => Uint16Array): number[] {
+  #scale(count: number, change: (core: CoreBus) => Float64Array): number[] {
     if (this.#closing !== undefined) throw new ClosedError();
     if (!Number.isInteger(count) || count < 0 || count > 65_535) {
       throw new InvalidOptionError(
@@ -348,14 +349,12 @@ export class EventBus<T = unknown> {
       );
     }
     this.#intake.cross();
-    try {
-      return [...change(this.#core)];
-    } catch (reason) {
-      throw typeof reason === "string" ? new ScalingError(reason as ScalingRefusal) : reason;
-    } finally {
-      this.#intake.look();
-      this.#scheduler.schedule();
-    }
+    const ids = [...change(this.#core)];
+    this.#intake.look();
+    this.#scheduler.schedule();
+    const refusal = SCALING_REFUSALS[ids[0] ?? 0];
+    if (refusal !== undefined) throw new ScalingError(refusal);
+    return ids;
   }
 
   /**
@@ -416,7 +415,7 @@ export class EventBus<T = unknown> {
       };
     }
     this.#intake.cross();
-    return this.#core.stats() as BusStats;
+    return busStats(this.#core.stats());
   }
 
   /**
@@ -454,8 +453,8 @@ export class EventBus<T = unknown> {
     await this.#outbox?.writeAll();
     this.#outbox?.release();
     this.#scheduler.stop();
-    const report = { ...this.#core.flush_report(flush), timedOut };
-    this.#lastStats = this.#core.stats() as BusStats;
+    const report = flushReport(this.#core.flush_report(flush), timedOut);
+    this.#lastStats = busStats(this.#core.stats());
     this.#core.free();
     this.#losses.reportAll();
     await this.#outbox?.close();

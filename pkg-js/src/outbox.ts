@@ -1,9 +1,10 @@
 import { aloneAsync } from "./alone.js";
-import { type CoreBatch, joinHalves } from "./batch.js";
+import type { CoreBatch } from "./batch.js";
 import { isBytes } from "./bytes.js";
-import type { CoreBus } from "./core.js";
+import { type CoreBus, RestoreRefusal } from "./core.js";
 import { StoreError, type StoreOperation } from "./errors/store-error.js";
 import { Alarm } from "./event-loop.js";
+import { type BatchHead, batchHead } from "./numbers.js";
 import { messageOf, show } from "./show.js";
 import type { BatchStore } from "./store.js";
 
@@ -122,23 +123,25 @@ export class Outbox {
   }
 
   #takeIn(key: string, bytes: Uint8Array): void {
-    try {
-      this.#core.restore(bytes);
-    } catch (reason) {
-      if (typeof reason !== "string") throw reason;
-      this.#refuse(key, reason);
+    const refusal = this.#core.restore(bytes);
+    if (refusal !== 0) {
+      this.#refuse(key, refusal);
       return;
     }
-    const from = this.#core.batch_sequence();
-    const left = this.#core.batch_len();
+    const { id, sequence: from, count: left } = this.#handedOut();
     this.#restored = { key, from, to: from + left, left, isWritten: true };
-    this.#of(this.#core.batch_id()).push(this.#restored);
+    this.#of(id).push(this.#restored);
     this.#core.forget();
     this.#host.schedule();
   }
 
-  #refuse(key: string, reason: string): void {
-    if (reason === "too-large") {
+  /** What the core handed out last. */
+  #handedOut(): BatchHead {
+    return batchHead(this.#core.batch_numbers());
+  }
+
+  #refuse(key: string, refusal: number): void {
+    if (refusal === RestoreRefusal.TooLarge) {
       this.#report("read", key, "its body is larger than `batch.maxBytes`, so it stays there");
       return;
     }
@@ -153,8 +156,7 @@ export class Outbox {
    */
   record(skipped?: ReadonlySet<Kept>): Record | undefined {
     if (this.#isBroken) return undefined;
-    const core = this.#core;
-    const [id, from, count] = [core.batch_id(), core.batch_sequence(), core.batch_len()];
+    const { id, sequence: from, count, firstTimestamp } = this.#handedOut();
     let kept = this.#find(id, from);
     if (kept !== undefined && !kept.isWritten && kept.to - kept.from !== count) {
       // A half, whose whole the store did not take: from now on each half is for itself.
@@ -162,12 +164,12 @@ export class Outbox {
       kept = undefined;
     }
     if (kept === undefined) {
-      const firstTimestamp = joinHalves(core.batch_timestamps().subarray(0, 2));
       const key = `${String(firstTimestamp).padStart(20, "0")}-${id}`;
       kept = { key, from, to: from + count, left: count, isWritten: false };
       this.#of(id).push(kept);
     }
-    return kept.isWritten || skipped?.has(kept) ? undefined : { kept, bytes: core.batch_encode() };
+    if (kept.isWritten || skipped?.has(kept)) return undefined;
+    return { kept, bytes: this.#core.batch_encode() };
   }
 
   /** Writes a batch. */
@@ -231,9 +233,8 @@ export class Outbox {
     this.#core.recall();
     this.#core.stage(performance.now());
     while (this.#core.next_staged()) {
-      if (this.#find(this.#core.batch_id(), this.#core.batch_sequence())?.isWritten) {
-        this.#core.release();
-      }
+      const { id, sequence } = this.#handedOut();
+      if (this.#find(id, sequence)?.isWritten) this.#core.release();
     }
   }
 

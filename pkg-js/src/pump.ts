@@ -3,6 +3,7 @@ import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
 import { Alarm, afterTask, yieldToLoop } from "./event-loop.js";
 import type { LifecycleHost } from "./lifecycle.js";
+import { flushReport } from "./numbers.js";
 import {
   type FlushOptions,
   type FlushReport,
@@ -142,7 +143,7 @@ export class Pump<T> implements Scheduler, LifecycleHost {
 
   #endExitFlush(): void {
     if (this.#exitFlush === undefined) return;
-    if (this.#core.flush_report(this.#exitFlush).pending > 0) return;
+    if (flushReport(this.#core.flush_report(this.#exitFlush), false).pending > 0) return;
     this.#core.end_flush(this.#exitFlush);
     this.#exitFlush = undefined;
   }
@@ -159,10 +160,8 @@ export class Pump<T> implements Scheduler, LifecycleHost {
     const end = performance.now() + budget;
     const flush = this.#core.begin_flush();
     this.schedule();
-    const report = (timedOut: boolean): FlushReport => ({
-      ...this.#core.flush_report(flush),
-      timedOut,
-    });
+    const report = (timedOut: boolean): FlushReport =>
+      flushReport(this.#core.flush_report(flush), timedOut);
     let timer: ReturnType<typeof setTimeout> | undefined;
     let onAbort: (() => void) | undefined;
     try {

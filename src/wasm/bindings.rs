@@ -2,14 +2,14 @@
 //!
 //! No method calls JavaScript; what is to be done is returned, and the host does it after the call.
 
-use super::options::{BrokenRule, Options};
-use super::{millis, nanos, registry};
+use super::options::Options;
+use super::{millis, nanos, numbers, registry};
 use crate::sync::Shared;
 use crate::{
-    AbandonReason, Abandoned, Action, Batch, BusConfig, Clock, EventBus, ExitOrder, Failure,
-    Format, Lease, RestoreError, ScalingError,
+    AbandonReason, Abandoned, Action, Batch, BusConfig, Clock, ConfigError, EventBus, ExitOrder,
+    Failure, Lease, RestoreError, ScalingError,
 };
-use js_sys::Uint8Array;
+use js_sys::{Array, Uint8Array};
 use std::collections::VecDeque;
 use std::time::Duration;
 use wasm_bindgen::prelude::*;
@@ -55,17 +55,12 @@ pub enum FailureKind {
 
 #[wasm_bindgen]
 impl Bus {
-    /// Throws `{ field, value, rule }` if the options break a rule, and a string if their types are
-    /// not what TypeScript should have made sure of.
+    /// Takes the options as numbers, in the order of `optionNumbers` in `pkg-js/src/numbers.ts`.
+    /// Throws `[field, value, rule]` if they break a rule.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: JsValue) -> Result<Bus, JsValue> {
-        let options: Options =
-            serde_wasm_bindgen::from_value(options).map_err(|error| error.to_string())?;
-        let broken = |error| serde_wasm_bindgen::to_value(&BrokenRule::from(error));
-        let bus = match EventBus::new(BusConfig::from(options), Clock::manual(0)) {
-            Ok(bus) => Shared::new(bus),
-            Err(error) => return Err(broken(error)?),
-        };
+    pub fn new(options: &[f64]) -> Result<Bus, JsValue> {
+        let config = BusConfig::from(Options::from_numbers(options));
+        let bus = Shared::new(EventBus::new(config, Clock::manual(0)).map_err(broken_rule)?);
         let handle = registry::with(|registry| registry.add(Shared::clone(&bus)))
             .ok_or("the registry is in use")?;
         let staged = VecDeque::new();
@@ -143,35 +138,20 @@ impl Bus {
         self.lease.as_ref().map_or(0.0, |lease| millis(lease.deadline))
     }
 
-    /// Why the batch was given up, after `Step::Abandoned`.
-    pub fn abandon_reason(&self) -> String {
-        let reason = match self.reason {
-            Some(AbandonReason::Retries) => "retries",
-            Some(AbandonReason::Permanent) => "permanent",
-            Some(AbandonReason::Shutdown) => "shutdown",
-            None => "",
-        };
-        reason.to_owned()
+    /// Why the batch was given up, after `Step::Abandoned`: 0 for retries, 1 for permanent, 2 for
+    /// shutdown.
+    pub fn abandon_reason(&self) -> u32 {
+        match self.reason {
+            Some(AbandonReason::Retries) | None => 0,
+            Some(AbandonReason::Permanent) => 1,
+            Some(AbandonReason::Shutdown) => 2,
+        }
     }
 
-    /// The batch's id.
-    pub fn batch_id(&self) -> String {
-        self.batch.as_ref().map(|batch| batch.id()).unwrap_or_default()
-    }
-
-    /// The batch's shard.
-    pub fn batch_shard(&self) -> u16 {
-        self.batch.as_ref().map_or(0, |batch| batch.shard_id)
-    }
-
-    /// The sequence number of the batch's first event.
-    pub fn batch_sequence(&self) -> f64 {
-        self.batch.as_ref().map_or(0.0, |batch| batch.sequence_start as f64)
-    }
-
-    /// How many events the batch has.
-    pub fn batch_len(&self) -> usize {
-        self.batch.as_ref().map_or(0, |batch| batch.len())
+    /// The batch without its body, as numbers in the order of `batchOf` in
+    /// `pkg-js/src/numbers.ts`.
+    pub fn batch_numbers(&self) -> Vec<f64> {
+        self.batch.as_ref().map(|batch| numbers::batch(batch)).unwrap_or_default()
     }
 
     /// A copy of the batch's body.
@@ -179,23 +159,10 @@ impl Bus {
         Uint8Array::from(self.batch.as_ref().map_or(&[][..], |batch| batch.body()))
     }
 
-    /// Whether the batch's body is a JSON array.
-    pub fn batch_is_json(&self) -> bool {
-        self.batch.as_ref().is_some_and(|batch| batch.format() == Format::Json)
-    }
-
     /// The batch as bytes for a store.
     pub fn batch_encode(&self) -> Uint8Array {
         let bytes = self.batch.as_ref().map(|batch| batch.encode()).unwrap_or_default();
         Uint8Array::from(&bytes[..])
-    }
-
-    /// When the batch's first and last events were accepted, nanoseconds since the Unix epoch: the
-    /// high and the low half of the first, then of the last. Numbers of 64 bits do not cross, because
-    /// not every host has them.
-    pub fn batch_timestamps(&self) -> Vec<u32> {
-        let of = |timestamp: fn(&Batch) -> u64| self.batch.as_ref().map_or(0, |b| timestamp(b));
-        [halves(of(Batch::first_timestamp)), halves(of(Batch::last_timestamp))].concat()
     }
 
     /// The lease was delivered. Returns whether it was still live.
@@ -255,18 +222,18 @@ impl Bus {
     }
 
     /// Takes in what `batch_encode` made in an earlier life; then the batch is the one handed out
-    /// last. Throws why not, in kebab case.
-    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), String> {
+    /// last. Returns 0, or why not: 1 for not now, 2 for damaged, 3 for too large.
+    pub fn restore(&mut self, bytes: &[u8]) -> u32 {
         self.forget();
-        self.batch = Some(self.bus.restore(bytes).map_err(|error| {
-            let reason = match error {
-                RestoreError::NotNow => "not-now",
-                RestoreError::Damaged => "damaged",
-                RestoreError::TooLarge { .. } => "too-large",
-            };
-            reason.to_owned()
-        })?);
-        Ok(())
+        match self.bus.restore(bytes) {
+            Ok(batch) => {
+                self.batch = Some(batch);
+                0
+            }
+            Err(RestoreError::NotNow) => 1,
+            Err(RestoreError::Damaged) => 2,
+            Err(RestoreError::TooLarge { .. }) => 3,
+        }
     }
 
     /// Nothing is held back any more.
@@ -284,11 +251,10 @@ impl Bus {
         self.bus.begin_flush()
     }
 
-    /// What became of everything the flush covers: `{ delivered, abandoned, evicted, drained,
-    /// pending }`.
-    pub fn flush_report(&self, flush: u32) -> Result<JsValue, JsValue> {
-        let report = self.bus.flush_report(flush).unwrap_or_default();
-        Ok(serde_wasm_bindgen::to_value(&report)?)
+    /// What became of everything the flush covers, as numbers in the order of `flushReport` in
+    /// `pkg-js/src/numbers.ts`.
+    pub fn flush_report(&self, flush: u32) -> Vec<f64> {
+        numbers::flush_report(self.bus.flush_report(flush).unwrap_or_default())
     }
 
     /// Closes a flush.
@@ -296,14 +262,14 @@ impl Bus {
         self.bus.end_flush(flush);
     }
 
-    /// Adds `count` shards and returns their ids. Throws why not, in kebab case.
-    pub fn scale_up(&self, count: u16) -> Result<Vec<u16>, String> {
-        self.bus.scale_up(count).map_err(reason)
+    /// Adds `count` shards. Returns their ids, or a refusal.
+    pub fn scale_up(&self, count: u16) -> Vec<f64> {
+        changed(self.bus.scale_up(count))
     }
 
-    /// Drains up to `count` shards and returns their ids. Throws why not, in kebab case.
-    pub fn scale_down(&self, count: u16) -> Result<Vec<u16>, String> {
-        self.bus.scale_down(count).map_err(reason)
+    /// Drains up to `count` shards. Returns their ids, or a refusal.
+    pub fn scale_down(&self, count: u16) -> Vec<f64> {
+        changed(self.bus.scale_down(count))
     }
 
     /// The shard that an event with this key would go to now, or one with this payload and no key.
@@ -342,9 +308,9 @@ impl Bus {
     }
 
     /// When the last event of the event path was accepted, nanoseconds since the Unix epoch: the
-    /// high and the low half.
-    pub fn last_timestamp(&self) -> Vec<u32> {
-        halves(registry::with(|registry| registry.last_timestamp).unwrap_or(0)).to_vec()
+    /// high and the low half. Numbers of 64 bits do not cross, because not every host has them.
+    pub fn last_timestamp(&self) -> Vec<f64> {
+        numbers::halves(registry::with(|registry| registry.last_timestamp).unwrap_or(0)).into()
     }
 
     /// Most bytes of one event.
@@ -362,25 +328,30 @@ impl Bus {
         self.bus.lost() as f64
     }
 
-    /// Where every event is.
-    pub fn stats(&self) -> Result<JsValue, JsValue> {
-        Ok(serde_wasm_bindgen::to_value(&self.bus.stats())?)
+    /// Where every event is, as numbers in the order of `busStats` in `pkg-js/src/numbers.ts`.
+    pub fn stats(&self) -> Vec<f64> {
+        numbers::stats(&self.bus.stats())
     }
 }
 
-/// The high and the low half of a number.
-const fn halves(number: u64) -> [u32; 2] {
-    [(number >> 32) as u32, number as u32]
+/// What the constructor throws: the field's path in the core, its value, and the rule;
+/// `pkg-js/src/check-options.ts` gives the field the name that the user wrote.
+#[expect(clippy::needless_pass_by_value, reason = "an error is handed over")]
+fn broken_rule(ConfigError { field, value, rule }: ConfigError) -> JsValue {
+    Array::of3(&field.into(), &value.into(), &rule.into()).into()
 }
 
-fn reason(error: ScalingError) -> String {
-    let reason = match error {
-        ScalingError::AtMaxShards => "at-max-shards",
-        ScalingError::AtMinShards => "at-min-shards",
-        ScalingError::InCooldown => "in-cooldown",
-        ScalingError::InvalidPolicy(_) => "off",
+/// The ids of the shards that were added or drain; or alone, and negative, why not:
+/// `pkg-js/src/core.ts` has the same table.
+fn changed(change: Result<Vec<u16>, ScalingError>) -> Vec<f64> {
+    let refusal = match change {
+        Ok(ids) => return ids.into_iter().map(f64::from).collect(),
+        Err(ScalingError::AtMaxShards) => -1.0,
+        Err(ScalingError::AtMinShards) => -2.0,
+        Err(ScalingError::InCooldown) => -3.0,
+        Err(ScalingError::InvalidPolicy(_)) => -4.0,
     };
-    reason.to_owned()
+    vec![refusal]
 }
 
 impl Drop for Bus {

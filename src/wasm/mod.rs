@@ -5,6 +5,7 @@
 //! buffer that the host writes into.
 
 mod bindings;
+mod numbers;
 mod options;
 mod raw;
 mod registry;

@@ -1,0 +1,132 @@
+// What crosses to and from the core as rows of numbers, and the names that they have here. The core
+// has the same orders in `src/wasm/options.rs` and `src/wasm/numbers.rs`.
+
+import type { Backpressure, EventBusOptions } from "./options.js";
+import type { FlushReport } from "./scheduler.js";
+import type { BusStats, ShardStats } from "./stats.js";
+
+const MODES = ["drop-oldest", "drop-newest", "fail-producer"];
+const SAMPLE = MODES.length;
+
+const modeNumber = (mode: Backpressure | undefined): number | undefined =>
+  typeof mode === "object" ? SAMPLE : mode && MODES.indexOf(mode);
+
+/** The options that the core takes; what is not given becomes NaN. */
+export function optionNumbers<T>(options: EventBusOptions<T>): Float64Array {
+  const { backpressure, format, scheduler, batch = {}, retry = {}, scaling } = options;
+  const scaled = scaling || {};
+  // `undefined` becomes NaN, and a boolean 0 or 1.
+  return Float64Array.from([
+    options.shards,
+    options.capacity,
+    options.maxBytes,
+    options.maxEventBytes,
+    modeNumber(backpressure),
+    typeof backpressure === "object" ? backpressure.sample : undefined,
+    format === "json",
+    scheduler === "manual",
+    options.timeoutMs,
+    batch.minSize,
+    batch.maxSize,
+    batch.maxBytes,
+    batch.maxDelayMs,
+    batch.adaptive,
+    batch.velocityWindowMs,
+    retry.attempts,
+    retry.minDelayMs,
+    retry.maxDelayMs,
+    scaling ? 1 : undefined,
+    scaled.minShards,
+    scaled.maxShards,
+    scaled.autoScale,
+    scaled.fillRatioThreshold,
+    scaled.flushLatencyThresholdMs,
+    scaled.underutilizedThreshold,
+    scaled.cooldownMs,
+    scaled.scaleDownDelayMs,
+    scaled.metricsWindowMs,
+  ] as number[]);
+}
+
+/** Where every event is. */
+export function busStats(numbers: Float64Array): BusStats {
+  let at = 0;
+  const next = () => numbers[at++] as number;
+  // An object's values are read in the order in which they are written.
+  const stats = {
+    offered: next(),
+    accepted: next(),
+    restored: next(),
+    rejected: {
+      full: next(),
+      sampled: next(),
+      unrouted: next(),
+      oversize: next(),
+      invalid: next(),
+      closed: next(),
+    },
+    delivered: next(),
+    evicted: next(),
+    abandoned: { retries: next(), permanent: next(), shutdown: next() },
+    drained: next(),
+    pending: next(),
+    inFlight: next(),
+    bytes: { held: next(), delivered: next() },
+    batches: { delivered: next(), retries: next(), expired: next() },
+    shards: [] as ShardStats[],
+  };
+  while (at < numbers.length) {
+    stats.shards.push({
+      id: next(),
+      state: next() === 0 ? "active" : "draining",
+      accepted: next(),
+      full: next(),
+      sampled: next(),
+      evicted: next(),
+      pending: next(),
+      inFlight: next(),
+      bytes: next(),
+      nextSequence: next(),
+      batchTarget: next(),
+    });
+  }
+  return stats;
+}
+
+/** What became of a flush. */
+export function flushReport(numbers: Float64Array, timedOut: boolean): FlushReport {
+  const [delivered = 0, abandoned = 0, evicted = 0, drained = 0, pending = 0] = numbers;
+  return { delivered, abandoned, evicted, drained, pending, timedOut };
+}
+
+/** A batch without its body. */
+export interface BatchHead {
+  readonly id: string;
+  readonly shard: number;
+  readonly sequence: number;
+  readonly count: number;
+  readonly isJson: boolean;
+  readonly firstTimestamp: bigint;
+  readonly lastTimestamp: bigint;
+}
+
+/** The batch that the core handed out last. */
+export function batchHead(numbers: Float64Array): BatchHead {
+  const [shard = 0, sequence = 0, count = 0, isJson] = numbers;
+  const nonce = joinHalves(numbers.subarray(4)).toString(16).padStart(16, "0");
+  return {
+    // As `Batch::id` of the core.
+    id: `${nonce}-${shard}-${sequence}`,
+    shard,
+    sequence,
+    count,
+    isJson: isJson === 1,
+    firstTimestamp: joinHalves(numbers.subarray(6)),
+    lastTimestamp: joinHalves(numbers.subarray(8)),
+  };
+}
+
+/** A number of 64 bits, given its high and its low half. */
+export function joinHalves([high = 0, low = 0]: Float64Array): bigint {
+  return (BigInt(high) << 32n) | BigInt(low);
+}

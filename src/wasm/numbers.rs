@@ -1,0 +1,73 @@
+//! What crosses to JavaScript as a row of numbers; `pkg-js/src/numbers.ts` gives them their names.
+
+use crate::{Batch, BusStats, FlushReport, Format, ShardInfo, ShardState};
+
+/// A whole bus, and then each of its shards.
+pub(super) fn stats(stats: &BusStats) -> Vec<f64> {
+    let BusStats { rejected, abandoned, bytes, batches, .. } = stats;
+    let bus = [
+        stats.offered,
+        stats.accepted,
+        stats.restored,
+        rejected.full,
+        rejected.sampled,
+        rejected.unrouted,
+        rejected.oversize,
+        rejected.invalid,
+        rejected.closed,
+        stats.delivered,
+        stats.evicted,
+        abandoned.retries,
+        abandoned.permanent,
+        abandoned.shutdown,
+        stats.drained,
+        stats.pending,
+        stats.in_flight,
+        bytes.held,
+        bytes.delivered,
+        batches.delivered,
+        batches.retries,
+        batches.expired,
+    ];
+    bus.into_iter().chain(stats.shards.iter().flat_map(shard)).map(|count| count as f64).collect()
+}
+
+fn shard(shard: &ShardInfo) -> [u64; 11] {
+    [
+        u64::from(shard.id),
+        u64::from(shard.state == ShardState::Draining),
+        shard.accepted,
+        shard.full,
+        shard.sampled,
+        shard.evicted,
+        shard.pending,
+        shard.in_flight,
+        shard.bytes,
+        shard.next_sequence,
+        shard.batch_target,
+    ]
+}
+
+/// What became of a flush.
+pub(super) fn flush_report(report: FlushReport) -> Vec<f64> {
+    let FlushReport { delivered, abandoned, evicted, drained, pending } = report;
+    [delivered, abandoned, evicted, drained, pending].map(|count| count as f64).into()
+}
+
+/// A batch without its body. Numbers of 64 bits are in halves, the high one first.
+pub(super) fn batch(batch: &Batch) -> Vec<f64> {
+    let [nonce, first, last] =
+        [batch.process_nonce, batch.first_timestamp(), batch.last_timestamp()].map(halves);
+    let head = [
+        f64::from(batch.shard_id),
+        batch.sequence_start as f64,
+        batch.len() as f64,
+        f64::from(u8::from(batch.format() == Format::Json)),
+    ];
+    [&head[..], &nonce, &first, &last].concat()
+}
+
+/// The high and the low half of a number.
+pub(super) const fn halves(number: u64) -> [f64; 2] {
+    [(number >> 32) as u32 as f64, number as u32 as f64]
+}
