@@ -1,9 +1,11 @@
 //! Builds `pkg-js` into the npm package: WebAssembly, ES modules, CommonJS and types in `dist/`.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use flate2::{Compression, write::DeflateEncoder};
 use xshell::{Shell, cmd};
 
 use crate::toolchain::{TARGET, TARGET_DIR, Tools};
@@ -22,9 +24,8 @@ const BINDGEN: &str = "target/package/bindgen";
 const ENTRIES: [&str; 7] =
     ["index", "slim", "js", "shutdown", "otel", "stores/fs", "stores/indexeddb"];
 
-/// The package that the IndexedDB store brings along.
-const IDB_PACKAGE: &str = "node_modules/idb/package.json";
-const IDB_LICENSE: &str = "node_modules/idb/LICENSE";
+/// The packages that ours brings along, and the file that imports each.
+const BUNDLED: [(&str, &str); 2] = [("idb", "stores/idb"), ("tiny-inflate", "unpack")];
 
 /// How esbuild bundles.
 const BUNDLE: [&str; 4] =
@@ -102,8 +103,15 @@ fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
     sh.write_file(source("bus_bg.d.ts"), &types)?;
     without_wasm::build(sh, tools, SOURCES, &types)?;
 
-    let base64 = BASE64_STANDARD.encode(sh.read_binary_file(format!("{WORK}/bus.wasm"))?);
-    let inline = format!("/** `bus.wasm`. */\nexport const base64: string =\n  \"{base64}\";\n");
+    let module = sh.read_binary_file(format!("{WORK}/bus.wasm"))?;
+    let mut deflate = DeflateEncoder::new(Vec::new(), Compression::best());
+    deflate.write_all(&module)?;
+    let (base64, length) = (BASE64_STANDARD.encode(deflate.finish()?), module.len());
+    // Deflated, because nothing that compresses it in transit sees through the base64.
+    let inline = format!(
+        "/** `bus.wasm`: base64 of raw deflate. */\nexport const deflated: string =\n  \"{base64}\";\n\n\
+         /** How many bytes it has. */\nexport const length = {length};\n"
+    );
     Ok(sh.write_file(source("bus-inline.ts"), inline)?)
 }
 
@@ -114,7 +122,9 @@ fn compile(sh: &Shell) -> Result<()> {
     let (tsc, esbuild) = (npm::bin("tsc"), npm::bin("esbuild"));
     exec(cmd!(sh, "{tsc} --project pkg-js"))?;
     exec(cmd!(sh, "{tsc} --project pkg-js/tsconfig.node.json"))?;
-    bundle_idb(sh)?;
+    for (package, importer) in BUNDLED {
+        bundle_dependency(sh, package, importer)?;
+    }
     sh.copy_file(format!("{WORK}/bus.wasm"), DIST)?;
     for made in ["bus_bg", "bus_js", "bus_js_bg"] {
         for extension in ["js", "d.ts"] {
@@ -151,17 +161,26 @@ fn name_types(sh: &Shell, stem: &str) -> Result<()> {
     Ok(sh.write_file(&module, types + &sh.read_file(&module)?)?)
 }
 
-/// Puts the package `idb` where it is imported, so that the package has no dependencies. Its types
-/// show in none of ours.
-fn bundle_idb(sh: &Shell) -> Result<()> {
-    let (esbuild, file) = (npm::bin("esbuild"), format!("{DIST}/stores/idb.js"));
-    let package: serde_json::Value = serde_json::from_str(&sh.read_file(IDB_PACKAGE)?)?;
-    let version = package["version"].as_str().context("idb has a version")?;
-    let license = sh.read_file(IDB_LICENSE)?;
-    let banner = format!("/*! idb {version}\n\n{}\n*/", license.trim());
+/// Puts a package where it is imported, so that ours has no dependencies. Its types show in none of
+/// ours.
+fn bundle_dependency(sh: &Shell, package: &str, importer: &str) -> Result<()> {
+    let (esbuild, file) = (npm::bin("esbuild"), format!("{DIST}/{importer}.js"));
+    let dir = format!("node_modules/{package}");
+    let manifest: serde_json::Value =
+        serde_json::from_str(&sh.read_file(format!("{dir}/package.json"))?)?;
+    let version = manifest["version"].as_str().context("a package has a version")?;
+    let license = sh.read_file(format!("{dir}/LICENSE"))?;
+    let copyright = license.lines().find(|line| line.starts_with("Copyright"));
+    let copyright = copyright.context("a license names who gave it")?;
+    // The package has the whole license; bundlers keep of it what says whose it is.
+    let banner = format!(
+        "/*! {package} {version}: {copyright}; see its LICENSE */\n/*\n{}\n*/",
+        license.trim()
+    );
     let bundle = cmd!(sh, "{esbuild} {file} {BUNDLE...} --format=esm --allow-overwrite");
-    exec(bundle.arg(format!("--outfile={file}")).arg(format!("--banner:js={banner}")))?;
-    Ok(sh.remove_path(format!("{DIST}/stores/idb.d.ts"))?)
+    let bundle = bundle.args(["--main-fields=module,main", &format!("--banner:js={banner}")]);
+    exec(bundle.arg(format!("--outfile={file}")))?;
+    Ok(sh.remove_path(format!("{DIST}/{importer}.d.ts"))?)
 }
 
 /// All files under a directory.
