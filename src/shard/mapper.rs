@@ -83,11 +83,8 @@ impl State {
         self.active().count() as u16
     }
 
-    fn find(&mut self, id: u16) -> Result<&mut MappedShard, ScalingError> {
-        self.shards
-            .iter_mut()
-            .find(|shard| shard.id == id)
-            .ok_or_else(|| ScalingError::InvalidPolicy(format!("there is no shard {id}")))
+    fn find(&mut self, id: u16) -> Option<&mut MappedShard> {
+        self.shards.iter_mut().find(|shard| shard.id == id)
     }
 
     fn is_cooling_down(&mut self, cooldown: Duration, now: u64) -> bool {
@@ -221,7 +218,7 @@ impl ShardMapper {
         let mut state = self.state();
         let now = self.clock.now();
         let active = state.active_count();
-        let shard = state.find(id)?;
+        let shard = state.find(id).ok_or_else(|| unknown(id))?;
         match shard.state {
             ShardState::Active => Ok(false),
             ShardState::Draining | ShardState::Stopped => Err(wrong_state(id, shard.state)),
@@ -248,7 +245,7 @@ impl ShardMapper {
         if state.active_count() <= self.policy.min_shards {
             return Err(ScalingError::AtMinShards);
         }
-        let shard = state.find(id)?;
+        let shard = state.find(id).ok_or_else(|| unknown(id))?;
         match shard.state {
             ShardState::Draining => Ok(()),
             ShardState::Provisioning | ShardState::Stopped => Err(wrong_state(id, shard.state)),
@@ -447,14 +444,18 @@ impl ShardMapper {
     /// A shard's state.
     #[must_use]
     pub fn shard_state(&self, id: u16) -> Option<ShardState> {
-        self.state().find(id).ok().map(|shard| shard.state)
+        self.state().find(id).map(|shard| shard.state)
     }
 
     /// The collector that a shard reports to.
     #[must_use]
     pub fn metrics_collector(&self, id: u16) -> Option<Shared<ShardMetricsCollector>> {
-        self.state().find(id).ok().map(|shard| Shared::clone(&shard.collector))
+        self.state().find(id).map(|shard| Shared::clone(&shard.collector))
     }
+}
+
+fn unknown(id: u16) -> ScalingError {
+    ScalingError::InvalidPolicy(format!("there is no shard {id}"))
 }
 
 fn wrong_state(id: u16, state: ShardState) -> ScalingError {
