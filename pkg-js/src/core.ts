@@ -4,8 +4,6 @@ import type * as bindings from "./bus_bg.js";
 import { NotInitializedError } from "./errors/not-initialized-error.js";
 import { PoisonedError } from "./errors/poisoned-error.js";
 import type { ScalingRefusal } from "./errors/scaling-error.js";
-import { optionNumbers } from "./numbers.js";
-import type { EventBusOptions } from "./options.js";
 
 /** The event path's exports (`src/wasm/raw.rs`): integers in, integers out. */
 export interface RawExports {
@@ -53,10 +51,22 @@ export const SCALING_REFUSALS: { readonly [code: number]: ScalingRefusal } = {
   [-4]: "off",
 };
 
-export type CoreBus = bindings.Bus;
-
 /** What wasm-bindgen makes to go with the exports of one compilation. */
-export type Glue = Pick<typeof bindings, "Bus" | "__wbg_set_wasm">;
+export type Glue = Pick<
+  typeof bindings,
+  | "__wbg_set_wasm"
+  | "create"
+  | "batch_numbers"
+  | "batch_body"
+  | "batch_encode"
+  | "restore"
+  | "flush_report"
+  | "scale_up"
+  | "scale_down"
+  | "shard_for"
+  | "last_timestamp"
+  | "stats"
+>;
 
 /** A compilation of the core, instantiated. */
 export interface Core {
@@ -66,7 +76,7 @@ export interface Core {
 
 let load: (() => Core) | undefined;
 let raw: RawExports | undefined;
-let Bus: Glue["Bus"];
+let glue: Glue;
 let trap: unknown;
 
 /** Says where the core comes from once it is needed. */
@@ -77,13 +87,13 @@ export function provide(source: () => Core): void {
 /** Loads the core, unless one is loaded already. */
 export function start(source: () => Core): void {
   if (raw !== undefined) return;
-  const { glue, exports } = source();
+  const { glue: found, exports } = source();
   const guarded = guard(exports);
-  glue.__wbg_set_wasm(guarded);
+  found.__wbg_set_wasm(guarded);
   // Where references to objects are kept in a table of the module.
   (guarded.__wbindgen_start as (() => void) | undefined)?.();
   raw = guarded as unknown as RawExports;
-  Bus = glue.Bus;
+  glue = found;
 }
 
 /** Throws if the core has failed. */
@@ -101,11 +111,13 @@ export function rawExports(): RawExports {
   return raw as RawExports;
 }
 
-/** Makes the core of a bus. Throws `[field, value, rule]` if the options break a rule. */
-export function createBus<T>(options: EventBusOptions<T>): CoreBus {
-  rawExports();
-  return new Bus(optionNumbers(options));
+/** The exports and what wasm-bindgen adds to them, loaded if need be. */
+export function allExports(): { readonly exports: WebAssembly.Exports; readonly glue: Glue } {
+  return { exports: rawExports() as unknown as WebAssembly.Exports, glue };
 }
+
+/** Whether the core has failed. */
+export const isDead = (): boolean => trap !== undefined;
 
 /**
  * The exports, behind a door that shuts for good when one of them traps: the core does not panic,
@@ -116,10 +128,6 @@ function guard(exports: WebAssembly.Exports): WebAssembly.Exports {
   for (const [name, value] of Object.entries(exports)) {
     guarded[name] = typeof value === "function" ? guardExport(value as Export) : value;
   }
-  // A finaliser calls this one, and nobody could catch what it throws.
-  const free = guarded.__wbg_bus_free as Export;
-  guarded.__wbg_bus_free = (...args: [unknown, unknown]) =>
-    trap === undefined ? free(...args) : undefined;
   return guarded;
 }
 

@@ -1,5 +1,6 @@
 import { CoreBatch } from "./batch.js";
-import { ABANDON_REASONS, type CoreBus, FailureKind, Step } from "./core.js";
+import { ABANDON_REASONS, FailureKind, Step } from "./core.js";
+import type { CoreBus } from "./core-bus.js";
 import { DeliveryError } from "./errors/delivery-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
 import { TimeoutError } from "./errors/timeout-error.js";

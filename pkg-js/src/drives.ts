@@ -1,5 +1,5 @@
 import { alone } from "./alone.js";
-import type { CoreBus } from "./core.js";
+import type { CoreBus } from "./core-bus.js";
 import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
 import { Alarm, pause, yieldToLoop } from "./event-loop.js";

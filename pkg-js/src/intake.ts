@@ -1,4 +1,5 @@
-import { assertAlive, type CoreBus, Refusal } from "./core.js";
+import { assertAlive, Refusal } from "./core.js";
+import type { CoreBus } from "./core-bus.js";
 import { sharedScratch } from "./scratch.js";
 
 /** Events that cross into wasm in one go, at most. */

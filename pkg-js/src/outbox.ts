@@ -1,7 +1,8 @@
 import { aloneAsync } from "./alone.js";
 import type { CoreBatch } from "./batch.js";
 import { isBytes } from "./bytes.js";
-import { type CoreBus, RestoreRefusal } from "./core.js";
+import { RestoreRefusal } from "./core.js";
+import type { CoreBus } from "./core-bus.js";
 import { StoreError, type StoreOperation } from "./errors/store-error.js";
 import { Alarm } from "./event-loop.js";
 import { type BatchHead, batchHead } from "./numbers.js";
@@ -113,7 +114,7 @@ export class Outbox {
   }
 
   #isRestoring(): boolean {
-    return !this.#isStopped && this.#core.is_restoring();
+    return !this.#isStopped && this.#core.is_restoring() === 1;
   }
 
   /** Leaves in the store what was not brought back: it is for the next life to send. */

@@ -1,4 +1,4 @@
-import type { CoreBus } from "./core.js";
+import type { CoreBus } from "./core-bus.js";
 import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
 import { Alarm, afterTask, yieldToLoop } from "./event-loop.js";
@@ -207,7 +207,7 @@ export class Pump<T> implements Scheduler, LifecycleHost {
       this.#waiters.add({
         needsRoom: true,
         check: () => {
-          const isReady = this.#core.is_ready();
+          const isReady = this.#core.is_ready() === 1;
           if (isReady) resolve();
           return isReady;
         },

@@ -1,4 +1,4 @@
-import type { CoreBus } from "./core.js";
+import type { CoreBus } from "./core-bus.js";
 import { PoisonedError } from "./errors/poisoned-error.js";
 
 /** Somebody who waits for the bus. */

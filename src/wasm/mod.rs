@@ -1,14 +1,20 @@
 //! The surface for JavaScript: a translation between its types and the core's, without logic.
 //!
-//! [`bindings`] is the wasm-bindgen class for everything that happens at most once a batch;
 //! [`raw`] is the path of events: exports that take and return small integers, and one scratch
-//! buffer that the host writes into.
+//! buffer that the host writes into. What happens at most once a batch is in [`calls`] where it
+//! takes and returns numbers, and needs no glue; and in [`bindings`], by wasm-bindgen, where it
+//! takes or returns more.
 
 mod bindings;
+mod calls;
 mod numbers;
 mod options;
 mod raw;
 mod registry;
+
+#[cfg(feature = "npm")]
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
 /// Milliseconds, as JavaScript counts them, in nanoseconds. Whole milliseconds stay exact.
 fn nanos(ms: f64) -> u64 {

@@ -1,7 +1,8 @@
 //! The buses of this instance, and the scratch that events come in through.
 
 use crate::sync::{Lock, Shared};
-use crate::{EventBus, IngestionError};
+use crate::{AbandonReason, Batch, EventBus, IngestionError, Lease};
+use std::collections::VecDeque;
 
 /// Bytes of the scratch to begin with: more than a crossing of staged events needs.
 const SCRATCH_LEN: usize = 64 << 10;
@@ -9,9 +10,26 @@ const SCRATCH_LEN: usize = 64 << 10;
 /// Events and keys whose lengths fit into one crossing.
 const LENGTHS_LEN: usize = 1024;
 
+/// A bus, and what it handed out last.
+pub(super) struct Bus {
+    pub(super) core: EventBus,
+    pub(super) wake: u64,
+    pub(super) lease: Option<Lease>,
+    pub(super) reason: Option<AbandonReason>,
+    pub(super) batch: Option<Shared<Batch>>,
+    pub(super) staged: VecDeque<Shared<Batch>>,
+}
+
+impl Bus {
+    /// Lets go of what was handed out last.
+    pub(super) fn forget(&mut self) {
+        (self.lease, self.reason, self.batch) = (None, None, None);
+    }
+}
+
 pub(super) struct Registry {
     /// By handle. A freed slot is used again.
-    buses: Vec<Option<Shared<EventBus>>>,
+    buses: Vec<Option<Box<Bus>>>,
     /// What the host writes payloads and keys into.
     pub(super) scratch: Vec<u8>,
     /// What the host writes their lengths into.
@@ -21,12 +39,14 @@ pub(super) struct Registry {
 }
 
 thread_local! {
-    static REGISTRY: Lock<Registry> = Lock::new(Registry {
-        buses: Vec::new(),
-        scratch: vec![0; SCRATCH_LEN],
-        lengths: vec![0; LENGTHS_LEN],
-        last_timestamp: 0,
-    });
+    static REGISTRY: Lock<Registry> = const {
+        Lock::new(Registry {
+            buses: Vec::new(),
+            scratch: Vec::new(),
+            lengths: Vec::new(),
+            last_timestamp: 0,
+        })
+    };
 }
 
 /// Runs `f` on the registry; `None` if it is in use, which no host can bring about.
@@ -34,16 +54,33 @@ pub(super) fn with<R>(f: impl FnOnce(&mut Registry) -> R) -> Option<R> {
     REGISTRY.with(|registry| registry.lock().ok().map(|mut registry| f(&mut registry)))
 }
 
+/// Runs `f` on the bus with this handle; `None` if there is none.
+pub(super) fn with_bus<R>(handle: usize, f: impl FnOnce(&mut Bus) -> R) -> Option<R> {
+    let (mut f, mut result) = (Some(f), None);
+    enter(handle, &mut |bus| result = f.take().map(|f| f(bus)));
+    result
+}
+
+// Once for all callers: a copy in each of some fifty exports would be a tenth of the module.
+#[inline(never)]
+fn enter(handle: usize, f: &mut dyn FnMut(&mut Bus)) {
+    with(|registry| registry.buses.get_mut(handle)?.as_deref_mut().map(f));
+}
+
 impl Registry {
     /// Adds a bus and returns its handle.
-    pub(super) fn add(&mut self, bus: Shared<EventBus>) -> usize {
-        let free = self.buses.iter().position(Option::is_none);
-        let handle = free.unwrap_or(self.buses.len());
-        if free.is_none() {
-            self.buses.push(None);
+    pub(super) fn add(&mut self, core: EventBus) -> usize {
+        let (lease, reason, batch) = (None, None, None);
+        let staged = VecDeque::new();
+        self.scratch.resize(self.scratch.len().max(SCRATCH_LEN), 0);
+        self.lengths.resize(LENGTHS_LEN, 0);
+        let bus = Some(Box::new(Bus { core, wake: 0, lease, reason, batch, staged }));
+        if let Some(free) = self.buses.iter().position(Option::is_none) {
+            self.buses[free] = bus;
+            return free;
         }
-        self.buses[handle] = Some(bus);
-        handle
+        self.buses.push(bus);
+        self.buses.len() - 1
     }
 
     /// Removes a bus.
@@ -55,7 +92,7 @@ impl Registry {
 
     /// The bus with this handle.
     pub(super) fn bus(&self, handle: usize) -> Option<&EventBus> {
-        self.buses.get(handle)?.as_deref()
+        self.buses.get(handle)?.as_deref().map(|bus| &bus.core)
     }
 }
 

@@ -17,6 +17,8 @@ const SOURCES: &str = "pkg-js/src";
 const DIST: &str = "pkg-js/dist";
 /// Where the WebAssembly is made.
 const WORK: &str = "target/package";
+/// What the compiler made, and wasm-bindgen takes.
+pub const COMPILED: &str = "target/package/shardbus.wasm";
 /// What wasm-bindgen makes.
 const BINDGEN: &str = "target/package/bindgen";
 
@@ -33,7 +35,7 @@ const BUNDLE: [&str; 4] =
 
 /// What `wasm-opt` does to the module: it refuses features that it is not told of.
 const WASM_OPT: [&str; 12] = [
-    "-O3",
+    "-Os",
     "--converge",
     "--enable-bulk-memory",
     "--enable-multivalue",
@@ -60,13 +62,15 @@ pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
 fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     say("compiling the core to WebAssembly");
     let cargo = tools.wasm.cargo(sh, "build");
-    exec(cargo.args(["--release", "--package", "shardbus", "--lib"]))?;
+    exec(cargo.args(["--profile", "npm", "--features", "npm", "--package", "shardbus", "--lib"]))?;
 
     // The target `bundler` has the smallest glue, with no loader in it. The name becomes part of
     // the module, which imports from `./bus_bg.js`.
     let bindgen = tools.bindgen("wasm-bindgen");
-    let compiled = format!("{TARGET_DIR}/{TARGET}/release/shardbus.wasm");
-    let bindgen = cmd!(sh, "{bindgen} --target bundler --out-name bus {compiled}");
+    let compiled = sh.read_binary_file(format!("{TARGET_DIR}/{TARGET}/npm/shardbus.wasm"))?;
+    let trapping = wasm::with_trapping_panics(&compiled);
+    sh.write_file(COMPILED, trapping.context("cargo wrote a module without functions or names")?)?;
+    let bindgen = cmd!(sh, "{bindgen} --target bundler --out-name bus {COMPILED}");
     exec(bindgen.args(["--out-dir", BINDGEN]))?;
 
     let options = WASM_OPT.join(" ").into_bytes();

@@ -1,5 +1,7 @@
 //! What a WebAssembly file is made of.
 
+use std::collections::HashMap;
+
 /// The names of a module's custom sections, or `None` if it is malformed.
 pub fn custom_sections(module: &[u8]) -> Option<Vec<String>> {
     let mut rest = module.strip_prefix(b"\0asm\x01\0\0\0")?;
@@ -40,29 +42,136 @@ pub fn with_target_features(module: &[u8], features: &[&str]) -> Option<Vec<u8>>
     Some(written)
 }
 
+/// Parts of the names of functions that never return: each ends in a panic, or in giving up for want
+/// of memory.
+const PANICS: [&str; 12] = [
+    "panicking",
+    "panic_",
+    "rust_panic",
+    "unwrap_failed",
+    "expect_failed",
+    "slice_index_fail",
+    "slice_error_fail",
+    "handle_error",
+    "handle_alloc_error",
+    "alloc_error_handler",
+    "capacity_overflow",
+    "rust_oom",
+];
+
+/// The module with nothing but a trap in each function that panics. A panic ends in that trap
+/// anyhow, and nobody would see the message that it puts together first.
+pub fn with_trapping_panics(module: &[u8]) -> Option<Vec<u8>> {
+    const TRAP: &[u8] = &[0, 0x00, 0x0b];
+    let sections = sections(module)?;
+    let imports = sections.iter().find(|(id, _)| *id == IMPORTS);
+    let imported = imports.map_or(Some(0), |(_, body)| imported_functions(body))?;
+    let names = sections.iter().find_map(|(id, body)| (*id == 0).then(|| names(body))?)?;
+    let mut written = HEADER.to_vec();
+    for (id, mut body) in sections {
+        let mut replaced = Vec::new();
+        if id == CODE {
+            let count = number(&mut body)?;
+            replaced.extend(leb128(count));
+            for index in 0..count {
+                let code = take(&mut body)?;
+                let name = names.get(&(imported + index));
+                let panics = name.is_some_and(|name| PANICS.iter().any(|part| name.contains(part)));
+                replaced.extend(vector(if panics { TRAP } else { code }));
+            }
+        }
+        written.push(id);
+        written.extend(vector(if id == CODE { &replaced } else { body }));
+    }
+    Some(written)
+}
+
+const HEADER: &[u8] = b"\0asm\x01\0\0\0";
+const IMPORTS: u8 = 2;
+const CODE: u8 = 10;
+
+fn sections(module: &[u8]) -> Option<Vec<(u8, &[u8])>> {
+    let mut rest = module.strip_prefix(HEADER)?;
+    let mut sections = Vec::new();
+    while let Some((&id, after)) = rest.split_first() {
+        rest = after;
+        sections.push((id, take(&mut rest)?));
+    }
+    Some(sections)
+}
+
+/// How many functions a section of imports has. `None` if it has anything else, which would follow
+/// functions in what cargo writes.
+fn imported_functions(mut imports: &[u8]) -> Option<usize> {
+    let count = number(&mut imports)?;
+    for _ in 0..count {
+        take(&mut imports)?;
+        take(&mut imports)?;
+        let (kind, rest) = imports.split_first()?;
+        imports = rest;
+        if *kind != 0 {
+            return None;
+        }
+        number(&mut imports)?;
+    }
+    Some(count)
+}
+
+/// The functions' names, by index, if this is the section that has them.
+fn names(mut section: &[u8]) -> Option<HashMap<usize, String>> {
+    const FUNCTIONS: u8 = 1;
+    if take(&mut section)? != b"name" {
+        return None;
+    }
+    while let Some((&kind, rest)) = section.split_first() {
+        section = rest;
+        let mut body = take(&mut section)?;
+        if kind == FUNCTIONS {
+            let count = number(&mut body)?;
+            let mut name = || {
+                let index = number(&mut body)?;
+                Some((index, String::from_utf8_lossy(take(&mut body)?).into_owned()))
+            };
+            return (0..count).map(|_| name()).collect();
+        }
+    }
+    None
+}
+
 /// Its length in LEB128, then itself.
 fn vector(bytes: &[u8]) -> Vec<u8> {
-    let (mut written, mut length) = (Vec::new(), bytes.len());
-    while length >= 0x80 {
-        written.push(length as u8 | 0x80);
-        length >>= 7;
-    }
-    written.push(length as u8);
+    let mut written = leb128(bytes.len());
     written.extend(bytes);
+    written
+}
+
+fn leb128(mut number: usize) -> Vec<u8> {
+    let mut written = Vec::new();
+    while number >= 0x80 {
+        written.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    written.push(number as u8);
     written
 }
 
 /// Takes a vector of bytes off the front: its length in LEB128, then itself.
 fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let mut length = 0;
+    let length = number(bytes)?;
+    let (taken, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(taken)
+}
+
+/// Takes a number in LEB128 off the front.
+fn number(bytes: &mut &[u8]) -> Option<usize> {
+    let mut number = 0;
     for shift in (0..32).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;
         *bytes = rest;
-        length |= usize::from(byte & 0x7f) << shift;
+        number |= usize::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
-            let (taken, rest) = bytes.split_at_checked(length)?;
-            *bytes = rest;
-            return Some(taken);
+            return Some(number);
         }
     }
     None
@@ -85,6 +194,18 @@ mod tests {
             b"\0asm\x01\0\0\0\x01\x01\0\0\x02\x01a\0\x17\x0ftarget_features\x02+\x01b+\x01c";
         assert_eq!(with_target_features(module, &["b", "c"]).as_deref(), Some(&replaced[..]));
         assert_eq!(with_target_features(&module[..20], &[]), None);
+    }
+
+    #[test]
+    fn what_panics_traps() {
+        let imports = b"\x02\x07\x01\x01a\x01b\x00\x00";
+        let code = b"\x0a\x09\x02\x03\x00\x01\x0b\x03\x00\x01\x0b";
+        let names = b"\x00\x1b\x04name\x01\x14\x02\x01\x08do_panic\x02\x07panic_x";
+        let module = [HEADER, imports, code, names].concat();
+        let trapping = b"\x0a\x09\x02\x03\x00\x01\x0b\x03\x00\x00\x0b";
+        let expected = [HEADER, imports, trapping, names].concat();
+        assert_eq!(with_trapping_panics(&module), Some(expected));
+        assert_eq!(with_trapping_panics(&[HEADER, code].concat()), None, "no names");
     }
 
     #[test]

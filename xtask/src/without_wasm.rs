@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use xshell::{Shell, cmd};
 
-use crate::toolchain::{TARGET, TARGET_DIR, Tools};
+use crate::package::COMPILED;
+use crate::toolchain::Tools;
 use crate::{exec, npm, saturate, say, stamp, wasm};
 
 /// What is made here.
@@ -72,10 +73,10 @@ const GROW: &str = r#"
 /// Makes `bus_js.js`, its glue `bus_js_bg.js`, and their types among the sources, from what cargo
 /// compiled. `types` are those of the other glue: both have the same.
 pub fn build(sh: &Shell, tools: &Tools, sources: &str, types: &str) -> Result<()> {
-    let compiled = sh.read_binary_file(format!("{TARGET_DIR}/{TARGET}/release/shardbus.wasm"))?;
+    let compiled = sh.read_binary_file(COMPILED)?;
     let module = wasm::with_target_features(&compiled, &FEATURES);
     let input = format!("{WORK}/bus.wasm");
-    sh.write_file(&input, module.context("cargo wrote a malformed module")?)?;
+    sh.write_file(&input, module.context("the compiled module is malformed")?)?;
     let bindgen = tools.bindgen("wasm-bindgen");
     let bindgen = cmd!(sh, "{bindgen} --target bundler --out-name bus_js {input}");
     exec(bindgen.args(["--out-dir", WORK]))?;

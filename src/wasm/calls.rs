@@ -1,0 +1,237 @@
+//! What happens at most once a batch, as far as numbers say it: exports that take the bus's handle
+//! first. A boolean crosses as 0 or 1. A handle that is not a bus's does nothing, and gives 0.
+
+use super::registry::Bus;
+use super::{millis, nanos, registry};
+use crate::sync::Shared;
+use crate::{AbandonReason, Abandoned, Action, ExitOrder, Failure, Lease};
+use std::time::Duration;
+
+/// What to do next (`bus_poll`); `pkg-js/src/core.ts` has the same table.
+mod step {
+    /// Nothing.
+    pub(super) const IDLE: u32 = 0;
+    /// Poll again at `bus_wake_at`.
+    pub(super) const WAIT_UNTIL: u32 = 1;
+    /// Send the batch, then answer the lease.
+    pub(super) const SEND: u32 = 2;
+    /// The batch was given up for `bus_abandon_reason`.
+    pub(super) const ABANDONED: u32 = 3;
+}
+
+/// Exports functions of a bus by its handle.
+macro_rules! calls {
+    ($($(#[$doc:meta])* fn $name:ident($bus:ident $(, $arg:ident: $type:ty)*) $(-> $result:ty)? $body:block)*) => {
+        $(
+            $(#[$doc])*
+            #[unsafe(no_mangle)]
+            extern "C" fn $name(handle: usize $(, $arg: $type)*) $(-> $result)? {
+                registry::with_bus(handle, |$bus| $body).unwrap_or_default()
+            }
+        )*
+    };
+}
+
+calls! {
+    /// Gives the bus 64 random bits. Call it once, before the first `bus_poll`.
+    fn bus_seed(bus, high: u32, low: u32) {
+        bus.core.seed(u64::from(high) << 32 | u64::from(low));
+    }
+
+    /// What to do next, `now_ms` milliseconds after any fixed point. `wall_ms` is the wall clock.
+    fn bus_poll(bus, wall_ms: f64, now_ms: f64) -> u32 {
+        bus.core.clock().set(nanos(wall_ms));
+        bus.forget();
+        match bus.core.poll(nanos(now_ms)) {
+            Action::Send(lease) => show(bus, lease),
+            Action::Abandoned(Abandoned { reason, batch }) => {
+                bus.batch = Some(batch);
+                bus.reason = Some(reason);
+                step::ABANDONED
+            }
+            Action::WaitUntil(wake) => {
+                bus.wake = wake;
+                step::WAIT_UNTIL
+            }
+            Action::Idle => step::IDLE,
+        }
+    }
+
+    /// Hands out a batch of at most `max_bytes` bytes although another one of its shard may be in
+    /// flight: to send, or nothing if there is none. The last events of a shard go first if
+    /// `newest`.
+    fn bus_poll_exit(bus, wall_ms: f64, now_ms: f64, max_bytes: usize, newest: bool) -> u32 {
+        bus.core.clock().set(nanos(wall_ms));
+        bus.forget();
+        let order = if newest { ExitOrder::Newest } else { ExitOrder::Oldest };
+        let lease = bus.core.poll_exit(nanos(now_ms), max_bytes, order);
+        lease.map_or(step::IDLE, |lease| show(bus, lease))
+    }
+
+    /// Lets go of what was handed out last, so that its bytes are held no longer than they must be.
+    fn bus_forget(bus) {
+        bus.forget();
+    }
+
+    /// When to poll again, where the next step is to wait.
+    fn bus_wake_at(bus) -> f64 {
+        millis(bus.wake)
+    }
+
+    /// The lease's id, where the next step is to send.
+    fn bus_lease_id(bus) -> f64 {
+        bus.lease.as_ref().map_or(-1.0, |lease| lease.id as f64)
+    }
+
+    /// The attempt's number, 1 for the first, where the next step is to send.
+    fn bus_lease_attempt(bus) -> u32 {
+        bus.lease.as_ref().map_or(0, |lease| lease.attempt)
+    }
+
+    /// When to cut the attempt off, where the next step is to send.
+    fn bus_lease_deadline(bus) -> f64 {
+        bus.lease.as_ref().map_or(0.0, |lease| millis(lease.deadline))
+    }
+
+    /// Why the batch was given up: 0 for retries, 1 for permanent, 2 for shutdown.
+    fn bus_abandon_reason(bus) -> u32 {
+        match bus.reason {
+            Some(AbandonReason::Retries) | None => 0,
+            Some(AbandonReason::Permanent) => 1,
+            Some(AbandonReason::Shutdown) => 2,
+        }
+    }
+
+    /// The lease was delivered. Returns whether it was still live.
+    fn bus_acknowledge(bus, lease: f64, now_ms: f64) -> bool {
+        bus.core.acknowledge(lease as u64, nanos(now_ms))
+    }
+
+    /// The lease failed: `kind` is 0 if another attempt may succeed after `retry_after_ms`, 1 if none
+    /// will, 2 if one with fewer events may. Returns whether the lease was still live.
+    fn bus_fail(bus, lease: f64, kind: u32, retry_after_ms: f64, now_ms: f64) -> bool {
+        let retry_after = Duration::from_nanos(nanos(retry_after_ms));
+        let failure = match kind {
+            0 => Failure::Retryable { retry_after },
+            1 => Failure::Permanent,
+            _ => Failure::TooLarge,
+        };
+        bus.core.fail(lease as u64, failure, nanos(now_ms))
+    }
+
+    /// Whoever had the lease is gone. Returns whether it was still live.
+    fn bus_expire(bus, lease: f64, now_ms: f64) -> bool {
+        bus.core.expire(lease as u64, nanos(now_ms))
+    }
+
+    /// Takes a batch out whose body has at most `max_bytes` bytes. Returns whether there was one.
+    fn bus_drain(bus, max_bytes: usize) -> bool {
+        bus.forget();
+        bus.batch = bus.core.drain(max_bytes);
+        bus.batch.is_some()
+    }
+
+    /// Cuts everything into batches and begins to go through all that are not settled.
+    fn bus_stage(bus, now_ms: f64) {
+        bus.staged = bus.core.stage(nanos(now_ms));
+    }
+
+    /// Goes on to the next staged batch. Returns whether there is one.
+    fn bus_next_staged(bus) -> bool {
+        bus.forget();
+        bus.batch = bus.staged.pop_front();
+        bus.batch.is_some()
+    }
+
+    /// Takes the staged batch out for good. Returns whether it was there and not leased.
+    fn bus_release(bus) -> bool {
+        bus.batch.as_ref().is_some_and(|batch| bus.core.release(batch))
+    }
+
+    /// Takes all leases back.
+    fn bus_recall(bus) {
+        bus.core.recall();
+    }
+
+    /// Holds everything back for what an earlier life has left. Returns whether there is room for it.
+    fn bus_begin_restore(bus) -> bool {
+        bus.core.begin_restore()
+    }
+
+    /// Nothing is held back any more.
+    fn bus_end_restore(bus) {
+        bus.core.end_restore();
+    }
+
+    /// Whether things are held back.
+    fn bus_is_restoring(bus) -> bool {
+        bus.core.is_restoring()
+    }
+
+    /// Opens a flush and returns its id.
+    fn bus_begin_flush(bus) -> u32 {
+        bus.core.begin_flush()
+    }
+
+    /// Closes a flush.
+    fn bus_end_flush(bus, flush: u32) {
+        bus.core.end_flush(flush);
+    }
+
+    /// Whether there is room again.
+    fn bus_is_ready(bus) -> bool {
+        bus.core.is_ready()
+    }
+
+    /// Says whether somebody waits for room.
+    fn bus_set_room_awaited(bus, awaited: bool) {
+        bus.core.set_room_awaited(awaited);
+    }
+
+    /// Counts an event as refused because it cannot be written as JSON.
+    fn bus_refuse_invalid(bus) {
+        bus.core.refuse_invalid();
+    }
+
+    /// Counts an event as refused because it is too large.
+    fn bus_refuse_oversize(bus) {
+        bus.core.refuse_oversize();
+    }
+
+    /// Refuses all events from now on.
+    fn bus_close(bus) {
+        bus.core.close();
+    }
+
+    /// Gives up everything; `bus_poll` hands it out as abandoned.
+    fn bus_abandon_everything(bus) {
+        bus.core.abandon_everything();
+    }
+
+    /// Most bytes of one event.
+    fn bus_max_event_bytes(bus) -> usize {
+        bus.core.config().max_event_bytes
+    }
+
+    /// How many events were offered.
+    fn bus_offered(bus) -> f64 {
+        bus.core.offered() as f64
+    }
+
+    /// How many events were refused or evicted.
+    fn bus_lost(bus) -> f64 {
+        bus.core.lost() as f64
+    }
+}
+
+/// Forgets the bus. The handle may become another one's.
+#[unsafe(no_mangle)]
+extern "C" fn bus_free(handle: usize) {
+    registry::with(|registry| registry.remove(handle));
+}
+
+fn show(bus: &mut Bus, lease: Lease) -> u32 {
+    bus.batch = Some(Shared::clone(&lease.batch));
+    bus.lease = Some(lease);
+    step::SEND
+}
