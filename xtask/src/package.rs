@@ -35,7 +35,7 @@ const BUNDLE: [&str; 4] =
 
 /// What `wasm-opt` does to the module: it refuses features that it is not told of.
 const WASM_OPT: [&str; 12] = [
-    "-Os",
+    "-O3",
     "--converge",
     "--enable-bulk-memory",
     "--enable-multivalue",
