@@ -9,7 +9,7 @@ use crate::npm;
 
 /// The other parts of the package, and what betrays each in a bundle, minified or not.
 const MARKERS: [(&str, &str, &str); 7] = [
-    ("shardbus", "its WebAssembly", "AGFzbQ"),
+    ("shardbus", "its WebAssembly", "inflateRawSync"),
     ("shardbus/js", "its JavaScript", "__wbindgen_externref_xform__"),
     ("shardbus/stores/fs", "the file store", "node:fs"),
     ("shardbus/stores/indexeddb", "the IndexedDB store", "versionchange"),
