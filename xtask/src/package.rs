@@ -19,7 +19,18 @@ const WORK: &str = "target/package";
 const BINDGEN: &str = "target/package/bindgen";
 
 /// What may be imported from the package, each as ES module and as CommonJS.
-const ENTRIES: [&str; 6] = ["index", "slim", "js", "shutdown", "stores/fs", "stores/indexeddb"];
+const ENTRIES: [&str; 10] = [
+    "index",
+    "slim",
+    "js",
+    "shutdown",
+    "stores/fs",
+    "stores/indexeddb",
+    "sinks/http",
+    "sinks/nats",
+    "sinks/redis",
+    "sinks/cloudflare-queues",
+];
 
 /// The package that the IndexedDB store brings along.
 const IDB_PACKAGE: &str = "node_modules/idb/package.json";

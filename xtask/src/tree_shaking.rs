@@ -8,13 +8,17 @@ use xshell::{Shell, cmd};
 use crate::npm;
 
 /// The other parts of the package, and what betrays each in a bundle, minified or not.
-const MARKERS: [(&str, &str, &str); 6] = [
+const MARKERS: [(&str, &str, &str); 10] = [
     ("shardbus", "its WebAssembly", "AGFzbQ"),
     ("shardbus/js", "its JavaScript", "__wbindgen_externref_xform__"),
     ("shardbus/stores/fs", "the file store", "node:fs"),
     ("shardbus/stores/indexeddb", "the IndexedDB store", "versionchange"),
     ("shardbus/stores/indexeddb", "idb", "objectStoreNames"),
     ("shardbus/shutdown", "the shutdown hooks", "SIGTERM"),
+    ("shardbus/sinks/http", "the HTTP sink", "CompressionStream"),
+    ("shardbus/sinks/nats", "the NATS sink", "lastMsgID"),
+    ("shardbus/sinks/redis", "the Redis sink", "XADD"),
+    ("shardbus/sinks/cloudflare-queues", "the sink for Cloudflare's queues", "sendBatch"),
 ];
 
 /// Bundles an app for each entry that has an `EventBus`. `project` has the package installed.
