@@ -1,5 +1,9 @@
 import { type BatchStore, EventBus } from "shardbus";
 import { installShutdownHooks } from "shardbus/shutdown";
+import { cloudflareQueuesSink, type QueueProducer } from "shardbus/sinks/cloudflare-queues";
+import { httpSink } from "shardbus/sinks/http";
+import { type JetStreamPublisher, natsSink } from "shardbus/sinks/nats";
+import { type RedisEvaluator, redisSink } from "shardbus/sinks/redis";
 import { initialize, EventBus as SlimEventBus } from "shardbus/slim";
 import { fileStore } from "shardbus/stores/fs";
 import { indexedDbStore } from "shardbus/stores/indexeddb";
@@ -33,3 +37,10 @@ export const takeAway: () => void = installShutdownHooks(bus);
 installShutdownHooks([bus], { timeoutMs: 1000, signals: ["SIGTERM"] });
 // @ts-expect-error no such signal
 installShutdownHooks([bus], { signals: ["SIGKILL"] });
+
+export const sinks = (js: JetStreamPublisher, redis: RedisEvaluator, queue: QueueProducer) => [
+  new EventBus<Click>(httpSink("/clicks", { gzip: true, init: { credentials: "include" } })),
+  new EventBus<Click>(natsSink(js, "clicks", { exclusive: true })),
+  new EventBus<Click>(redisSink(redis, (shard) => `clicks-${shard}`, { maxLength: 1e6 })),
+  new EventBus<Click>(cloudflareQueuesSink(queue)),
+];

@@ -110,7 +110,9 @@ export function httpSink(
   };
 }
 
-function throwUnlessOk(response: Response): void {
+async function throwUnlessOk(response: Response): Promise<void> {
+  // Before the error, which would cancel the body and so close its connection.
+  await response.arrayBuffer().catch(() => {});
   if (!response.ok) throw DeliveryError.fromResponse(response);
 }
 
