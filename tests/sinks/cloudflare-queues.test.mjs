@@ -43,7 +43,7 @@ test("calls have 100 messages at most, each with its place", async () => {
 
 test("calls have 256 kB at most", async () => {
   const queue = fakeQueue();
-  const events = Array.from({ length: 7 }, (_, n) => `${n}${"é".repeat(18_000)}`);
+  const events = Array.from({ length: 7 }, (_, n) => `${n}${"é".repeat(18_550)}`);
   await send(
     cloudflareQueuesSink(() => queue),
     events,

@@ -22,7 +22,7 @@ async function startCollector(...answers) {
     const body = `${headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes}`;
     requests.push({ url, headers, body, at: performance.now() });
     const { status, ...answer } = answers.shift() ?? { status: 200 };
-    response.writeHead(status, answer).end("x".repeat(10_000));
+    response.writeHead(status, answer).end("x".repeat(1_000_000));
   });
   return { ...server, requests, sockets };
 }

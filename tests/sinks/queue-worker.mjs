@@ -1,5 +1,6 @@
 // Ingests the events of each request, and hands on what comes out of the queue. Some calls of the
 // queue fail, one in five: half of them before the messages are in it, half after.
+import { env } from "cloudflare:workers";
 import { EventBus } from "shardbus";
 import { cloudflareQueuesSink } from "shardbus/sinks/cloudflare-queues";
 
@@ -26,21 +27,20 @@ const failing = (queue) => ({
   },
 });
 
-let bus;
+const bus = new EventBus(cloudflareQueuesSink(failing(env.EVENTS)), {
+  shards: 4,
+  key: ({ user }) => user,
+  retry: { attempts: 100, minDelayMs: 1, maxDelayMs: 1 },
+});
 
 export default {
-  async fetch(request, env) {
-    bus ??= new EventBus(cloudflareQueuesSink(failing(env.EVENTS)), {
-      shards: 4,
-      key: ({ user }) => user,
-      retry: { attempts: 100, minDelayMs: 1, maxDelayMs: 1 },
-    });
+  async fetch(request) {
     const { accepted } = bus.ingestBatch(await request.json());
     const { delivered } = await bus.flush();
     return Response.json({ accepted, delivered, calls, failed });
   },
 
-  async queue(batch, env) {
+  async queue(batch) {
     const body = JSON.stringify(batch.messages.map((message) => message.body));
     await env.COLLECTOR.fetch("http://collector/", { method: "POST", body });
   },

@@ -21,6 +21,7 @@ export async function floodQueue() {
     bundle: true,
     format: "esm",
     conditions: ["workerd"],
+    external: ["cloudflare:workers"],
     loader: { ".wasm": "copy" },
     assetNames: "[name]",
     outfile: join(directory, "worker.js"),

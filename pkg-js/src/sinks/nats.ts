@@ -17,7 +17,8 @@ export interface JetStreamPublisher {
 export interface NatsSinkOptions {
   /**
    * Whether nothing but one shard of one bus writes to each stream. Then a message is refused unless
-   * the one before it is the stream's last, so that order holds whatever the stream does.
+   * the one before it is the stream's last, so that order holds whatever the stream does. Should
+   * something else write to it, batches are given up.
    * @default false
    */
   readonly exclusive?: boolean;
@@ -86,8 +87,6 @@ export function natsSink(
 
 /** "Message size exceeds maximum allowed": of the stream. */
 const TOO_LARGE = 10054;
-/** "Wrong last message ID": one before it was not stored. */
-const WRONG_LAST = 10070;
 /** No later attempt has another result. */
 const PERMANENT = [
   "AuthorizationError",
@@ -104,6 +103,6 @@ function verdictOn(error: unknown): DeliveryError {
   return new DeliveryError(`JetStream did not take the events: ${message}`, {
     cause: error,
     tooLarge: code === TOO_LARGE || /max_payload/.test(message),
-    retryable: !(isRefusal && code !== WRONG_LAST) && !names.some((n) => PERMANENT.includes(n)),
+    retryable: !isRefusal && !names.some((n) => PERMANENT.includes(n)),
   });
 }
