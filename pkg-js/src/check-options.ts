@@ -1,7 +1,14 @@
+import {
+  type Check,
+  callable,
+  checkGroup,
+  flag,
+  isRecord,
+  readable,
+  type Schema,
+} from "./check-group.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
-import { isShardbusError } from "./errors/shardbus-error.js";
 import type { DrainOptions, EventBusOptions, WaitOptions } from "./options.js";
-import { messageOf, show } from "./show.js";
 
 let defaultScheduler: "auto" | "manual" = "auto";
 
@@ -9,8 +16,6 @@ let defaultScheduler: "auto" | "manual" = "auto";
 export function setDefaultScheduler(scheduler: "auto" | "manual"): void {
   defaultScheduler = scheduler;
 }
-
-type Check = (value: unknown) => string | undefined;
 
 const integer =
   (max: number): Check =>
@@ -35,14 +40,10 @@ const oneOf =
       ? undefined
       : `must be one of ${names.map((name) => JSON.stringify(name)).join(", ")}`;
 
-const flag: Check = (value) => (typeof value === "boolean" ? undefined : "must be true or false");
-
 const number: Check = (value) =>
   typeof value === "number" && Number.isFinite(value) ? undefined : "must be a number";
 
 const shardCount = integer(65_535);
-
-const callable: Check = (value) => (typeof value === "function" ? undefined : "must be a function");
 
 const backpressure: Check = (value) => {
   const isSample =
@@ -57,8 +58,6 @@ const store: Check = (value) =>
   ["open", "read", "write", "remove"].every((name) => typeof value[name] === "function")
     ? undefined
     : "must be a store, such as `fileStore()` of `shardbus/stores/fs` makes";
-
-type Schema = { readonly [name: string]: Check | Schema };
 
 const schema: Schema = {
   shards: shardCount,
@@ -139,48 +138,6 @@ export function checkOptions<T>(options: unknown): EventBusOptions<T> & {
   return { scheduler: defaultScheduler, ...checked };
 }
 
-/** What `read` returns. What getters and proxies throw meanwhile becomes an error that says so. */
-function readable<R>(read: () => R): R {
-  try {
-    return read();
-  } catch (cause) {
-    if (isShardbusError(cause)) throw cause;
-    const sentence = `The options cannot be read: ${messageOf(cause)}`;
-    throw new InvalidOptionError("options", sentence, { cause });
-  }
-}
-
-function checkGroup(options: unknown, schema: Schema, path: string): Record<string, unknown> {
-  if (!isRecord(options)) {
-    const name = path.slice(0, -1) || "options";
-    throw new InvalidOptionError(name, `\`${name}\` is ${show(options)}, but it must be an object`);
-  }
-  const copy: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    const rule = Object.hasOwn(schema, name) ? schema[name] : undefined;
-    if (rule === undefined) {
-      throw new InvalidOptionError(
-        path + name,
-        `\`${path}${name}\` is not an option; there are ${Object.keys(schema).join(", ")}`,
-      );
-    }
-    if (typeof rule === "object") {
-      copy[name] = checkGroup(value, rule, `${path}${name}.`);
-      continue;
-    }
-    const broken = rule(value);
-    if (broken !== undefined) {
-      throw new InvalidOptionError(
-        path + name,
-        `\`${path}${name}\` is ${show(value)}, but it ${broken}`,
-      );
-    }
-    copy[name] = value;
-  }
-  return copy;
-}
-
 /** The core's error, in the names that the user wrote: `batch.max_delay` is `batch.maxDelayMs`. */
 export function brokenRule(error: unknown): unknown {
   if (!Array.isArray(error)) return error;
@@ -194,7 +151,3 @@ const camelCase = (field: string): string =>
   field
     .replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
     .replace(/(delay|window|timeout|cooldown)$/i, "$1Ms");
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

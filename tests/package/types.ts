@@ -1,6 +1,10 @@
 import { type BatchStore, EventBus } from "shardbus";
 import { observeBus } from "shardbus/otel";
 import { installShutdownHooks } from "shardbus/shutdown";
+import { cloudflareQueuesSink, type QueueProducer } from "shardbus/sinks/cloudflare-queues";
+import { httpSink } from "shardbus/sinks/http";
+import { type JetStreamPublisher, natsSink } from "shardbus/sinks/nats";
+import { type RedisEvaluator, redisSink } from "shardbus/sinks/redis";
 import { initialize, EventBus as SlimEventBus } from "shardbus/slim";
 import { fileStore } from "shardbus/stores/fs";
 import { indexedDbStore } from "shardbus/stores/indexeddb";
@@ -37,3 +41,10 @@ installShutdownHooks([bus], { signals: ["SIGKILL"] });
 
 declare const meter: Parameters<typeof observeBus>[1];
 export const endObserving: () => void = observeBus(bus, meter, { name: "clicks" });
+
+export const sinks = (js: JetStreamPublisher, redis: RedisEvaluator, queue: QueueProducer) => [
+  new EventBus<Click>(httpSink("/clicks", { gzip: true, init: { credentials: "include" } })),
+  new EventBus<Click>(natsSink(js, "clicks", { exclusive: true })),
+  new EventBus<Click>(redisSink(redis, (shard) => `clicks-${shard}`, { maxLength: 1e6 })),
+  new EventBus<Click>(cloudflareQueuesSink(queue)),
+];

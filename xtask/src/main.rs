@@ -8,6 +8,7 @@
 mod api_report;
 mod browsers;
 mod debian;
+mod engines;
 mod fuzz;
 mod manifests;
 mod npm;

@@ -23,8 +23,19 @@ pub const COMPILED: &str = "target/package/shardbus.wasm";
 const BINDGEN: &str = "target/package/bindgen";
 
 /// What may be imported from the package, each as ES module and as CommonJS.
-const ENTRIES: [&str; 7] =
-    ["index", "slim", "js", "shutdown", "otel", "stores/fs", "stores/indexeddb"];
+const ENTRIES: &[&str] = &[
+    "index",
+    "slim",
+    "js",
+    "shutdown",
+    "otel",
+    "stores/fs",
+    "stores/indexeddb",
+    "sinks/http",
+    "sinks/nats",
+    "sinks/redis",
+    "sinks/cloudflare-queues",
+];
 
 /// The packages that ours brings along, and the file that imports each.
 const BUNDLED: [(&str, &str); 2] = [("idb", "stores/idb"), ("tiny-inflate", "unpack")];
@@ -55,7 +66,7 @@ pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
     build_wasm(sh, tools)?;
     write_sources(sh, tools)?;
     compile(sh)?;
-    sizes::check(sh, DIST, &ENTRIES)
+    sizes::check(sh, DIST, ENTRIES)
 }
 
 /// Makes `bus.wasm` and the glue in [`WORK`].

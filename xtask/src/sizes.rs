@@ -11,7 +11,7 @@ use crate::npm;
 /// The files that users bundle, and how many bytes they may have after gzip: somewhat more than
 /// today, so that what makes them grow is noticed. Raise a limit for what is worth it.
 #[rustfmt::skip]
-const LIMITS: [(&str, usize); 18] = [
+const LIMITS: &[(&str, usize)] = &[
     ("index.js", 66_500),
     ("workerd.js", 15_000),
     ("edge-light.js", 15_000),
@@ -28,6 +28,14 @@ const LIMITS: [(&str, usize); 18] = [
     ("otel.cjs", 1_500),
     ("stores/fs.cjs", 2_600),
     ("stores/indexeddb.cjs", 3_200),
+    ("sinks/http.js", 1_800),
+    ("sinks/nats.js", 2_000),
+    ("sinks/redis.js", 2_100),
+    ("sinks/cloudflare-queues.js", 1_600),
+    ("sinks/http.cjs", 2_000),
+    ("sinks/nats.cjs", 2_200),
+    ("sinks/redis.cjs", 2_300),
+    ("sinks/cloudflare-queues.cjs", 1_800),
     ("bus.wasm", 47_500),
     ("bus_js.js", 80_000),
 ];
@@ -44,15 +52,15 @@ pub fn check(sh: &Shell, dist: &str, entries: &[&str]) -> Result<()> {
             ensure!(has_limit, "{file} has no limit in xtask/src/sizes.rs");
         }
     }
-    eprintln!("{:<24}{:>12}{:>12}{:>12}", "bundled", "minified", "gzip", "limit");
+    eprintln!("{:<30}{:>12}{:>12}{:>12}", "bundled", "minified", "gzip", "limit");
     let mut too_large = Vec::new();
-    for (file, limit) in LIMITS {
+    for &(file, limit) in LIMITS {
         let bytes = bundle(sh, &format!("{dist}/{file}"))?;
         let gzip = gzipped(&bytes)?;
         let [minified, size, most] = [bytes.len(), gzip, limit].map(kilobytes);
-        eprintln!("{file:<24}{minified:>12}{size:>12}{most:>12}");
+        eprintln!("{file:<30}{minified:>12}{size:>12}{most:>12}");
         if file == DEFAULT_ENTRY && gzip > DEFAULT_ENTRY_AIM {
-            eprintln!("{:<24}{:>24}", "", format!("(aim: {})", kilobytes(DEFAULT_ENTRY_AIM)));
+            eprintln!("{:<30}{:>24}", "", format!("(aim: {})", kilobytes(DEFAULT_ENTRY_AIM)));
         }
         if gzip > limit {
             too_large.push(file);

@@ -14,7 +14,9 @@ use xshell::{Cmd, Shell, cmd};
 
 use crate::browsers::{self, Browser};
 use crate::toolchain::Tools;
-use crate::{Unavailable, api_report, exec, fuzz, npm, package, say, simulate, tree_shaking, tsan};
+use crate::{
+    Unavailable, api_report, engines, exec, fuzz, npm, package, say, simulate, tree_shaking, tsan,
+};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -50,6 +52,7 @@ const STEPS: &[Step] = &[
     ("api", "the public API is that of pkg-js/shardbus.api.md", Session::api),
     ("js", "JavaScript: tests, in Node", Session::js),
     ("kill", "JavaScript: a process with a store is killed, again and again", Session::kill),
+    ("sinks", "JavaScript: the sinks, on real engines that are killed", Session::sinks),
     ("runtimes", "JavaScript: the same tests, in every other runtime", Session::runtimes),
     ("workerd", "JavaScript: tests, in Cloudflare's runtime", Session::workerd),
     ("chromium", "JavaScript: tests of pages, in Chromium", Session::chromium),
@@ -254,6 +257,15 @@ impl Session {
 
     fn kill(&self) -> Result<()> {
         self.node_tests("tests/kill")
+    }
+
+    fn sinks(&self) -> Result<()> {
+        self.package()?;
+        npm::install(&self.sh, "tests/sinks")?;
+        self.npm_bin("tsc", &["--project", "tests/sinks"])?;
+        engines::set_up(&self.sh)?;
+        self.node_tests("tests/sinks")?;
+        exec(cmd!(self.sh, "node tests/sinks/engines.mjs"))
     }
 
     fn runtimes(&self) -> Result<()> {

@@ -1,0 +1,53 @@
+import type { Batch } from "../batch.js";
+import { type Check, checkGroup, readable, type Schema } from "../check-group.js";
+import { InvalidOptionError } from "../errors/invalid-option-error.js";
+import { show } from "../show.js";
+
+/** What the events of a shard go to: a prefix, which gets the shard as its end, or a function. */
+export type ShardName = string | ((shard: number) => string);
+
+/**
+ * Identifies an event: as the batch that begins with it would be. So an event keeps its id when its
+ * batch is split.
+ */
+export function eventId(batch: Batch, index: number): string {
+  return `${idPrefix(batch)}${batch.sequence + index}`;
+}
+
+/** What the ids of the batch's events have in common: `nonce-shard-`. */
+export function idPrefix({ id }: Batch): string {
+  return id.slice(0, id.lastIndexOf("-") + 1);
+}
+
+/** The function behind `name`; a prefix gets the shard after `separator`. */
+export function namer(
+  option: string,
+  name: ShardName,
+  separator: string,
+): (shard: number) => string {
+  if (typeof name === "function") return name;
+  if (typeof name === "string" && name !== "") return (shard) => `${name}${separator}${shard}`;
+  throw new InvalidOptionError(
+    option,
+    `\`${option}\` is ${show(name)}, but it must be a prefix or a function of the shard`,
+  );
+}
+
+/** Checks that an engine's client is there, and can do what is needed of it. */
+export function checkClient(option: string, client: unknown, method: string, what: string): void {
+  const isClient = readable(() => typeof (client as Record<string, unknown>)?.[method]);
+  if (isClient === "function") return;
+  const sentence = `\`${option}\` is ${show(client)}, but it must be ${what}`;
+  throw new InvalidOptionError(option, sentence);
+}
+
+/** Checks the options of a sink. */
+export function checkSinkOptions(options: unknown, schema: Schema): void {
+  readable(() => checkGroup(options, schema, ""));
+}
+
+/** A whole number of at least 1. */
+export const count: Check = (value) =>
+  Number.isSafeInteger(value) && (value as number) >= 1
+    ? undefined
+    : "must be a whole number of at least 1";

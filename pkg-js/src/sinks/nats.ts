@@ -1,0 +1,108 @@
+import { flag } from "../check-group.js";
+import { DeliveryError } from "../errors/delivery-error.js";
+import type { DeliveryCallback } from "../options.js";
+import { messageOf } from "../show.js";
+import { checkClient, checkSinkOptions, count, eventId, namer, type ShardName } from "./events.js";
+
+/** What a {@linkcode natsSink} needs of a client, which `jetstream()` of `@nats-io/jetstream` has. */
+export interface JetStreamPublisher {
+  publish(
+    subject: string,
+    payload: string,
+    options: { msgID: string; expect?: { lastMsgID: string } },
+  ): Promise<unknown>;
+}
+
+/** How a {@linkcode natsSink} publishes. */
+export interface NatsSinkOptions {
+  /**
+   * Whether nothing but one shard of one bus writes to each stream. Then a message is refused unless
+   * the one before it is the stream's last, so that order holds whatever the stream does. Should
+   * something else write to it, batches are given up.
+   * @default false
+   */
+  readonly exclusive?: boolean;
+  /**
+   * How many messages are published before their acknowledgements are waited for. With 1, order
+   * holds whatever the stream does, at the price of a round trip for each message.
+   * @default 500
+   */
+  readonly window?: number;
+}
+
+const schema = { exclusive: flag, window: count };
+
+/**
+ * Publishes each event as a message to NATS JetStream. Its `Nats-Msg-Id` is `nonce-shard-sequence`,
+ * as in the id of a batch, so that within the stream's `duplicate_window` (two minutes, unless you
+ * set it) the server keeps one of each, however often it is sent.
+ *
+ * In the stream, the events of a shard are in order: over retries, reconnects and restarts of the
+ * server. Only where the stream refuses single messages and takes later ones (it is full and
+ * discards what is new; it has replicas and changes its leader) may one come late; `exclusive` or
+ * `window: 1` rule that out.
+ *
+ * What is too large for the stream is given up, alone. Refused permissions and other answers of 4xx
+ * are permanent. Everything else is retried, also when no stream takes the subject, because a server
+ * that starts says the same.
+ *
+ * @example
+ * ```ts
+ * const js = jetstream(await connect());
+ * const bus = new EventBus(natsSink(js, "events"), { shards: 4 }); // events.0 to events.3
+ * ```
+ * @param js the client, connected. Closing it is yours, after the bus.
+ * @param subject the shard's subject: a prefix, which gets `.` and the shard, or a function.
+ * @throws {InvalidOptionError} if an argument or option has a wrong name or type.
+ */
+export function natsSink(
+  js: JetStreamPublisher,
+  subject: ShardName,
+  options: NatsSinkOptions = {},
+): DeliveryCallback {
+  checkClient("js", js, "publish", "a client, as `jetstream()` of `@nats-io/jetstream` makes");
+  const subjectOf = namer("subject", subject, ".");
+  checkSinkOptions(options, schema);
+  const { exclusive = false, window = 500 } = options;
+  return async (batch, { signal }) => {
+    const name = subjectOf(batch.shard);
+    const events = [...batch];
+    for (let start = 0; start < events.length; start += window) {
+      // Once the attempt was cut off, a later one may be further than this.
+      signal.throwIfAborted();
+      // Published in one turn, they leave over one connection: what arrives is a beginning of them.
+      const acks = events.slice(start, start + window).map((event, i) => {
+        const msgID = eventId(batch, start + i);
+        const follows = exclusive && i > 0;
+        const expect = { lastMsgID: eventId(batch, start + i - 1) };
+        return js.publish(name, event, follows ? { msgID, expect } : { msgID });
+      });
+      for (const ack of await Promise.allSettled(acks)) {
+        // The first: those after it may be its consequences.
+        if (ack.status === "rejected") throw verdictOn(ack.reason);
+      }
+    }
+  };
+}
+
+/** "Message size exceeds maximum allowed": of the stream. */
+const TOO_LARGE = 10054;
+/** No later attempt has another result. */
+const PERMANENT = [
+  "AuthorizationError",
+  "InvalidArgumentError",
+  "InvalidSubjectError",
+  "PermissionViolationError",
+];
+
+function verdictOn(error: unknown): DeliveryError {
+  const { name, code, status, cause } = error as Record<string, unknown>;
+  const message = messageOf(error);
+  const isRefusal = name === "JetStreamApiError" && typeof status === "number" && status < 500;
+  const names = [name, (cause as Error | undefined)?.name] as string[];
+  return new DeliveryError(`JetStream did not take the events: ${message}`, {
+    cause: error,
+    tooLarge: code === TOO_LARGE || /max_payload/.test(message),
+    retryable: !isRefusal && !names.some((n) => PERMANENT.includes(n)),
+  });
+}

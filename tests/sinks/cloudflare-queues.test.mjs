@@ -1,0 +1,85 @@
+// @ts-check
+import { EventBus, InvalidOptionError } from "shardbus";
+import { cloudflareQueuesSink } from "shardbus/sinks/cloudflare-queues";
+import { assert, quickRetry, test } from "../js/harness.mjs";
+
+/** A queue that notes each call, and fails those that have an error. @param {(string | undefined)[]} errors */
+function fakeQueue(...errors) {
+  /** @type {import("shardbus/sinks/cloudflare-queues").QueuedEvent[][]} */
+  const calls = [];
+  return {
+    calls,
+    /** @param {Iterable<{ body: any }>} messages */
+    async sendBatch(messages) {
+      calls.push(Array.from(messages, ({ body }) => body));
+      const error = errors.shift();
+      if (error !== undefined) throw new Error(`Queue sendBatch failed: ${error}`);
+    },
+  };
+}
+
+/** @param {import("shardbus").DeliveryCallback} sink @param {unknown[]} events */
+async function send(sink, events) {
+  const bus = new EventBus(sink, { retry: quickRetry, onDrop() {} });
+  bus.ingestBatch(events);
+  await bus.close();
+  return bus.stats();
+}
+
+const numbers = Array.from({ length: 250 }, (_, n) => n);
+
+test("calls have 100 messages at most, each with its place", async () => {
+  const queue = fakeQueue();
+  await send(cloudflareQueuesSink(queue), numbers);
+  assert.deepEqual(
+    queue.calls.map(({ length }) => length),
+    [100, 100, 50],
+  );
+  queue.calls.flat().forEach(({ id, shard, sequence, event }, n) => {
+    assert.deepEqual([shard, sequence, event], [0, n, n]);
+    assert.match(id, new RegExp(`^[0-9a-f]{16}-0-${n}$`));
+  });
+});
+
+test("calls have 256 kB at most", async () => {
+  const queue = fakeQueue();
+  const events = Array.from({ length: 7 }, (_, n) => `${n}${"é".repeat(18_550)}`);
+  await send(
+    cloudflareQueuesSink(() => queue),
+    events,
+  );
+  for (const call of queue.calls) {
+    assert.isAtMost(Buffer.byteLength(JSON.stringify(call)), 256_000);
+  }
+  assert.deepEqual(
+    queue.calls.flat().map(({ event }) => event),
+    events,
+  );
+});
+
+test("after a call that failed, the next attempt begins with it", async () => {
+  const queue = fakeQueue(undefined, "Too Many Requests");
+  assert.equal((await send(cloudflareQueuesSink(queue), numbers)).delivered, 250);
+  assert.deepEqual(
+    queue.calls.map((call) => call[0]?.sequence),
+    [0, 100, 100, 200],
+  );
+});
+
+test("what is too large is given up, alone", async () => {
+  const queue = fakeQueue();
+  const stats = await send(cloudflareQueuesSink(queue), [1, "x".repeat(130_000), 3]);
+  assert.equal(stats.abandoned.permanent, 1);
+  assert.deepEqual(
+    queue.calls.flat().map(({ event }) => event),
+    [1, 3],
+  );
+
+  const refusing = fakeQueue("Payload Too Large");
+  assert.equal((await send(cloudflareQueuesSink(refusing), [1, 2])).delivered, 2);
+});
+
+test("wrong arguments are named", () => {
+  // @ts-expect-error no binding
+  assert.throws(() => cloudflareQueuesSink({}), InvalidOptionError, "`queue`");
+});

@@ -1,0 +1,141 @@
+// @ts-check
+import { gunzipSync } from "node:zlib";
+import { EventBus, InvalidOptionError } from "shardbus";
+import { httpSink } from "shardbus/sinks/http";
+import { assert, quickRetry, test } from "../js/harness.mjs";
+import { serve } from "../loopback.mjs";
+
+/**
+ * A collector that answers with these statuses, then with 200.
+ * @param {(import("node:http").OutgoingHttpHeaders & { status: number })[]} answers
+ */
+async function startCollector(...answers) {
+  /** @type {{ url?: string, headers: import("node:http").IncomingHttpHeaders, body: string, at: number }[]} */
+  const requests = [];
+  const sockets = new Set();
+  const server = await serve(async (request, response) => {
+    sockets.add(request.socket);
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const bytes = Buffer.concat(chunks);
+    const { url, headers } = request;
+    const body = `${headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes}`;
+    requests.push({ url, headers, body, at: performance.now() });
+    const { status, ...answer } = answers.shift() ?? { status: 200 };
+    response.writeHead(status, answer).end("x".repeat(1_000_000));
+  });
+  return { ...server, requests, sockets };
+}
+
+/** @param {import("shardbus").DeliveryCallback} sink @param {unknown[]} events @param {import("shardbus").EventBusOptions} [options] */
+async function send(sink, events, options) {
+  const bus = new EventBus(sink, { retry: quickRetry, onDrop() {}, ...options });
+  bus.ingestBatch(events);
+  await bus.close();
+  return bus.stats();
+}
+
+test("a batch is a request, with its id over all attempts; connections are used again", async () => {
+  const collector = await startCollector(...Array(3).fill({ status: 503 }), { status: 429 });
+  try {
+    const { delivered } = await send(httpSink(collector.url), [{ n: 1 }, { n: 2 }]);
+    assert.equal(delivered, 2);
+    const bodies = collector.requests.map(({ body }) => body);
+    assert.deepEqual(bodies, Array(5).fill('{"n":1}\n{"n":2}'));
+    const ids = collector.requests.map(({ headers }) => headers["idempotency-key"]);
+    assert.match(String(ids[0]), /^[0-9a-f]{16}-0-0$/);
+    assert.equal(new Set(ids).size, 1);
+    assert.equal(collector.requests[0]?.headers["content-type"], "application/x-ndjson");
+    assert.isBelow(collector.sockets.size, 5);
+  } finally {
+    await collector.stop();
+  }
+});
+
+test("the answer decides: Retry-After, 413, and what is permanent", async () => {
+  const later = await startCollector({ status: 503, "retry-after": "1" });
+  const large = await startCollector({ status: 413 });
+  const wrong = await startCollector({ status: 400 });
+  try {
+    await send(httpSink(later.url), [1]);
+    const [first, second] = later.requests.map(({ at }) => at);
+    assert.isAtLeast(/** @type {number} */ (second) - /** @type {number} */ (first), 990);
+
+    assert.equal((await send(httpSink(large.url), [1, 2])).delivered, 2);
+    assert.deepEqual(
+      large.requests.map(({ body }) => body),
+      ["1\n2", "1", "2"],
+    );
+    assert.equal((await send(httpSink(wrong.url), [1, 2])).abandoned.permanent, 2);
+    assert.lengthOf(wrong.requests, 1);
+  } finally {
+    for (const collector of [later, large, wrong]) await collector.stop();
+  }
+});
+
+test("bodies are compressed, and headers added", async () => {
+  const collector = await startCollector();
+  try {
+    const headers = () => ({ authorization: "Bearer x" });
+    await send(httpSink(new URL(collector.url), { gzip: true, headers }), [1], { format: "json" });
+    const [request] = collector.requests;
+    assert.equal(request?.body, "[1]");
+    assert.equal(request?.headers["content-encoding"], "gzip");
+    assert.equal(request?.headers["content-type"], "application/json");
+    assert.equal(request?.headers.authorization, "Bearer x");
+  } finally {
+    await collector.stop();
+  }
+});
+
+test("without a preflight, the id is in the query", async () => {
+  const collector = await startCollector();
+  try {
+    const sink = httpSink(() => `${collector.url}/in?site=1`, { preflight: false, gzip: true });
+    await send(sink, [1]);
+    const [request] = collector.requests;
+    assert.match(String(request?.url), /^\/in\?site=1&id=[0-9a-f]{16}-0-0$/);
+    assert.equal(request?.headers["content-type"], "text/plain");
+    assert.notProperty(request?.headers, "idempotency-key");
+  } finally {
+    await collector.stop();
+  }
+});
+
+test("a request that may outlive its page begins at once", () => {
+  /** @type {RequestInit | undefined} */
+  let begun;
+  const sink = httpSink("/events", {
+    gzip: true,
+    fetch: async (_, init) => {
+      begun = init;
+      return new Response();
+    },
+  });
+  const body = new TextEncoder().encode("1");
+  const batch = /** @type {any} */ ({ id: "a-0-0", body, contentType: "application/json" });
+  const { signal } = new AbortController();
+  sink(batch, { signal, attempt: 1, keepalive: true });
+  assert.equal(begun?.body, body);
+  assert.equal(begun?.keepalive, true);
+  assert.equal(begun?.signal, signal);
+});
+
+test("`check` judges the response", async () => {
+  const collector = await startCollector({ status: 409 });
+  try {
+    /** @type {number[]} */
+    const seen = [];
+    const sink = httpSink(collector.url, { check: ({ status }) => seen.push(status) });
+    assert.equal((await send(sink, [1])).delivered, 1);
+    assert.deepEqual(seen, [409]);
+  } finally {
+    await collector.stop();
+  }
+});
+
+test("wrong arguments are named", () => {
+  assert.throws(() => httpSink(""), InvalidOptionError, "`url`");
+  // @ts-expect-error no such option
+  assert.throws(() => httpSink("/", { zip: true }), InvalidOptionError, "`zip` is not an option");
+});

@@ -1,0 +1,81 @@
+// @ts-check
+
+// Cloudflare's queues as Miniflare has them. They are in memory, so what fails here is the call, not
+// the queue.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { Miniflare } from "miniflare";
+import { assert } from "../js/harness.mjs";
+import { EVENTS, eventAt } from "./flood.mjs";
+
+const REQUEST_EVENTS = 4000;
+
+/** Sends all events through a queue; returns what came out of it, and how it went. */
+export async function floodQueue() {
+  const directory = await mkdtemp(join(tmpdir(), "shardbus-queues-"));
+  await build({
+    entryPoints: [fileURLToPath(new URL("queue-worker.mjs", import.meta.url))],
+    bundle: true,
+    format: "esm",
+    conditions: ["workerd"],
+    external: ["cloudflare:workers"],
+    loader: { ".wasm": "copy" },
+    assetNames: "[name]",
+    outfile: join(directory, "worker.js"),
+    logLevel: "warning",
+  });
+  /** @type {import("shardbus/sinks/cloudflare-queues").QueuedEvent<import("./flood.mjs").Event>[]} */
+  const messages = [];
+  /** Called when a message came. */
+  let came = () => {};
+  const miniflare = new Miniflare({
+    modulesRoot: directory,
+    modules: [
+      { type: "ESModule", path: join(directory, "worker.js") },
+      { type: "CompiledWasm", path: join(directory, "bus.wasm") },
+    ],
+    compatibilityDate: "2026-01-01",
+    queueProducers: { EVENTS: "events" },
+    queueConsumers: { events: { maxBatchSize: 100, maxBatchTimeout: 0.1 } },
+    serviceBindings: {
+      COLLECTOR: async (/** @type {any} */ request) => {
+        for (const message of await request.json()) messages.push(message);
+        came();
+        return new Response();
+      },
+    },
+  });
+  const seen = new Set();
+  let counted = 0;
+  /** Resolves once so many different events came. @param {number} count */
+  const received = async (count) => {
+    for (;;) {
+      for (; counted < messages.length; counted++) seen.add(messages[counted]?.id);
+      if (seen.size >= count) return;
+      await new Promise((resolve) => (came = () => resolve(undefined)));
+    }
+  };
+  try {
+    const url = await miniflare.ready;
+    const start = performance.now();
+    let calls = 0;
+    let failed = 0;
+    for (let first = 0; first < EVENTS; first += REQUEST_EVENTS) {
+      const events = Array.from({ length: REQUEST_EVENTS }, (_, i) => eventAt(first + i));
+      const response = await fetch(url, { method: "POST", body: JSON.stringify(events) });
+      const report = await response.json();
+      assert.equal(report.delivered, REQUEST_EVENTS);
+      ({ calls, failed } = report);
+      // Miniflare has a timer for each message, and workerd no more than 10,000.
+      await received(first + REQUEST_EVENTS);
+    }
+    const seconds = (performance.now() - start) / 1000;
+    return { messages, calls, failed, seconds };
+  } finally {
+    await miniflare.dispose();
+    await rm(directory, { recursive: true });
+  }
+}

@@ -1,0 +1,67 @@
+// @ts-check
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
+import { createClient } from "redis";
+import { assert, test } from "../js/harness.mjs";
+import { serve } from "../loopback.mjs";
+import { startNats, startRedis } from "./servers.mjs";
+
+const cwd = fileURLToPath(new URL(".", import.meta.url));
+
+/** Runs the README's example for a sink with another address. @param {string} sink @param {string} address @param {string} instead */
+async function runExample(sink, address, instead) {
+  const readme = await readFile(new URL("../../pkg-js/README.md", import.meta.url), "utf8");
+  const examples = Array.from(readme.matchAll(/```js\n(.*?)```/gs), ([, example = ""]) => example);
+  const example = examples.find((text) => text.includes(`shardbus/sinks/${sink}`)) ?? "";
+  assert.include(example, address);
+  const source = example.replace(address, instead);
+  await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", source], { cwd });
+}
+
+test("the README's example of the HTTP sink delivers", async () => {
+  /** @type {unknown[]} */
+  const encodings = [];
+  const collector = await serve((request, response) => {
+    encodings.push(request.headers["content-encoding"]);
+    request.resume().on("end", () => response.end());
+  });
+  try {
+    await runExample("http", "https://collector.example", collector.url);
+    assert.deepEqual(encodings, ["gzip"]);
+  } finally {
+    await collector.stop();
+  }
+});
+
+test("the README's example of the NATS sink delivers", async () => {
+  const server = await startNats();
+  const connection = await connect({ port: server.port });
+  try {
+    const { streams } = await jetstreamManager(connection);
+    await streams.add({ name: "events", subjects: ["events.*"] });
+    await runExample("nats", "localhost:4222", `127.0.0.1:${server.port}`);
+    assert.equal((await streams.info("events")).state.messages, 1);
+  } finally {
+    await connection.close();
+    await server.stop();
+  }
+});
+
+test("the README's example of the Redis sink delivers", async () => {
+  const server = await startRedis();
+  const client = createClient({ socket: { port: server.port } });
+  await client.connect();
+  try {
+    await runExample("redis", "localhost:6379", `127.0.0.1:${server.port}`);
+    const streams = await client.keys("events:*");
+    assert.lengthOf(streams, 1);
+    assert.equal(await client.xLen(String(streams[0])), 1);
+  } finally {
+    client.destroy();
+    await server.stop();
+  }
+});

@@ -1,0 +1,119 @@
+// @ts-check
+
+// Starts engines as processes of their own, on free ports of 127.0.0.1, so that they can be killed.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** @typedef {Awaited<ReturnType<typeof startServer>>} Server */
+
+// How `node --test` ends a file that takes too long; no server may outlive it.
+process.once("SIGTERM", () => process.exit(1));
+
+/** JetStream, which keeps its streams in files. */
+export const startNats = () =>
+  startServer("nats-server", (port, directory) => {
+    return ["--addr", "127.0.0.1", "--port", `${port}`, "--jetstream", "--store_dir", directory];
+  });
+
+/** Redis that has on the disk what it has acknowledged. @param {string[]} more */
+export const startRedis = (...more) =>
+  startServer("redis-server", (port, directory) => {
+    const where = ["--bind", "127.0.0.1", "--port", `${port}`, "--dir", directory];
+    return [...where, "--appendonly", "yes", "--appendfsync", "always", "--save", "", ...more];
+  });
+
+/** The collector of `collector.mjs`. */
+export const startCollector = () =>
+  startServer(process.execPath, (port, directory) => {
+    return [fileURLToPath(new URL("collector.mjs", import.meta.url)), `${port}`, directory];
+  });
+
+/**
+ * Starts a server, and waits until it takes connections. What it writes is in a directory of its
+ * own, and stays there when it is killed.
+ *
+ * @param {string} program
+ * @param {(port: number, directory: string) => string[]} args
+ */
+async function startServer(program, args) {
+  const directory = await mkdtemp(join(tmpdir(), "shardbus-sinks-"));
+  const port = await freePort();
+  /** @type {import("node:child_process").ChildProcess} */
+  let child;
+  /** @type {Promise<unknown>} */
+  let exit;
+  const signal = () => child.kill("SIGKILL");
+  process.once("exit", signal);
+
+  const start = async () => {
+    let output = "";
+    child = spawn(program, args(port, directory), { stdio: ["ignore", "pipe", "pipe"] });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding("utf8").on("data", (text) => {
+        output = (output + text).slice(-4000);
+      });
+    }
+    exit = once(child, "exit");
+    // A program that is not there.
+    exit.catch(() => {});
+    const { promise: failed, cancel } = failure(child, () => `${program} ended: ${output}`);
+    await Promise.race([listening(port, () => child.exitCode !== null), failed]);
+    cancel();
+  };
+  const kill = async () => {
+    signal();
+    await exit;
+  };
+  await start();
+  return {
+    port,
+    directory,
+    kill,
+    start,
+    async stop() {
+      process.off("exit", signal);
+      await kill();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+/** Rejects when a process ends or cannot be started. @param {import("node:child_process").ChildProcess} child @param {() => string} message */
+function failure(child, message) {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const promise = once(child, "exit", { signal }).then(() => {
+    throw new Error(message());
+  });
+  promise.catch(() => {});
+  return { promise, cancel: () => controller.abort() };
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Resolves once somebody listens. @param {number} port @param {() => boolean} isOver */
+async function listening(port, isOver) {
+  while (!isOver()) {
+    const socket = connect(port, "127.0.0.1");
+    const [name] = await Promise.race([
+      once(socket, "connect").then(() => ["connect"]),
+      once(socket, "close").then(() => ["close"]),
+    ]).catch(() => ["error"]);
+    socket.destroy();
+    if (name === "connect") return;
+    // There is no event for it.
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
