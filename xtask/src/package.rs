@@ -35,6 +35,8 @@ const ENTRIES: &[&str] = &[
     "sinks/nats",
     "sinks/redis",
     "sinks/cloudflare-queues",
+    "sinks/kafka",
+    "sinks/r2",
 ];
 
 /// The packages that ours brings along, and the file that imports each.

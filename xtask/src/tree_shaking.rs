@@ -20,6 +20,8 @@ const MARKERS: &[(&str, &str, &str)] = &[
     ("shardbus/sinks/nats", "the NATS sink", "lastMsgID"),
     ("shardbus/sinks/redis", "the Redis sink", "XADD"),
     ("shardbus/sinks/cloudflare-queues", "the sink for Cloudflare's queues", "sendBatch"),
+    ("shardbus/sinks/kafka", "the Kafka sink", "Kafka did not"),
+    ("shardbus/sinks/r2", "the sink for R2", "httpMetadata"),
 ];
 
 /// Bundles an app for each entry that has an `EventBus`. `project` has the package installed.

@@ -1,0 +1,97 @@
+import { DeliveryError } from "../errors/delivery-error.js";
+import { InvalidOptionError } from "../errors/invalid-option-error.js";
+import type { DeliveryCallback } from "../options.js";
+import { messageOf, show } from "../show.js";
+import { checkClient, checkSinkOptions, count, eventId } from "./events.js";
+
+/** What a {@linkcode kafkaSink} needs of a producer: those of KafkaJS and of Confluent's client have it. */
+export interface KafkaProducer {
+  send(record: {
+    topic: string;
+    acks: number;
+    messages: { partition: number; value: string; headers: { id: string } }[];
+  }): Promise<unknown>;
+}
+
+/** How a {@linkcode kafkaSink} produces. */
+export interface KafkaSinkOptions {
+  /** How many partitions the topic has. A shard's events go to the one with its number, modulo this. */
+  readonly partitions: number;
+}
+
+const schema = { partitions: count };
+
+/**
+ * Produces each event as a message of a Kafka topic, with its JSON text as the value and the header
+ * `id`, which is `nonce-shard-sequence` as in the id of a batch. A batch is one request, answered by
+ * all replicas in sync.
+ *
+ * In the partition, the events of a shard are in order. Make the producer an idempotent one, so that
+ * its own repetitions are neither stored twice nor out of order. Should it give up, the batch is
+ * produced again, and what the broker had stored comes a second time, with the same `id`.
+ *
+ * A batch that is too large for the topic is split in two; a message that is, is given up alone.
+ * Refused permissions and invalid topics and records are permanent. Everything else is retried, also
+ * when the topic is not there, because a broker that starts says the same.
+ *
+ * @example
+ * ```ts
+ * const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
+ * await producer.connect();
+ * const bus = new EventBus(kafkaSink(producer, "events", { partitions: 12 }), { shards: 4 });
+ * ```
+ * @param producer connected. Disconnecting it is yours, after the bus.
+ * @throws {InvalidOptionError} if an argument or option has a wrong name or type.
+ */
+export function kafkaSink(
+  producer: KafkaProducer,
+  topic: string,
+  options: KafkaSinkOptions,
+): DeliveryCallback {
+  checkClient("producer", producer, "send", "a producer, as `kafka.producer()` makes");
+  if (typeof topic !== "string" || topic === "") {
+    throw new InvalidOptionError("topic", `\`topic\` is ${show(topic)}, but it must be a name`);
+  }
+  checkSinkOptions(options, schema);
+  const { partitions } = options;
+  if (partitions === undefined) {
+    const sentence = "`partitions` is missing: say how many partitions the topic has";
+    throw new InvalidOptionError("partitions", sentence);
+  }
+  return async (batch) => {
+    const partition = batch.shard % partitions;
+    const messages = [...batch].map((value, i) => {
+      return { partition, value, headers: { id: eventId(batch, i) } };
+    });
+    try {
+      await producer.send({ topic, acks: ALL_IN_SYNC, messages });
+    } catch (error) {
+      throw verdictOn(error);
+    }
+  };
+}
+
+const ALL_IN_SYNC = -1;
+
+/** Codes of the protocol: `MESSAGE_TOO_LARGE`, `RECORD_LIST_TOO_LARGE`. */
+const TOO_LARGE = new Set<unknown>([10, 18]);
+/**
+ * Codes of the protocol: `INVALID_TOPIC_EXCEPTION`, `TOPIC_AUTHORIZATION_FAILED`,
+ * `CLUSTER_AUTHORIZATION_FAILED`, `INVALID_RECORD`. No later attempt has another result.
+ */
+const PERMANENT = new Set<unknown>([17, 29, 31, 87]);
+
+function verdictOn(error: unknown): DeliveryError {
+  const codes = codesOf(error);
+  return new DeliveryError(`Kafka did not take the batch: ${messageOf(error)}`, {
+    cause: error,
+    tooLarge: codes.some((code) => TOO_LARGE.has(code)),
+    retryable: !codes.some((code) => PERMANENT.has(code)),
+  });
+}
+
+/** The codes of an error and of its causes: a client that gave up says so first. */
+function codesOf(error: unknown): unknown[] {
+  if (!(error instanceof Error)) return [];
+  return [(error as { code?: unknown }).code, ...codesOf(error.cause)];
+}

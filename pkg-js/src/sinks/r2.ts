@@ -1,0 +1,67 @@
+import type { Batch } from "../batch.js";
+import { callable } from "../check-group.js";
+import { DeliveryError } from "../errors/delivery-error.js";
+import type { DeliveryCallback } from "../options.js";
+import { messageOf } from "../show.js";
+import { checkClient, checkSinkOptions, idPrefix } from "./events.js";
+
+/** What an {@linkcode r2Sink} needs of a binding; an `R2Bucket` has it. */
+export interface ObjectBucket {
+  put(
+    key: string,
+    value: Uint8Array,
+    options: { httpMetadata: { contentType: string } },
+  ): Promise<unknown>;
+}
+
+/** How an {@linkcode r2Sink} writes. */
+export interface R2SinkOptions {
+  /**
+   * The key of a batch's object. It must be the same for the same batch, and another for any other.
+   * @default {@linkcode objectKey}
+   */
+  readonly key?: (batch: Batch) => string;
+}
+
+const schema = { key: callable };
+
+/**
+ * Writes each batch as one object to a bucket of Cloudflare R2, with the batch's content type. A
+ * batch that is sent again overwrites its object with the same, so that nothing is there twice.
+ *
+ * A shard's objects, in the order of their keys, have its events in order. Every failure is retried.
+ *
+ * @example
+ * ```ts
+ * import { env } from "cloudflare:workers";
+ * const bus = new EventBus(r2Sink(env.EVENTS), { batch: { maxSize: 10_000, maxBytes: 4 << 20 } });
+ * ```
+ * @param bucket the binding.
+ * @throws {InvalidOptionError} if an argument or option has a wrong name or type.
+ */
+export function r2Sink(bucket: ObjectBucket, options: R2SinkOptions = {}): DeliveryCallback {
+  checkClient("bucket", bucket, "put", "a bucket's binding");
+  checkSinkOptions(options, schema);
+  const { key = objectKey } = options;
+  return async (batch) => {
+    const httpMetadata = { contentType: batch.contentType };
+    try {
+      await bucket.put(key(batch), batch.body, { httpMetadata });
+    } catch (cause) {
+      throw new DeliveryError(`The bucket did not take the batch: ${messageOf(cause)}`, { cause });
+    }
+  };
+}
+
+/** Digits of the largest sequence number, 2^53 - 1. */
+const DIGITS = 16;
+
+/**
+ * `events/nonce-shard/sequence.ndjson`, or `.json`: the sequence number of the first event with
+ * leading zeros, so that keys sort in its order.
+ */
+export function objectKey(batch: Batch): string {
+  const life = idPrefix(batch).slice(0, -1);
+  const extension = batch.contentType === "application/json" ? "json" : "ndjson";
+  return `events/${life}/${`${batch.sequence}`.padStart(DIGITS, "0")}.${extension}`;
+}
