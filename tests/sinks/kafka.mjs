@@ -1,0 +1,92 @@
+// @ts-check
+
+// The protocol of Kafka, as far as a mock broker speaks it: librdkafka's, which `kcat` has. It is in
+// memory, so what is killed here is connections, not the broker. Nor does it know idempotent
+// producers, so the client is none.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { createInterface } from "node:readline";
+import kafkajs from "kafkajs";
+import { kafkaSink } from "shardbus/sinks/kafka";
+import { EVENTS, flood } from "./flood.mjs";
+import { startProxy } from "./proxy.mjs";
+
+/** The mock broker makes topics with so many. */
+const PARTITIONS = 4;
+
+/** Sends all events through Kafka; returns what is in its partitions, and how it went. */
+export async function floodKafka() {
+  const broker = await startBroker();
+  const proxy = await startProxy(broker.port);
+  const options = {
+    brokers: [`127.0.0.1:${broker.port}`],
+    logLevel: kafkajs.logLevel.NOTHING,
+    retry: { retries: 0 },
+  };
+  // The broker names its own port to its clients.
+  const socketFactory = (/** @type {kafkajs.ISocketFactoryArgs} */ { onConnect }) =>
+    connect(proxy.port, "127.0.0.1", onConnect);
+  const producer = new kafkajs.Kafka({ ...options, socketFactory }).producer({
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+  });
+  const consumer = new kafkajs.Kafka(options).consumer({ groupId: "test" });
+  try {
+    await producer.connect();
+    // From the beginning: the broker keeps the last megabytes of a partition alone.
+    const consumed = consume(consumer);
+    const sink = kafkaSink(producer, "events", { partitions: PARTITIONS });
+    const server = { kill: async () => {}, start: async () => {} };
+    const run = await flood(sink, server, proxy);
+    return { found: await consumed, run };
+  } finally {
+    await consumer.disconnect();
+    await producer.disconnect();
+    await proxy.stop();
+    await broker.stop();
+  }
+}
+
+/** All events, in the order of their partitions, as soon as each was there. @param {kafkajs.Consumer} consumer */
+async function consume(consumer) {
+  /** @type {import("./flood.mjs").Found[]} */
+  const found = [];
+  const ids = new Set();
+  await consumer.connect();
+  await consumer.subscribe({ topic: "events", fromBeginning: true });
+  await new Promise((resolve, reject) => {
+    const eachMessage = async (
+      /** @type {kafkajs.EachMessagePayload} */ { partition, message },
+    ) => {
+      const id = String(message.headers?.id);
+      ids.add(id);
+      found.push({ shard: partition, id, event: JSON.parse(String(message.value)) });
+      if (ids.size === EVENTS) resolve(undefined);
+    };
+    consumer.run({ eachMessage }).catch(reject);
+  });
+  return found;
+}
+
+/** The broker in a consumer that has nothing to consume. It says on which port. */
+async function startBroker() {
+  const args = ["-C", "-b", "mock", "-X", "test.mock.num.brokers=1", "-d", "mock", "-t", "idle"];
+  const child = spawn("kcat", args, { stdio: ["ignore", "ignore", "pipe"] });
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  const exit = once(child, "exit");
+  for await (const line of createInterface({ input: child.stderr })) {
+    const port = /bootstrap\.servers=127\.0\.0\.1:(\d+)/.exec(line)?.[1];
+    if (port === undefined) continue;
+    child.stderr.resume();
+    return {
+      port: Number(port),
+      async stop() {
+        process.off("exit", kill);
+        kill();
+        await exit;
+      },
+    };
+  }
+  throw new Error("kcat ended before it had a broker");
+}
