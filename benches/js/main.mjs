@@ -76,9 +76,7 @@ const sections = {
   },
   async backlog() {
     const job = (pending) => () => measure("backlog", { pending, events: plan.events });
-    return summarize(
-      await interleave(plan.rounds, { few: job(1000), many: job(plan.backlog) }),
-    );
+    return summarize(await interleave(plan.rounds, { few: job(1000), many: job(plan.backlog) }));
   },
   async block() {
     const job = (callback) => () => measure("block", { callback });

@@ -19,7 +19,9 @@ export function otherRuntimes() {
   const there = programs.filter(([, path]) => existsSync(packages + path));
   return there.map(([name, path, args]) => {
     const program = packages + path;
-    const [version] = /\d+\.\d+\.\d+/.exec(execFileSync(program, ["--version"], { encoding: "utf8" }));
+    const [version] = /\d+\.\d+\.\d+/.exec(
+      execFileSync(program, ["--version"], { encoding: "utf8" }),
+    );
     return { name: `${name} ${version}`, program, args };
   });
 }

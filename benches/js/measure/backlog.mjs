@@ -10,7 +10,10 @@ const WARM_UP = 100;
 
 await job(async ({ pending, events }) => {
   let release;
-  const deliver = () => new Promise((resolve) => { release = resolve; });
+  const deliver = () =>
+    new Promise((resolve) => {
+      release = resolve;
+    });
   // The same room for every backlog, so that only what is in it differs.
   const bus = makeBus({ batchSize: BATCH, deliver }, { maxBytes: 512 << 20, capacity: 1 << 21 });
   let next = 0;
