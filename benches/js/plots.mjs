@@ -42,37 +42,41 @@ function legend() {
   return items.join("");
 }
 
-const options = (document) => ({ document, style: { overflow: "visible" } });
+const heading = (title, options) =>
+  Plot.text([title], {
+    frameAnchor: "top-left",
+    dy: -26,
+    fontSize: 14,
+    fontWeight: "bold",
+    text: (text) => text,
+    ...options,
+  });
 
-/** CPU time per event of each candidate; the scale is logarithmic. */
+const options = (document) => ({ document, style: { overflow: "visible", fontSize: "12px" } });
+
+/** CPU time per event of each candidate, in panels with scales of their own. */
 export function plotCosts({ costs }) {
   const { document } = parseHTML("<html></html>");
-  const [width, marginLeft, marginRight] = [820, 330, 60];
-  const highest = Math.max(...Object.values(costs).map((cost) => cost.microseconds.median));
-  const lowest = Math.min(...Object.values(costs).map((cost) => cost.microseconds.median));
-  const domain = [lowest / 2, highest];
-  const panel = (input, title) => {
-    const data = ranking(costs, input).map((name) => ({
-      label: `${name}  –  ${candidates[name].about}`,
+  const width = 820;
+  const cost = (name) => costs[name].microseconds.median;
+  const panel = (title, names) => {
+    const data = names.map((name) => ({
+      label: `${name}: ${candidates[name].about}`,
       group: candidates[name].group,
-      cost: costs[name].microseconds.median,
+      cost: cost(name),
     }));
     return Plot.plot({
       ...options(document),
       width,
-      marginLeft,
-      marginRight,
+      marginLeft: 345,
+      marginRight: 50,
       marginTop: 34,
-      height: 34 + 30 + data.length * 22,
-      x: { type: "log", domain, axis: null },
+      marginBottom: 20,
+      height: 54 + data.length * 22,
+      x: { domain: [0, Math.max(...data.map(({ cost }) => cost))], axis: null },
       y: { domain: data.map(({ label }) => label), label: null, tickSize: 0 },
       marks: [
-        Plot.barX(data, {
-          x1: domain[0],
-          x2: "cost",
-          y: "label",
-          fill: ({ group }) => COLORS[group],
-        }),
+        Plot.barX(data, { x: "cost", y: "label", fill: ({ group }) => COLORS[group] }),
         Plot.text(data, {
           x: "cost",
           y: "label",
@@ -81,24 +85,42 @@ export function plotCosts({ costs }) {
           dx: 5,
           fontWeight: ({ group }) => (group === "shardbus" ? "bold" : "normal"),
         }),
-        Plot.text([title], {
-          frameAnchor: "top-left",
-          dy: -26,
-          fontSize: 14,
-          fontWeight: "bold",
-          text: (text) => text,
-        }),
+        heading(title, { dx: -335 }),
       ],
     });
   };
+  const isSdk = (name) => candidates[name].group === "sdk";
+  const objects = ranking(costs, true);
   const plots = [
-    panel(true, "Events as objects: CPU µs per event (logarithmic)"),
-    panel(false, "Events that are JSON already: CPU µs per event (logarithmic)"),
+    panel(
+      "Events as objects, CPU µs per event",
+      objects.filter((name) => !isSdk(name)),
+    ),
+    panel(
+      "Vendors' SDKs in their own formats, CPU µs per event",
+      objects.filter((name) => isSdk(name) || name === "shardbus-ingest"),
+    ),
+    panel("Events that are JSON already, CPU µs per event", ranking(costs, false)),
   ];
   return stack(plots, width, legend());
 }
 
 const HELD_COLORS = { objects: "#4c6ef5", strings: "#868e96", shardbus: COLORS.shardbus };
+
+/**
+ * Where labels go beside points, so that none is upon another: as high as their points, or higher.
+ *
+ * @param {number[]} values
+ * @param {number} distance the least between two
+ */
+export function spread(values, distance) {
+  const order = values.map((_, i) => i).sort((a, b) => values[a] - values[b]);
+  const places = [...values];
+  for (const [rank, i] of order.entries()) {
+    if (rank > 0) places[i] = Math.max(values[i], places[order[rank - 1]] + distance);
+  }
+  return places;
+}
 
 /** Pause and memory by the number of events held. */
 export function plotHeld({ curve }) {
@@ -107,6 +129,9 @@ export function plotHeld({ curve }) {
   const most = Math.max(...curve.map(({ events }) => events));
   const panel = (title, value) => {
     const data = curve.map((point) => ({ ...point, value: value(point) }));
+    const last = data.filter(({ events }) => events === most);
+    const heights = last.map(({ value }) => value);
+    const places = spread(heights, Math.max(...heights) / 12);
     return Plot.plot({
       ...options(document),
       width,
@@ -118,6 +143,8 @@ export function plotHeld({ curve }) {
       x: {
         domain: [0, most],
         label: "events held",
+        labelAnchor: "center",
+        labelArrow: "none",
         tickFormat: (n) => n.toLocaleString("en"),
         ticks: 6,
       },
@@ -131,25 +158,15 @@ export function plotHeld({ curve }) {
           strokeWidth: ({ way }) => (way === "shardbus" ? 3.5 : 2),
         }),
         Plot.dot(data, { x: "events", y: "value", fill: ({ way }) => HELD_COLORS[way], r: 3.5 }),
-        Plot.text(
-          data.filter(({ events }) => events === most),
-          {
-            x: "events",
-            y: "value",
-            text: ({ way, value }) => `${way} ${value < 10 ? value.toFixed(1) : value.toFixed(0)}`,
-            textAnchor: "start",
-            dx: 9,
-            fontWeight: ({ way }) => (way === "shardbus" ? "bold" : "normal"),
-          },
-        ),
-        Plot.text([title], {
-          frameAnchor: "top-left",
-          dy: -28,
-          dx: -40,
-          fontSize: 14,
-          fontWeight: "bold",
-          text: (text) => text,
+        Plot.text(last, {
+          x: "events",
+          y: places,
+          text: ({ way, value }) => `${way} ${value < 10 ? value.toFixed(1) : value.toFixed(0)}`,
+          textAnchor: "start",
+          dx: 9,
+          fontWeight: ({ way }) => (way === "shardbus" ? "bold" : "normal"),
         }),
+        heading(title, { dx: -50 }),
       ],
     });
   };

@@ -139,7 +139,7 @@ export const libraries = {
   evlog: { ...library, about: "drain pipeline", create: evlog },
   "opentelemetry-processor": {
     ...library,
-    about: "OpenTelemetry's batch processor alone",
+    about: "its processor for logs alone",
     create: opentelemetryProcessor,
   },
   rxjs: { ...library, about: "bufferTime and concatMap", create: rxjs },

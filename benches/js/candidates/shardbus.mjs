@@ -66,12 +66,12 @@ export const shardbus = {
   },
   "shardbus-8-shards": {
     ...object,
-    about: "the same, 8 shards",
+    about: "ingest(object) with a key",
     create: by("ingest", { key: keyOf, shards: 8 }),
   },
   "shardbus-64-shards": {
     ...object,
-    about: "the same, 64 shards",
+    about: "ingest(object) with a key",
     create: by("ingest", { key: keyOf, shards: 64 }),
   },
 };
