@@ -50,7 +50,8 @@ pub fn run(sh: &Shell, args: &Args) -> Result<()> {
     let has_native = Path::new("benches/native/Cargo.toml").exists();
     if has_native && !args.skip_native && args.only.is_empty() {
         say("benchmarking the core natively");
-        exec(cmd!(sh, "cargo bench --package {NATIVE} --bench ingest"))?;
+        let quick = args.quick.then_some("--quick");
+        exec(cmd!(sh, "cargo bench --package {NATIVE} --bench ingest -- {quick...}"))?;
     }
     let mut options: Vec<_> = args.only.iter().map(|section| format!("--only={section}")).collect();
     options.push(format!("--plan={}", if args.quick { "quick" } else { "full" }));
