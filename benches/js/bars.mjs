@@ -14,7 +14,7 @@ import { join } from "node:path";
  * @property {boolean} [atLeast] whether more is better
  */
 
-/** Milliseconds of CPU and ratios have two digits, other values one. */
+/** Sizes have one digit after the point, other values two. @param {Bar} bar */
 export const show = ({ value, unit }) =>
   `${value.toFixed(unit === "kB" ? 1 : 2)}${unit ? ` ${unit}` : ""}`;
 
@@ -25,8 +25,8 @@ export function verdict({ value, bar, stretch, atLeast = false }) {
   return meets(bar) ? "bar" : "no";
 }
 
-/** Mean nanoseconds of a criterion benchmark. */
-function criterionMean(directory, name) {
+/** Median nanoseconds of a criterion benchmark. */
+function criterionMedian(directory, name) {
   const file = join(directory, "ingest_raw", name, "new", "estimates.json");
   return existsSync(file)
     ? JSON.parse(readFileSync(file, "utf8")).median.point_estimate
@@ -36,7 +36,7 @@ function criterionMean(directory, name) {
 /** @param {string} [criterion] criterion's directory */
 export function native(criterion) {
   if (criterion === undefined) return undefined;
-  const [ours, theirs] = ["shardbus", "net-mesh"].map((name) => criterionMean(criterion, name));
+  const [ours, theirs] = ["shardbus", "net-mesh"].map((name) => criterionMedian(criterion, name));
   return ours === undefined || theirs === undefined ? undefined : { ours, theirs };
 }
 
@@ -53,31 +53,31 @@ export function bars(results) {
     const sdks = results.sdks.map((name) => [name, cost(name) / cost("shardbus-ingest")]);
     row(
       "P1",
-      "`ingest(object)`, CPU of `js-ndjson-strings`",
+      "CPU of `ingest(object)` / `js-ndjson-strings`",
       against("shardbus-ingest", "js-ndjson-strings"),
       1.1,
       1,
     );
     row(
       "P2",
-      "`ingestBatch` of 500, CPU of `js-array-stringify`",
+      "CPU of `ingestBatch` of 500 / `js-array-stringify`",
       against("shardbus-ingest-batch", "js-array-stringify"),
       1.1,
       1,
     );
     row(
       "P3",
-      "`ingestRaw(string)`, CPU of `js-raw-strings`",
+      "CPU of `ingestRaw(string)` / `js-raw-strings`",
       against("shardbus-ingest-raw", "js-raw-strings"),
       2,
       1.2,
     );
     for (const [name, value] of sdks) {
-      row("P4", `\`${name}\`, CPU of \`ingest(object)\``, value, 2.5, 3, { atLeast: true });
+      row("P4", `CPU of \`${name}\` / \`ingest(object)\``, value, 2.5, 3, { atLeast: true });
     }
     row(
       "P7",
-      "64 shards, CPU of 1 shard",
+      "CPU with 64 shards / with 1",
       against("shardbus-64-shards", "shardbus-keyed"),
       1.2,
       1.05,
@@ -92,14 +92,14 @@ export function bars(results) {
     });
     row(
       "P5",
-      `${held}: pause of a full GC, of that with none`,
+      `${held}: pause of a full GC / with none held`,
       shardbus.pauseMs.median / nothing.pauseMs.median,
       1.3,
       1.1,
     );
     row(
       "P5",
-      `${held}: growth of RSS, of the payload's bytes`,
+      `${held}: growth of RSS / bytes of the events`,
       grown / shardbus.payloadBytes.median,
       1.25,
       1.1,
@@ -107,14 +107,14 @@ export function bars(results) {
   }
   if (results.native !== undefined) {
     const { ours, theirs } = results.native;
-    row("P6", "native `ingest_raw`, time of `net-mesh`", ours / theirs, 1, 0.7);
+    row("P6", "time of native `ingest_raw` / `net-mesh`", ours / theirs, 1, 0.7);
   }
   if (backlog !== undefined) {
     const { few, many } = backlog;
     const pending = results.sizes.backlog.toLocaleString("en");
     row(
       "P7",
-      `${pending} events pending, CPU of 1,000 pending`,
+      `CPU with ${pending} events pending / with 1,000`,
       many.microseconds.median / few.microseconds.median,
       1.2,
       1.05,
@@ -127,7 +127,14 @@ export function bars(results) {
   }
   const later = ({ empty, shardbus }) => shardbus.ms.median - empty.ms.median;
   if (startup !== undefined)
-    row("P9", "import, construct, first `ingest`, Node", later(startup), 5, 2, { unit: "ms" });
+    row(
+      "P9",
+      "import, construct, first `ingest` beyond an empty module, Node",
+      later(startup),
+      5,
+      2,
+      { unit: "ms" },
+    );
   if (workerd !== undefined) row("P9", "the same, workerd", later(workerd), 5, 2, { unit: "ms" });
   if (block !== undefined) {
     const longest = Math.max(...Object.values(block).map(({ drainingMs }) => drainingMs.median));

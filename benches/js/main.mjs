@@ -39,14 +39,13 @@ function summarize(results) {
 }
 
 const names = Object.keys(candidates);
-const eventsOf = (name, { events, sdkEvents }) =>
-  candidates[name].group === "sdk" ? sdkEvents : events;
+const eventsOf = (name, { events, slowEvents }) => (candidates[name].isSlow ? slowEvents : events);
 
 /** The CPU time of each candidate, in a runtime. */
 async function costs(size, runtime) {
   const jobs = names.map((candidate) => {
     const events = eventsOf(candidate, size);
-    const warmUp = Math.min(20_000, events);
+    const { warmUp } = plan;
     return [candidate, () => measure("cost", { candidate, events, warmUp }, runtime)];
   });
   return summarize(await interleave(size.rounds, Object.fromEntries(jobs)));

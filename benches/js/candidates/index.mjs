@@ -12,6 +12,7 @@ import { shardbus } from "./shardbus.mjs";
  * @property {"shardbus" | "baseline" | "library" | "sdk"} group
  * @property {"object" | "text" | "bytes"} input what it takes: objects, or JSON as a string or bytes
  * @property {string} about
+ * @property {boolean} [isSlow] whether it takes so long that it gets fewer events
  * @property {(context: Context) => Pipeline | Promise<Pipeline>} create
  *
  * @typedef {object} Context

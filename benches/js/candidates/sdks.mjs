@@ -190,12 +190,13 @@ async function amplitude({ batchSize, deliver }) {
   };
 }
 
-const sdk = { group: "sdk", input: "object" };
+const fast = { group: "sdk", input: "object" };
+const sdk = { ...fast, isSlow: true };
 
 export const sdks = {
   opentelemetry: { ...sdk, about: "OpenTelemetry logs to OTLP/JSON", create: opentelemetry },
   sentry: { ...sdk, about: "Sentry logs", create: sentry },
-  datadog: { ...sdk, about: "Datadog's batch for browsers", create: datadog },
+  datadog: { ...fast, about: "Datadog's batch for browsers", create: datadog },
   snowplow: { ...sdk, about: "Snowplow's emitter", create: snowplow },
   posthog: { ...sdk, about: "PostHog for Node", create: posthog },
   amplitude: { ...sdk, about: "Amplitude's destination", create: amplitude },
