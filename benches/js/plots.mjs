@@ -13,8 +13,9 @@ const GROUPS = {
   sdk: "vendors' SDKs",
 };
 const STYLE = `
-  text { fill: #1f2328; }
-  @media (prefers-color-scheme: dark) { text { fill: #e6edf3; } }
+  svg { color: #1f2328; }
+  text { fill: currentColor; }
+  @media (prefers-color-scheme: dark) { svg { color: #e6edf3; } }
 `;
 
 /** Puts plots below one another in one document. @param {SVGElement[]} plots */

@@ -7,7 +7,6 @@ import { plotCosts, plotHeld } from "./plots.mjs";
 import { barTable, costTable, machine, markdown, retentionTable } from "./tables.mjs";
 
 const root = new URL("../../", import.meta.url);
-const target = new URL("target/bench/", root);
 const saved = new URL("benches/results/", root);
 const README = new URL("README.md", root);
 
@@ -33,6 +32,7 @@ export async function report(results, { entryBytes, criterion, save }) {
   if (entryBytes !== undefined) results.entryBytes = Number(entryBytes);
   results.bars = bars(results);
 
+  const target = new URL(`target/bench/${results.plan}/`, root);
   await mkdir(target, { recursive: true });
   const text = markdown(results);
   process.stdout.write(`\n${text}\n`);
@@ -41,7 +41,7 @@ export async function report(results, { entryBytes, criterion, save }) {
   if (results.costs) await writeFile(new URL("cost.svg", target), plotCosts(results));
   if (results.curve) await writeFile(new URL("held.svg", target), plotHeld(results));
   if (!save) return;
-  await cp(target, saved, { recursive: true, filter: (path) => !path.endsWith(".png") });
+  await cp(target, saved, { recursive: true });
   const readme = await readFile(README, "utf8");
   if (!REGION.test(readme)) throw new Error("README.md has no region for the results");
   await writeFile(

@@ -22,7 +22,7 @@ pub struct Args {
     #[arg(long)]
     quick: bool,
     /// Put the results into `benches/results` and `README.md`
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["only", "soak"])]
     save: bool,
     /// Leave out the native benchmark, and use what it said last time
     #[arg(long)]
