@@ -173,7 +173,7 @@ export function plotHeld({ curve }) {
   };
   const plots = [
     panel("Pause of a full garbage collection, ms", ({ pauseMs }) => pauseMs.median),
-    panel("Growth of the JS heap, MB", ({ heapBytes }) => heapBytes.median / 1e6),
+    panel("Growth of the JS heap, MB", ({ heapBytes }) => Math.max(0, heapBytes.median / 1e6)),
     panel("Growth of the process (RSS), MB", ({ rssBytes }) => rssBytes.median / 1e6),
   ];
   return stack(plots, width);
