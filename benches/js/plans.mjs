@@ -27,7 +27,7 @@ const quick = {
   curve: [0, 250_000, 500_000],
   curveRounds: 1,
   backlog: 1_000_000,
-  startRounds: 5,
+  startRounds: 7,
 };
 
 /** Whether everything works, in a minute: the figures mean nothing. */
