@@ -6,6 +6,7 @@
 )]
 
 mod api_report;
+mod bench;
 mod browsers;
 mod debian;
 mod engines;
@@ -43,6 +44,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Compare the package with what one could use instead, and write a table and plots
+    Bench(bench::Args),
     /// Build `pkg-js` into an npm package that is ready to publish
     Build {
         /// Write the public API into `pkg-js/shardbus.api.md`
@@ -80,6 +83,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     std::env::set_current_dir(root.context("xtask has a parent directory")?)?;
     let sh = Shell::new()?;
     match cli.task {
+        Task::Bench(args) => bench::run(&sh, &args).map(|()| ExitCode::SUCCESS),
         Task::Build { accept_api } => {
             package::build(&sh, &Tools::set_up(&sh)?)?;
             if accept_api {

@@ -14,7 +14,7 @@ use crate::{exec, manifests, npm, say, sizes, stamp, wasm, without_wasm};
 /// What it is made from.
 const SOURCES: &str = "pkg-js/src";
 /// Where the package is assembled.
-const DIST: &str = "pkg-js/dist";
+pub const DIST: &str = "pkg-js/dist";
 /// Where the WebAssembly is made.
 const WORK: &str = "target/package";
 /// What the compiler made, and wasm-bindgen takes.

@@ -75,6 +75,11 @@ pub fn check(sh: &Shell, dist: &str, entries: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// What the default entry costs its users, in bytes after gzip.
+pub fn default_entry(sh: &Shell, dist: &str) -> Result<usize> {
+    gzipped(&bundle(sh, &format!("{dist}/{DEFAULT_ENTRY}"))?)
+}
+
 /// What is shipped of a file: all that it imports, minified.
 fn bundle(sh: &Shell, file: &str) -> Result<Vec<u8>> {
     if file.ends_with(".wasm") {

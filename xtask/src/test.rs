@@ -15,7 +15,8 @@ use xshell::{Cmd, Shell, cmd};
 use crate::browsers::{self, Browser};
 use crate::toolchain::Tools;
 use crate::{
-    Unavailable, api_report, engines, exec, fuzz, npm, package, say, simulate, tree_shaking, tsan,
+    Unavailable, api_report, bench, engines, exec, fuzz, npm, package, say, simulate, tree_shaking,
+    tsan,
 };
 
 /// Options of `cargo xtask test`.
@@ -66,6 +67,7 @@ const STEPS: &[Step] = &[
     ("bundlers", "the packed package works in bundlers, frameworks and runtimes", Session::bundlers),
     ("publint", "the packed package, by publint's rules", Session::publint),
     ("attw", "the packed package's types resolve everywhere", Session::attw),
+    ("bench", "the benchmarks run, and every candidate delivers what it should", Session::bench),
     ("demo", "the flights example", Session::demo),
 ];
 
@@ -384,6 +386,14 @@ impl Session {
         // The profile leaves out Node 10's resolution, which knows no `exports`.
         let options = ["--profile", "node16", "--exclude-entrypoints", "./bus.wasm"];
         self.npm_bin("attw", &[&[&*tarball.to_string_lossy()], &options[..]].concat())
+    }
+
+    fn bench(&self) -> Result<()> {
+        self.package()?;
+        npm::install(&self.sh, bench::JS)?;
+        self.node_tests(bench::JS)?;
+        bench::compare(&self.sh, &["--plan=smoke"])?;
+        bench::soak(&self.sh, bench::SHORT_SOAK)
     }
 
     fn demo(&self) -> Result<()> {

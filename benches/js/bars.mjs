@@ -1,0 +1,145 @@
+// What the project wants to reach, and what the results say about it.
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/**
+ * @typedef {object} Bar
+ * @property {string} id
+ * @property {string} what
+ * @property {number} value
+ * @property {string} [unit] what comes after the value
+ * @property {number} bar
+ * @property {number} stretch
+ * @property {boolean} [atLeast] whether more is better
+ */
+
+/** Sizes have one digit after the point, other values two. @param {Bar} bar */
+export const show = ({ value, unit }) =>
+  `${value.toFixed(unit === "kB" ? 1 : 2)}${unit ? ` ${unit}` : ""}`;
+
+/** "stretch", "bar" or "no": which of the two is met. @param {Bar} row */
+export function verdict({ value, bar, stretch, atLeast = false }) {
+  const meets = (limit) => (atLeast ? value >= limit : value <= limit);
+  if (meets(stretch)) return "stretch";
+  return meets(bar) ? "bar" : "no";
+}
+
+/** Median nanoseconds of a criterion benchmark. */
+function criterionMedian(directory, name) {
+  const file = join(directory, "ingest_raw", name, "new", "estimates.json");
+  return existsSync(file)
+    ? JSON.parse(readFileSync(file, "utf8")).median.point_estimate
+    : undefined;
+}
+
+/** @param {string} [criterion] criterion's directory */
+export function native(criterion) {
+  if (criterion === undefined) return undefined;
+  const [ours, theirs] = ["shardbus", "net-mesh"].map((name) => criterionMedian(criterion, name));
+  return ours === undefined || theirs === undefined ? undefined : { ours, theirs };
+}
+
+/** The rows that there are results for. @returns {Bar[]} */
+export function bars(results) {
+  const rows = [];
+  const row = (id, what, value, bar, stretch, more) => {
+    rows.push({ id, what, value, bar, stretch, ...more });
+  };
+  const { costs, retention, backlog, block, startup, workerd } = results;
+  if (costs !== undefined) {
+    const cost = (name) => costs[name].microseconds.median;
+    const against = (ours, theirs) => cost(ours) / cost(theirs);
+    const sdks = results.sdks.map((name) => [name, cost(name) / cost("shardbus-ingest")]);
+    row(
+      "P1",
+      "CPU of `ingest(object)` / `js-ndjson-strings`",
+      against("shardbus-ingest", "js-ndjson-strings"),
+      1.1,
+      1,
+    );
+    row(
+      "P2",
+      "CPU of `ingestBatch` of 500 / `js-array-stringify`",
+      against("shardbus-ingest-batch", "js-array-stringify"),
+      1.1,
+      1,
+    );
+    row(
+      "P3",
+      "CPU of `ingestRaw(string)` / `js-raw-strings`",
+      against("shardbus-ingest-raw", "js-raw-strings"),
+      2,
+      1.2,
+    );
+    for (const [name, value] of sdks) {
+      row("P4", `CPU of \`${name}\` / \`ingest(object)\``, value, 2.5, 3, { atLeast: true });
+    }
+    row(
+      "P7",
+      "CPU with 64 shards / with 1",
+      against("shardbus-64-shards", "shardbus-keyed"),
+      1.2,
+      1.05,
+    );
+  }
+  if (retention !== undefined) {
+    const { nothing, shardbus } = retention;
+    const grown = shardbus.rssBytes.median - nothing.rssBytes.median;
+    const held = `${results.sizes.held.toLocaleString("en")} events held`;
+    row("P5", `${held}: growth of the JS heap`, shardbus.heapBytes.median / 1e6, 1, 1, {
+      unit: "MB",
+    });
+    row(
+      "P5",
+      `${held}: pause of a full GC / with none held`,
+      shardbus.pauseMs.median / nothing.pauseMs.median,
+      1.3,
+      1.1,
+    );
+    row(
+      "P5",
+      `${held}: growth of RSS / bytes of the events`,
+      grown / shardbus.payloadBytes.median,
+      1.25,
+      1.1,
+    );
+  }
+  if (results.native !== undefined) {
+    const { ours, theirs } = results.native;
+    row("P6", "time of native `ingest_raw` / `net-mesh`", ours / theirs, 1, 0.7);
+  }
+  if (backlog !== undefined) {
+    const { few, many } = backlog;
+    const pending = results.sizes.backlog.toLocaleString("en");
+    row(
+      "P7",
+      `CPU with ${pending} events pending / with 1,000`,
+      many.microseconds.median / few.microseconds.median,
+      1.2,
+      1.05,
+    );
+  }
+  if (results.entryBytes !== undefined) {
+    row("P8", "default entry, minified and gzipped", results.entryBytes / 1000, 30, 22, {
+      unit: "kB",
+    });
+  }
+  // Of CPU, because starting waits for nothing, and how long it takes depends on what else runs.
+  const more = ({ empty, shardbus }) => shardbus.cpuMs.median - empty.cpuMs.median;
+  if (startup !== undefined)
+    row(
+      "P9",
+      "CPU of import, construct, first `ingest` beyond an empty module, Node",
+      more(startup),
+      5,
+      2,
+      { unit: "ms" },
+    );
+  if (workerd !== undefined) row("P9", "the same, workerd", more(workerd), 5, 2, { unit: "ms" });
+  if (block !== undefined) {
+    const longest = Math.max(...Object.values(block).map(({ drainingMs }) => drainingMs.median));
+    row("P10", "longest turn while a full ring of 8 MiB drains", longest, 2, 1, { unit: "ms" });
+  }
+  return rows.sort((a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1)));
+}

@@ -1,0 +1,1 @@
+// What startup.mjs compares with: nothing.

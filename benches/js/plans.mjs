@@ -1,0 +1,48 @@
+// How much is measured: rounds, and events per round.
+
+/** All of it, as carefully as the committed results. */
+const full = {
+  warmUp: 20_000,
+  rounds: 7,
+  events: 500_000,
+  slowEvents: 30_000,
+  elsewhere: { rounds: 5, events: 200_000, slowEvents: 10_000 },
+  held: 500_000,
+  heldRounds: 7,
+  curve: [0, 100_000, 200_000, 300_000, 400_000, 500_000],
+  curveRounds: 3,
+  backlog: 1_000_000,
+  startRounds: 15,
+};
+
+/** The same table in five minutes. */
+const quick = {
+  warmUp: 20_000,
+  rounds: 5,
+  events: 100_000,
+  slowEvents: 10_000,
+  elsewhere: { rounds: 1, events: 50_000, slowEvents: 10_000 },
+  held: 500_000,
+  heldRounds: 3,
+  curve: [0, 250_000, 500_000],
+  curveRounds: 1,
+  backlog: 1_000_000,
+  startRounds: 7,
+};
+
+/** Whether everything works, in a minute: the figures mean nothing. */
+const smoke = {
+  warmUp: 1000,
+  rounds: 1,
+  events: 4000,
+  slowEvents: 2000,
+  elsewhere: undefined,
+  held: 10_000,
+  heldRounds: 1,
+  curve: [0, 10_000],
+  curveRounds: 1,
+  backlog: 10_000,
+  startRounds: 1,
+};
+
+export const plans = { full, quick, smoke };

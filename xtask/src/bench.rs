@@ -1,0 +1,85 @@
+//! The benchmarks: `benches/js` measures, this sets up what it needs.
+
+use anyhow::Result;
+use xshell::{Shell, cmd};
+
+use crate::toolchain::Tools;
+use crate::{exec, npm, package, say, sizes};
+
+/// Where the comparison in JavaScript is.
+pub const JS: &str = "benches/js";
+/// The comparison in Rust.
+const NATIVE: &str = "benches/native/Cargo.toml";
+/// Where criterion writes what it measured.
+const CRITERION: &str = "target/bench-native/criterion";
+/// How many events show in seconds that the soak works.
+pub const SHORT_SOAK: u64 = 300_000;
+
+/// Options of `cargo xtask bench`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The same table in five minutes, with fewer events and rounds
+    #[arg(long)]
+    quick: bool,
+    /// Put the results into `benches/results` and `README.md`
+    #[arg(long, conflicts_with_all = ["only", "soak"])]
+    save: bool,
+    /// Leave out the native benchmark, and use what it said last time
+    #[arg(long)]
+    skip_native: bool,
+    /// Measure these sections alone
+    #[arg(long, value_name = "SECTION")]
+    only: Vec<String>,
+    /// Instead of measuring, send many events to a collector that is down a third of the time
+    #[arg(long)]
+    soak: bool,
+    /// How many events the soak sends
+    #[arg(long, default_value_t = 50_000_000, requires = "soak")]
+    events: u64,
+}
+
+/// Runs what is asked for. A bar that is missed is no failure.
+pub fn run(sh: &Shell, args: &Args) -> Result<()> {
+    package::build(sh, &Tools::set_up(sh)?)?;
+    npm::install(sh, JS)?;
+    if args.soak {
+        return soak(sh, args.events);
+    }
+    // The other runtimes.
+    npm::install(sh, "tests/runtimes")?;
+    if !args.skip_native && args.only.is_empty() {
+        native(sh, args.quick)?;
+    }
+    let mut options: Vec<_> = args.only.iter().map(|section| format!("--only={section}")).collect();
+    options.push(format!("--plan={}", if args.quick { "quick" } else { "full" }));
+    if args.save {
+        options.push("--save".to_owned());
+    }
+    compare(sh, &options)
+}
+
+/// Compares the core with the system whose behaviour it has, natively.
+fn native(sh: &Shell, quick: bool) -> Result<()> {
+    say("benchmarking the core natively");
+    let quick = quick.then_some("--quick");
+    let bench = cmd!(sh, "cargo bench --manifest-path {NATIVE} --target-dir target/bench-native");
+    // Ends with a slash, so that the other groups that begin like this one are left out.
+    let bench = bench.args(["--bench", "ingest", "--", "^ingest_raw/"]).args(quick);
+    exec(bench.env("CRITERION_HOME", std::path::absolute(CRITERION)?))
+}
+
+/// Compares the built package with everything else.
+pub fn compare(sh: &Shell, options: &[impl AsRef<std::ffi::OsStr>]) -> Result<()> {
+    let entry = sizes::default_entry(sh, package::DIST)?.to_string();
+    let criterion = std::path::absolute(CRITERION)?;
+    let main = format!("{JS}/main.mjs");
+    let node = cmd!(sh, "node {main} --entry-bytes {entry} --criterion {criterion}");
+    exec(node.args(options))
+}
+
+/// Sends events to a collector that fails, and fails unless all of them are accounted for.
+pub fn soak(sh: &Shell, events: u64) -> Result<()> {
+    let soak = format!("{JS}/soak.mjs");
+    let events = events.to_string();
+    exec(cmd!(sh, "node --expose-gc {soak} --events {events}"))
+}
