@@ -39,6 +39,13 @@ const ENTRIES: &[&str] = &[
     "sinks/r2",
 ];
 
+/// The entries that their runtimes find by a condition of their own, as ES modules alone.
+const CONDITIONAL: [&str; 2] = ["workerd", "edge-light"];
+
+/// The glue of the WebAssembly. It stays a file of its own: a bundler that links `bus.wasm` itself
+/// looks for it under this name.
+const GLUE: &str = "bus_bg";
+
 /// The packages that ours brings along, and the file that imports each.
 const BUNDLED: [(&str, &str); 2] = [("idb", "stores/idb"), ("tiny-inflate", "unpack")];
 
@@ -143,7 +150,7 @@ fn compile(sh: &Shell) -> Result<()> {
         bundle_dependency(sh, package, importer)?;
     }
     sh.copy_file(format!("{WORK}/bus.wasm"), DIST)?;
-    for made in ["bus_bg", "bus_js", "bus_js_bg"] {
+    for made in [GLUE, "bus_js", "bus_js_bg"] {
         for extension in ["js", "d.ts"] {
             sh.copy_file(format!("{SOURCES}/{made}.{extension}"), DIST)?;
         }
@@ -153,11 +160,14 @@ fn compile(sh: &Shell) -> Result<()> {
         let bundle = cmd!(sh, "{esbuild} {input} {BUNDLE...} --format=cjs");
         exec(bundle.arg(format!("--outfile={DIST}/{entry}.cjs")))?;
     }
+    join_modules(sh)?;
     for types in files(sh, DIST)? {
         let name = types.to_string_lossy();
         if let Some(stem) = name.strip_suffix(".d.ts") {
             sh.write_file(format!("{stem}.d.cts"), to_commonjs(&sh.read_file(&types)?))?;
-            name_types(sh, stem)?;
+            if sh.path_exists(format!("{stem}.js")) {
+                name_types(sh, stem)?;
+            }
         }
     }
     sh.write_file(
@@ -168,6 +178,37 @@ fn compile(sh: &Shell) -> Result<()> {
         sh.copy_file(license, "pkg-js")?;
     }
     Ok(())
+}
+
+/// Makes of all modules one file for each entry, and one for what entries share: loading a file
+/// costs more than running it.
+fn join_modules(sh: &Shell) -> Result<()> {
+    let (esbuild, joined) = (npm::bin("esbuild"), format!("{WORK}/joined"));
+    sh.remove_path(&joined)?;
+    let entries = ENTRIES.iter().chain(&CONDITIONAL).map(|entry| format!("{DIST}/{entry}.js"));
+    let bundle = cmd!(sh, "{esbuild} {entries...} {BUNDLE...} --format=esm --splitting");
+    let external = [&format!("--external:*/{GLUE}.js"), "--external:*.wasm", "--external:*?module"];
+    let out = [format!("--outdir={joined}"), format!("--outbase={DIST}")];
+    exec(bundle.args(external).args(out).arg("--legal-comments=inline"))?;
+    for file in files(sh, DIST)? {
+        if file.extension().is_some_and(|extension| extension == "js")
+            && file.file_stem().is_some_and(|stem| stem != GLUE)
+        {
+            sh.remove_path(file)?;
+        }
+    }
+    for file in files(sh, &joined)? {
+        let name = file.strip_prefix(std::path::absolute(&joined)?)?;
+        sh.write_file(Path::new(DIST).join(name), without_bare_imports(&sh.read_file(&file)?))?;
+    }
+    Ok(())
+}
+
+/// Without the imports of nothing that esbuild leaves: the package says that what is shared does
+/// nothing by itself, and bundlers would warn their users.
+fn without_bare_imports(module: &str) -> String {
+    let is_bare = |line: &&str| line.starts_with("import \"") && line.contains("/chunk-");
+    module.split_inclusive('\n').filter(|line| !is_bare(line)).collect()
 }
 
 /// Says in a module where its types are: JSR looks nowhere else.
@@ -225,6 +266,13 @@ fn to_commonjs(types: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn imports_of_nothing_go() {
+        let module = "import { a } from \"./chunk-A.js\";\nimport \"../chunk-B.js\";\na();\n";
+        let without = "import { a } from \"./chunk-A.js\";\na();\n";
+        assert_eq!(without_bare_imports(module), without);
+    }
 
     #[test]
     fn commonjs_types_refer_to_commonjs_types() {

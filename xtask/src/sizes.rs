@@ -41,7 +41,6 @@ const LIMITS: &[(&str, usize)] = &[
     ("sinks/redis.cjs", 2_300),
     ("sinks/cloudflare-queues.cjs", 1_800),
     ("bus.wasm", 47_500),
-    ("bus_js.js", 80_000),
 ];
 
 /// What most users bundle, and the size that it should come down to.
