@@ -25,8 +25,8 @@ export const eventAt = (n) => ({
  * Offers all events, waiting for room as long as there is none, and returns how it went.
  *
  * @param {import("shardbus").DeliveryCallback<Event>} sink
- * @param {import("./servers.mjs").Server} server
- * @param {import("./proxy.mjs").Proxy} proxy between the sink and the server
+ * @param {Pick<import("./servers.mjs").Server, "kill" | "start">} server
+ * @param {Pick<import("./proxy.mjs").Proxy, "withhold" | "cut">} proxy between the sink and the server
  */
 export async function flood(sink, server, proxy) {
   let attempts = 0;

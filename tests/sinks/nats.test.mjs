@@ -144,6 +144,29 @@ test("a subject that no stream takes yet is retried, a sealed stream is not", as
   assert.equal((await send(natsSink(js, "sealed"), [1])).abandoned.permanent, 1);
 });
 
+test("an attempt that was cut off publishes nothing more", async () => {
+  const cut = new AbortController();
+  /** @type {string[]} */
+  const published = [];
+  const sink = natsSink(
+    {
+      async publish(_, payload) {
+        published.push(payload);
+        cut.abort();
+      },
+    },
+    "cut",
+    { window: 2 },
+  );
+  const bus = new EventBus((batch, context) => sink(batch, { ...context, signal: cut.signal }), {
+    retry: { attempts: 1 },
+    onDrop() {},
+  });
+  bus.ingestBatch([1, 2, 3]);
+  await bus.close();
+  assert.deepEqual(published, ["1", "2"]);
+});
+
 test("wrong arguments are named", () => {
   // @ts-expect-error the connection instead of its JetStream client
   assert.throws(() => natsSink({}, "a"), InvalidOptionError, "`js`");
