@@ -15,8 +15,10 @@ import { redisSink } from "shardbus/sinks/redis";
 import { assert } from "../js/harness.mjs";
 import { printTable } from "../table.mjs";
 import { assertComplete, EVENTS, flood, SHARDS, withoutRepetitions } from "./flood.mjs";
+import { floodKafka } from "./kafka.mjs";
 import { startProxy } from "./proxy.mjs";
 import { floodQueue } from "./queues.mjs";
+import { floodR2 } from "./r2.mjs";
 import { startCollector, startNats, startRedis } from "./servers.mjs";
 
 /** @typedef {import("./flood.mjs").Found} Found */
@@ -130,6 +132,19 @@ async function throughQueues() {
   return { seconds, attempts: calls, retries: failed, repeated: messages.length - EVENTS };
 }
 
+async function throughKafka() {
+  const { found, run } = await floodKafka();
+  assertComplete(withoutRepetitions(found));
+  return { ...run, repeated: found.length - EVENTS };
+}
+
+async function throughR2() {
+  const { found, run } = await floodR2();
+  // What comes twice has the same key.
+  assertComplete(found);
+  return { ...run, repeated: 0 };
+}
+
 /** @type {Record<string, () => Promise<Run>>} */
 const engines = {
   "NATS JetStream": throughNats,
@@ -137,6 +152,8 @@ const engines = {
   HTTP: () => throughHttp(false),
   "HTTP, gzip": () => throughHttp(true),
   "Cloudflare's queues": throughQueues,
+  "Kafka's protocol": throughKafka,
+  R2: throughR2,
 };
 
 const wanted = process.argv[2]?.toLowerCase() ?? "";

@@ -6,6 +6,19 @@ import { r2Sink } from "shardbus/sinks/r2";
 import { assert } from "../js/harness.mjs";
 import { flood } from "./flood.mjs";
 
+/**
+ * What is used of a bucket; Miniflare's own type needs those of Workers.
+ *
+ * @typedef {import("shardbus/sinks/r2").ObjectBucket & {
+ *   list(options: { cursor?: string }): Promise<{
+ *     objects: { key: string }[], cursor?: string
+ *   }>,
+ *   get(key: string): Promise<{
+ *     httpMetadata: { contentType: string }, text(): Promise<string>
+ *   } | null>,
+ * }} Bucket
+ */
+
 /** Of so many answers, one is lost. */
 const LOST_ANSWER = 7;
 
@@ -18,7 +31,8 @@ export async function floodR2() {
     r2Buckets: ["EVENTS"],
   });
   try {
-    const bucket = await miniflare.getR2Bucket("EVENTS");
+    /** @type {Bucket} */
+    const bucket = /** @type {any} */ (await miniflare.getR2Bucket("EVENTS"));
     let puts = 0;
     /** @type {import("shardbus/sinks/r2").ObjectBucket} */
     const losingAnswers = {
@@ -36,12 +50,15 @@ export async function floodR2() {
   }
 }
 
-/** @param {Awaited<ReturnType<Miniflare["getR2Bucket"]>>} bucket */
+/** @param {Bucket} bucket */
 async function read(bucket) {
   /** @type {import("./flood.mjs").Found[]} */
   const found = [];
-  for (let cursor; ; ) {
-    const page = await bucket.list({ ...(cursor && { cursor }) });
+  /** @type {string | undefined} */
+  let cursor;
+  do {
+    const page = await bucket.list(cursor === undefined ? {} : { cursor });
+    ({ cursor } = page);
     for (const { key } of page.objects) {
       const object = await bucket.get(key);
       assert.equal(object?.httpMetadata?.contentType, "application/x-ndjson");
@@ -53,7 +70,6 @@ async function read(bucket) {
         found.push({ shard: Number(life.split("-")[1]), id, event: JSON.parse(line) });
       });
     }
-    if (!page.truncated) return found;
-    cursor = page.cursor;
-  }
+  } while (cursor !== undefined);
+  return found;
 }

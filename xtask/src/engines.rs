@@ -5,17 +5,21 @@ use xshell::{Shell, cmd};
 
 use crate::{Unavailable, debian};
 
-/// Programs, and Debian's packages of the same names.
-const SERVERS: [&str; 2] = ["nats-server", "redis-server"];
+/// Programs, each with the option for its version, and Debian's packages of the same names. `kcat`
+/// has a mock broker of Kafka.
+const SERVERS: [(&str, &str); 3] =
+    [("nats-server", "--version"), ("redis-server", "--version"), ("kcat", "-V")];
 
 /// Finds the servers, or installs Debian's. The tests start them as they need them.
 pub fn set_up(sh: &Shell) -> Result<()> {
-    let is_there = |server: &&str| {
-        let version = cmd!(sh, "{server} --version");
+    let is_there = |&(server, version): &(&str, &str)| {
+        let version = cmd!(sh, "{server} {version}");
         version.quiet().ignore_stdout().ignore_stderr().run().is_ok()
     };
     if SERVERS.iter().all(is_there) {
         return Ok(());
     }
-    debian::install(sh, &SERVERS).context(Unavailable("nats-server or redis-server is missing"))
+    let packages = SERVERS.map(|(server, _)| server);
+    debian::install(sh, &packages)
+        .context(Unavailable("nats-server, redis-server or kcat is missing"))
 }
