@@ -1,12 +1,11 @@
 //! Builds `pkg-js` into the npm package: WebAssembly, ES modules, CommonJS and types in `dist/`.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use flate2::{Compression, write::DeflateEncoder};
 use xshell::{Shell, cmd};
+use zopfli::Format;
 
 use crate::toolchain::{TARGET, TARGET_DIR, Tools};
 use crate::{exec, manifests, npm, say, sizes, stamp, wasm, without_wasm};
@@ -17,6 +16,8 @@ const SOURCES: &str = "pkg-js/src";
 pub const DIST: &str = "pkg-js/dist";
 /// Where the WebAssembly is made.
 const WORK: &str = "target/package";
+/// The WebAssembly after raw deflate.
+const DEFLATED: &str = "target/package/bus.wasm.deflate";
 /// What the compiler made, and wasm-bindgen takes.
 pub const COMPILED: &str = "target/package/shardbus.wasm";
 /// What wasm-bindgen makes.
@@ -93,7 +94,7 @@ fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     let bindgen = cmd!(sh, "{bindgen} --target bundler --out-name bus {COMPILED}");
     exec(bindgen.args(["--out-dir", BINDGEN]))?;
 
-    let options = WASM_OPT.join(" ").into_bytes();
+    let options = format!("{} zopfli", WASM_OPT.join(" ")).into_bytes();
     let module = sh.read_binary_file(format!("{BINDGEN}/bus_bg.wasm"))?;
     let stamp = Path::new(WORK).join("wasm-opt.stamp");
     stamp::once(sh, &stamp, &[options, module].concat(), || optimise(sh))
@@ -104,10 +105,14 @@ fn optimise(sh: &Shell) -> Result<()> {
     let wasm_opt = npm::bin("wasm-opt");
     let (input, output) = (format!("{BINDGEN}/bus_bg.wasm"), format!("{WORK}/bus.wasm"));
     exec(cmd!(sh, "{wasm_opt} {input} --output {output} {WASM_OPT...}"))?;
-    let sections = wasm::custom_sections(&sh.read_binary_file(output)?);
+    let module = sh.read_binary_file(output)?;
+    let sections = wasm::custom_sections(&module);
     let sections = sections.context("wasm-opt wrote a malformed module")?;
     ensure!(sections.is_empty(), "wasm-opt left the sections {sections:?} in the module");
-    Ok(())
+    // Deflated, because nothing that compresses it in transit sees through the base64.
+    let mut deflated = Vec::new();
+    zopfli::compress(zopfli::Options::default(), Format::Deflate, &module[..], &mut deflated)?;
+    Ok(sh.write_file(DEFLATED, deflated)?)
 }
 
 /// Writes the sources that are made from the WebAssembly.
@@ -128,10 +133,7 @@ fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
     without_wasm::build(sh, tools, SOURCES, &types)?;
 
     let module = sh.read_binary_file(format!("{WORK}/bus.wasm"))?;
-    let mut deflate = DeflateEncoder::new(Vec::new(), Compression::best());
-    deflate.write_all(&module)?;
-    let (base64, length) = (BASE64_STANDARD.encode(deflate.finish()?), module.len());
-    // Deflated, because nothing that compresses it in transit sees through the base64.
+    let (base64, length) = (BASE64_STANDARD.encode(sh.read_binary_file(DEFLATED)?), module.len());
     let inline = format!(
         "/** `bus.wasm`: base64 of raw deflate. */\nexport const deflated: string =\n  \"{base64}\";\n\n\
          /** How many bytes it has. */\nexport const length = {length};\n"
