@@ -39,14 +39,18 @@ function summarize(results) {
 }
 
 const names = Object.keys(candidates);
-const eventsOf = (name, { events, slowEvents }) => (candidates[name].isSlow ? slowEvents : events);
+
+/** How many events a candidate gets, and how many before. */
+function amounts(name, { events, slowEvents }) {
+  const { warmUp, slowWarmUp } = plan;
+  return candidates[name].isSlow ? { events: slowEvents, warmUp: slowWarmUp } : { events, warmUp };
+}
 
 /** The CPU time of each candidate, in a runtime. */
 async function costs(size, runtime) {
   const jobs = names.map((candidate) => {
-    const events = eventsOf(candidate, size);
-    const { warmUp } = plan;
-    return [candidate, () => measure("cost", { candidate, events, warmUp }, runtime)];
+    const options = { candidate, ...amounts(candidate, size) };
+    return [candidate, () => measure("cost", options, runtime)];
   });
   return summarize(await interleave(size.rounds, Object.fromEntries(jobs)));
 }
