@@ -1,0 +1,36 @@
+// @ts-check
+import { AckPolicy, jetstreamManager } from "@nats-io/jetstream";
+
+/** @typedef {Awaited<ReturnType<typeof createStream>>} Stream */
+
+/**
+ * Makes the stream, in which each shard of a producer has a subject, and the group: one durable
+ * consumer for all who take from it.
+ *
+ * @param {import("@nats-io/transport-node").NatsConnection} connection
+ */
+export async function createStream(connection) {
+  const manager = await jetstreamManager(connection);
+  await manager.streams.add({ name: "flights", subjects: ["flights.*.*"] });
+  await manager.consumers.add("flights", {
+    durable_name: "collector",
+    ack_policy: AckPolicy.Explicit,
+    max_ack_pending: 10_000,
+  });
+  return {
+    /** What is in the stream, and what of it the group has still to hand on. */
+    async look() {
+      const [{ state }, group] = await Promise.all([
+        manager.streams.info("flights", { subjects_filter: ">" }),
+        manager.consumers.info("flights", "collector"),
+      ]);
+      return {
+        messages: state.messages,
+        subjects: state.subjects ?? {},
+        pending: group.num_pending,
+        unacknowledged: group.num_ack_pending,
+        redelivered: group.num_redelivered,
+      };
+    },
+  };
+}
