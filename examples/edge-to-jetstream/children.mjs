@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 
 /**
  * @typedef {object} Child
+ * @property {number | undefined} pid
  * @property {Promise<number | NodeJS.Signals>} ended resolves with the exit status, or the signal,
  * once it has ended and all that it wrote was read; rejects if there is no such program
  * @property {(name: NodeJS.Signals) => void} signal
@@ -49,7 +50,8 @@ export function startChild(command, args, { env, fd = 1, onLine }) {
   createInterface({ input: output }).on("line", onLine);
 
   const ended = once(spawned, "close").then(([code, signal]) => signal ?? code);
-  const child = { ended, signal: (/** @type {NodeJS.Signals} */ name) => spawned.kill(name) };
+  const signal = (/** @type {NodeJS.Signals} */ name) => spawned.kill(name);
+  const child = { pid: spawned.pid, ended, signal };
   running.add(child);
   const forget = () => running.delete(child);
   ended.then(forget, forget);

@@ -1,6 +1,6 @@
 // @ts-check
 import { fileURLToPath } from "node:url";
-import { endOf, startChild } from "./children.mjs";
+import { startChild } from "./children.mjs";
 
 /** @typedef {ReturnType<typeof startConsumer>} Consumer */
 
@@ -22,15 +22,24 @@ export function startConsumer(name, nats, collector) {
       progress = JSON.parse(line);
     },
   });
+  let title = `${name}, pid ${child.pid}`;
+  let isOver = false;
   return {
     name,
+    /** What it is called in the table. */
+    title: () => title,
     /** The latest it told. */
     progress: () => progress,
-    ended: endOf(`The ${name} consumer`, child),
+    /** Rejects if it fails. One that was killed has left its work to the others. */
+    ended: child.ended.then((status) => {
+      if (status === "SIGKILL") title = `${name}, killed`;
+      else if (status !== 0 || !isOver) throw new Error(`The ${name} consumer ended: ${status}.`);
+    }),
     /** Lets it finish what it has. */
     async stop() {
+      isOver = true;
       child.signal("SIGTERM");
-      if ((await child.ended) !== 0) throw new Error(`The ${name} consumer did not end well.`);
+      await this.ended;
     },
   };
 }

@@ -50,20 +50,23 @@ async function run(events) {
   }
   const nats = await startNats(directory);
   console.log(`JetStream of nats-server ${nats.version} at ${nats.tcp} and ${nats.webSocket}`);
-  const connection = await connect({ servers: nats.tcp });
-  const stream = await createStream(connection);
-
   const { producers, missing } = await findProducers();
   for (const runtime of missing) console.log(`There is no ${runtime} here: it goes without.`);
   const shares = divide(events, producers.length);
   const url = await collector.listen();
-  const consumers = CONSUMERS.map((name) => startConsumer(name, nats.tcp, url));
-  const producing = Promise.all(producers.map((one, i) => one.run(shares[i], nats, directory)));
-  const failure = Promise.all([producing, nats.ended, ...consumers.map(({ ended }) => ended)]);
-  failure.catch(() => {}); // told to whoever watches
-  await watch({ producers, consumers, stream, producing, failure });
-  const { messages } = await stream.look();
-  await connection.close();
+  let stored = 0;
+  const connection = await connect({ servers: nats.tcp });
+  try {
+    const stream = await createStream(connection);
+    const consumers = CONSUMERS.map((name) => startConsumer(name, nats.tcp, url));
+    const producing = Promise.all(producers.map((one, i) => one.run(shares[i], nats, directory)));
+    const failure = Promise.all([producing, nats.ended, ...consumers.map(({ ended }) => ended)]);
+    failure.catch(() => {}); // told to whoever watches
+    await watch({ producers, consumers, stream, producing, failure });
+    stored = (await stream.look()).messages;
+  } finally {
+    await connection.close();
+  }
 
   /** @type {{ [name: string]: import("../flights/flights.mjs").Flight[] }} */
   const produced = {};
@@ -72,7 +75,7 @@ async function run(events) {
   faults.push(
     ...producers.flatMap((one, i) => checkProducer(one.name, shares[i].count, one.progress)),
   );
-  if (messages !== events) faults.push(`The stream has ${messages} messages for ${events} events.`);
+  if (stored !== events) faults.push(`The stream has ${stored} messages for ${events} events.`);
   for (const key of collector.conflicts) faults.push(`Two requests to the collector were ${key}.`);
   if (faults.length === 0) {
     const counts = [events, collector.duplicates, repeated, late];

@@ -1,5 +1,6 @@
 // @ts-check
 import { AckPolicy, jetstreamManager } from "@nats-io/jetstream";
+import { nanos } from "@nats-io/nats-core";
 
 /** @typedef {Awaited<ReturnType<typeof createStream>>} Stream */
 
@@ -15,6 +16,8 @@ export async function createStream(connection) {
   await manager.consumers.add("flights", {
     durable_name: "collector",
     ack_policy: AckPolicy.Explicit,
+    // Longer than a consumer takes for what it holds, retries included; then others get it.
+    ack_wait: nanos(10_000),
     max_ack_pending: 10_000,
   });
   return {

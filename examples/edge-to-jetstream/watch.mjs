@@ -2,7 +2,7 @@
 import { setTimeout } from "node:timers/promises";
 import { Display, render } from "./board.mjs";
 
-/** JetStream hands a message to another after 30 s, so in twice that something must happen. */
+/** Some times longer than JetStream waits for an acknowledgement. */
 const STANDSTILL_MS = 60_000;
 
 /**
@@ -36,7 +36,7 @@ export async function watch({ producers, consumers, stream, producing, failure }
     const at = performance.now();
     return {
       producers: producers.map((one) => counts(one.name, one.runtime, one.progress, at)),
-      consumers: consumers.map((one) => counts(one.name, one.name, one.progress(), at)),
+      consumers: consumers.map((one) => counts(one.name, one.title(), one.progress(), at)),
       stream: await stream.look(),
     };
   };

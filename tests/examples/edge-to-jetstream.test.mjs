@@ -76,6 +76,25 @@ test("four runtimes' events arrive once, though the collector fails, and nothing
   assert.isFalse(await isListening());
 });
 
+test("what a consumer holds when it is killed, the others hand on", async () => {
+  start(20_000);
+  const holds = /│ first, pid (\d+) +│ +\S+ │ +\S+ │ +[1-9]/;
+  await program.said(holds);
+  process.kill(Number(holds.exec(program.output())?.[1]), "SIGKILL");
+  await program.said("from there");
+  assert.equal(await program.ended(), 0, program.output());
+  assert.include(program.output(), "│ first, killed");
+  assert.include(program.output(), "The collector has each of the 20,000 events exactly once");
+});
+
+test("when a producer fails it says so, and ends", async () => {
+  // It does not know what `bun run` is.
+  start(1_000_000, { BUN: process.execPath });
+  assert.equal(await program.ended(), 1);
+  assert.include(program.output(), `✘ ${process.execPath} ended: 1.`);
+  assert.isFalse(await isListening());
+});
+
 test("it goes without the runtimes that are not here, and says so", async () => {
   start(1001, { DENO: "/no/deno", BUN: "/no/bun" });
   await program.said("from there");

@@ -80,11 +80,12 @@ export function watch(child) {
     write: (text) => child.stdin.write(text),
     /** @param {NodeJS.Signals} signal */
     signal: (signal) => child.kill(signal),
-    /** Waits until it has printed a text. @param {string} text */
+    /** Waits until it has printed a text. @param {string | RegExp} text */
     async said(text) {
       const ended = close.then(() => assert.fail(`it ended, and printed ${output}`));
       ended.catch(() => {});
-      while (!output.includes(text)) {
+      const isThere = () => (text instanceof RegExp ? text.test(output) : output.includes(text));
+      while (!isThere()) {
         const more = Promise.race([once(printing, "text"), ended]);
         await within(more, () => `waited for ${text}, it printed ${output}`, 10_000);
       }
