@@ -16,6 +16,7 @@ import { promisify } from "node:util";
 
 /** @type {Set<Child>} */
 const running = new Set();
+let isOver = false;
 
 const killAll = () => {
   // A gentler signal lets workerd wait for what its requests wait for.
@@ -26,8 +27,9 @@ process.once("exit", killAll);
 process.once("SIGINT", () => process.exit(130));
 process.once("SIGTERM", () => process.exit(143));
 
-/** Ends all that still run, and waits for it. */
+/** Ends all that still run, waits for it, and lets nothing start any more. */
 export async function stopAll() {
+  isOver = true;
   killAll();
   await Promise.allSettled([...running].map(({ ended }) => ended));
 }
@@ -41,6 +43,8 @@ export async function stopAll() {
  * @returns {Child}
  */
 export function startChild(command, args, { env, fd = 1, onLine }) {
+  // Somebody was still preparing it.
+  if (isOver) throw new Error(`${command} comes too late.`);
   const stdio = [0, 1, 2, 3].map((n) => (n === fd ? "pipe" : n === 2 ? "inherit" : "ignore"));
   const spawned = spawn(command, args, {
     env: { ...process.env, ...env },

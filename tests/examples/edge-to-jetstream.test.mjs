@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { checkArrived } from "../../examples/edge-to-jetstream/check.mjs";
+import { startChild, stopAll } from "../../examples/edge-to-jetstream/children.mjs";
 import { watch } from "../js/child.node.mjs";
 import { afterEach, assert, sum, test } from "../js/harness.mjs";
 
@@ -117,6 +118,14 @@ test("when it is told to end it leaves no server behind", async () => {
   program.signal("SIGTERM");
   assert.equal(await program.ended(), 143);
   while (await isListening()) {}
+});
+
+test("what is being prepared when all is stopped does not start", async () => {
+  const options = { onLine: () => {} };
+  const { ended } = startChild("sleep", ["60"], options);
+  await stopAll();
+  assert.equal(await ended, "SIGKILL");
+  assert.throws(() => startChild(process.execPath, ["--version"], options), /comes too late/);
 });
 
 /** What the collector has of two shards, when all is well. */
