@@ -315,7 +315,8 @@ impl Session {
 
     fn examples(&self) -> Result<()> {
         browsers::CHROMIUM.set_up(&self.sh)?;
-        // Deno is among them.
+        engines::set_up(&self.sh)?;
+        // Deno and Bun are among them.
         npm::install(&self.sh, "tests/runtimes")?;
         self.node_tests("tests/examples")
     }
