@@ -1,3 +1,4 @@
+import { builtin } from "./builtin.js";
 import type { DeliveryCallback, Drop } from "./options.js";
 
 /** What is used here of `node:diagnostics_channel`. */
@@ -18,16 +19,14 @@ interface Channels {
 }
 
 let channels: Channels | undefined;
+let isOpen = false;
 
-/** The channels, in runtimes that have them. Asked for and not imported: most bundles have no Node. */
+/** The channels, in runtimes that have them. */
 function open(): Channels | undefined {
-  if (channels !== undefined) return channels;
-  const { process } = globalThis as {
-    process?: { getBuiltinModule?: (id: string) => DiagnosticsChannel | undefined };
-  };
-  const module = process?.getBuiltinModule?.("node:diagnostics_channel");
-  if (module === undefined) return undefined;
-  channels = {
+  if (isOpen) return channels;
+  isOpen = true;
+  const module = builtin<DiagnosticsChannel>("node:diagnostics_channel");
+  channels = module && {
     drop: module.channel("shardbus:drop"),
     attempt: module.tracingChannel("shardbus:attempt"),
   };
