@@ -12,10 +12,6 @@ mod options;
 mod raw;
 mod registry;
 
-#[cfg(feature = "npm")]
-#[global_allocator]
-static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
-
 /// Milliseconds, as JavaScript counts them, in nanoseconds. Whole milliseconds stay exact.
 fn nanos(ms: f64) -> u64 {
     let whole = ms.trunc();

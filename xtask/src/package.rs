@@ -83,7 +83,7 @@ pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
 fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     say("compiling the core to WebAssembly");
     let cargo = tools.wasm.cargo(sh, "build");
-    exec(cargo.args(["--profile", "npm", "--features", "npm", "--package", "shardbus", "--lib"]))?;
+    exec(cargo.args(["--profile", "npm", "--package", "shardbus", "--lib"]))?;
 
     // The target `bundler` has the smallest glue, with no loader in it. The name becomes part of
     // the module, which imports from `./bus_bg.js`.
