@@ -63,26 +63,51 @@ const freeLater =
       })
     : undefined;
 
+/** The core's calls, each of which takes a bus's handle first, as methods of the bus. */
+class BoundCalls {
+  static #areBound = false;
+  #handle: number;
+
+  constructor(handle: number) {
+    this.#handle = handle;
+    freeLater?.register(this, handle, this);
+  }
+
+  handle(): number {
+    return this.#handle;
+  }
+
+  free(): void {
+    freeLater?.unregister(this);
+    (allExports().exports.bus_free as Call)(this.#handle);
+    // None: the handle may become another bus's.
+    this.#handle = -1;
+  }
+
+  /** Gives the class its methods, unless it has them. */
+  static bind(): void {
+    if (BoundCalls.#areBound) return;
+    BoundCalls.#areBound = true;
+    const { exports, glue } = allExports();
+    for (const [name, call] of Object.entries(exports)) {
+      if (name.startsWith("bus_")) BoundCalls.#bind(name.slice(4), call as Call);
+    }
+    for (const [name, call] of Object.entries(glue)) BoundCalls.#bind(name, call as Call);
+  }
+
+  static #bind(name: string, call: Call): void {
+    if (Object.hasOwn(BoundCalls.prototype, name)) return;
+    Object.defineProperty(BoundCalls.prototype, name, {
+      value(this: BoundCalls, ...args: unknown[]) {
+        return call(this.#handle, ...args);
+      },
+    });
+  }
+}
+
 /** Makes the core of a bus. Throws `[field, value, rule]` if the options break a rule. */
 export function createBus<T>(options: EventBusOptions<T>): CoreBus {
-  const { exports, glue } = allExports();
-  let handle = glue.create(optionNumbers(options));
-  const core: { [name: string]: unknown } = {
-    handle: () => handle,
-    free: () => {
-      freeLater?.unregister(core);
-      (exports.bus_free as Call)(handle);
-      // None: the handle may become another bus's.
-      handle = -1;
-    },
-  };
-  const bind = (name: string, call: unknown) => {
-    core[name] ??= (...args: unknown[]) => (call as Call)(handle, ...args);
-  };
-  for (const [name, call] of Object.entries(exports)) {
-    if (name.startsWith("bus_")) bind(name.slice(4), call);
-  }
-  for (const [name, call] of Object.entries(glue)) bind(name, call);
-  freeLater?.register(core, handle, core);
-  return core as unknown as CoreBus;
+  const handle = allExports().glue.create(optionNumbers(options));
+  BoundCalls.bind();
+  return new BoundCalls(handle) as unknown as CoreBus;
 }

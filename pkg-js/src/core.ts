@@ -31,13 +31,13 @@ export const Refusal = {
   misused: -7,
 } as const;
 
-/** What `poll` says is to be done (`src/wasm/bindings.rs`). */
+/** What `poll` says is to be done (`src/wasm/calls.rs`). */
 export const Step = { Idle: 0, WaitUntil: 1, Send: 2, Abandoned: 3 } as const;
 
-/** How an attempt failed (`src/wasm/bindings.rs`). */
+/** How an attempt failed (`src/wasm/calls.rs`). */
 export const FailureKind = { Retryable: 0, Permanent: 1, TooLarge: 2 } as const;
 
-/** Why a batch was given up (`src/wasm/bindings.rs`). */
+/** Why a batch was given up (`src/wasm/calls.rs`). */
 export const ABANDON_REASONS = ["retries", "permanent", "shutdown"] as const;
 
 /** Why a batch of an earlier life is not taken in (`src/wasm/bindings.rs`). */
