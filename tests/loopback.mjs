@@ -2,6 +2,7 @@
 
 import { once } from "node:events";
 import { createServer } from "node:http";
+import { createServer as createSocketServer } from "node:net";
 
 /**
  * Serves requests on 127.0.0.1, at a free port, until it is stopped.
@@ -22,4 +23,14 @@ export async function serve(answer) {
       await once(server, "close");
     },
   };
+}
+
+/** A port of 127.0.0.1 that nobody listens on, for programs that cannot pick one themselves. */
+export async function freePort() {
+  const server = createSocketServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  server.close();
+  await once(server, "close");
+  return port;
 }

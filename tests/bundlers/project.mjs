@@ -1,13 +1,12 @@
 // @ts-check
 
 // One fixture's copy, and what can be done with it.
-import { once } from "node:events";
 import { cp, readdir, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { deferred } from "../js/harness.mjs";
+import { freePort } from "../loopback.mjs";
 import { serveDirectory } from "./pages.mjs";
 import { environment, runProgram, startServer } from "./programs.mjs";
 
@@ -121,13 +120,8 @@ export class Project {
   }
 
   /** A port that nobody listens on, for programs that cannot pick one themselves. */
-  async freePort() {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-    server.close();
-    await once(server, "close");
-    return port;
+  freePort() {
+    return freePort();
   }
 
   /** @param {string} url */

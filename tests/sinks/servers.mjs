@@ -4,10 +4,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../loopback.mjs";
 
 /** @typedef {Awaited<ReturnType<typeof startServer>>} Server */
 
@@ -92,15 +93,6 @@ function failure(child, message) {
   });
   promise.catch(() => {});
   return { promise, cancel: () => controller.abort() };
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Resolves once somebody listens. @param {number} port @param {() => boolean} isOver */

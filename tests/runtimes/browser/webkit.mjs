@@ -3,8 +3,8 @@
 // WebKitGTK's MiniBrowser, driven by the WebDriver protocol, on a screen that nobody sees.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { within } from "../../js/harness.mjs";
+import { freePort } from "../../loopback.mjs";
 import { callSource } from "./puppeteer.mjs";
 
 const BROWSER = "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser";
@@ -34,15 +34,6 @@ function start(program, args, env = process.env) {
       process.off("exit", kill);
     },
   };
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** @returns {Promise<import("./puppeteer.mjs").Browser>} */
