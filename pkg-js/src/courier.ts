@@ -6,7 +6,7 @@ import { isShardbusError } from "./errors/shardbus-error.js";
 import { TimeoutError } from "./errors/timeout-error.js";
 import type { KeepaliveBudget } from "./keepalive-budget.js";
 import type { DeliveryCallback } from "./options.js";
-import type { Outbox, Record } from "./outbox.js";
+import type { Outbox } from "./outbox.js";
 
 /** An attempt whose callback has not settled. */
 interface Attempt {
@@ -117,28 +117,23 @@ export class Courier<T> {
     // does not say so.
     const mayOutlive = isLeaving || attempt === 1;
     const giveBack = mayOutlive ? this.#host.keepalive?.take(batch.body.length) : undefined;
-    const keepalive = giveBack !== undefined;
-    const answerWith = (answer: () => void) => {
+    const context = { signal, attempt, keepalive: giveBack !== undefined };
+    const deliver = async () => {
+      let answer: () => void;
+      try {
+        if (record !== undefined) await this.#host.outbox?.write(record);
+        await this.#host.callback(batch, context);
+        // Once the attempt was cut off, the batch is another one's.
+        if (attempts.has(lease)) await this.#host.outbox?.settle(batch);
+        answer = () => this.#core.acknowledge(lease, performance.now());
+      } catch (error) {
+        answer = () => this.#fail(lease, error);
+      }
       giveBack?.();
       if (attempts.delete(lease)) settle(answer);
     };
-    const deliver = async () => {
-      await this.#call(record, batch, { signal, attempt, keepalive });
-      // Once the attempt was cut off, the batch is another one's.
-      if (attempts.has(lease)) await this.#host.outbox?.settle(batch);
-    };
-    const done = deliver().then(
-      () => answerWith(() => this.#core.acknowledge(lease, performance.now())),
-      (error) => answerWith(() => this.#fail(lease, error)),
-    );
-    attempts.set(lease, { deadline, controller, giveBack, done });
+    attempts.set(lease, { deadline, controller, giveBack, done: deliver() });
     return batch;
-  }
-
-  /** Async, so that a callback that throws is one that rejects. */
-  async #call(record: Record | undefined, ...args: Parameters<DeliveryCallback<T>>): Promise<void> {
-    if (record !== undefined) await this.#host.outbox?.write(record);
-    await this.#host.callback(...args);
   }
 
   #fail(lease: number, error: unknown): void {

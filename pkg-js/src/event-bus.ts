@@ -272,7 +272,7 @@ export class EventBus<T = unknown> {
     const code = this.#intake.push(text, key);
     this.#scheduler.schedule();
     if (code < 0) return { rejected: reasonOf(code) };
-    return { shard: code, timestamp: joinHalves(this.#core.last_timestamp()) };
+    return { shard: code, timestamp: joinHalves(...this.#core.last_timestamp()) };
   }
 
   /**

@@ -112,8 +112,8 @@ export interface BatchHead {
 
 /** The batch that the core handed out last. */
 export function batchHead(numbers: Float64Array): BatchHead {
-  const [shard = 0, sequence = 0, count = 0, isJson] = numbers;
-  const nonce = joinHalves(numbers.subarray(4)).toString(16).padStart(16, "0");
+  const [shard = 0, sequence = 0, count = 0, isJson, nonceHigh = 0, nonceLow = 0] = numbers;
+  const nonce = hex32(nonceHigh) + hex32(nonceLow);
   return {
     // As `Batch::id` of the core.
     id: `${nonce}-${shard}-${sequence}`,
@@ -121,12 +121,14 @@ export function batchHead(numbers: Float64Array): BatchHead {
     sequence,
     count,
     isJson: isJson === 1,
-    firstTimestamp: joinHalves(numbers.subarray(6)),
-    lastTimestamp: joinHalves(numbers.subarray(8)),
+    firstTimestamp: joinHalves(numbers[6], numbers[7]),
+    lastTimestamp: joinHalves(numbers[8], numbers[9]),
   };
 }
 
+const hex32 = (half: number): string => half.toString(16).padStart(8, "0");
+
 /** A number of 64 bits, given its high and its low half. */
-export function joinHalves([high = 0, low = 0]: Float64Array): bigint {
+export function joinHalves(high = 0, low = 0): bigint {
   return (BigInt(high) << 32n) | BigInt(low);
 }

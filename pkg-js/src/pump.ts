@@ -1,7 +1,7 @@
 import type { CoreBus } from "./core-bus.js";
 import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
-import { Alarm, afterTask, yieldToLoop } from "./event-loop.js";
+import { Alarm, afterTask, atTurnsEnd, yieldToLoop } from "./event-loop.js";
 import type { LifecycleHost } from "./lifecycle.js";
 import { flushReport } from "./numbers.js";
 import {
@@ -48,7 +48,7 @@ export class Pump<T> implements Scheduler, LifecycleHost {
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(this.#runScheduled);
+    atTurnsEnd(this.#runScheduled);
   }
 
   /** Runs again: at the end of this turn or, if enough was handed out, once others had theirs. */
@@ -85,25 +85,29 @@ export class Pump<T> implements Scheduler, LifecycleHost {
     }
   }
 
-  /**
-   * Asks the core what to do, and does it. At most one batch is handed out: what is handed out next
-   * may have to wait until others had their turn.
-   */
+  /** Asks the core what to do, and does it, until there is nothing to do or enough was handed out. */
   #run(): void {
     if (this.#stopped) return;
     this.#courier.cutOff(this.#attempts);
     this.#host.beforePoll();
     if (this.#leaving !== undefined) this.#hurry();
-    const polled = this.#courier.poll(this.#attempts, this.#settle);
-    this.#wakeAt = typeof polled === "number" ? polled : 0;
-    if (typeof polled === "number") {
-      this.#alarm.setFor(Math.min(polled, firstDeadline(this.#attempts)));
-    } else {
+    this.#wakeAt = this.#handOut();
+    if (this.#wakeAt > 0) this.#alarm.setFor(Math.min(this.#wakeAt, firstDeadline(this.#attempts)));
+    else this.#scheduleNext();
+    this.#afterPoll();
+  }
+
+  /** Begins attempts. Returns when to go on, on the clock of `performance.now()`: 0 for soon. */
+  #handOut(): number {
+    while (this.#bytesLeft > 0 && this.#batchesLeft > 0) {
+      const polled = this.#courier.poll(this.#attempts, this.#settle);
+      if (typeof polled === "number") return polled;
       this.#bytesLeft -= polled.body.length;
       this.#batchesLeft--;
-      this.#scheduleNext();
+      // The callback may have offered events.
+      this.#host.beforePoll();
     }
-    this.#afterPoll();
+    return 0;
   }
 
   /**
