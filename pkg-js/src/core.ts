@@ -15,7 +15,7 @@ export interface RawExports {
   reserve(len: number): number;
   set_clock(handle: number, nowMs: number): void;
   push(handle: number, len: number, keyLen: number, line: number): number;
-  push_many(handle: number, count: number, keyed: number): number;
+  push_many(handle: number, count: number, gap: number, keyed: number): number;
   room_events(handle: number): number;
   room_bytes(handle: number): number;
 }

@@ -16,7 +16,8 @@ import { InvalidEventError } from "./errors/invalid-event-error.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { ScalingError } from "./errors/scaling-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
-import { Intake, PARKED } from "./intake.js";
+import { ingestArray, isPlainArray } from "./ingest-array.js";
+import { Intake, PARKED, type Together } from "./intake.js";
 import { KeepaliveBudget } from "./keepalive-budget.js";
 import { isPage, Lifecycle } from "./lifecycle.js";
 import { LossReporter } from "./loss-reporter.js";
@@ -223,6 +224,10 @@ export class EventBus<T = unknown> {
    * Offers events in order, each as {@linkcode ingest} would, but without throwing: what is invalid
    * or too large counts as rejected.
    *
+   * The events of an array without keys are serialised some at a time, before they are offered. Only
+   * code of an event's own, such as `toJSON`, can tell: if it calls the bus, none of those is in it
+   * yet; and if one of them cannot be serialised, they are all serialised once more.
+   *
    * @throws {InvalidEventError} if `events` cannot be iterated over.
    */
   ingestBatch(
@@ -235,19 +240,36 @@ export class EventBus<T = unknown> {
     if (typeof events?.[Symbol.iterator] !== "function") {
       throw new InvalidEventError("`ingestBatch` takes an iterable of events, such as an array");
     }
+    const offer = (event: T) => this.#isAccepted(event, options);
+    const hasKeys = this.#routes && (this.#key !== undefined || options?.key !== undefined);
+    if (isPlainArray(events) && !hasKeys && this.#lastStats === undefined) {
+      const offerTogether = (together: Together) => this.#offerTogether(together);
+      return ingestArray<T>(events, { offer, offerTogether });
+    }
     let accepted = 0;
     let rejected = 0;
     for (const event of events) {
-      let isAccepted = false;
-      try {
-        isAccepted = this.ingest(event, options);
-      } catch (error) {
-        if (!isRefusal(error)) throw error;
-      }
-      if (isAccepted) accepted++;
+      if (offer(event)) accepted++;
       else rejected++;
     }
     return { accepted, rejected };
+  }
+
+  /** {@linkcode ingest}, without throwing for a refusal. */
+  #isAccepted(event: T, options: IngestOptions | undefined): boolean {
+    try {
+      return this.ingest(event, options);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      return false;
+    }
+  }
+
+  #offerTogether(events: Together): number {
+    this.#intake.cross();
+    const accepted = this.#intake.pushTogether(events);
+    this.#scheduler.schedule();
+    return accepted;
   }
 
   /**

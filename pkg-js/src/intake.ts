@@ -11,6 +11,16 @@ const MAX_PARKED_CHARS = 32 << 10;
 /** What {@linkcode Intake.offer} returns for an event that waits to cross: it is accepted. */
 export const PARKED = 65_536;
 
+/** Serialised events, one after another. */
+export interface Together {
+  readonly text: string;
+  /** How many other characters stand before each. */
+  readonly gap: number;
+  /** How many characters each has. */
+  readonly lengths: Uint32Array;
+  readonly count: number;
+}
+
 /**
  * Brings serialised events into the core.
  *
@@ -88,42 +98,50 @@ export class Intake {
   cross(): void {
     const count = this.#parked;
     if (count === 0) return;
-    const text = this.#text;
+    const parked = { text: this.#text, gap: 0, lengths: this.#lengths, count };
     const keyText = this.#isKeyed ? this.#keyText : undefined;
     this.#text = "";
     this.#keyText = "";
     this.#parked = 0;
-    const accepted =
-      this.#crossTogether(text, keyText, count) ?? this.#crossOneByOne(text, keyText, count);
-    this.look();
+    const accepted = this.#pushTogether(parked, keyText);
     if (accepted !== count) {
       throw new Error(`${count} events were certain to be accepted, ${accepted} were`);
     }
   }
 
+  /** Offers events, now. Returns how many were accepted. What is parked must have crossed. */
+  pushTogether(events: Together): number {
+    return this.#pushTogether(events, undefined);
+  }
+
+  #pushTogether(events: Together, keyText: string | undefined): number {
+    const accepted = this.#crossTogether(events, keyText) ?? this.#crossOneByOne(events, keyText);
+    return this.#looking(accepted);
+  }
+
   /** Returns how many were accepted; `undefined`, with nothing done, if this way is not open. */
-  #crossTogether(text: string, keyText: string | undefined, count: number): number | undefined {
+  #crossTogether(events: Together, keyText: string | undefined): number | undefined {
+    const { text, gap, count } = events;
     // Lengths in characters are lengths in bytes only in ASCII.
     if (!this.#scratch.writeAscii(text, 0)) return undefined;
     if (keyText !== undefined && !this.#scratch.writeAscii(keyText, text.length)) return undefined;
     const lengths = this.#scratch.lengths();
-    lengths.set(this.#lengths);
+    lengths.set(events.lengths);
     if (keyText !== undefined) lengths.set(this.#keyLengths, count);
     this.#raw.set_clock(this.#handle, Date.now());
-    return this.#raw.push_many(this.#handle, count, keyText === undefined ? 0 : 1);
+    return this.#raw.push_many(this.#handle, count, gap, keyText === undefined ? 0 : 1);
   }
 
-  #crossOneByOne(text: string, keyText: string | undefined, count: number): number {
+  #crossOneByOne({ text, gap, lengths, count }: Together, keyText: string | undefined): number {
     let accepted = 0;
-    let start = 0;
-    let keyStart = 0;
+    let end = 0;
+    let keyEnd = 0;
     for (let i = 0; i < count; i++) {
-      const end = start + (this.#lengths[i] as number);
-      const keyEnd = keyStart + (this.#keyLengths[i] as number);
+      const [start, keyStart] = [end + gap, keyEnd];
+      end = start + (lengths[i] as number);
+      keyEnd += this.#keyLengths[i] as number;
       const key = keyText?.slice(keyStart, keyEnd);
       if (this.#push(text.slice(start, end), key, 1) >= 0) accepted++;
-      start = end;
-      keyStart = keyEnd;
     }
     return accepted;
   }

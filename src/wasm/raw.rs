@@ -79,19 +79,20 @@ extern "C" fn push(handle: usize, len: usize, key_len: isize, line: u32) -> i32 
     result.flatten().unwrap_or(MISUSED)
 }
 
-/// Offers `count` events that are known to be one line each: all payloads, then, with `keyed` set,
-/// all keys; the table has the payloads' lengths, then the keys'. Returns how many were accepted.
+/// Offers `count` events that are known to be one line each: all payloads, each after `gap` other
+/// bytes, then, with `keyed` set, all keys; the table has the payloads' lengths, then the keys'.
+/// Returns how many were accepted.
 #[unsafe(no_mangle)]
-extern "C" fn push_many(handle: usize, count: usize, keyed: u32) -> i32 {
+extern "C" fn push_many(handle: usize, count: usize, gap: usize, keyed: u32) -> i32 {
     let accepted = registry::with(|registry| {
         let bus = registry.bus(handle)?;
         let (payload_lens, rest) = registry.lengths.split_at_checked(count)?;
-        let payloads_len = payload_lens.iter().map(|&len| len as usize).sum();
+        let payloads_len = payload_lens.iter().map(|&len| gap + len as usize).sum();
         let (mut payloads, mut keys) = registry.scratch.split_at_checked(payloads_len)?;
         let mut key_lens = rest.iter();
         let mut accepted = 0;
         for &len in payload_lens {
-            let payload = payloads.split_off(..len as usize)?;
+            let payload = payloads.split_off(..gap + len as usize)?.get(gap..)?;
             let key = match keyed {
                 0 => None,
                 _ => Some(keys.split_off(..*key_lens.next()? as usize)?),

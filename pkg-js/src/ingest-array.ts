@@ -1,0 +1,132 @@
+import type { Together } from "./intake.js";
+
+/** Events that are serialised together, at most; at first it is not known how long they are. */
+const MAX_EVENTS = 256;
+const FIRST_EVENTS = 16;
+
+/** Characters that events which are serialised together should have: they fit into the scratch. */
+const CHARS = 32 << 10;
+
+/** Stands before each event. */
+const MARK = "\x7f";
+
+/** What stands before each event as JSON: a bracket or a comma, the mark, a comma. */
+const GAP = `["${MARK}",`.length;
+
+/** How events get into a bus. */
+export interface ArrayTarget<T> {
+  /** Offers one event. Returns whether it was accepted. */
+  offer(event: T): boolean;
+  /** Offers events. Returns how many were accepted. */
+  offerTogether(events: Together): number;
+}
+
+/** Whether iterating over it only reads one element after another. */
+export function isPlainArray<T>(events: Iterable<T>): events is readonly T[] {
+  return Array.isArray(events) && events[Symbol.iterator] === Array.prototype[Symbol.iterator];
+}
+
+/**
+ * Offers all events, in order. Returns how many were accepted, and how many were not. To serialise
+ * some at a time costs less than one by one.
+ */
+export function ingestArray<T>(
+  events: readonly T[],
+  target: ArrayTarget<T>,
+): { accepted: number; rejected: number } {
+  let accepted = 0;
+  let start = 0;
+  let limit = FIRST_EVENTS;
+  /** A mark before each event. */
+  let marked: (T | string)[] = [];
+  const offer = (event: T) => {
+    if (target.offer(event)) accepted++;
+  };
+  const offerTogether = () => {
+    const list = marked;
+    marked = [];
+    const together = list.length > 2 ? serialize(list) : undefined;
+    if (together === undefined) {
+      for (let i = 1; i < list.length; i += 2) offer(list[i] as T);
+      return;
+    }
+    accepted += target.offerTogether(together);
+    // Long events gain nothing: for them one is enough.
+    const fitting = Math.floor((CHARS * together.count) / together.text.length);
+    limit = Math.min(Math.max(fitting, 1), MAX_EVENTS);
+  };
+  try {
+    // As an iterator would, this looks at the length each time.
+    while (start < events.length) {
+      const event = events[start] as T;
+      start++;
+      if (isPlain(event)) {
+        if (marked.push(MARK, event) >= 2 * limit) offerTogether();
+      } else {
+        offerTogether();
+        offer(event);
+      }
+    }
+  } finally {
+    // Also when an element cannot be read: what stands before it is offered all the same.
+    offerTogether();
+  }
+  return { accepted, rejected: start - accepted };
+}
+
+/** Whether an event is written the same alone and in an array, as far as that is up to itself. */
+function isPlain(event: unknown): boolean {
+  if (typeof event !== "object") {
+    return event !== undefined && typeof event !== "function" && typeof event !== "symbol";
+  }
+  try {
+    return event === null || typeof (event as { toJSON?: unknown }).toJSON !== "function";
+  } catch {
+    return false;
+  }
+}
+
+const lengths = new Uint32Array(MAX_EVENTS);
+
+/** Returns `undefined` if the events have to be serialised one by one. */
+function serialize(marked: readonly unknown[]): Together | undefined {
+  // Then arrays are not written as usual.
+  if ("toJSON" in marked) return undefined;
+  let text: string;
+  try {
+    text = JSON.stringify(marked);
+  } catch {
+    return undefined;
+  }
+  const count = marked.length / 2;
+  return measure(text, count) ? { text, gap: GAP, lengths, count } : undefined;
+}
+
+/** Writes the lengths of the events. Returns whether they can be told apart. */
+function measure(text: string, count: number): boolean {
+  let found = 0;
+  let start = GAP;
+  for (let at = text.indexOf(MARK, GAP); at >= 0; at = text.indexOf(MARK, at + 1)) {
+    if (!isMark(text, at)) continue;
+    lengths[found++] = at - 2 - start;
+    if (found === count) return false;
+    start = at + 3;
+  }
+  lengths[found++] = text.length - 1 - start;
+  return found === count;
+}
+
+/**
+ * Whether this is a string that has only the mark, between two elements of an array. Within a string
+ * there is no quotation mark without a backslash. If there are no more of them than there are
+ * events, then none is in an event.
+ */
+function isMark(text: string, at: number): boolean {
+  const [comma, quote] = [0x2c, 0x22];
+  return (
+    text.charCodeAt(at - 2) === comma &&
+    text.charCodeAt(at - 1) === quote &&
+    text.charCodeAt(at + 1) === quote &&
+    text.charCodeAt(at + 2) === comma
+  );
+}
