@@ -6,7 +6,7 @@ import { isShardbusError } from "./errors/shardbus-error.js";
 import { TimeoutError } from "./errors/timeout-error.js";
 import type { KeepaliveBudget } from "./keepalive-budget.js";
 import type { DeliveryCallback } from "./options.js";
-import type { Outbox } from "./outbox.js";
+import type { Outbox, Record } from "./outbox.js";
 
 /** An attempt whose callback has not settled. */
 interface Attempt {
@@ -121,8 +121,7 @@ export class Courier<T> {
     const deliver = async () => {
       let answer: () => void;
       try {
-        if (record !== undefined) await this.#host.outbox?.write(record);
-        await this.#host.callback(batch, context);
+        await this.#call(record, batch, context);
         // Once the attempt was cut off, the batch is another one's.
         if (attempts.has(lease)) await this.#host.outbox?.settle(batch);
         answer = () => this.#core.acknowledge(lease, performance.now());
@@ -134,6 +133,12 @@ export class Courier<T> {
     };
     attempts.set(lease, { deadline, controller, giveBack, done: deliver() });
     return batch;
+  }
+
+  /** Async, so that a callback that throws is one that rejects. */
+  async #call(record: Record | undefined, ...args: Parameters<DeliveryCallback<T>>): Promise<void> {
+    if (record !== undefined) await this.#host.outbox?.write(record);
+    await this.#host.callback(...args);
   }
 
   #fail(lease: number, error: unknown): void {

@@ -122,11 +122,7 @@ function measure(text: string, count: number): boolean {
  * events, then none is in an event.
  */
 function isMark(text: string, at: number): boolean {
-  const [comma, quote] = [0x2c, 0x22];
   return (
-    text.charCodeAt(at - 2) === comma &&
-    text.charCodeAt(at - 1) === quote &&
-    text.charCodeAt(at + 1) === quote &&
-    text.charCodeAt(at + 2) === comma
+    text[at - 2] === "," && text[at - 1] === '"' && text[at + 1] === '"' && text[at + 2] === ","
   );
 }

@@ -72,6 +72,7 @@ export class LossReporter<T> {
   /** Tells of everything that was refused or evicted, at once: nobody may look later. */
   reportAll(): void {
     this.#look(0);
+    this.#alarm?.clear();
   }
 
   #look(intervalMs = INTERVAL_MS): void {

@@ -112,21 +112,21 @@ export interface BatchHead {
 
 /** The batch that the core handed out last. */
 export function batchHead(numbers: Float64Array): BatchHead {
-  const [shard = 0, sequence = 0, count = 0, isJson, nonceHigh = 0, nonceLow = 0] = numbers;
-  const nonce = hex32(nonceHigh) + hex32(nonceLow);
+  const [shard, sequence] = [numbers[0] as number, numbers[1] as number];
   return {
     // As `Batch::id` of the core.
-    id: `${nonce}-${shard}-${sequence}`,
+    id: `${hex(numbers[4])}${hex(numbers[5])}-${shard}-${sequence}`,
     shard,
     sequence,
-    count,
-    isJson: isJson === 1,
+    count: numbers[2] as number,
+    isJson: numbers[3] === 1,
     firstTimestamp: joinHalves(numbers[6], numbers[7]),
     lastTimestamp: joinHalves(numbers[8], numbers[9]),
   };
 }
 
-const hex32 = (half: number): string => half.toString(16).padStart(8, "0");
+/** Half of a number of 64 bits. */
+const hex = (half = 0): string => half.toString(16).padStart(8, "0");
 
 /** A number of 64 bits, given its high and its low half. */
 export function joinHalves(high = 0, low = 0): bigint {

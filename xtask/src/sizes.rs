@@ -12,17 +12,17 @@ use crate::npm;
 /// today, so that what makes them grow is noticed. Raise a limit for what is worth it.
 #[rustfmt::skip]
 const LIMITS: &[(&str, usize)] = &[
-    ("index.js", 66_000),
-    ("workerd.js", 14_700),
-    ("edge-light.js", 14_700),
-    ("slim.js", 14_700),
+    ("index.js", 66_500),
+    ("workerd.js", 15_400),
+    ("edge-light.js", 15_400),
+    ("slim.js", 15_400),
     ("js.js", 96_500),
     ("shutdown.js", 1_400),
     ("otel.js", 1_200),
     ("stores/fs.js", 2_300),
     ("stores/indexeddb.js", 3_000),
-    ("index.cjs", 65_000),
-    ("slim.cjs", 14_700),
+    ("index.cjs", 66_000),
+    ("slim.cjs", 15_400),
     ("js.cjs", 96_500),
     ("shutdown.cjs", 1_700),
     ("otel.cjs", 1_500),
