@@ -55,16 +55,24 @@ pub(super) fn with<R>(f: impl FnOnce(&mut Registry) -> R) -> Option<R> {
 }
 
 /// Runs `f` on the bus with this handle; `None` if there is none.
+///
+/// For that long, the bus is out of the registry.
 pub(super) fn with_bus<R>(handle: usize, f: impl FnOnce(&mut Bus) -> R) -> Option<R> {
-    let (mut f, mut result) = (Some(f), None);
-    enter(handle, &mut |bus| result = f.take().map(|f| f(bus)));
-    result
+    let mut bus = take(handle)?;
+    let result = f(&mut bus);
+    put_back(handle, bus);
+    Some(result)
 }
 
-// Once for all callers: a copy in each of some fifty exports would be a tenth of the module.
+// Once for all callers: copies in each of some fifty exports would be a tenth of the module.
 #[inline(never)]
-fn enter(handle: usize, f: &mut dyn FnMut(&mut Bus)) {
-    with(|registry| registry.buses.get_mut(handle)?.as_deref_mut().map(f));
+fn take(handle: usize) -> Option<Box<Bus>> {
+    with(|registry| registry.buses.get_mut(handle)?.take()).flatten()
+}
+
+#[inline(never)]
+fn put_back(handle: usize, bus: Box<Bus>) {
+    with(|registry| registry.buses.get_mut(handle).map(|slot| *slot = Some(bus)));
 }
 
 impl Registry {
