@@ -1,3 +1,4 @@
+import type { CoreBus } from "./core-bus.js";
 import { batchHead } from "./numbers.js";
 import { splitJsonArray } from "./split.js";
 
@@ -44,8 +45,8 @@ export class CoreBatch<T> implements Batch<T> {
   readonly firstTimestamp: bigint;
   readonly lastTimestamp: bigint;
 
-  constructor(core: BatchSource) {
-    const head = batchHead(core.batch_numbers());
+  constructor(core: CoreBus) {
+    const head = batchHead(core);
     this.id = head.id;
     this.shard = head.shard;
     this.sequence = head.sequence;
@@ -70,10 +71,4 @@ export class CoreBatch<T> implements Batch<T> {
   get #isNdjson(): boolean {
     return this.contentType === "application/x-ndjson";
   }
-}
-
-/** The part of the core's class that describes the batch it handed out last. */
-interface BatchSource {
-  batch_numbers(): Float64Array;
-  batch_body(): Uint8Array;
 }

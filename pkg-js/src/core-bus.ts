@@ -12,12 +12,8 @@ export interface CoreBus {
   seed(high: number, low: number): void;
   poll(wallMs: number, nowMs: number): number;
   poll_exit(wallMs: number, nowMs: number, maxBytes: number, newest: boolean): number;
+  batch_head(): number;
   forget(): void;
-  wake_at(): number;
-  lease_id(): number;
-  lease_attempt(): number;
-  lease_deadline(): number;
-  abandon_reason(): number;
   acknowledge(lease: number, nowMs: number): number;
   fail(lease: number, kind: number, retryAfterMs: number, nowMs: number): number;
   expire(lease: number, nowMs: number): number;
@@ -30,27 +26,25 @@ export interface CoreBus {
   end_restore(): void;
   is_restoring(): number;
   begin_flush(): number;
+  flush_report(flush: number): number;
   end_flush(flush: number): void;
   is_ready(): number;
   set_room_awaited(awaited: boolean): void;
   refuse_invalid(): void;
   refuse_oversize(): void;
+  scale_up(count: number): number;
+  scale_down(count: number): number;
+  stats(): number;
   close(): void;
   abandon_everything(): void;
   max_event_bytes(): number;
   offered(): number;
   lost(): number;
   // `src/wasm/bindings.rs`
-  batch_numbers(): Float64Array;
   batch_body(): Uint8Array;
+  shard_for(keyOrPayload: Uint8Array): number;
   batch_encode(): Uint8Array;
   restore(bytes: Uint8Array): number;
-  flush_report(flush: number): Float64Array;
-  scale_up(count: number): Float64Array;
-  scale_down(count: number): Float64Array;
-  shard_for(keyOrPayload: Uint8Array): number;
-  last_timestamp(): Float64Array;
-  stats(): Float64Array;
 }
 
 type Call = (handle: number, ...args: unknown[]) => unknown;

@@ -12,6 +12,8 @@ export interface RawExports {
   scratch_len(): number;
   lengths_ptr(): number;
   lengths_len(): number;
+  row_ptr(): number;
+  last_timestamp(): number;
   reserve(len: number): number;
   set_clock(handle: number, nowMs: number): void;
   push(handle: number, len: number, keyLen: number, line: number): number;
@@ -31,7 +33,7 @@ export const Refusal = {
   misused: -7,
 } as const;
 
-/** What `poll` says is to be done (`src/wasm/calls.rs`). */
+/** What `poll` says is to be done, and what the row has then (`src/wasm/calls.rs`). */
 export const Step = { Idle: 0, WaitUntil: 1, Send: 2, Abandoned: 3 } as const;
 
 /** How an attempt failed (`src/wasm/calls.rs`). */
@@ -43,7 +45,7 @@ export const ABANDON_REASONS = ["retries", "permanent", "shutdown"] as const;
 /** Why a batch of an earlier life is not taken in (`src/wasm/bindings.rs`). */
 export const RestoreRefusal = { NotNow: 1, Damaged: 2, TooLarge: 3 } as const;
 
-/** Why the number of shards does not change (`src/wasm/bindings.rs`). */
+/** Why the number of shards does not change (`src/wasm/calls.rs`). */
 export const SCALING_REFUSALS: { readonly [code: number]: ScalingRefusal } = {
   [-1]: "at-max-shards",
   [-2]: "at-min-shards",
@@ -54,18 +56,7 @@ export const SCALING_REFUSALS: { readonly [code: number]: ScalingRefusal } = {
 /** What wasm-bindgen makes to go with the exports of one compilation. */
 export type Glue = Pick<
   typeof bindings,
-  | "__wbg_set_wasm"
-  | "create"
-  | "batch_numbers"
-  | "batch_body"
-  | "batch_encode"
-  | "restore"
-  | "flush_report"
-  | "scale_up"
-  | "scale_down"
-  | "shard_for"
-  | "last_timestamp"
-  | "stats"
+  "__wbg_set_wasm" | "create" | "batch_body" | "batch_encode" | "restore" | "shard_for"
 >;
 
 /** A compilation of the core, instantiated. */
@@ -109,6 +100,21 @@ export function rawExports(): RawExports {
     start(load);
   }
   return raw as RawExports;
+}
+
+let numbers = new Float64Array(0);
+
+/**
+ * The row of numbers that the last call into the core has left, at least `length` of them. The next
+ * call writes over it.
+ */
+export function row(length: number): Float64Array {
+  const { memory, row_ptr } = raw as RawExports;
+  const buffer = memory.buffer as ArrayBuffer;
+  const start = row_ptr();
+  const isThere = numbers.buffer === buffer && numbers.byteOffset === start;
+  if (!isThere || numbers.length < length) numbers = new Float64Array(buffer, start, length);
+  return numbers;
 }
 
 /** The exports and what wasm-bindgen adds to them, loaded if need be. */

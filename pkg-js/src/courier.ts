@@ -1,5 +1,5 @@
 import { CoreBatch } from "./batch.js";
-import { ABANDON_REASONS, FailureKind, Step } from "./core.js";
+import { ABANDON_REASONS, FailureKind, row, Step } from "./core.js";
 import type { CoreBus } from "./core-bus.js";
 import { DeliveryError } from "./errors/delivery-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
@@ -62,7 +62,7 @@ export class Courier<T> {
     for (;;) {
       const step = this.#core.poll(Date.now(), performance.now());
       if (step === Step.Send) return this.#send(attempts, settle, false);
-      if (step === Step.WaitUntil) return this.#core.wake_at();
+      if (step === Step.WaitUntil) return row(1)[0] as number;
       if (step === Step.Idle) return Number.POSITIVE_INFINITY;
       this.#handOutAbandoned();
     }
@@ -105,9 +105,10 @@ export class Courier<T> {
     settle: (answer: () => void) => void,
     isLeaving: boolean,
   ): CoreBatch<T> {
-    const lease = this.#core.lease_id();
-    const attempt = this.#core.lease_attempt();
-    const deadline = this.#core.lease_deadline();
+    const numbers = row(3);
+    const lease = numbers[0] as number;
+    const attempt = numbers[1] as number;
+    const deadline = numbers[2] as number;
     // The store is not waited for when the page goes: `leave` sees to it.
     const record = isLeaving ? undefined : this.#host.outbox?.record();
     const batch = this.#takeBatch();
@@ -164,7 +165,7 @@ export class Courier<T> {
   }
 
   #handOutAbandoned(): void {
-    const reason = ABANDON_REASONS[this.#core.abandon_reason()] ?? "retries";
+    const reason = ABANDON_REASONS[row(1)[0] as number] ?? "retries";
     const batch = this.#takeBatch();
     this.#host.outbox?.settleLater(batch);
     this.#host.onAbandoned(reason, batch);

@@ -168,7 +168,7 @@ export class Drives<T> implements Scheduler {
   }
 
   #report(drive: Drive): FlushReport {
-    return drive.report ?? flushReport(this.#core.flush_report(drive.flush), false);
+    return drive.report ?? flushReport(this.#core, drive.flush, false);
   }
 
   /** Begins the attempts that can begin now, and returns when to look again. */
@@ -212,7 +212,7 @@ export class Drives<T> implements Scheduler {
   #bury(drive: Drive, now: number): void {
     this.#drives.delete(drive);
     // Should the request be alive after all, its time is up.
-    drive.report = flushReport(this.#core.flush_report(drive.flush), true);
+    drive.report = flushReport(this.#core, drive.flush, true);
     this.#core.end_flush(drive.flush);
     const leases = [...drive.attempts.keys()];
     drive.attempts.clear();
@@ -252,7 +252,7 @@ export class Drives<T> implements Scheduler {
     this.#courier.stop([...this.#drives].map(({ attempts }) => attempts));
     this.#host.afterPoll();
     for (const drive of this.#drives) {
-      drive.report ??= flushReport(this.#core.flush_report(drive.flush), false);
+      drive.report ??= flushReport(this.#core, drive.flush, false);
     }
     this.#drives.clear();
   }

@@ -4,7 +4,7 @@ import { aloneAsync } from "./alone.js";
 import type { Batch } from "./batch.js";
 import { isBytes } from "./bytes.js";
 import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
-import { Refusal, SCALING_REFUSALS } from "./core.js";
+import { Refusal, row, SCALING_REFUSALS } from "./core.js";
 import { type CoreBus, createBus } from "./core-bus.js";
 import { Courier } from "./courier.js";
 import { traceAttempts } from "./diagnostics.js";
@@ -21,7 +21,7 @@ import { Intake, PARKED, type Together } from "./intake.js";
 import { KeepaliveBudget } from "./keepalive-budget.js";
 import { isPage, Lifecycle } from "./lifecycle.js";
 import { LossReporter } from "./loss-reporter.js";
-import { busStats, flushReport, joinHalves } from "./numbers.js";
+import { busStats, flushReport } from "./numbers.js";
 import type {
   DeliveryCallback,
   DrainOptions,
@@ -294,7 +294,7 @@ export class EventBus<T = unknown> {
     const code = this.#intake.push(text, key);
     this.#scheduler.schedule();
     if (code < 0) return { rejected: reasonOf(code) };
-    return { shard: code, timestamp: joinHalves(...this.#core.last_timestamp()) };
+    return { shard: code, timestamp: this.#intake.lastTimestamp() };
   }
 
   /**
@@ -363,7 +363,7 @@ export class EventBus<T = unknown> {
     return this.#scale(count, (core) => core.scale_down(count));
   }
 
-  #scale(count: number, change: (core: CoreBus) => Float64Array): number[] {
+  #scale(count: number, change: (core: CoreBus) => number): number[] {
     if (this.#closing !== undefined) throw new ClosedError();
     if (!Number.isInteger(count) || count < 0 || count > 65_535) {
       throw new InvalidOptionError(
@@ -372,7 +372,8 @@ export class EventBus<T = unknown> {
       );
     }
     this.#intake.cross();
-    const ids = [...change(this.#core)];
+    const length = change(this.#core);
+    const ids = [...row(length).subarray(0, length)];
     this.#intake.look();
     this.#scheduler.schedule();
     const refusal = SCALING_REFUSALS[ids[0] ?? 0];
@@ -438,7 +439,7 @@ export class EventBus<T = unknown> {
       };
     }
     this.#intake.cross();
-    return busStats(this.#core.stats());
+    return busStats(this.#core);
   }
 
   /**
@@ -476,8 +477,8 @@ export class EventBus<T = unknown> {
     await this.#outbox?.writeAll();
     this.#outbox?.release();
     this.#scheduler.stop();
-    const report = flushReport(this.#core.flush_report(flush), timedOut);
-    this.#lastStats = busStats(this.#core.stats());
+    const report = flushReport(this.#core, flush, timedOut);
+    this.#lastStats = busStats(this.#core);
     this.#core.free();
     this.#losses.reportAll();
     await this.#outbox?.close();

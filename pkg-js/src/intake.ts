@@ -1,5 +1,6 @@
-import { assertAlive, Refusal } from "./core.js";
+import { assertAlive, Refusal, row } from "./core.js";
 import type { CoreBus } from "./core-bus.js";
+import { joinHalves } from "./numbers.js";
 import { sharedScratch } from "./scratch.js";
 
 /** Events that cross into wasm in one go, at most. */
@@ -163,6 +164,12 @@ export class Intake {
   pushBytes(bytes: Uint8Array, key: string | undefined): number {
     const length = this.#scratch.writeBytes(bytes, this.#maxEventBytes);
     return this.#looking(length < 0 ? this.#refuseOversize() : this.#pushWritten(length, key, 0));
+  }
+
+  /** When the event that was pushed last was accepted: nanoseconds since the Unix epoch. */
+  lastTimestamp(): bigint {
+    const numbers = row(this.#raw.last_timestamp());
+    return joinHalves(numbers[0], numbers[1]);
   }
 
   #push(text: string, key: string | undefined, line: 0 | 1): number {

@@ -1,6 +1,8 @@
 // What crosses to and from the core as rows of numbers, and the names that they have here. The core
 // has the same orders in `src/wasm/options.rs` and `src/wasm/numbers.rs`.
 
+import { row } from "./core.js";
+import type { CoreBus } from "./core-bus.js";
 import type { Backpressure, EventBusOptions } from "./options.js";
 import type { FlushReport } from "./scheduler.js";
 import type { BusStats, ShardStats } from "./stats.js";
@@ -49,7 +51,9 @@ export function optionNumbers<T>(options: EventBusOptions<T>): Float64Array {
 }
 
 /** Where every event is. */
-export function busStats(numbers: Float64Array): BusStats {
+export function busStats(core: CoreBus): BusStats {
+  const length = core.stats();
+  const numbers = row(length);
   let at = 0;
   const next = () => numbers[at++] as number;
   // An object's values are read in the order in which they are written.
@@ -75,7 +79,7 @@ export function busStats(numbers: Float64Array): BusStats {
     batches: { delivered: next(), retries: next(), expired: next() },
     shards: [] as ShardStats[],
   };
-  while (at < numbers.length) {
+  while (at < length) {
     stats.shards.push({
       id: next(),
       state: next() === 0 ? "active" : "draining",
@@ -94,9 +98,18 @@ export function busStats(numbers: Float64Array): BusStats {
 }
 
 /** What became of a flush. */
-export function flushReport(numbers: Float64Array, timedOut: boolean): FlushReport {
-  const [delivered = 0, abandoned = 0, evicted = 0, drained = 0, pending = 0] = numbers;
-  return { delivered, abandoned, evicted, drained, pending, timedOut };
+export function flushReport(core: CoreBus, flush: number, timedOut: boolean): FlushReport {
+  const numbers = row(core.flush_report(flush));
+  let at = 0;
+  const next = () => numbers[at++] as number;
+  return {
+    delivered: next(),
+    abandoned: next(),
+    evicted: next(),
+    drained: next(),
+    pending: next(),
+    timedOut,
+  };
 }
 
 /** A batch without its body. */
@@ -111,7 +124,8 @@ export interface BatchHead {
 }
 
 /** The batch that the core handed out last. */
-export function batchHead(numbers: Float64Array): BatchHead {
+export function batchHead(core: CoreBus): BatchHead {
+  const numbers = row(core.batch_head());
   const [shard, sequence] = [numbers[0] as number, numbers[1] as number];
   return {
     // As `Batch::id` of the core.

@@ -138,7 +138,7 @@ export class Outbox {
 
   /** What the core handed out last. */
   #handedOut(): BatchHead {
-    return batchHead(this.#core.batch_numbers());
+    return batchHead(this.#core);
   }
 
   #refuse(key: string, refusal: number): void {

@@ -147,7 +147,7 @@ export class Pump<T> implements Scheduler, LifecycleHost {
 
   #endExitFlush(): void {
     if (this.#exitFlush === undefined) return;
-    if (flushReport(this.#core.flush_report(this.#exitFlush), false).pending > 0) return;
+    if (flushReport(this.#core, this.#exitFlush, false).pending > 0) return;
     this.#core.end_flush(this.#exitFlush);
     this.#exitFlush = undefined;
   }
@@ -164,8 +164,7 @@ export class Pump<T> implements Scheduler, LifecycleHost {
     const end = performance.now() + budget;
     const flush = this.#core.begin_flush();
     this.schedule();
-    const report = (timedOut: boolean): FlushReport =>
-      flushReport(this.#core.flush_report(flush), timedOut);
+    const report = (timedOut: boolean): FlushReport => flushReport(this.#core, flush, timedOut);
     let timer: ReturnType<typeof setTimeout> | undefined;
     let onAbort: (() => void) | undefined;
     try {

@@ -2,10 +2,9 @@
 //!
 //! No function calls back into JavaScript.
 
-use super::numbers;
 use super::options::Options;
 use super::registry::{self, Bus};
-use crate::{BusConfig, Clock, ConfigError, EventBus, RestoreError, ScalingError};
+use crate::{BusConfig, Clock, ConfigError, EventBus, RestoreError};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -22,13 +21,6 @@ pub fn create(options: &[f64]) -> Result<usize, JsValue> {
 /// `pkg-js/src/check-options.ts` gives the field the name that the user wrote.
 fn broken_rule(ConfigError { field, value, rule }: ConfigError) -> JsValue {
     Array::of3(&field.into(), &value.into(), &rule.into()).into()
-}
-
-/// The batch that was handed out last, without its body, as numbers in the order of `batchHead` in
-/// `pkg-js/src/numbers.ts`.
-#[wasm_bindgen]
-pub fn batch_numbers(handle: usize) -> Vec<f64> {
-    of_batch(handle, numbers::batch).unwrap_or_default()
 }
 
 /// A copy of the batch's body.
@@ -52,7 +44,7 @@ fn of_batch<R>(handle: usize, f: impl FnOnce(&crate::Batch) -> R) -> Option<R> {
 #[wasm_bindgen]
 pub fn restore(handle: usize, bytes: &[u8]) -> u32 {
     let restored = |bus: &mut Bus| {
-        bus.forget();
+        bus.batch = None;
         bus.core.restore(bytes).map(|batch| bus.batch = Some(batch))
     };
     match registry::with_bus(handle, restored) {
@@ -63,54 +55,8 @@ pub fn restore(handle: usize, bytes: &[u8]) -> u32 {
     }
 }
 
-/// What became of everything the flush covers, as numbers in the order of `flushReport` in
-/// `pkg-js/src/numbers.ts`.
-#[wasm_bindgen]
-pub fn flush_report(handle: usize, flush: u32) -> Vec<f64> {
-    let report = registry::with_bus(handle, |bus| bus.core.flush_report(flush));
-    numbers::flush_report(report.flatten().unwrap_or_default())
-}
-
-/// Adds `count` shards. Returns their ids, or a refusal.
-#[wasm_bindgen]
-pub fn scale_up(handle: usize, count: u16) -> Vec<f64> {
-    registry::with_bus(handle, |bus| changed(bus.core.scale_up(count))).unwrap_or_default()
-}
-
-/// Drains up to `count` shards. Returns their ids, or a refusal.
-#[wasm_bindgen]
-pub fn scale_down(handle: usize, count: u16) -> Vec<f64> {
-    registry::with_bus(handle, |bus| changed(bus.core.scale_down(count))).unwrap_or_default()
-}
-
-/// The ids of the shards that were added or drain; or alone, and negative, why not:
-/// `pkg-js/src/core.ts` has the same table.
-fn changed(change: Result<Vec<u16>, ScalingError>) -> Vec<f64> {
-    let refusal = match change {
-        Ok(ids) => return ids.into_iter().map(f64::from).collect(),
-        Err(ScalingError::AtMaxShards) => -1.0,
-        Err(ScalingError::AtMinShards) => -2.0,
-        Err(ScalingError::InCooldown) => -3.0,
-        Err(ScalingError::InvalidPolicy(_)) => -4.0,
-    };
-    vec![refusal]
-}
-
 /// The shard that an event with this key would go to now, or one with this payload and no key.
 #[wasm_bindgen]
 pub fn shard_for(handle: usize, key_or_payload: &[u8]) -> u16 {
     registry::with_bus(handle, |bus| bus.core.shard_for(key_or_payload)).unwrap_or_default()
-}
-
-/// When the last event of the event path was accepted, nanoseconds since the Unix epoch: the high
-/// and the low half. Numbers of 64 bits do not cross, because not every host has them.
-#[wasm_bindgen]
-pub fn last_timestamp() -> Vec<f64> {
-    numbers::halves(registry::with(|registry| registry.last_timestamp).unwrap_or(0)).into()
-}
-
-/// Where every event is, as numbers in the order of `busStats` in `pkg-js/src/numbers.ts`.
-#[wasm_bindgen]
-pub fn stats(handle: usize) -> Vec<f64> {
-    registry::with_bus(handle, |bus| numbers::stats(&bus.core.stats())).unwrap_or_default()
 }

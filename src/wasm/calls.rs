@@ -1,21 +1,23 @@
 //! What happens at most once a batch, as far as numbers say it: exports that take the bus's handle
 //! first. A boolean crosses as 0 or 1. A handle that is not a bus's does nothing, and gives 0.
+//!
+//! Where there is more to say than one number, a call leaves a row of them and returns how many.
 
 use super::registry::Bus;
-use super::{millis, nanos, registry};
+use super::{millis, nanos, numbers, registry};
 use crate::sync::Shared;
-use crate::{AbandonReason, Abandoned, Action, ExitOrder, Failure, Lease};
+use crate::{AbandonReason, Abandoned, Action, ExitOrder, Failure, Lease, ScalingError};
 use std::time::Duration;
 
 /// What to do next (`bus_poll`); `pkg-js/src/core.ts` has the same table.
 mod step {
     /// Nothing.
     pub(super) const IDLE: u32 = 0;
-    /// Poll again at `bus_wake_at`.
+    /// Poll again at the time that the row has.
     pub(super) const WAIT_UNTIL: u32 = 1;
-    /// Send the batch, then answer the lease.
+    /// Send the batch, then answer the lease that the row has.
     pub(super) const SEND: u32 = 2;
-    /// The batch was given up for `bus_abandon_reason`.
+    /// The batch was given up. The row has the reason: 0 for retries, 1 for permanent, 2 for shutdown.
     pub(super) const ABANDONED: u32 = 3;
 }
 
@@ -39,18 +41,23 @@ calls! {
     }
 
     /// What to do next, `now_ms` milliseconds after any fixed point. `wall_ms` is the wall clock.
+    /// Leaves the row that goes with the step.
     fn bus_poll(bus, wall_ms: f64, now_ms: f64) -> u32 {
         bus.core.clock().set(nanos(wall_ms));
-        bus.forget();
         match bus.core.poll(nanos(now_ms)) {
-            Action::Send(lease) => show(bus, lease),
+            Action::Send(lease) => send(bus, &lease),
             Action::Abandoned(Abandoned { reason, batch }) => {
+                let reason = match reason {
+                    AbandonReason::Retries => 0.0,
+                    AbandonReason::Permanent => 1.0,
+                    AbandonReason::Shutdown => 2.0,
+                };
+                registry::lay_out(&[reason]);
                 bus.batch = Some(batch);
-                bus.reason = Some(reason);
                 step::ABANDONED
             }
             Action::WaitUntil(wake) => {
-                bus.wake = wake;
+                registry::lay_out(&[millis(wake)]);
                 step::WAIT_UNTIL
             }
             Action::Idle => step::IDLE,
@@ -62,44 +69,19 @@ calls! {
     /// `newest`.
     fn bus_poll_exit(bus, wall_ms: f64, now_ms: f64, max_bytes: usize, newest: bool) -> u32 {
         bus.core.clock().set(nanos(wall_ms));
-        bus.forget();
         let order = if newest { ExitOrder::Newest } else { ExitOrder::Oldest };
         let lease = bus.core.poll_exit(nanos(now_ms), max_bytes, order);
-        lease.map_or(step::IDLE, |lease| show(bus, lease))
+        lease.map_or(step::IDLE, |lease| send(bus, &lease))
+    }
+
+    /// Leaves a row: the batch that was handed out last, without its body.
+    fn bus_batch_head(bus) -> usize {
+        bus.batch.as_ref().map_or(0, |batch| registry::lay_out(&numbers::batch(batch)))
     }
 
     /// Lets go of what was handed out last, so that its bytes are held no longer than they must be.
     fn bus_forget(bus) {
-        bus.forget();
-    }
-
-    /// When to poll again, where the next step is to wait.
-    fn bus_wake_at(bus) -> f64 {
-        millis(bus.wake)
-    }
-
-    /// The lease's id, where the next step is to send.
-    fn bus_lease_id(bus) -> f64 {
-        bus.lease.as_ref().map_or(-1.0, |lease| lease.id as f64)
-    }
-
-    /// The attempt's number, 1 for the first, where the next step is to send.
-    fn bus_lease_attempt(bus) -> u32 {
-        bus.lease.as_ref().map_or(0, |lease| lease.attempt)
-    }
-
-    /// When to cut the attempt off, where the next step is to send.
-    fn bus_lease_deadline(bus) -> f64 {
-        bus.lease.as_ref().map_or(0.0, |lease| millis(lease.deadline))
-    }
-
-    /// Why the batch was given up: 0 for retries, 1 for permanent, 2 for shutdown.
-    fn bus_abandon_reason(bus) -> u32 {
-        match bus.reason {
-            Some(AbandonReason::Retries) | None => 0,
-            Some(AbandonReason::Permanent) => 1,
-            Some(AbandonReason::Shutdown) => 2,
-        }
+        bus.batch = None;
     }
 
     /// The lease was delivered. Returns whether it was still live.
@@ -126,7 +108,6 @@ calls! {
 
     /// Takes a batch out whose body has at most `max_bytes` bytes. Returns whether there was one.
     fn bus_drain(bus, max_bytes: usize) -> bool {
-        bus.forget();
         bus.batch = bus.core.drain(max_bytes);
         bus.batch.is_some()
     }
@@ -138,7 +119,6 @@ calls! {
 
     /// Goes on to the next staged batch. Returns whether there is one.
     fn bus_next_staged(bus) -> bool {
-        bus.forget();
         bus.batch = bus.staged.pop_front();
         bus.batch.is_some()
     }
@@ -173,6 +153,12 @@ calls! {
         bus.core.begin_flush()
     }
 
+    /// Leaves a row: what became of everything the flush covers.
+    fn bus_flush_report(bus, flush: u32) -> usize {
+        let report = bus.core.flush_report(flush).unwrap_or_default();
+        registry::lay_out(&numbers::flush_report(&report))
+    }
+
     /// Closes a flush.
     fn bus_end_flush(bus, flush: u32) {
         bus.core.end_flush(flush);
@@ -196,6 +182,21 @@ calls! {
     /// Counts an event as refused because it is too large.
     fn bus_refuse_oversize(bus) {
         bus.core.refuse_oversize();
+    }
+
+    /// Adds `count` shards. Leaves a row: their ids, or a refusal.
+    fn bus_scale_up(bus, count: u32) -> usize {
+        changed(bus.core.scale_up(count as u16))
+    }
+
+    /// Drains up to `count` shards. Leaves a row: their ids, or a refusal.
+    fn bus_scale_down(bus, count: u32) -> usize {
+        changed(bus.core.scale_down(count as u16))
+    }
+
+    /// Leaves a row: where every event is. Returns how many numbers it has.
+    fn bus_stats(bus) -> usize {
+        registry::lay_out(&numbers::stats(&bus.core.stats()))
     }
 
     /// Refuses all events from now on.
@@ -230,8 +231,26 @@ extern "C" fn bus_free(handle: usize) {
     registry::with(|registry| registry.remove(handle));
 }
 
-fn show(bus: &mut Bus, lease: Lease) -> u32 {
+/// Leaves the lease in the row: its id, the number of the attempt (1 for the first), and when to cut
+/// it off.
+fn send(bus: &mut Bus, lease: &Lease) -> u32 {
+    registry::lay_out(&[lease.id as f64, f64::from(lease.attempt), millis(lease.deadline)]);
     bus.batch = Some(Shared::clone(&lease.batch));
-    bus.lease = Some(lease);
     step::SEND
+}
+
+/// Leaves the ids of the shards that were added or drain; or alone, and negative, why not:
+/// `pkg-js/src/core.ts` has the same table.
+fn changed(change: Result<Vec<u16>, ScalingError>) -> usize {
+    let refusal = match change {
+        Ok(ids) => {
+            let ids: Vec<_> = ids.into_iter().map(f64::from).collect();
+            return registry::lay_out(&ids);
+        }
+        Err(ScalingError::AtMaxShards) => -1.0,
+        Err(ScalingError::AtMinShards) => -2.0,
+        Err(ScalingError::InCooldown) => -3.0,
+        Err(ScalingError::InvalidPolicy(_)) => -4.0,
+    };
+    registry::lay_out(&[refusal])
 }

@@ -49,22 +49,27 @@ fn shard(shard: &ShardInfo) -> [u64; 11] {
 }
 
 /// What became of a flush.
-pub(super) fn flush_report(report: FlushReport) -> Vec<f64> {
-    let FlushReport { delivered, abandoned, evicted, drained, pending } = report;
-    [delivered, abandoned, evicted, drained, pending].map(|count| count as f64).into()
+pub(super) fn flush_report(report: &FlushReport) -> [f64; 5] {
+    let FlushReport { delivered, abandoned, evicted, drained, pending } = *report;
+    [delivered, abandoned, evicted, drained, pending].map(|count| count as f64)
 }
 
 /// A batch without its body. Numbers of 64 bits are in halves, the high one first.
-pub(super) fn batch(batch: &Batch) -> Vec<f64> {
+pub(super) fn batch(batch: &Batch) -> [f64; 10] {
     let [nonce, first, last] =
         [batch.process_nonce, batch.first_timestamp(), batch.last_timestamp()].map(halves);
-    let head = [
+    [
         f64::from(batch.shard_id),
         batch.sequence_start as f64,
         batch.len() as f64,
         f64::from(u8::from(batch.format() == Format::Json)),
-    ];
-    [&head[..], &nonce, &first, &last].concat()
+        nonce[0],
+        nonce[1],
+        first[0],
+        first[1],
+        last[0],
+        last[1],
+    ]
 }
 
 /// The high and the low half of a number.

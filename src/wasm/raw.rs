@@ -4,7 +4,7 @@
 //! the table of lengths. Both may move when [`reserve`] makes the scratch larger, and every call
 //! may grow the memory, which detaches the host's views.
 
-use super::{nanos, registry};
+use super::{nanos, numbers, registry};
 use crate::wasm::registry::{MISUSED, Registry, code};
 
 /// Where the scratch begins.
@@ -29,6 +29,20 @@ extern "C" fn lengths_ptr() -> usize {
 #[unsafe(no_mangle)]
 extern "C" fn lengths_len() -> usize {
     registry::with(|registry| registry.lengths.len()).unwrap_or(0)
+}
+
+/// Where the row of numbers begins that the last call has left.
+#[unsafe(no_mangle)]
+extern "C" fn row_ptr() -> usize {
+    registry::with(|registry| registry.row_ptr()).unwrap_or(0)
+}
+
+/// When the last event of the event path was accepted, nanoseconds since the Unix epoch: the high
+/// and the low half in the row. Numbers of 64 bits do not cross, because not every host has them.
+#[unsafe(no_mangle)]
+extern "C" fn last_timestamp() -> usize {
+    let last = registry::with(|registry| registry.last_timestamp).unwrap_or(0);
+    registry::lay_out(&numbers::halves(last))
 }
 
 /// Makes the scratch at least `len` bytes long; what was in it stays. Returns whether it is.

@@ -1,7 +1,7 @@
 //! The buses of this instance, and the scratch that events come in through.
 
 use crate::sync::{Lock, Shared};
-use crate::{AbandonReason, Batch, EventBus, IngestionError, Lease};
+use crate::{Batch, EventBus, IngestionError};
 use std::collections::VecDeque;
 
 /// Bytes of the scratch to begin with: more than a crossing of staged events needs.
@@ -10,21 +10,14 @@ const SCRATCH_LEN: usize = 64 << 10;
 /// Events and keys whose lengths fit into one crossing.
 const LENGTHS_LEN: usize = 1024;
 
-/// A bus, and what it handed out last.
+/// Numbers that fit into the row to begin with: those of a bus with one shard.
+const ROW_LEN: usize = 40;
+
+/// A bus, and the batch that it handed out last.
 pub(super) struct Bus {
     pub(super) core: EventBus,
-    pub(super) wake: u64,
-    pub(super) lease: Option<Lease>,
-    pub(super) reason: Option<AbandonReason>,
     pub(super) batch: Option<Shared<Batch>>,
     pub(super) staged: VecDeque<Shared<Batch>>,
-}
-
-impl Bus {
-    /// Lets go of what was handed out last.
-    pub(super) fn forget(&mut self) {
-        (self.lease, self.reason, self.batch) = (None, None, None);
-    }
 }
 
 pub(super) struct Registry {
@@ -34,6 +27,8 @@ pub(super) struct Registry {
     pub(super) scratch: Vec<u8>,
     /// What the host writes their lengths into.
     pub(super) lengths: Vec<u32>,
+    /// What the host reads numbers from.
+    row: Vec<f64>,
     /// When the last event was accepted.
     pub(super) last_timestamp: u64,
 }
@@ -44,6 +39,7 @@ thread_local! {
             buses: Vec::new(),
             scratch: Vec::new(),
             lengths: Vec::new(),
+            row: Vec::new(),
             last_timestamp: 0,
         })
     };
@@ -75,14 +71,24 @@ fn put_back(handle: usize, bus: Box<Bus>) {
     with(|registry| registry.buses.get_mut(handle).map(|slot| *slot = Some(bus)));
 }
 
+/// Lays out a row of numbers for the host, which reads it before its next call. Returns how many
+/// there are.
+pub(super) fn lay_out(numbers: &[f64]) -> usize {
+    with(|Registry { row, .. }| {
+        row.clear();
+        row.extend_from_slice(numbers);
+    });
+    numbers.len()
+}
+
 impl Registry {
     /// Adds a bus and returns its handle.
     pub(super) fn add(&mut self, core: EventBus) -> usize {
-        let (lease, reason, batch) = (None, None, None);
-        let staged = VecDeque::new();
+        let (batch, staged) = (None, VecDeque::new());
         self.scratch.resize(self.scratch.len().max(SCRATCH_LEN), 0);
         self.lengths.resize(LENGTHS_LEN, 0);
-        let bus = Some(Box::new(Bus { core, wake: 0, lease, reason, batch, staged }));
+        self.row.reserve(ROW_LEN);
+        let bus = Some(Box::new(Bus { core, batch, staged }));
         if let Some(free) = self.buses.iter().position(Option::is_none) {
             self.buses[free] = bus;
             return free;
@@ -96,6 +102,11 @@ impl Registry {
         if let Some(slot) = self.buses.get_mut(handle) {
             *slot = None;
         }
+    }
+
+    /// Where the row begins.
+    pub(super) fn row_ptr(&self) -> usize {
+        self.row.as_ptr() as usize
     }
 
     /// The bus with this handle.
