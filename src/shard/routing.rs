@@ -78,12 +78,23 @@ impl<S: Deref<Target = Shared<RoutingTable>>> Deref for Loaded<'_, S> {
 /// Source: D. Lemire, "Fast random integer generation in an interval", 2019.
 #[inline]
 pub(crate) fn reduce(hash: u64, n: usize) -> usize {
-    ((u128::from(hash) * n as u128) >> 64) as usize
+    // In halves, because wasm would call a function for a product of 128 bits. `n` has 32 at most.
+    let (high, low, n) = (hash >> 32, hash & u64::from(u32::MAX), n as u64);
+    ((high * n + (low * n >> 32)) >> 32) as usize
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn halves_lose_nothing(hash: u64, n in 1usize..=1 << 16) {
+            let product = u128::from(hash) * n as u128;
+            prop_assert_eq!(reduce(hash, n), (product >> 64) as usize);
+        }
+    }
 
     #[test]
     fn boundaries_are_exact() {
