@@ -4,7 +4,7 @@
 // memory, so what is killed here is connections, not the broker. Nor does it know idempotent
 // producers, so the client is none.
 import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import kafkajs from "kafkajs";
@@ -14,6 +14,9 @@ import { startProxy } from "./proxy.mjs";
 
 /** The mock broker makes topics with so many. */
 const PARTITIONS = 4;
+
+/** How many events are sent before the consumer has seen them, at most. */
+const MAX_AHEAD = 80_000;
 
 /** Sends all events through Kafka; returns what is in its partitions, and how it went. */
 export async function floodKafka() {
@@ -33,11 +36,22 @@ export async function floodKafka() {
   const consumer = new kafkajs.Kafka(options).consumer({ groupId: "test" });
   try {
     await producer.connect();
-    // From the beginning: the broker keeps the last megabytes of a partition alone.
-    const consumed = consume(consumer);
+    // Consumed while they come: the broker keeps the last megabytes of a partition alone.
+    const seen = new EventEmitter();
+    const consumed = consume(consumer, seen);
     const sink = kafkaSink(producer, "events", { partitions: PARTITIONS });
+    let [sent, received] = [0, 0];
+    seen.on("event", (count) => {
+      received = count;
+    });
+    /** @type {typeof sink} */
+    const pacedSink = async (batch, context) => {
+      while (sent - received > MAX_AHEAD) await once(seen, "event");
+      await sink(batch, context);
+      sent += batch.count;
+    };
     const server = { kill: async () => {}, start: async () => {} };
-    const run = await flood(sink, server, proxy);
+    const run = await flood(pacedSink, server, proxy);
     return { found: await consumed, run };
   } finally {
     await consumer.disconnect();
@@ -47,8 +61,13 @@ export async function floodKafka() {
   }
 }
 
-/** All events, in the order of their partitions, as soon as each was there. @param {kafkajs.Consumer} consumer */
-async function consume(consumer) {
+/**
+ * All events, in the order of their partitions, as soon as each was there.
+ *
+ * @param {kafkajs.Consumer} consumer
+ * @param {EventEmitter} seen emits `event` with how many there are
+ */
+async function consume(consumer, seen) {
   /** @type {import("./flood.mjs").Found[]} */
   const found = [];
   const ids = new Set();
@@ -61,6 +80,7 @@ async function consume(consumer) {
       const id = String(message.headers?.id);
       ids.add(id);
       found.push({ shard: partition, id, event: JSON.parse(String(message.value)) });
+      seen.emit("event", ids.size);
       if (ids.size === EVENTS) resolve(undefined);
     };
     consumer.run({ eachMessage }).catch(reject);
