@@ -80,7 +80,7 @@ impl<S: Deref<Target = Shared<RoutingTable>>> Deref for Loaded<'_, S> {
 pub(crate) fn reduce(hash: u64, n: usize) -> usize {
     // In halves, because wasm would call a function for a product of 128 bits. `n` has 32 at most.
     let (high, low, n) = (hash >> 32, hash & u64::from(u32::MAX), n as u64);
-    ((high * n + (low * n >> 32)) >> 32) as usize
+    ((high * n + ((low * n) >> 32)) >> 32) as usize
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ test("an array of events is as good as its events one by one", () => {
       assert.deepEqual(counts, expected);
       assert.deepEqual(seen(together), seen(apart));
     }),
-    runs(300),
+    runs(80),
   );
 });
 
