@@ -52,7 +52,7 @@ type Call = (handle: number, ...args: unknown[]) => unknown;
 // Nobody could catch what a finaliser throws. Not every Worker has finalisers.
 const freeLater =
   typeof FinalizationRegistry === "function"
-    ? new FinalizationRegistry((handle: number) => {
+    ? /* @__PURE__ */ new FinalizationRegistry((handle: number) => {
         if (!isDead()) (allExports().exports.bus_free as Call)(handle);
       })
     : undefined;

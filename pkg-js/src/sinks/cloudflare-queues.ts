@@ -1,7 +1,5 @@
-import { DeliveryError } from "../errors/delivery-error.js";
-import { InvalidOptionError } from "../errors/invalid-option-error.js";
 import type { DeliveryCallback } from "../options.js";
-import { messageOf, show } from "../show.js";
+import { DeliveryError, InvalidOptionError, messageOf, show } from "../shared.js";
 import { eventId } from "./events.js";
 
 /** What a {@linkcode cloudflareQueuesSink} needs of a binding; a `Queue` has it. */

@@ -1,7 +1,12 @@
 import type { Batch } from "../batch.js";
-import { type Check, checkGroup, readable, type Schema } from "../check-group.js";
-import { InvalidOptionError } from "../errors/invalid-option-error.js";
-import { show } from "../show.js";
+import {
+  type Check,
+  checkGroup,
+  InvalidOptionError,
+  readable,
+  type Schema,
+  show,
+} from "../shared.js";
 
 /** What the events of a shard go to: a prefix, which gets the shard as its end, or a function. */
 export type ShardName = string | ((shard: number) => string);

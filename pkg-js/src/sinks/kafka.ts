@@ -1,7 +1,5 @@
-import { DeliveryError } from "../errors/delivery-error.js";
-import { InvalidOptionError } from "../errors/invalid-option-error.js";
 import type { DeliveryCallback } from "../options.js";
-import { messageOf, show } from "../show.js";
+import { DeliveryError, InvalidOptionError, messageOf, show } from "../shared.js";
 import { checkClient, checkSinkOptions, count, eventId } from "./events.js";
 
 /** What a {@linkcode kafkaSink} needs of a producer: those of KafkaJS and of Confluent's client have it. */

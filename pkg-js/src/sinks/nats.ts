@@ -1,7 +1,5 @@
-import { flag } from "../check-group.js";
-import { DeliveryError } from "../errors/delivery-error.js";
 import type { DeliveryCallback } from "../options.js";
-import { messageOf } from "../show.js";
+import { DeliveryError, flag, messageOf } from "../shared.js";
 import { checkClient, checkSinkOptions, count, eventId, namer, type ShardName } from "./events.js";
 
 /** What a {@linkcode natsSink} needs of a client, which `jetstream()` of `@nats-io/jetstream` has. */
