@@ -5,7 +5,7 @@ import type { Batch } from "./batch.js";
 import { isBytes } from "./bytes.js";
 import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
 import { Refusal, row, SCALING_REFUSALS } from "./core.js";
-import { type CoreBus, createBus } from "./core-bus.js";
+import { CoreBus } from "./core-bus.js";
 import { Courier } from "./courier.js";
 import { traceAttempts } from "./diagnostics.js";
 import { Drives } from "./drives.js";
@@ -114,7 +114,7 @@ export class EventBus<T = unknown> {
       checkOptions<T>(options);
     const isInPage = lifecycle !== "manual" && isPage();
     try {
-      this.#core = createBus(checked);
+      this.#core = new CoreBus(checked);
     } catch (error) {
       throw brokenRule(error);
     }
