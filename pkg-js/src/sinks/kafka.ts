@@ -1,6 +1,6 @@
 import type { DeliveryCallback } from "../options.js";
 import { DeliveryError, InvalidOptionError, messageOf, show } from "../shared.js";
-import { checkClient, checkSinkOptions, count, eventId } from "./events.js";
+import { checkClient, checkSinkOptions, count } from "./events.js";
 
 /** What a {@linkcode kafkaSink} needs of a producer: those of KafkaJS and of Confluent's client have it. */
 export interface KafkaProducer {
@@ -59,7 +59,7 @@ export function kafkaSink(
   return async (batch) => {
     const partition = batch.shard % partitions;
     const messages = [...batch].map((value, i) => {
-      return { partition, value, headers: { id: eventId(batch, i) } };
+      return { partition, value, headers: { id: batch.eventId(i) } };
     });
     try {
       await producer.send({ topic, acks: ALL_IN_SYNC, messages });
