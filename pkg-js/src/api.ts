@@ -6,7 +6,7 @@ export type {
   ScalingRefusal,
   StoreOperation,
 } from "./errors/index.js";
-export type { IngestOptions, Receipt } from "./event-bus.js";
+export type { IngestOptions, Receipt } from "./ingress.js";
 export type {
   Backpressure,
   BatchOptions,
