@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use xshell::{Shell, cmd};
 use zopfli::Format;
@@ -135,10 +135,9 @@ fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
          export function __wbg_set_wasm(exports: WebAssembly.Exports): void;\n"
     );
     without_wasm::build(sh, tools, SOURCES, &types)?;
-    let types = types
-        + "/** All functions of the glue. */\n\
-                         export function glue(): typeof import(\"./bus_bg.js\");\n";
-    sh.write_file(source("bus_bg.d.ts"), types)?;
+    let all = "/** All functions of the glue. */\n\
+               export function glue(): typeof import(\"./bus_bg.js\");\n";
+    sh.write_file(source("bus_bg.d.ts"), types + all)?;
 
     let module = sh.read_binary_file(format!("{WORK}/bus.wasm"))?;
     let (base64, length) = (BASE64_STANDARD.encode(sh.read_binary_file(DEFLATED)?), module.len());
@@ -236,13 +235,13 @@ fn check_shared(contents: &serde_json::Value) -> Result<()> {
     let mut homes = BTreeMap::new();
     for (output, about) in outputs {
         let inputs = about["inputs"].as_object().context("an output has inputs")?;
-        for (input, part) in inputs.iter().filter(|(input, _)| **input != names) {
-            let first = homes.entry(input).or_insert(output);
-            let is_elsewhere = *first != output && part["bytesInOutput"] != 0;
-            ensure!(
-                !is_elsewhere,
-                "{input} is in {first} and in {output}: export it from shared.ts"
-            );
+        for (input, part) in inputs {
+            if *input == names || part["bytesInOutput"] == 0 {
+                continue;
+            }
+            if let Some(first) = homes.insert(input, output) {
+                bail!("{input} is in {first} and in {output}: export it from shared.ts");
+            }
         }
     }
     Ok(())
