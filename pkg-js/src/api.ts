@@ -1,11 +1,12 @@
 // What every entry exports.
 export type { Batch } from "./batch.js";
-export * from "./errors/index.js";
-export {
-  EventBus,
-  type IngestOptions,
-  type Receipt,
-} from "./event-bus.js";
+export type {
+  DeliveryErrorOptions,
+  ErrorCode,
+  ScalingRefusal,
+  StoreOperation,
+} from "./errors/index.js";
+export type { IngestOptions, Receipt } from "./ingress.js";
 export type {
   Backpressure,
   BatchOptions,
@@ -21,6 +22,23 @@ export type {
   WaitOptions,
 } from "./options.js";
 export type { FlushReport } from "./scheduler.js";
+export {
+  BackpressureError,
+  ClosedError,
+  DeliveryError,
+  EventBus,
+  EventTooLargeError,
+  InvalidEventError,
+  InvalidOptionError,
+  isShardbusError,
+  NotInitializedError,
+  PoisonedError,
+  ScalingError,
+  ShardbusError,
+  StoreError,
+  TimeoutError,
+  WasmUnavailableError,
+} from "./shared.js";
 export type { BusStats, ShardStats } from "./stats.js";
 export type { BatchStore } from "./store.js";
 export type { RequestContext } from "./wait-until.js";

@@ -32,6 +32,13 @@ export interface Batch<T = unknown> {
   events(): T[];
   /** The events as JSON texts, exactly as they came in. */
   [Symbol.iterator](): Iterator<string>;
+  /**
+   * Identifies an event, for receivers that drop what they have already: as the batch that begins
+   * with it. It stays the same over attempts, and when the batch is split.
+   *
+   * @param index the event's place in the batch, from 0.
+   */
+  eventId(index: number): string;
 }
 
 /** A batch as it comes out of the core. */
@@ -66,6 +73,11 @@ export class CoreBatch<T> implements Batch<T> {
   [Symbol.iterator](): Iterator<string> {
     const text = decoder.decode(this.body);
     return (this.#isNdjson ? text.split("\n") : splitJsonArray(text))[Symbol.iterator]();
+  }
+
+  eventId(index: number): string {
+    const ofShard = this.id.slice(0, this.id.lastIndexOf("-") + 1);
+    return `${ofShard}${this.sequence + index}`;
   }
 
   get #isNdjson(): boolean {

@@ -25,7 +25,7 @@ const integer =
       : `must be a whole number from 0 to ${max}`;
 
 // The core counts sizes in 32 bits on wasm.
-const size = integer(2 ** 32 - 1);
+const size = /* @__PURE__ */ integer(4_294_967_295);
 
 // As nanoseconds, a year is far from 2^53.
 const milliseconds: Check = (value) =>
@@ -43,7 +43,7 @@ const oneOf =
 const number: Check = (value) =>
   typeof value === "number" && Number.isFinite(value) ? undefined : "must be a number";
 
-const shardCount = integer(65_535);
+const shardCount = /* @__PURE__ */ integer(65_535);
 
 const backpressure: Check = (value) => {
   const isSample =
@@ -59,7 +59,8 @@ const store: Check = (value) =>
     ? undefined
     : "must be a store, such as `fileStore()` of `shardbus/stores/fs` makes";
 
-const schema: Schema = {
+// Made when it is needed, so that it costs nothing where there is no bus.
+const schema = (): Schema => ({
   shards: shardCount,
   capacity: size,
   maxBytes: integer(Number.MAX_SAFE_INTEGER),
@@ -94,7 +95,7 @@ const schema: Schema = {
   onDrop: callable,
   store,
   onStoreError: callable,
-};
+});
 
 const waitSchema: Schema = {
   // Timers take longer delays for none at all.
@@ -133,7 +134,7 @@ export function checkOptions<T>(options: unknown): EventBusOptions<T> & {
   const checked = readable(() => {
     const isOff = isRecord(options) && options.scaling === false;
     const given = isOff ? { ...options, scaling: undefined } : options;
-    return checkGroup(given ?? {}, schema, "");
+    return checkGroup(given ?? {}, schema(), "");
   });
   return { scheduler: defaultScheduler, ...checked };
 }

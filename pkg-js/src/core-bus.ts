@@ -1,108 +1,193 @@
-import { allExports, isDead } from "./core.js";
+import { allExports, type Glue, isDead } from "./core.js";
 import { optionNumbers } from "./numbers.js";
 import type { EventBusOptions } from "./options.js";
 
-/** The core of one bus. What is a boolean there (`src/wasm/calls.rs`) comes as 0 or 1. */
-export interface CoreBus {
-  /** Names the bus on the event path. */
-  handle(): number;
-  /** Frees its memory. Whatever is called afterwards does nothing. */
-  free(): void;
+/** The calls as the core has them: `bus_poll` for `poll`, with a bus's handle first. */
+type Calls = {
+  readonly [Name in keyof CoreBus as `bus_${Name}`]: (
+    handle: number,
+    ...args: Parameters<CoreBus[Name]>
+  ) => ReturnType<CoreBus[Name]>;
+};
 
-  seed(high: number, low: number): void;
-  poll(wallMs: number, nowMs: number): number;
-  poll_exit(wallMs: number, nowMs: number, maxBytes: number, newest: boolean): number;
-  batch_head(): number;
-  forget(): void;
-  acknowledge(lease: number, nowMs: number): number;
-  fail(lease: number, kind: number, retryAfterMs: number, nowMs: number): number;
-  expire(lease: number, nowMs: number): number;
-  drain(maxBytes: number): number;
-  stage(nowMs: number): void;
-  next_staged(): number;
-  release(): number;
-  recall(): void;
-  begin_restore(): number;
-  end_restore(): void;
-  is_restoring(): number;
-  begin_flush(): number;
-  flush_report(flush: number): number;
-  end_flush(flush: number): void;
-  is_ready(): number;
-  set_room_awaited(awaited: boolean): void;
-  refuse_invalid(): void;
-  refuse_oversize(): void;
-  scale_up(count: number): number;
-  scale_down(count: number): number;
-  stats(): number;
-  close(): void;
-  abandon_everything(): void;
-  max_event_bytes(): number;
-  offered(): number;
-  lost(): number;
-  // `src/wasm/bindings.rs`
-  batch_body(): Uint8Array;
-  shard_for(keyOrPayload: Uint8Array): number;
-  batch_encode(): Uint8Array;
-  restore(bytes: Uint8Array): number;
-}
-
-type Call = (handle: number, ...args: unknown[]) => unknown;
+let calls: Calls;
+let glue: Glue;
 
 // Nobody could catch what a finaliser throws. Not every Worker has finalisers.
 const freeLater =
   typeof FinalizationRegistry === "function"
-    ? new FinalizationRegistry((handle: number) => {
-        if (!isDead()) (allExports().exports.bus_free as Call)(handle);
+    ? /* @__PURE__ */ new FinalizationRegistry((handle: number) => {
+        if (!isDead()) calls.bus_free(handle);
       })
     : undefined;
 
-/** The core's calls, each of which takes a bus's handle first, as methods of the bus. */
-class BoundCalls {
-  static #areBound = false;
+/** The core of one bus. */
+export class CoreBus {
   #handle: number;
 
-  constructor(handle: number) {
-    this.#handle = handle;
-    freeLater?.register(this, handle, this);
+  /** Throws `[field, value, rule]` if the options break a rule. */
+  constructor(options: EventBusOptions<never>) {
+    const loaded = allExports();
+    calls = loaded.exports as unknown as Calls;
+    glue = loaded.glue;
+    this.#handle = glue.create(optionNumbers(options));
+    freeLater?.register(this, this.#handle, this);
   }
 
+  /** Names the bus on the event path. */
   handle(): number {
     return this.#handle;
   }
 
+  /** Frees its memory. Whatever is called afterwards does nothing. */
   free(): void {
     freeLater?.unregister(this);
-    (allExports().exports.bus_free as Call)(this.#handle);
+    calls.bus_free(this.#handle);
     // None: the handle may become another bus's.
     this.#handle = -1;
   }
 
-  /** Gives the class its methods, unless it has them. */
-  static bind(): void {
-    if (BoundCalls.#areBound) return;
-    BoundCalls.#areBound = true;
-    const { exports, glue } = allExports();
-    for (const [name, call] of Object.entries(exports)) {
-      if (name.startsWith("bus_")) BoundCalls.#bind(name.slice(4), call as Call);
-    }
-    for (const [name, call] of Object.entries(glue)) BoundCalls.#bind(name, call as Call);
+  // `src/wasm/calls.rs`, where what comes as 0 or 1 is a boolean.
+
+  seed(high: number, low: number): void {
+    calls.bus_seed(this.#handle, high, low);
   }
 
-  static #bind(name: string, call: Call): void {
-    if (Object.hasOwn(BoundCalls.prototype, name)) return;
-    Object.defineProperty(BoundCalls.prototype, name, {
-      // Named parameters: spreading costs more than the call.
-      value(this: BoundCalls, a?: unknown, b?: unknown, c?: unknown, d?: unknown) {
-        return call(this.#handle, a, b, c, d);
-      },
-    });
+  poll(wallMs: number, nowMs: number): number {
+    return calls.bus_poll(this.#handle, wallMs, nowMs);
   }
-}
 
-/** Makes the core of a bus. Throws `[field, value, rule]` if the options break a rule. */
-export function createBus<T>(options: EventBusOptions<T>): CoreBus {
-  const handle = allExports().glue.create(optionNumbers(options));
-  BoundCalls.bind();
-  return new BoundCalls(handle) as unknown as CoreBus;
+  poll_exit(wallMs: number, nowMs: number, maxBytes: number, newest: boolean): number {
+    return calls.bus_poll_exit(this.#handle, wallMs, nowMs, maxBytes, newest);
+  }
+
+  batch_head(): number {
+    return calls.bus_batch_head(this.#handle);
+  }
+
+  forget(): void {
+    calls.bus_forget(this.#handle);
+  }
+
+  acknowledge(lease: number, nowMs: number): number {
+    return calls.bus_acknowledge(this.#handle, lease, nowMs);
+  }
+
+  fail(lease: number, kind: number, retryAfterMs: number, nowMs: number): number {
+    return calls.bus_fail(this.#handle, lease, kind, retryAfterMs, nowMs);
+  }
+
+  expire(lease: number, nowMs: number): number {
+    return calls.bus_expire(this.#handle, lease, nowMs);
+  }
+
+  drain(maxBytes: number): number {
+    return calls.bus_drain(this.#handle, maxBytes);
+  }
+
+  stage(nowMs: number): void {
+    calls.bus_stage(this.#handle, nowMs);
+  }
+
+  next_staged(): number {
+    return calls.bus_next_staged(this.#handle);
+  }
+
+  release(): number {
+    return calls.bus_release(this.#handle);
+  }
+
+  recall(): void {
+    calls.bus_recall(this.#handle);
+  }
+
+  begin_restore(): number {
+    return calls.bus_begin_restore(this.#handle);
+  }
+
+  end_restore(): void {
+    calls.bus_end_restore(this.#handle);
+  }
+
+  is_restoring(): number {
+    return calls.bus_is_restoring(this.#handle);
+  }
+
+  begin_flush(): number {
+    return calls.bus_begin_flush(this.#handle);
+  }
+
+  flush_report(flush: number): number {
+    return calls.bus_flush_report(this.#handle, flush);
+  }
+
+  end_flush(flush: number): void {
+    calls.bus_end_flush(this.#handle, flush);
+  }
+
+  is_ready(): number {
+    return calls.bus_is_ready(this.#handle);
+  }
+
+  set_room_awaited(awaited: boolean): void {
+    calls.bus_set_room_awaited(this.#handle, awaited);
+  }
+
+  refuse_invalid(): void {
+    calls.bus_refuse_invalid(this.#handle);
+  }
+
+  refuse_oversize(): void {
+    calls.bus_refuse_oversize(this.#handle);
+  }
+
+  scale_up(count: number): number {
+    return calls.bus_scale_up(this.#handle, count);
+  }
+
+  scale_down(count: number): number {
+    return calls.bus_scale_down(this.#handle, count);
+  }
+
+  stats(): number {
+    return calls.bus_stats(this.#handle);
+  }
+
+  close(): void {
+    calls.bus_close(this.#handle);
+  }
+
+  abandon_everything(): void {
+    calls.bus_abandon_everything(this.#handle);
+  }
+
+  max_event_bytes(): number {
+    return calls.bus_max_event_bytes(this.#handle);
+  }
+
+  offered(): number {
+    return calls.bus_offered(this.#handle);
+  }
+
+  lost(): number {
+    return calls.bus_lost(this.#handle);
+  }
+
+  // `src/wasm/bindings.rs`
+
+  batch_body(): Uint8Array {
+    return glue.batch_body(this.#handle);
+  }
+
+  shard_for(keyOrPayload: Uint8Array): number {
+    return glue.shard_for(this.#handle, keyOrPayload);
+  }
+
+  batch_encode(): Uint8Array {
+    return glue.batch_encode(this.#handle);
+  }
+
+  restore(bytes: Uint8Array): number {
+    return glue.restore(this.#handle, bytes);
+  }
 }

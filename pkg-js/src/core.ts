@@ -71,7 +71,7 @@ let glue: Glue;
 let trap: unknown;
 
 /** Says where the core comes from once it is needed. */
-export function provide(source: () => Core): void {
+export function provideCore(source: () => Core): void {
   load = source;
 }
 

@@ -6,7 +6,7 @@ import { isShardbusError } from "./errors/shardbus-error.js";
 import { TimeoutError } from "./errors/timeout-error.js";
 import type { KeepaliveBudget } from "./keepalive-budget.js";
 import type { DeliveryCallback } from "./options.js";
-import type { Outbox, Record } from "./outbox.js";
+import type { BatchCopy, Outbox } from "./outbox.js";
 
 /** An attempt whose callback has not settled. */
 interface Attempt {
@@ -110,7 +110,7 @@ export class Courier<T> {
     const attempt = numbers[1] as number;
     const deadline = numbers[2] as number;
     // The store is not waited for when the page goes: `leave` sees to it.
-    const record = isLeaving ? undefined : this.#host.outbox?.record();
+    const copy = isLeaving ? undefined : this.#host.outbox?.copy();
     const batch = this.#takeBatch();
     const controller = new AbortController();
     const { signal } = controller;
@@ -122,7 +122,7 @@ export class Courier<T> {
     const deliver = async () => {
       let answer: () => void;
       try {
-        await this.#call(record, batch, context);
+        await this.#call(copy, batch, context);
         // Once the attempt was cut off, the batch is another one's.
         if (attempts.has(lease)) await this.#host.outbox?.settle(batch);
         answer = () => this.#core.acknowledge(lease, performance.now());
@@ -137,8 +137,11 @@ export class Courier<T> {
   }
 
   /** Async, so that a callback that throws is one that rejects. */
-  async #call(record: Record | undefined, ...args: Parameters<DeliveryCallback<T>>): Promise<void> {
-    if (record !== undefined) await this.#host.outbox?.write(record);
+  async #call(
+    copy: BatchCopy | undefined,
+    ...args: Parameters<DeliveryCallback<T>>
+  ): Promise<void> {
+    if (copy !== undefined) await this.#host.outbox?.write(copy);
     await this.#host.callback(...args);
   }
 

@@ -4,66 +4,32 @@ import { aloneAsync } from "./alone.js";
 import type { Batch } from "./batch.js";
 import { isBytes } from "./bytes.js";
 import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
-import { Refusal, row, SCALING_REFUSALS } from "./core.js";
-import { type CoreBus, createBus } from "./core-bus.js";
+import { row, SCALING_REFUSALS } from "./core.js";
+import { CoreBus } from "./core-bus.js";
 import { Courier } from "./courier.js";
 import { traceAttempts } from "./diagnostics.js";
 import { Drives } from "./drives.js";
-import { BackpressureError } from "./errors/backpressure-error.js";
 import { ClosedError } from "./errors/closed-error.js";
-import { EventTooLargeError } from "./errors/event-too-large-error.js";
-import { InvalidEventError } from "./errors/invalid-event-error.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { ScalingError } from "./errors/scaling-error.js";
-import { isShardbusError } from "./errors/shardbus-error.js";
-import { ingestArray, isPlainArray } from "./ingest-array.js";
-import { Intake, PARKED, type Together } from "./intake.js";
+import { type IngestOptions, Ingress, type Receipt } from "./ingress.js";
+import { Intake } from "./intake.js";
 import { KeepaliveBudget } from "./keepalive-budget.js";
 import { isPage, Lifecycle } from "./lifecycle.js";
 import { LossReporter } from "./loss-reporter.js";
 import { busStats, flushReport } from "./numbers.js";
-import type {
-  DeliveryCallback,
-  DrainOptions,
-  EventBusOptions,
-  RejectReason,
-  WaitOptions,
-} from "./options.js";
+import type { DeliveryCallback, DrainOptions, EventBusOptions, WaitOptions } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { Pump } from "./pump.js";
 import type { FlushReport, Scheduler } from "./scheduler.js";
-import { serialize, validKey, validText } from "./serialize.js";
-import { messageOf, show } from "./show.js";
+import { validKey } from "./serialize.js";
+import { show } from "./show.js";
 import type { BusStats } from "./stats.js";
 import { storeErrorReporter } from "./store-errors.js";
 import { type RequestContext, Rides } from "./wait-until.js";
 
-/** What can be said of one event. */
-export interface IngestOptions {
-  /** Routes the event; instead of the bus's `key` option. */
-  readonly key?: string;
-}
-
-/** Where an event went, or why it was refused. */
-export type Receipt =
-  | {
-      readonly shard: number;
-      /** When the event was accepted: nanoseconds since the Unix epoch. */
-      readonly timestamp: bigint;
-    }
-  | { readonly rejected: RejectReason };
-
 /** How long `close()` takes at most unless it is told. */
 const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
-
-const REASONS: { readonly [code: number]: RejectReason } = {
-  [Refusal.full]: "full",
-  [Refusal.sampled]: "sampled",
-  [Refusal.unrouted]: "unrouted",
-  [Refusal.oversize]: "oversize",
-  [Refusal.invalid]: "invalid",
-  [Refusal.closed]: "closed",
-};
 
 const encoder = new TextEncoder();
 
@@ -84,20 +50,16 @@ const encoder = new TextEncoder();
 export class EventBus<T = unknown> {
   readonly #core: CoreBus;
   readonly #intake: Intake;
+  readonly #ingress: Ingress<T>;
   readonly #courier: Courier<T>;
   readonly #outbox: Outbox | undefined;
   readonly #scheduler: Scheduler;
   readonly #rides: Rides;
   readonly #lifecycle: Lifecycle | undefined;
   readonly #losses: LossReporter<T>;
-  readonly #key: ((event: T) => string | null | undefined) | undefined;
-  readonly #isNdjson: boolean;
-  readonly #failsProducer: boolean;
-  readonly #maxEventBytes: number;
   #closing: Promise<FlushReport> | undefined;
   /** The statistics, once the core is gone. */
   #lastStats: BusStats | undefined;
-  #offeredAfterClose = 0;
 
   /**
    * @throws {InvalidOptionError} if the callback is not a function, or an option has a wrong name,
@@ -110,33 +72,28 @@ export class EventBus<T = unknown> {
         `The callback is ${callback === null ? "null" : `of type ${typeof callback}`}, but it must be a function that sends a batch`,
       );
     }
-    const { key, onDrop, store, onStoreError, lifecycle, exitOrder, ...checked } =
+    const { onDrop, store, onStoreError, lifecycle, exitOrder, ...checked } =
       checkOptions<T>(options);
     const isInPage = lifecycle !== "manual" && isPage();
     try {
-      this.#core = createBus(checked);
+      this.#core = new CoreBus(checked);
     } catch (error) {
       throw brokenRule(error);
     }
     if (store !== undefined) beginRestore(this.#core);
-    this.#isNdjson = checked.format !== "json";
-    this.#failsProducer = checked.backpressure === "fail-producer";
-    // A shard that stays alone takes every event, whatever its key.
-    this.#routes = (checked.shards ?? 1) > 1 || checked.scaling !== undefined;
-    this.#key = key;
-    this.#maxEventBytes = this.#core.max_event_bytes();
     const isManual = checked.scheduler === "manual";
     this.#losses = new LossReporter(
       { bus: this, lost: () => this.#lost(), stats: () => this.stats(), hasTimers: !isManual },
       onDrop,
     );
+    const schedule = () => this.#scheduler.schedule();
     const timeoutMs = checked.timeoutMs ?? 10_000;
     this.#outbox =
       store &&
       new Outbox(this.#core, store, {
         // The callback should have most of an attempt's time.
         timeoutMs: timeoutMs / 4,
-        schedule: () => this.#scheduler.schedule(),
+        schedule,
         onRestored: () => isManual || this.#restore(),
         onError: storeErrorReporter(onStoreError),
       });
@@ -155,7 +112,10 @@ export class EventBus<T = unknown> {
       afterPoll: () => this.#losses.report(),
       afterFlush: () => this.#losses.reportAll(),
     });
-    this.#intake = new Intake(this.#core, () => this.#scheduler.schedule());
+    this.#intake = new Intake(this.#core, schedule);
+    const onRefusedAfterClose = () => this.#losses.schedule();
+    const ingressHost = { schedule, onRefusedAfterClose };
+    this.#ingress = new Ingress(this.#core, this.#intake, ingressHost, checked);
     if (isInPage && this.#scheduler instanceof Pump) {
       this.#lifecycle = new Lifecycle(this.#scheduler);
     }
@@ -167,8 +127,6 @@ export class EventBus<T = unknown> {
     if (store !== undefined && !isManual) queueMicrotask(() => this.#restore());
   }
 
-  readonly #routes: boolean;
-
   /**
    * Offers an event. It is serialised now: later changes to it do not show.
    *
@@ -178,16 +136,7 @@ export class EventBus<T = unknown> {
    * @throws {BackpressureError} if there is no room and `backpressure` is `"fail-producer"`.
    */
   ingest(event: T, options?: IngestOptions): boolean {
-    if (this.#lastStats !== undefined) return this.#refuseAfterClose();
-    let text: string;
-    let key: string | undefined;
-    try {
-      text = serialize(event);
-      key = this.#keyOf(event, options);
-    } catch (error) {
-      throw this.#invalid(error);
-    }
-    return this.#accepted(this.#intake.offer(text, key));
+    return this.#ingress.ingest(event, options);
   }
 
   /**
@@ -198,26 +147,7 @@ export class EventBus<T = unknown> {
    * @throws as {@linkcode ingest}.
    */
   ingestRaw(payload: string | Uint8Array, options?: IngestOptions): boolean {
-    if (this.#lastStats !== undefined) return this.#refuseAfterClose();
-    let key: string | undefined;
-    try {
-      if (typeof payload === "string") validText(payload);
-      else if (!isBytes(payload)) {
-        throw new InvalidEventError("A raw event must be a string or a Uint8Array");
-      }
-      key = this.#routes ? validKey(options?.key) : undefined;
-    } catch (error) {
-      throw this.#invalid(error);
-    }
-    if (typeof payload === "string") {
-      if (payload !== "" && !(this.#isNdjson && payload.includes("\n"))) {
-        return this.#accepted(this.#intake.offer(payload, key));
-      }
-      this.#intake.cross();
-      return this.#pushed(this.#intake.pushUnchecked(payload, key));
-    }
-    this.#intake.cross();
-    return this.#pushed(this.#intake.pushBytes(payload, key));
+    return this.#ingress.ingestRaw(payload, options);
   }
 
   /**
@@ -237,39 +167,7 @@ export class EventBus<T = unknown> {
     accepted: number;
     rejected: number;
   } {
-    if (typeof events?.[Symbol.iterator] !== "function") {
-      throw new InvalidEventError("`ingestBatch` takes an iterable of events, such as an array");
-    }
-    const offer = (event: T) => this.#isAccepted(event, options);
-    const hasKeys = this.#routes && (this.#key !== undefined || options?.key !== undefined);
-    if (isPlainArray(events) && !hasKeys && this.#lastStats === undefined) {
-      const offerTogether = (together: Together) => this.#offerTogether(together);
-      return ingestArray<T>(events, { offer, offerTogether });
-    }
-    let accepted = 0;
-    let rejected = 0;
-    for (const event of events) {
-      if (offer(event)) accepted++;
-      else rejected++;
-    }
-    return { accepted, rejected };
-  }
-
-  /** {@linkcode ingest}, without throwing for a refusal. */
-  #isAccepted(event: T, options: IngestOptions | undefined): boolean {
-    try {
-      return this.ingest(event, options);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      return false;
-    }
-  }
-
-  #offerTogether(events: Together): number {
-    this.#intake.cross();
-    const accepted = this.#intake.pushTogether(events);
-    this.#scheduler.schedule();
-    return accepted;
+    return this.#ingress.ingestBatch(events, options);
   }
 
   /**
@@ -277,24 +175,7 @@ export class EventBus<T = unknown> {
    * {@linkcode ingest}. It never throws for a refusal.
    */
   ingestWithReceipt(event: T, options?: IngestOptions): Receipt {
-    if (this.#lastStats !== undefined) {
-      this.#refuseAfterClose();
-      return { rejected: "closed" };
-    }
-    let text: string;
-    let key: string | undefined;
-    try {
-      text = serialize(event);
-      key = this.#keyOf(event, options);
-    } catch (error) {
-      this.#invalid(error);
-      return { rejected: "invalid" };
-    }
-    this.#intake.cross();
-    const code = this.#intake.push(text, key);
-    this.#scheduler.schedule();
-    if (code < 0) return { rejected: reasonOf(code) };
-    return { shard: code, timestamp: this.#intake.lastTimestamp() };
+    return this.#ingress.ingestWithReceipt(event, options);
   }
 
   /**
@@ -431,11 +312,11 @@ export class EventBus<T = unknown> {
   stats(): BusStats {
     if (this.#lastStats !== undefined) {
       const { offered, rejected, ...rest } = this.#lastStats;
-      const closed = rejected.closed + this.#offeredAfterClose;
+      const { refusedAfterClose: late } = this.#ingress;
       return {
         ...rest,
-        offered: offered + this.#offeredAfterClose,
-        rejected: { ...rejected, closed },
+        offered: offered + late,
+        rejected: { ...rejected, closed: rejected.closed + late },
       };
     }
     this.#intake.cross();
@@ -479,6 +360,7 @@ export class EventBus<T = unknown> {
     this.#scheduler.stop();
     const report = flushReport(this.#core, flush, timedOut);
     this.#lastStats = busStats(this.#core);
+    this.#ingress.close();
     this.#core.free();
     this.#losses.reportAll();
     await this.#outbox?.close();
@@ -505,59 +387,6 @@ export class EventBus<T = unknown> {
     const { offered, accepted, evicted } = this.stats();
     return offered - accepted + evicted;
   }
-
-  #keyOf(event: T, options: IngestOptions | undefined): string | undefined {
-    if (!this.#routes) return undefined;
-    let key: unknown = options?.key;
-    try {
-      key ??= this.#key?.(event);
-    } catch (cause) {
-      throw new InvalidEventError(`The \`key\` function threw: ${messageOf(cause)}`, { cause });
-    }
-    return validKey(key);
-  }
-
-  /** Counts an event that cannot be serialised, and returns the error that says so. */
-  #invalid(error: unknown): InvalidEventError {
-    this.#intake.cross();
-    this.#core.refuse_invalid();
-    this.#scheduler.schedule();
-    // A proxy may throw at `instanceof`.
-    if (isShardbusError(error) && error instanceof InvalidEventError) return error;
-    return new InvalidEventError(`The event cannot be written as JSON: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-
-  #accepted(code: number): boolean {
-    return code === PARKED || this.#pushed(code);
-  }
-
-  /** What came of an event that has crossed. */
-  #pushed(code: number): boolean {
-    this.#scheduler.schedule();
-    if (code >= 0) return true;
-    switch (code) {
-      case Refusal.full:
-        if (this.#failsProducer) throw new BackpressureError();
-        return false;
-      case Refusal.oversize:
-        throw new EventTooLargeError(this.#maxEventBytes);
-      case Refusal.invalid:
-        throw new InvalidEventError(
-          'A raw event must not be empty, nor hold a newline in format "ndjson"',
-        );
-      default:
-        reasonOf(code);
-        return false;
-    }
-  }
-
-  #refuseAfterClose(): false {
-    this.#offeredAfterClose++;
-    this.#losses.schedule();
-    return false;
-  }
 }
 
 /** Holds back what is sent for what earlier lives have left, or lets go of a bus that cannot. */
@@ -569,14 +398,3 @@ function beginRestore(core: CoreBus): void {
     "`maxBytes` is less than `batch.maxBytes`, but with a `store` it must not be: so much is kept free for a batch that the store has",
   );
 }
-
-function reasonOf(code: number): RejectReason {
-  const reason = REASONS[code];
-  if (reason === undefined) throw new Error(`The core refused a call of shardbus's own (${code})`);
-  return reason;
-}
-
-const isRefusal = (error: unknown): boolean =>
-  error instanceof InvalidEventError ||
-  error instanceof EventTooLargeError ||
-  error instanceof BackpressureError;

@@ -1,7 +1,7 @@
 // Everywhere without a condition of its own: the module is inline, and compiled when first needed.
 import { deflated, length } from "./bus-inline.js";
+import { provide } from "./shared.js";
 import { unpack } from "./unpack.js";
-import { provide } from "./wasm.js";
 
 provide(() => unpack(deflated, length));
 

@@ -20,8 +20,8 @@ interface Kept {
   isWritten: boolean;
 }
 
-/** A batch on its way into the store. */
-export interface Record {
+/** A copy of a batch, on its way into the store. */
+export interface BatchCopy {
   readonly kept: Kept;
   readonly bytes: Uint8Array;
 }
@@ -155,7 +155,7 @@ export class Outbox {
    * The batch that the core handed out last, to be written; nothing if the store has it, or it is to
    * be skipped.
    */
-  record(skipped?: ReadonlySet<Kept>): Record | undefined {
+  copy(skipped?: ReadonlySet<Kept>): BatchCopy | undefined {
     if (this.#isBroken) return undefined;
     const { id, sequence: from, count, firstTimestamp } = this.#handedOut();
     let kept = this.#find(id, from);
@@ -174,7 +174,7 @@ export class Outbox {
   }
 
   /** Writes a batch. */
-  async write({ kept, bytes }: Record): Promise<void> {
+  async write({ kept, bytes }: BatchCopy): Promise<void> {
     if (this.#left === undefined) await this.#open();
     if (this.#isBroken) return;
     await this.#try("write", kept.key, async () => {
@@ -185,7 +185,7 @@ export class Outbox {
 
   /** Begins to write everything that is in the bus before it returns; resolves when that is done. */
   async writeAll(): Promise<void> {
-    await Promise.all(this.#recordAll().map((record) => this.write(record)));
+    await Promise.all(this.#copyAll().map((copy) => this.write(copy)));
   }
 
   /**
@@ -194,19 +194,19 @@ export class Outbox {
    * @param last what may come last, because it is on its way already.
    */
   writeAllLater(last: readonly Settled[]): void {
-    const records = this.#recordAll(this.#writing);
+    const copies = this.#copyAll(this.#writing);
     const late = new Set(last.map(({ id, sequence }) => this.#find(id, sequence)));
-    records.sort((a, b) => Number(late.has(a.kept)) - Number(late.has(b.kept)));
-    for (const record of records) {
-      this.#writing.add(record.kept);
-      this.#later(this.write(record).finally(() => this.#writing.delete(record.kept)));
+    copies.sort((a, b) => Number(late.has(a.kept)) - Number(late.has(b.kept)));
+    for (const copy of copies) {
+      this.#writing.add(copy.kept);
+      this.#later(this.write(copy).finally(() => this.#writing.delete(copy.kept)));
     }
   }
 
   /** Writes everything that is in the bus before it returns. Returns whether the store can. */
   writeAllSync(): boolean {
     if (this.#store.writeSync === undefined || this.#isBroken) return false;
-    for (const { kept, bytes } of this.#recordAll()) {
+    for (const { kept, bytes } of this.#copyAll()) {
       try {
         this.#store.writeSync(kept.key, bytes);
         kept.isWritten = true;
@@ -217,15 +217,15 @@ export class Outbox {
     return true;
   }
 
-  /** Records of everything that is in the bus, less what is to be skipped. */
-  #recordAll(skipped?: ReadonlySet<Kept>): Record[] {
-    const records: Record[] = [];
+  /** Copies of everything that is in the bus, less what is to be skipped. */
+  #copyAll(skipped?: ReadonlySet<Kept>): BatchCopy[] {
+    const copies: BatchCopy[] = [];
     this.#core.stage(performance.now());
     while (this.#core.next_staged()) {
-      const record = this.record(skipped);
-      if (record !== undefined) records.push(record);
+      const copy = this.copy(skipped);
+      if (copy !== undefined) copies.push(copy);
     }
-    return records;
+    return copies;
   }
 
   /** Takes out of the bus what the store has: it is for the next life to send. */

@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import process from "node:process";
-import { InvalidOptionError } from "./errors/invalid-option-error.js";
+import { InvalidOptionError } from "./shared.js";
 
 /** What is closed before the process ends: an `EventBus`. */
 export interface Closable {

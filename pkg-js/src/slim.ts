@@ -1,3 +1,3 @@
 // For those who load the module themselves.
 export * from "./api.js";
-export { initialize, type WasmSource } from "./wasm.js";
+export { initialize, type WasmSource } from "./shared.js";

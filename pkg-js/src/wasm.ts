@@ -1,7 +1,7 @@
 // The only file that touches WebAssembly.
 
-import * as glue from "./bus_bg.js";
-import { type Core, provide as provideCore, start } from "./core.js";
+import { glue } from "./bus_bg.js";
+import { type Core, provideCore, start } from "./core.js";
 import { WasmUnavailableError } from "./errors/wasm-unavailable-error.js";
 
 /**
@@ -36,7 +36,7 @@ const isBytes = (source: object): source is BufferSource =>
 
 function compile(source: WebAssembly.Module | BufferSource): WebAssembly.Exports {
   // The name is baked into the module by `wasm-bindgen --out-name bus`.
-  const imports = { "./bus_bg.js": glue as unknown as WebAssembly.ModuleImports };
+  const imports = { "./bus_bg.js": glue() as unknown as WebAssembly.ModuleImports };
   try {
     const module = isModule(source) ? source : new WebAssembly.Module(source);
     return new WebAssembly.Instance(module, imports).exports;
@@ -52,5 +52,5 @@ function instantiate(source: WasmSource): Core {
       "initialize(source) takes a WebAssembly.Module, the bytes of `shardbus/bus.wasm`, or the namespace that importing it gives",
     );
   }
-  return { glue, exports: exports as WebAssembly.Exports };
+  return { glue: glue(), exports: exports as WebAssembly.Exports };
 }

@@ -1,7 +1,6 @@
 // Cloudflare Workers: the module is imported, and sends belong to a request.
 import module from "./bus.wasm";
-import { setDefaultScheduler } from "./check-options.js";
-import { provide } from "./wasm.js";
+import { provide, setDefaultScheduler } from "./shared.js";
 
 provide(() => module);
 setDefaultScheduler("manual");

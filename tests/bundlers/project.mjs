@@ -163,7 +163,7 @@ export class Project {
       .map((entry) => relative(this.#directory, join(entry.parentPath, entry.name)));
     let size = 0;
     for (const pattern of patterns) {
-      const escaped = pattern.replaceAll(".", "\\.").replaceAll("*", "[^/]+");
+      const escaped = pattern.replaceAll(".", "\\.").replaceAll("*", "[^/]*");
       const found = paths.filter((path) => new RegExp(`^${escaped}$`).test(path));
       if (found.length === 0) throw new Error(`no ${pattern} among ${paths.join(", ")}`);
       for (const path of found) {

@@ -252,6 +252,29 @@ test("a single event that the receiver finds too large is given up", async () =>
   await bus.close();
 });
 
+test("an event keeps its id when its batch is split, and when it is sent again", async () => {
+  const tooLarge = new DeliveryError("too large", { tooLarge: true });
+  const sink = recorder([fail(tooLarge), fail("once")]);
+  const bus = new EventBus(sink.callback, { retry: quickRetry });
+  bus.ingestBatch(["a", "b", "c"]);
+  await bus.flush();
+  /** @type {Map<string, Set<string>>} */
+  const ids = new Map();
+  for (const { batch, events } of sink.log) {
+    assert.equal(batch.eventId(0), batch.id);
+    for (const [i, event] of events.entries()) {
+      ids.set(event, (ids.get(event) ?? new Set()).add(batch.eventId(i)));
+    }
+  }
+  assert.deepEqual([...ids.keys()], ["a", "b", "c"]);
+  assert.deepEqual(
+    [...ids.values()].map((each) => each.size),
+    [1, 1, 1],
+  );
+  assert.equal(new Set([...ids.values()].flatMap((each) => [...each])).size, 3);
+  await bus.close();
+});
+
 test("a producer that yields now and then does not outrun a callback that is fast", async () => {
   const yieldTurn = () =>
     new Promise((resolve) => (globalThis.setImmediate ?? globalThis.setTimeout)(resolve));

@@ -112,3 +112,23 @@ test("slim and the default entry share one module", async () => {
   `);
   assert.equal(output, "true\n[ 'works' ]\n");
 });
+
+for (const [decoder, setUp] of [
+  ["atob", "delete Uint8Array.fromBase64;"],
+  [
+    "Uint8Array.fromBase64",
+    "Uint8Array.fromBase64 = (text) => Uint8Array.from(Buffer.from(text, 'base64'));",
+  ],
+]) {
+  test(`where Node's modules are not to be had, ${decoder} decodes the module`, async () => {
+    const output = await run(`
+      process.getBuiltinModule = undefined;
+      ${setUp}
+      const { EventBus } = await import("shardbus");
+      const bus = new EventBus((batch) => console.log(batch.events()));
+      bus.ingest("works");
+      await bus.close();
+    `);
+    assert.equal(output, "[ 'works' ]\n");
+  });
+}

@@ -1,8 +1,9 @@
 //! Builds `pkg-js` into the npm package: WebAssembly, ES modules, CommonJS and types in `dist/`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use xshell::{Shell, cmd};
 use zopfli::Format;
@@ -43,12 +44,15 @@ const ENTRIES: &[&str] = &[
 /// The entries that their runtimes find by a condition of their own, as ES modules alone.
 const CONDITIONAL: [&str; 2] = ["workerd", "edge-light"];
 
-/// The glue of the WebAssembly. It stays a file of its own: a bundler that links `bus.wasm` itself
-/// looks for it under this name.
+/// What entries share, each as one file, and how it is imported.
+const SHARED: [(&str, &[&str]); 2] =
+    [("shared", &["./shared.js", "../shared.js"]), ("sinks/events", &["./events.js"])];
+
+/// The glue of the WebAssembly. A loader that links `bus.wasm` itself looks for it under this name.
 const GLUE: &str = "bus_bg";
 
 /// The packages that ours brings along, and the file that imports each.
-const BUNDLED: [(&str, &str); 2] = [("idb", "stores/idb"), ("tiny-inflate", "unpack")];
+const BUNDLED: [(&str, &str); 2] = [("idb", "stores/idb"), ("tiny-inflate", "tiny-inflate")];
 
 /// How esbuild bundles.
 const BUNDLE: [&str; 4] =
@@ -119,7 +123,8 @@ fn optimise(sh: &Shell) -> Result<()> {
 fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
     let source = |name: &str| format!("{SOURCES}/{name}");
     let made = |name: &str| format!("{BINDGEN}/{name}");
-    sh.copy_file(made("bus_bg.js"), source("bus_bg.js"))?;
+    let glue = sh.read_file(made("bus_bg.js"))?;
+    sh.write_file(source("bus_bg.js"), with_itself(&glue))?;
 
     // The types that wasm-bindgen writes are those of its own loader, which we do without. They
     // name `Symbol.dispose`: the reference gives it to users whose own `lib` is older.
@@ -129,8 +134,10 @@ fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
          /** Links the glue to an instance. */\n\
          export function __wbg_set_wasm(exports: WebAssembly.Exports): void;\n"
     );
-    sh.write_file(source("bus_bg.d.ts"), &types)?;
     without_wasm::build(sh, tools, SOURCES, &types)?;
+    let all = "/** All functions of the glue. */\n\
+               export function glue(): typeof import(\"./bus_bg.js\");\n";
+    sh.write_file(source("bus_bg.d.ts"), types + all)?;
 
     let module = sh.read_binary_file(format!("{WORK}/bus.wasm"))?;
     let (base64, length) = (BASE64_STANDARD.encode(sh.read_binary_file(DEFLATED)?), module.len());
@@ -139,6 +146,15 @@ fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
          /** How many bytes it has. */\nexport const length = {length};\n"
     );
     Ok(sh.write_file(source("bus-inline.ts"), inline)?)
+}
+
+/// The glue, with a function that returns all of it. The module imports it as one object, and an
+/// `import *` of it would stay in whatever a user bundles.
+fn with_itself(glue: &str) -> String {
+    let functions = glue.lines().filter_map(|line| line.strip_prefix("export function "));
+    let names: Vec<_> =
+        functions.filter_map(|function| Some(function.split_once('(')?.0)).collect();
+    format!("{glue}\nexport const glue = () => ({{ {} }});\n", names.join(", "))
 }
 
 /// Fills [`DIST`] from the sources.
@@ -182,35 +198,53 @@ fn compile(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Makes of all modules one file for each entry, and one for what entries share: loading a file
-/// costs more than running it.
+/// Makes of all modules one file for each entry and for what they share: loading a file costs more
+/// than running it.
 fn join_modules(sh: &Shell) -> Result<()> {
     let (esbuild, joined) = (npm::bin("esbuild"), format!("{WORK}/joined"));
     sh.remove_path(&joined)?;
-    let entries = ENTRIES.iter().chain(&CONDITIONAL).map(|entry| format!("{DIST}/{entry}.js"));
-    let bundle = cmd!(sh, "{esbuild} {entries...} {BUNDLE...} --format=esm --splitting");
-    let external = [&format!("--external:*/{GLUE}.js"), "--external:*.wasm", "--external:*?module"];
+    let shared = SHARED.map(|(name, _)| name);
+    let names = ENTRIES.iter().chain(&CONDITIONAL).chain(&shared);
+    let inputs = names.map(|name| format!("{DIST}/{name}.js"));
+    let bundle = cmd!(sh, "{esbuild} {inputs...} {BUNDLE...} --format=esm");
+    let imported = SHARED.iter().flat_map(|(_, specifiers)| *specifiers);
+    let external = imported.chain(&["*.wasm", "*?module"]).map(|name| format!("--external:{name}"));
+    let contents = format!("{WORK}/joined.json");
     let out = [format!("--outdir={joined}"), format!("--outbase={DIST}")];
-    exec(bundle.args(external).args(out).arg("--legal-comments=inline"))?;
+    let bundle = bundle.args(external).args(out).arg("--legal-comments=inline");
+    exec(bundle.arg(format!("--metafile={contents}")))?;
+    check_shared(&serde_json::from_str(&sh.read_file(contents)?)?)?;
     for file in files(sh, DIST)? {
-        if file.extension().is_some_and(|extension| extension == "js")
-            && file.file_stem().is_some_and(|stem| stem != GLUE)
-        {
+        if file.extension().is_some_and(|extension| extension == "js") {
             sh.remove_path(file)?;
         }
     }
     for file in files(sh, &joined)? {
         let name = file.strip_prefix(std::path::absolute(&joined)?)?;
-        sh.write_file(Path::new(DIST).join(name), without_bare_imports(&sh.read_file(&file)?))?;
+        sh.copy_file(&file, Path::new(DIST).join(name))?;
     }
-    Ok(())
+    Ok(sh.write_file(format!("{DIST}/{GLUE}.js"), "export * from \"./shared.js\";\n")?)
 }
 
-/// Without the imports of nothing that esbuild leaves: the package says that what is shared does
-/// nothing by itself, and bundlers would warn their users.
-fn without_bare_imports(module: &str) -> String {
-    let is_bare = |line: &&str| line.starts_with("import \"") && line.contains("/chunk-");
-    module.split_inclusive('\n').filter(|line| !is_bare(line)).collect()
+/// Fails if a module went into two files: its classes and its state would be there twice. `contents`
+/// is what esbuild says of the files that it made.
+fn check_shared(contents: &serde_json::Value) -> Result<()> {
+    let outputs = contents["outputs"].as_object().context("esbuild names its outputs")?;
+    // Has nothing itself: it names what the shared file exports.
+    let names = format!("{DIST}/api.js");
+    let mut homes = BTreeMap::new();
+    for (output, about) in outputs {
+        let inputs = about["inputs"].as_object().context("an output has inputs")?;
+        for (input, part) in inputs {
+            if *input == names || part["bytesInOutput"] == 0 {
+                continue;
+            }
+            if let Some(first) = homes.insert(input, output) {
+                bail!("{input} is in {first} and in {output}: export it from shared.ts");
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Says in a module where its types are: JSR looks nowhere else.
@@ -270,10 +304,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn imports_of_nothing_go() {
-        let module = "import { a } from \"./chunk-A.js\";\nimport \"../chunk-B.js\";\na();\n";
-        let without = "import { a } from \"./chunk-A.js\";\na();\n";
-        assert_eq!(without_bare_imports(module), without);
+    fn no_module_goes_into_two_files() {
+        let part =
+            |bytes: u64| serde_json::json!({ "inputs": { "m.js": { "bytesInOutput": bytes } } });
+        let contents =
+            |bytes| serde_json::json!({ "outputs": { "a.js": part(9), "b.js": part(bytes) } });
+        assert!(check_shared(&contents(0)).is_ok());
+        let error = check_shared(&contents(9)).unwrap_err().to_string();
+        assert_eq!(error, "m.js is in a.js and in b.js: export it from shared.ts");
+    }
+
+    #[test]
+    fn the_glue_returns_itself() {
+        let glue = "export function a(x) {\n}\nfunction b() {\n}\nexport function c() {\n}\n";
+        assert_eq!(with_itself(glue), format!("{glue}\nexport const glue = () => ({{ a, c }});\n"));
     }
 
     #[test]

@@ -1,8 +1,5 @@
-import { DeliveryError } from "../errors/delivery-error.js";
-import { InvalidOptionError } from "../errors/invalid-option-error.js";
 import type { DeliveryCallback } from "../options.js";
-import { messageOf, show } from "../show.js";
-import { eventId } from "./events.js";
+import { DeliveryError, InvalidOptionError, messageOf, show } from "../shared.js";
 
 /** What a {@linkcode cloudflareQueuesSink} needs of a binding; a `Queue` has it. */
 export interface QueueProducer<T = unknown> {
@@ -59,7 +56,7 @@ export function cloudflareQueuesSink<T = unknown>(
     const { id, shard } = batch;
     const producer = typeof queue === "function" ? queue(shard) : queue;
     const bodies = batch.events().map((event, i) => {
-      return { id: eventId(batch, i), shard, sequence: batch.sequence + i, event };
+      return { id: batch.eventId(i), shard, sequence: batch.sequence + i, event };
     });
     const before = begun.get(shard);
     let sent = before?.id === id ? Math.min(before.sent, bodies.length) : 0;

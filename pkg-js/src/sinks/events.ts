@@ -1,18 +1,15 @@
 import type { Batch } from "../batch.js";
-import { type Check, checkGroup, readable, type Schema } from "../check-group.js";
-import { InvalidOptionError } from "../errors/invalid-option-error.js";
-import { show } from "../show.js";
+import {
+  type Check,
+  checkGroup,
+  InvalidOptionError,
+  readable,
+  type Schema,
+  show,
+} from "../shared.js";
 
 /** What the events of a shard go to: a prefix, which gets the shard as its end, or a function. */
 export type ShardName = string | ((shard: number) => string);
-
-/**
- * Identifies an event: as the batch that begins with it would be. So an event keeps its id when its
- * batch is split.
- */
-export function eventId(batch: Batch, index: number): string {
-  return `${idPrefix(batch)}${batch.sequence + index}`;
-}
 
 /** What the ids of the batch's events have in common: `nonce-shard-`. */
 export function idPrefix({ id }: Batch): string {

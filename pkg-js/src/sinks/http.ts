@@ -1,9 +1,6 @@
 import type { Batch } from "../batch.js";
-import { callable, flag, isRecord } from "../check-group.js";
-import { DeliveryError } from "../errors/delivery-error.js";
-import { InvalidOptionError } from "../errors/invalid-option-error.js";
 import type { DeliveryCallback } from "../options.js";
-import { show } from "../show.js";
+import { callable, DeliveryError, flag, InvalidOptionError, isRecord, show } from "../shared.js";
 import { checkSinkOptions } from "./events.js";
 
 /** How an {@linkcode httpSink} sends. */

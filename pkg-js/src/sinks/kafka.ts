@@ -1,8 +1,6 @@
-import { DeliveryError } from "../errors/delivery-error.js";
-import { InvalidOptionError } from "../errors/invalid-option-error.js";
 import type { DeliveryCallback } from "../options.js";
-import { messageOf, show } from "../show.js";
-import { checkClient, checkSinkOptions, count, eventId } from "./events.js";
+import { DeliveryError, InvalidOptionError, messageOf, show } from "../shared.js";
+import { checkClient, checkSinkOptions, count } from "./events.js";
 
 /** What a {@linkcode kafkaSink} needs of a producer: those of KafkaJS and of Confluent's client have it. */
 export interface KafkaProducer {
@@ -61,7 +59,7 @@ export function kafkaSink(
   return async (batch) => {
     const partition = batch.shard % partitions;
     const messages = [...batch].map((value, i) => {
-      return { partition, value, headers: { id: eventId(batch, i) } };
+      return { partition, value, headers: { id: batch.eventId(i) } };
     });
     try {
       await producer.send({ topic, acks: ALL_IN_SYNC, messages });

@@ -1,8 +1,6 @@
-import { flag } from "../check-group.js";
-import { DeliveryError } from "../errors/delivery-error.js";
 import type { DeliveryCallback } from "../options.js";
-import { messageOf } from "../show.js";
-import { checkClient, checkSinkOptions, count, eventId, namer, type ShardName } from "./events.js";
+import { DeliveryError, flag, messageOf } from "../shared.js";
+import { checkClient, checkSinkOptions, count, namer, type ShardName } from "./events.js";
 
 /** What a {@linkcode natsSink} needs of a client, which `jetstream()` of `@nats-io/jetstream` has. */
 export interface JetStreamPublisher {
@@ -72,9 +70,9 @@ export function natsSink(
       signal.throwIfAborted();
       // Published in one turn, they leave over one connection: what arrives is a beginning of them.
       const acks = events.slice(start, start + window).map((event, i) => {
-        const msgID = eventId(batch, start + i);
+        const msgID = batch.eventId(start + i);
         const follows = exclusive && i > 0;
-        const expect = { lastMsgID: eventId(batch, start + i - 1) };
+        const expect = { lastMsgID: batch.eventId(start + i - 1) };
         return js.publish(name, event, follows ? { msgID, expect } : { msgID });
       });
       for (const ack of await Promise.allSettled(acks)) {

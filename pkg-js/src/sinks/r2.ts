@@ -1,8 +1,6 @@
 import type { Batch } from "../batch.js";
-import { callable } from "../check-group.js";
-import { DeliveryError } from "../errors/delivery-error.js";
 import type { DeliveryCallback } from "../options.js";
-import { messageOf } from "../show.js";
+import { callable, DeliveryError, messageOf } from "../shared.js";
 import { checkClient, checkSinkOptions, idPrefix } from "./events.js";
 
 /** What an {@linkcode r2Sink} needs of a binding; an `R2Bucket` has it. */

@@ -1,7 +1,6 @@
 import type { Check } from "../check-group.js";
-import { DeliveryError } from "../errors/delivery-error.js";
 import type { DeliveryCallback } from "../options.js";
-import { messageOf } from "../show.js";
+import { DeliveryError, messageOf } from "../shared.js";
 import { checkClient, checkSinkOptions, count, idPrefix, namer, type ShardName } from "./events.js";
 
 /** What a {@linkcode redisSink} needs of a client; those of the package `redis` all have it. */

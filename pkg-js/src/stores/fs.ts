@@ -11,7 +11,7 @@ import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { InvalidOptionError } from "../errors/invalid-option-error.js";
+import { InvalidOptionError } from "../shared.js";
 import type { BatchStore } from "../store.js";
 import { lockDirectory } from "./directory-lock.js";
 

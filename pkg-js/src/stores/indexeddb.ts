@@ -1,5 +1,5 @@
 import type { DBSchema, IDBPDatabase } from "idb";
-import { InvalidOptionError } from "../errors/invalid-option-error.js";
+import { InvalidOptionError } from "../shared.js";
 import type { BatchStore } from "../store.js";
 import { openDB } from "./idb.js";
 import { TabLocks } from "./tab-locks.js";

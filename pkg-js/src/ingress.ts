@@ -1,0 +1,243 @@
+import { isBytes } from "./bytes.js";
+import { Refusal } from "./core.js";
+import type { CoreBus } from "./core-bus.js";
+import { BackpressureError } from "./errors/backpressure-error.js";
+import { EventTooLargeError } from "./errors/event-too-large-error.js";
+import { InvalidEventError } from "./errors/invalid-event-error.js";
+import { isShardbusError } from "./errors/shardbus-error.js";
+import { ingestArray, isPlainArray } from "./ingest-array.js";
+import { type Intake, PARKED, type Together } from "./intake.js";
+import type { EventBusOptions, RejectReason } from "./options.js";
+import { serialize, validKey, validText } from "./serialize.js";
+import { messageOf } from "./show.js";
+
+/** What can be said of one event. */
+export interface IngestOptions {
+  /** Routes the event; instead of the bus's `key` option. */
+  readonly key?: string;
+}
+
+/** Where an event went, or why it was refused. */
+export type Receipt =
+  | {
+      readonly shard: number;
+      /** When the event was accepted: nanoseconds since the Unix epoch. */
+      readonly timestamp: bigint;
+    }
+  | { readonly rejected: RejectReason };
+
+const REASONS: { readonly [code: number]: RejectReason } = {
+  [Refusal.full]: "full",
+  [Refusal.sampled]: "sampled",
+  [Refusal.unrouted]: "unrouted",
+  [Refusal.oversize]: "oversize",
+  [Refusal.invalid]: "invalid",
+  [Refusal.closed]: "closed",
+};
+
+/** What the ingress needs of the bus that it works for. */
+export interface IngressHost {
+  /** Something came in, or was refused, that the scheduler should look at. */
+  schedule(): void;
+  /** An event came after the end. */
+  onRefusedAfterClose(): void;
+}
+
+/**
+ * Where events come in: serialises them, finds their keys, and says what came of them. The methods
+ * are those of the `EventBus`.
+ */
+export class Ingress<T> {
+  readonly #core: CoreBus;
+  readonly #intake: Intake;
+  readonly #host: IngressHost;
+  readonly #key: EventBusOptions<T>["key"];
+  /** Whether it matters which key an event has: a shard that stays alone takes every event. */
+  readonly #routes: boolean;
+  readonly #isNdjson: boolean;
+  readonly #failsProducer: boolean;
+  readonly #maxEventBytes: number;
+  #isClosed = false;
+  #refusedAfterClose = 0;
+
+  constructor(core: CoreBus, intake: Intake, host: IngressHost, options: EventBusOptions<T>) {
+    this.#core = core;
+    this.#intake = intake;
+    this.#host = host;
+    this.#key = options.key;
+    this.#routes = (options.shards ?? 1) > 1 || options.scaling !== undefined;
+    this.#isNdjson = options.format !== "json";
+    this.#failsProducer = options.backpressure === "fail-producer";
+    this.#maxEventBytes = core.max_event_bytes();
+  }
+
+  /** How many events came after the end. */
+  get refusedAfterClose(): number {
+    return this.#refusedAfterClose;
+  }
+
+  /** Refuses every event from now on: the core is gone. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  ingest(event: T, options: IngestOptions | undefined): boolean {
+    if (this.#isClosed) return this.#refuse();
+    let text: string;
+    let key: string | undefined;
+    try {
+      text = serialize(event);
+      key = this.#keyOf(event, options);
+    } catch (error) {
+      throw this.#invalid(error);
+    }
+    return this.#accepted(this.#intake.offer(text, key));
+  }
+
+  ingestRaw(payload: string | Uint8Array, options: IngestOptions | undefined): boolean {
+    if (this.#isClosed) return this.#refuse();
+    let key: string | undefined;
+    try {
+      if (typeof payload === "string") validText(payload);
+      else if (!isBytes(payload)) {
+        throw new InvalidEventError("A raw event must be a string or a Uint8Array");
+      }
+      key = this.#routes ? validKey(options?.key) : undefined;
+    } catch (error) {
+      throw this.#invalid(error);
+    }
+    if (typeof payload === "string") {
+      if (payload !== "" && !(this.#isNdjson && payload.includes("\n"))) {
+        return this.#accepted(this.#intake.offer(payload, key));
+      }
+      this.#intake.cross();
+      return this.#pushed(this.#intake.pushUnchecked(payload, key));
+    }
+    this.#intake.cross();
+    return this.#pushed(this.#intake.pushBytes(payload, key));
+  }
+
+  ingestBatch(
+    events: Iterable<T>,
+    options: IngestOptions | undefined,
+  ): { accepted: number; rejected: number } {
+    if (typeof events?.[Symbol.iterator] !== "function") {
+      throw new InvalidEventError("`ingestBatch` takes an iterable of events, such as an array");
+    }
+    const offer = (event: T) => this.#isAccepted(event, options);
+    const hasKeys = this.#routes && (this.#key !== undefined || options?.key !== undefined);
+    if (isPlainArray(events) && !hasKeys && !this.#isClosed) {
+      const offerTogether = (together: Together) => this.#offerTogether(together);
+      return ingestArray<T>(events, { offer, offerTogether });
+    }
+    let accepted = 0;
+    let rejected = 0;
+    for (const event of events) {
+      if (offer(event)) accepted++;
+      else rejected++;
+    }
+    return { accepted, rejected };
+  }
+
+  /** {@linkcode ingest}, without throwing for a refusal. */
+  #isAccepted(event: T, options: IngestOptions | undefined): boolean {
+    try {
+      return this.ingest(event, options);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      return false;
+    }
+  }
+
+  #offerTogether(events: Together): number {
+    this.#intake.cross();
+    const accepted = this.#intake.pushTogether(events);
+    this.#host.schedule();
+    return accepted;
+  }
+
+  ingestWithReceipt(event: T, options: IngestOptions | undefined): Receipt {
+    if (this.#isClosed) {
+      this.#refuse();
+      return { rejected: "closed" };
+    }
+    let text: string;
+    let key: string | undefined;
+    try {
+      text = serialize(event);
+      key = this.#keyOf(event, options);
+    } catch (error) {
+      this.#invalid(error);
+      return { rejected: "invalid" };
+    }
+    this.#intake.cross();
+    const code = this.#intake.push(text, key);
+    this.#host.schedule();
+    if (code < 0) return { rejected: reasonOf(code) };
+    return { shard: code, timestamp: this.#intake.lastTimestamp() };
+  }
+
+  #keyOf(event: T, options: IngestOptions | undefined): string | undefined {
+    if (!this.#routes) return undefined;
+    let key: unknown = options?.key;
+    try {
+      key ??= this.#key?.(event);
+    } catch (cause) {
+      throw new InvalidEventError(`The \`key\` function threw: ${messageOf(cause)}`, { cause });
+    }
+    return validKey(key);
+  }
+
+  /** Counts an event that cannot be serialised, and returns the error that says so. */
+  #invalid(error: unknown): InvalidEventError {
+    this.#intake.cross();
+    this.#core.refuse_invalid();
+    this.#host.schedule();
+    // A proxy may throw at `instanceof`.
+    if (isShardbusError(error) && error instanceof InvalidEventError) return error;
+    return new InvalidEventError(`The event cannot be written as JSON: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+
+  #accepted(code: number): boolean {
+    return code === PARKED || this.#pushed(code);
+  }
+
+  /** What came of an event that has crossed. */
+  #pushed(code: number): boolean {
+    this.#host.schedule();
+    if (code >= 0) return true;
+    switch (code) {
+      case Refusal.full:
+        if (this.#failsProducer) throw new BackpressureError();
+        return false;
+      case Refusal.oversize:
+        throw new EventTooLargeError(this.#maxEventBytes);
+      case Refusal.invalid:
+        throw new InvalidEventError(
+          'A raw event must not be empty, nor hold a newline in format "ndjson"',
+        );
+      default:
+        reasonOf(code);
+        return false;
+    }
+  }
+
+  #refuse(): false {
+    this.#refusedAfterClose++;
+    this.#host.onRefusedAfterClose();
+    return false;
+  }
+}
+
+function reasonOf(code: number): RejectReason {
+  const reason = REASONS[code];
+  if (reason === undefined) throw new Error(`The core refused a call of shardbus's own (${code})`);
+  return reason;
+}
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof InvalidEventError ||
+  error instanceof EventTooLargeError ||
+  error instanceof BackpressureError;
