@@ -22,8 +22,7 @@ pub struct Batch {
     body: Bytes,
     format: Format,
     records: Vec<Record>,
-    /// Halves share it: they share the body's memory as well. So do batches of an earlier life,
-    /// which come one at a time.
+    /// Halves share it. So do batches of an earlier life, which come one at a time.
     reservation: Shared<Reservation>,
 }
 
@@ -56,10 +55,7 @@ impl Batch {
         let end = self.body.len() - after.len();
         let half = |records: &[Record], sequence_start, events: std::ops::Range<usize>| Self {
             sequence_start,
-            body: match self.format {
-                Format::Ndjson => self.body.slice(events),
-                Format::Json => [before, &self.body[events], after].concat().into(),
-            },
+            body: Bytes::from_owner([before, &self.body[events], after].concat()),
             records: records.to_vec(),
             reservation: Shared::clone(&self.reservation),
             ..*self

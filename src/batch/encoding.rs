@@ -20,7 +20,7 @@ use crate::config::Format;
 use crate::event::hash;
 use crate::shard::{Record, Reservation};
 use crate::sync::Shared;
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::{BufMut as _, Bytes};
 
 const MAGIC: &[u8] = b"shardbus\x01";
 const HEADER_LEN: usize = MAGIC.len() + 23;
@@ -55,31 +55,44 @@ impl Batch {
 
     /// The batch that was [encoded](Self::encode); `None` if the bytes are not whole.
     pub(crate) fn decode(bytes: &[u8], reservation: Shared<Reservation>) -> Option<Self> {
-        let (mut rest, mut checksum) =
+        let (whole, mut checksum) =
             bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM_LEN)?)?;
-        if rest.len() < HEADER_LEN || checksum.get_u64_le() != hash(rest) {
+        if u64::from_le_bytes(take(&mut checksum)?) != hash(whole) {
             return None;
         }
-        rest = rest.strip_prefix(MAGIC)?;
-        let format = match rest.get_u8() {
-            0 => Format::Ndjson,
-            1 => Format::Json,
+        let mut rest = whole.strip_prefix(MAGIC)?;
+        let format = match take(&mut rest)? {
+            [0] => Format::Ndjson,
+            [1] => Format::Json,
             _ => return None,
         };
-        let (shard_id, nonce, sequence) = (rest.get_u16_le(), rest.get_u64_le(), rest.get_u64_le());
-        let count = rest.get_u32_le() as usize;
-        let (mut records, body) = rest.split_at_checked(count.checked_mul(RECORD_LEN)?)?;
-        let records: Vec<_> = (0..count)
-            .map(|_| Record { len: records.get_u32_le(), timestamp: records.get_u64_le() })
-            .collect();
+        let shard_id = u16::from_le_bytes(take(&mut rest)?);
+        let nonce = u64::from_le_bytes(take(&mut rest)?);
+        let sequence = u64::from_le_bytes(take(&mut rest)?);
+        let count = u32::from_le_bytes(take(&mut rest)?) as usize;
+        let (mut index, body) = rest.split_at_checked(count.checked_mul(RECORD_LEN)?)?;
+        let mut records = Vec::with_capacity(count);
+        while !index.is_empty() {
+            let len = u32::from_le_bytes(take(&mut index)?);
+            let timestamp = u64::from_le_bytes(take(&mut index)?);
+            records.push(Record { len, timestamp });
+        }
         let is_whole = count > 0
             && nonce > 0
             && sequence.checked_add(count as u64).is_some()
             && body_len(format, &records) == body.len() as u64;
         let key = (shard_id, sequence, nonce);
-        is_whole
-            .then(|| Self::new(key, format, (Bytes::copy_from_slice(body), records, reservation)))
+        is_whole.then(|| {
+            Self::new(key, format, (Bytes::from_owner(body.to_vec()), records, reservation))
+        })
     }
+}
+
+/// Takes `N` bytes off the front.
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*taken)
 }
 
 /// How long the body of these events is.

@@ -44,13 +44,32 @@ impl Records {
     }
 
     pub(crate) fn front(&self) -> Option<Record> {
-        self.chunks.front()?.get(self.head).copied()
+        self.get(0)
     }
 
     pub(crate) fn pop(&mut self) -> Option<Record> {
         let record = self.front()?;
-        self.len -= 1;
-        self.head += 1;
+        self.drop_front(1);
+        Some(record)
+    }
+
+    /// Takes out up to `count` of the oldest records.
+    pub(crate) fn take(&mut self, count: usize) -> Vec<Record> {
+        let mut taken = Vec::with_capacity(count);
+        while taken.len() < count
+            && let Some(rest) = self.chunks.front().and_then(|chunk| chunk.get(self.head..))
+        {
+            let run = rest.len().min(count - taken.len());
+            taken.extend_from_slice(&rest[..run]);
+            self.drop_front(run);
+        }
+        taken
+    }
+
+    /// Drops records of the first chunk.
+    fn drop_front(&mut self, count: usize) {
+        self.len -= count;
+        self.head += count;
         if self.head == CHUNK_LEN || self.len == 0 {
             self.head = 0;
             if let Some(mut chunk) = self.chunks.pop_front() {
@@ -58,12 +77,29 @@ impl Records {
                 self.spare = chunk;
             }
         }
-        Some(record)
     }
 
-    /// The records, oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Record> {
-        self.chunks.iter().flatten().skip(self.head).copied()
+    /// How many of the oldest payloads, at most `max`, take up no more than `room` bytes with a
+    /// separator after each; and how many bytes they do take up.
+    pub(crate) fn count_within(&self, max: usize, room: usize) -> (usize, usize) {
+        let (mut count, mut stored) = (0, 0);
+        while count < max
+            && let Some(record) = self.get(count)
+        {
+            let with_it = stored + record.len as usize + 1;
+            if with_it > room {
+                break;
+            }
+            (count, stored) = (count + 1, with_it);
+        }
+        (count, stored)
+    }
+
+    /// The record at an index, the oldest being at 0.
+    #[inline]
+    fn get(&self, index: usize) -> Option<Record> {
+        let index = self.head + index;
+        self.chunks.get(index / CHUNK_LEN)?.get(index % CHUNK_LEN).copied()
     }
 }
 
@@ -87,8 +123,10 @@ mod tests {
                     model.push_back(record);
                     next += 1;
                 }
-                prop_assert!(records.iter().eq(model.iter().copied()));
-                for _ in 0..pops {
+                prop_assert!((0..).map_while(|i| records.get(i)).eq(model.iter().copied()));
+                let taken = records.take(pops / 2);
+                prop_assert!(taken.into_iter().eq(model.drain(..(pops / 2).min(model.len()))));
+                for _ in 0..pops / 2 {
                     prop_assert_eq!(records.pop(), model.pop_front());
                 }
                 prop_assert_eq!(records.len(), model.len());

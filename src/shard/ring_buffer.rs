@@ -2,7 +2,7 @@
 
 use crate::config::Format;
 use crate::shard::{Record, records::Records};
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// A bounded queue of payloads.
@@ -15,15 +15,15 @@ pub(crate) struct RingBuffer {
     format: Format,
     page_size: usize,
     /// Oldest first. Only the last page may be empty.
-    pages: VecDeque<BytesMut>,
+    pages: VecDeque<Page>,
     records: Records,
     /// Payload bytes in the buffer, separators not counted.
     bytes: usize,
 }
 
 impl RingBuffer {
-    /// Bytes of a page, unless the buffer is told otherwise.
-    pub(crate) const DEFAULT_PAGE_SIZE: usize = 64 << 10;
+    /// Bytes of a page, unless the buffer is told otherwise: 64 KiB with what an allocator notes of it.
+    pub(crate) const DEFAULT_PAGE_SIZE: usize = (64 << 10) - 16;
 
     /// A buffer with `capacity` slots, of which one stays free.
     ///
@@ -84,44 +84,48 @@ impl RingBuffer {
         if self.len() >= self.usable() {
             return false;
         }
-        let page = self.page_for(payload.len() + 1);
-        let separator = self.format.separator();
-        let page = &mut self.pages[page];
-        page.put_slice(payload);
-        page.put_u8(separator);
+        let (needed, separator) = (payload.len() + 1, self.format.separator());
+        let page = match self.pages.back_mut() {
+            Some(last) if last.fits(needed) => last,
+            _ => self.page_for(needed),
+        };
+        page.bytes.extend_from_slice(payload);
+        page.bytes.push(separator);
         self.records.push(Record { len: payload.len() as u32, timestamp });
         self.bytes += payload.len();
         true
     }
 
-    /// Index of a last page with at least `len` free bytes.
-    fn page_for(&mut self, len: usize) -> usize {
-        let fresh = self.page_size.max(len);
-        match self.pages.back_mut() {
-            Some(last) => {
-                // What was popped from the front of the last page can often be used again.
-                let has_room = last.capacity() - last.len() >= len || last.try_reclaim(len);
-                if !has_room && last.is_empty() {
-                    *last = BytesMut::with_capacity(fresh);
-                } else if !has_room {
-                    self.pages.push_back(BytesMut::with_capacity(fresh));
-                }
+    /// A last page with room for `needed` bytes, where that at the back has too little as it is.
+    #[cold]
+    fn page_for(&mut self, needed: usize) -> &mut Page {
+        if let Some(mut last) = self.pages.pop_back() {
+            last.close_up();
+            if last.fits(needed) {
+                return self.pages.push_back_mut(last);
             }
-            None => self.pages.push_back(BytesMut::with_capacity(fresh)),
+            if !last.is_empty() {
+                self.pages.push_back(last);
+            }
         }
-        self.pages.len() - 1
+        self.pages.push_back_mut(Page::new(self.page_size.max(needed)))
     }
 
-    /// Takes the oldest event.
-    pub(crate) fn try_pop(&mut self) -> Option<(Bytes, u64)> {
-        let record = self.records.pop()?;
-        let len = record.len as usize;
-        self.bytes -= len;
-        let page = self.pages.front_mut()?;
-        let payload = page.split_to(len).freeze();
-        page.advance(1);
+    /// Takes the oldest events, at most `max`, out of the first page, and hands them to `take` one
+    /// by one. Returns how many.
+    pub(crate) fn pop_run(&mut self, max: usize, mut take: impl FnMut(Bytes, u64)) -> usize {
+        let Some(page) = self.pages.front_mut() else { return 0 };
+        let (count, stored) = self.records.count_within(max, page.len());
+        let run = page.take(stored);
+        let mut start = 0;
+        for record in self.records.take(count) {
+            let end = start + record.len as usize;
+            take(run.slice(start..end), record.timestamp);
+            start = end + 1;
+        }
+        self.bytes -= stored - count;
         self.drop_spent_page();
-        Some((payload, record.timestamp))
+        count
     }
 
     /// Drops the oldest event and returns how many bytes its payload had.
@@ -129,39 +133,30 @@ impl RingBuffer {
         let record = self.records.pop()?;
         let len = record.len as usize;
         self.bytes -= len;
-        self.pages.front_mut()?.advance(len + 1);
+        self.pages.front_mut()?.start += len + 1;
         self.drop_spent_page();
         Some(len)
     }
 
     /// Keeps the rule that only the last page may be empty.
     fn drop_spent_page(&mut self) {
-        if self.pages.len() > 1 && self.pages.front().is_some_and(BytesMut::is_empty) {
+        if self.pages.len() > 1 && self.pages.front().is_some_and(Page::is_empty) {
             self.pages.pop_front();
         }
     }
 
     /// Takes the oldest events out as one body: at most `max_len` of them, and at most `max_bytes`
-    /// bytes with separators and brackets. Empty if there is none, or if the oldest does not fit.
-    pub(crate) fn take_body(&mut self, max_len: usize, max_bytes: usize) -> (Bytes, Vec<Record>) {
+    /// bytes with separators and brackets. `None` if there is none, or if the oldest does not fit.
+    pub(crate) fn take_body(
+        &mut self,
+        max_len: usize,
+        max_bytes: usize,
+    ) -> Option<(Bytes, Vec<Record>)> {
         // With a separator after each payload, the last one's not being part of the body.
         let room = max_bytes.saturating_add(1).saturating_sub(self.format.frame_len());
-        let mut stored = 0;
-        let count = self
-            .records
-            .iter()
-            .take(max_len)
-            .take_while(|record| {
-                let with_it = stored + record.len as usize + 1;
-                let fits = with_it <= room;
-                if fits {
-                    stored = with_it;
-                }
-                fits
-            })
-            .count();
+        let (count, stored) = self.records.count_within(max_len, room);
         if count == 0 {
-            return (Bytes::new(), Vec::new());
+            return None;
         }
 
         let (before, after) = self.format.brackets();
@@ -172,17 +167,63 @@ impl RingBuffer {
             && let Some(page) = self.pages.front_mut()
         {
             let run = rest.min(page.len());
-            body.extend_from_slice(&page[..run]);
-            page.advance(run);
+            body.extend_from_slice(&page.bytes[page.start..][..run]);
+            page.start += run;
             rest -= run;
             self.drop_spent_page();
         }
         body.pop();
         body.extend_from_slice(after);
 
-        let records: Vec<_> = std::iter::from_fn(|| self.records.pop()).take(count).collect();
+        let records = self.records.take(count);
         self.bytes -= stored - count;
-        (body.into(), records)
+        Some((Bytes::from_owner(body), records))
+    }
+}
+
+/// Payloads, each followed by a separator.
+struct Page {
+    bytes: Vec<u8>,
+    /// Where what has not been taken out begins.
+    start: usize,
+}
+
+impl Page {
+    fn new(size: usize) -> Self {
+        Self { bytes: Vec::with_capacity(size), start: 0 }
+    }
+
+    const fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether `len` bytes can be appended without a larger allocation.
+    const fn fits(&self, len: usize) -> bool {
+        self.bytes.capacity() - self.bytes.len() >= len
+    }
+
+    /// Moves what is left over what was taken out, unless that is less: so no byte moves twice.
+    fn close_up(&mut self) {
+        if self.start >= self.len() {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+    }
+
+    /// Takes the first `len` bytes out. They are a copy, unless they are all there is and most of
+    /// the page.
+    fn take(&mut self, len: usize) -> Bytes {
+        let range = self.start..self.start + len;
+        self.start = range.end;
+        if self.is_empty() && len > self.bytes.capacity() / 2 {
+            self.start = 0;
+            return Bytes::from_owner(std::mem::take(&mut self.bytes)).slice(range);
+        }
+        Bytes::copy_from_slice(&self.bytes[range])
     }
 }
 
@@ -207,7 +248,14 @@ mod tests {
     }
 
     fn pop(ring: &mut RingBuffer) -> Option<String> {
-        ring.try_pop().map(|(payload, _)| String::from_utf8_lossy(&payload).into_owned())
+        let (payload, _) = pop_event(ring)?;
+        Some(String::from_utf8_lossy(&payload).into_owned())
+    }
+
+    fn pop_event(ring: &mut RingBuffer) -> Option<(Bytes, u64)> {
+        let mut popped = None;
+        ring.pop_run(1, |payload, timestamp| popped = Some((payload, timestamp)));
+        popped
     }
 
     #[test]
@@ -260,10 +308,10 @@ mod tests {
     fn what_was_popped_stays_whole_while_its_page_is_used_again() {
         let mut ring = ring(4);
         ring.try_push(b"first", 0);
-        let (first, _) = ring.try_pop().expect("just pushed");
+        let (first, _) = pop_event(&mut ring).expect("just pushed");
         for i in 0..100 {
             ring.try_push(b"other", i);
-            ring.try_pop();
+            pop_event(&mut ring);
         }
         assert_eq!(&first[..], b"first");
     }
@@ -274,12 +322,11 @@ mod tests {
         for payload in ["11", "22", "33", "44", "55"] {
             ring.try_push(payload.as_bytes(), 0);
         }
-        let (body, records) = ring.take_body(2, 1000);
+        let (body, records) = ring.take_body(2, 1000).expect("two fit");
         assert_eq!((&body[..], records.len()), (&b"11\n22"[..], 2));
-        let (body, records) = ring.take_body(100, 7);
+        let (body, records) = ring.take_body(100, 7).expect("two fit");
         assert_eq!((&body[..], records.len()), (&b"33\n44"[..], 2), "8 bytes would hold no more");
-        let (body, _) = ring.take_body(100, 1);
-        assert!(body.is_empty(), "what does not fit stays");
+        assert!(ring.take_body(100, 1).is_none(), "what does not fit stays");
         assert_eq!(ring.len(), 1);
     }
 
@@ -289,16 +336,16 @@ mod tests {
         for payload in ["11", "22", "33"] {
             ring.try_push(payload.as_bytes(), 0);
         }
-        let (body, _) = ring.take_body(100, 9);
+        let (body, _) = ring.take_body(100, 9).expect("two fit");
         assert_eq!(&body[..], b"[11,22]");
-        let (body, _) = ring.take_body(100, 4);
+        let (body, _) = ring.take_body(100, 4).expect("one fits");
         assert_eq!(&body[..], b"[33]");
     }
 
     #[derive(Debug, Clone)]
     enum Op {
         Push(Vec<u8>),
-        Pop,
+        Pop(usize),
         Evict,
         Body(usize, usize),
     }
@@ -307,7 +354,7 @@ mod tests {
         let payload = proptest::collection::vec(b'a'..=b'z', 0..40);
         let op = prop_oneof![
             5 => payload.prop_map(Op::Push),
-            1 => Just(Op::Pop),
+            1 => (0usize..6).prop_map(Op::Pop),
             1 => Just(Op::Evict),
             1 => (0usize..12, 0usize..200).prop_map(|(len, bytes)| Op::Body(len, bytes)),
         ];
@@ -328,9 +375,14 @@ mod tests {
                             model.push_back((payload, now));
                         }
                     }
-                    Op::Pop => {
-                        let popped = ring.try_pop().map(|(payload, at)| (payload.to_vec(), at));
-                        prop_assert_eq!(popped, model.pop_front());
+                    Op::Pop(max) => {
+                        let mut popped = Vec::new();
+                        let count = ring.pop_run(max, |payload, at| {
+                            popped.push((payload.to_vec(), at));
+                        });
+                        prop_assert_eq!(count, popped.len());
+                        prop_assert_eq!(count == 0, max == 0 || model.is_empty());
+                        prop_assert!(model.drain(..count).eq(popped));
                     }
                     Op::Evict => {
                         let evicted = model.pop_front().map(|(payload, _)| payload.len());
@@ -348,7 +400,9 @@ mod tests {
                             .count();
                         let expected = if count == 0 { Vec::new() } else { array(count) };
                         let timestamps: Vec<_> = model.drain(..count).map(|(_, at)| at).collect();
-                        let (body, records) = ring.take_body(max_len, max_bytes);
+                        let taken = ring.take_body(max_len, max_bytes);
+                        prop_assert_eq!(taken.is_some(), count > 0);
+                        let (body, records) = taken.unwrap_or_default();
                         prop_assert!(body.len() <= max_bytes);
                         prop_assert_eq!(&body[..], &expected[..]);
                         prop_assert!(records.iter().map(|r| r.timestamp).eq(timestamps));

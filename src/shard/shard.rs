@@ -165,6 +165,7 @@ impl Shard {
     }
 
     /// Accepts a payload shorter than 4 GiB, or refuses it as the mode says.
+    #[inline]
     pub(crate) fn push(&mut self, payload: &[u8]) -> Result<u64, Refusal> {
         let len = payload.len() as u64;
         let full = match self.mode {
@@ -248,10 +249,7 @@ impl Shard {
 
     /// Takes the oldest event.
     pub fn try_pop(&mut self) -> Option<InternalEvent> {
-        let (raw, insertion_ts) = self.ring.try_pop()?;
-        self.budget.release(raw.len() as u64);
-        self.report();
-        Some(InternalEvent { raw, insertion_ts, shard_id: self.id })
+        self.pop_batch(1).pop()
     }
 
     /// Takes up to `max` of the oldest events, in order.
@@ -263,9 +261,17 @@ impl Shard {
 
     /// Appends up to `max` of the oldest events to `events`, in order. Returns how many.
     pub fn pop_batch_into(&mut self, events: &mut Vec<InternalEvent>, max: usize) -> usize {
+        let (shard_id, before) = (self.id, self.ring.bytes());
         let count = max.min(self.len());
         events.reserve_exact(count);
-        events.extend(std::iter::from_fn(|| self.try_pop()).take(count));
+        let mut rest = count;
+        while rest > 0 {
+            rest -= self.ring.pop_run(rest, |raw, insertion_ts| {
+                events.push(InternalEvent { raw, insertion_ts, shard_id });
+            });
+        }
+        self.budget.release((before - self.ring.bytes()) as u64);
+        self.report();
         count
     }
 
@@ -277,10 +283,7 @@ impl Shard {
         max_bytes: usize,
     ) -> Option<(Bytes, Vec<Record>, Reservation)> {
         let before = self.ring.bytes();
-        let (body, records) = self.ring.take_body(max_len, max_bytes);
-        if records.is_empty() {
-            return None;
-        }
+        let (body, records) = self.ring.take_body(max_len, max_bytes)?;
         self.stats.batches_dispatched += 1;
         self.report();
         let reservation = self.budget.move_to_batch((before - self.ring.bytes()) as u64);
