@@ -65,8 +65,17 @@ impl Default for Clock {
 }
 
 /// A duration in nanoseconds; what is longer than 584 years is as good as for ever.
-pub(crate) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+// Called in many places, and never for an event: as a copy in each it would only take up room.
+#[inline(never)]
+pub(crate) const fn nanos(duration: Duration) -> u64 {
+    let whole = duration.as_secs().saturating_mul(1_000_000_000);
+    whole.saturating_add(duration.subsec_nanos() as u64)
+}
+
+/// A duration in milliseconds.
+#[inline(never)]
+pub(crate) fn millis(duration: Duration) -> f64 {
+    nanos(duration) as f64 / 1e6
 }
 
 /// Makes strictly increasing timestamps from a clock that may stand still or go back:

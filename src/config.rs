@@ -1,6 +1,7 @@
 //! Settings, their defaults, and the rules they must keep.
 
-use crate::error::{ConfigError, check};
+use crate::clock::millis;
+use crate::error::{ConfigError, Rules};
 use crate::scaling_policy::ScalingPolicy;
 use std::time::Duration;
 
@@ -119,37 +120,34 @@ impl BatchConfig {
     ///
     /// The first rule that is broken.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check(self.min_size > 0, "batch.min_size", self.min_size as f64, "must be greater than 0")?;
-        check(
+        let mut rules = Rules::default();
+        self.check(&mut rules);
+        rules.result()
+    }
+
+    fn check(&self, rules: &mut Rules) {
+        rules.check_positive("batch.min_size", self.min_size as f64);
+        let max_size = self.max_size as f64;
+        rules.check(
             self.max_size >= self.min_size,
             "batch.max_size",
-            self.max_size as f64,
+            max_size,
             "must be at least `batch.min_size`",
-        )?;
-        check(
+        );
+        rules.check(
             self.max_size <= Self::MAX_SIZE_LIMIT,
             "batch.max_size",
-            self.max_size as f64,
+            max_size,
             "must be at most 1000000",
-        )?;
-        check(
-            self.max_bytes > 0,
-            "batch.max_bytes",
-            self.max_bytes as f64,
-            "must be greater than 0",
-        )?;
-        check(
-            !self.max_delay.is_zero(),
-            "batch.max_delay",
-            self.max_delay.as_millis() as f64,
-            "must be greater than 0",
-        )?;
-        check(
+        );
+        rules.check_positive("batch.max_bytes", self.max_bytes as f64);
+        rules.check_positive("batch.max_delay", millis(self.max_delay));
+        rules.check(
             !self.adaptive || !self.velocity_window.is_zero(),
             "batch.velocity_window",
-            self.velocity_window.as_millis() as f64,
+            0.0,
             "must be greater than 0 while `batch.adaptive` is on",
-        )
+        );
     }
 }
 
@@ -185,18 +183,19 @@ impl RetryPolicy {
     ///
     /// The first rule that is broken.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check(
-            self.attempts > 0,
-            "retry.attempts",
-            f64::from(self.attempts),
-            "must be greater than 0",
-        )?;
-        check(
+        let mut rules = Rules::default();
+        self.check(&mut rules);
+        rules.result()
+    }
+
+    fn check(&self, rules: &mut Rules) {
+        rules.check_positive("retry.attempts", f64::from(self.attempts));
+        rules.check(
             self.max_delay >= self.min_delay,
             "retry.max_delay",
-            self.max_delay.as_millis() as f64,
+            millis(self.max_delay),
             "must be at least `retry.min_delay`",
-        )
+        );
     }
 }
 
@@ -251,67 +250,64 @@ impl BusConfig {
     ///
     /// The first rule that is broken.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check(self.shards > 0, "shards", f64::from(self.shards), "must be greater than 0")?;
-        check(
+        let mut rules = Rules::default();
+        self.check(&mut rules);
+        rules.result()
+    }
+
+    fn check(&self, rules: &mut Rules) {
+        let (shards, max_event_bytes) = (f64::from(self.shards), self.max_event_bytes as f64);
+        rules.check_positive("shards", shards);
+        rules.check(
             self.capacity.is_power_of_two() && (2..=Self::MAX_CAPACITY).contains(&self.capacity),
             "capacity",
             self.capacity as f64,
             "must be a power of two from 2 to 16777216",
-        )?;
-        check(self.max_bytes > 0, "max_bytes", self.max_bytes as f64, "must be greater than 0")?;
-        check(
+        );
+        rules.check_positive("max_bytes", self.max_bytes as f64);
+        rules.check(
             self.max_bytes <= u64::from(u32::MAX),
             "max_bytes",
             self.max_bytes as f64,
             "must be less than 4 GiB",
-        )?;
-        check(
-            self.max_event_bytes > 0,
-            "max_event_bytes",
-            self.max_event_bytes as f64,
-            "must be greater than 0",
-        )?;
-        check(
+        );
+        rules.check_positive("max_event_bytes", max_event_bytes);
+        rules.check(
             self.max_event_bytes as u64 <= self.max_bytes,
             "max_event_bytes",
-            self.max_event_bytes as f64,
+            max_event_bytes,
             "must be at most `max_bytes`",
-        )?;
-        check(
+        );
+        rules.check(
             self.backpressure != BackpressureMode::Sample { rate: 0 },
             "backpressure.sample",
             0.0,
             "must be greater than 0",
-        )?;
-        self.batch.validate()?;
-        check(
+        );
+        self.batch.check(rules);
+        rules.check(
             self.max_event_bytes.saturating_add(self.format.frame_len()) <= self.batch.max_bytes,
             "max_event_bytes",
-            self.max_event_bytes as f64,
+            max_event_bytes,
             "must fit into `batch.max_bytes` (in format `json` with 2 bytes for the brackets)",
-        )?;
-        self.retry.validate()?;
+        );
+        self.retry.check(rules);
         if let Some(scaling) = &self.scaling {
-            scaling.validate()?;
-            check(
+            scaling.check(rules);
+            rules.check(
                 self.shards >= scaling.min_shards,
                 "shards",
-                f64::from(self.shards),
+                shards,
                 "must be at least `scaling.min_shards`",
-            )?;
-            check(
+            );
+            rules.check(
                 self.shards <= scaling.max_shards,
                 "shards",
-                f64::from(self.shards),
+                shards,
                 "must be at most `scaling.max_shards`",
-            )?;
+            );
         }
-        check(
-            !self.timeout.is_zero(),
-            "timeout",
-            self.timeout.as_millis() as f64,
-            "must be greater than 0",
-        )
+        rules.check_positive("timeout", millis(self.timeout));
     }
 }
 

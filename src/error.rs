@@ -76,14 +76,36 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Fails with a [`ConfigError`] unless `holds`.
-pub(crate) fn check(
-    holds: bool,
-    field: &'static str,
-    value: f64,
-    rule: &'static str,
-) -> Result<(), ConfigError> {
-    if holds { Ok(()) } else { Err(ConfigError { field, value, rule }) }
+/// Checks rules one after another, and keeps the first that is broken.
+#[derive(Default)]
+pub(crate) struct Rules {
+    broken: Option<ConfigError>,
+}
+
+impl Rules {
+    // Called some thirty times for a bus: as a copy in each it would only take up room.
+    #[inline(never)]
+    pub(crate) fn check(
+        &mut self,
+        holds: bool,
+        field: &'static str,
+        value: f64,
+        rule: &'static str,
+    ) {
+        if !holds {
+            self.broken.get_or_insert(ConfigError { field, value, rule });
+        }
+    }
+
+    /// Checks that a setting is greater than 0.
+    #[inline(never)]
+    pub(crate) fn check_positive(&mut self, field: &'static str, value: f64) {
+        self.check(value > 0.0, field, value, "must be greater than 0");
+    }
+
+    pub(crate) fn result(self) -> Result<(), ConfigError> {
+        self.broken.map_or(Ok(()), Err)
+    }
 }
 
 /// Why the number of shards does not change as asked.

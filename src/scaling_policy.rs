@@ -1,6 +1,7 @@
 //! When the number of shards changes by itself.
 
-use crate::error::{ConfigError, check};
+use crate::clock::millis;
+use crate::error::{ConfigError, Rules};
 use std::time::Duration;
 
 /// Thresholds and bounds of dynamic scaling.
@@ -72,37 +73,35 @@ impl ScalingPolicy {
     ///
     /// The first rule that is broken.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        let mut rules = Rules::default();
+        self.check(&mut rules);
+        rules.result()
+    }
+
+    pub(crate) fn check(&self, rules: &mut Rules) {
         let Self { fill_ratio_threshold: fill, underutilized_threshold: under, .. } = *self;
-        let positive = |duration: Duration, field| {
-            check(!duration.is_zero(), field, duration.as_millis() as f64, "must be greater than 0")
-        };
-        check(
-            fill.is_finite() && fill > 0.0 && fill <= 1.0,
+        rules.check(
+            fill > 0.0 && fill <= 1.0,
             "scaling.fill_ratio_threshold",
             fill,
             "must be greater than 0 and at most 1",
-        )?;
-        check(
-            under.is_finite() && (0.0..=1.0).contains(&under),
+        );
+        rules.check(
+            (0.0..=1.0).contains(&under),
             "scaling.underutilized_threshold",
             under,
             "must be from 0 to 1",
-        )?;
-        check(
-            self.min_shards > 0,
-            "scaling.min_shards",
-            f64::from(self.min_shards),
-            "must be greater than 0",
-        )?;
-        check(
+        );
+        rules.check_positive("scaling.min_shards", f64::from(self.min_shards));
+        rules.check(
             self.max_shards >= self.min_shards,
             "scaling.max_shards",
             f64::from(self.max_shards),
             "must be at least `scaling.min_shards`",
-        )?;
-        positive(self.cooldown, "scaling.cooldown")?;
-        positive(self.metrics_window, "scaling.metrics_window")?;
-        positive(self.scale_down_delay, "scaling.scale_down_delay")
+        );
+        rules.check_positive("scaling.cooldown", millis(self.cooldown));
+        rules.check_positive("scaling.metrics_window", millis(self.metrics_window));
+        rules.check_positive("scaling.scale_down_delay", millis(self.scale_down_delay));
     }
 
     /// The policy with `max_shards` raised to `min_shards` if it is lower.

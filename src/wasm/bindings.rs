@@ -2,9 +2,9 @@
 //!
 //! No function calls back into JavaScript.
 
-use super::options::Options;
+use super::options;
 use super::registry::{self, Bus};
-use crate::{BusConfig, Clock, ConfigError, EventBus, RestoreError};
+use crate::{Clock, ConfigError, EventBus, RestoreError};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -12,8 +12,7 @@ use wasm_bindgen::prelude::*;
 /// `optionNumbers` in `pkg-js/src/numbers.ts`. Throws `[field, value, rule]` if they break a rule.
 #[wasm_bindgen]
 pub fn create(options: &[f64]) -> Result<usize, JsValue> {
-    let config = BusConfig::from(Options::from_numbers(options));
-    let bus = EventBus::new(config, Clock::manual(0)).map_err(broken_rule)?;
+    let bus = EventBus::new(options::config(options), Clock::manual(0)).map_err(broken_rule)?;
     registry::with(|registry| registry.add(bus)).ok_or(JsValue::UNDEFINED)
 }
 
