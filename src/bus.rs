@@ -1,7 +1,7 @@
 //! The bus: shards and delivery put together.
 
 use crate::batch::Batch;
-use crate::clock::Clock;
+use crate::clock::{Clock, nanos};
 use crate::config::{BusConfig, Format, Scheduler};
 use crate::delivery::{
     Action, Delivery, DeliveryStats, ExitOrder, Failure, FlushReport, Lane, Lease, Permit,
@@ -215,10 +215,10 @@ impl EventBus {
             Scheduler::Auto => Permit::Due,
         };
         let Ok(mut delivery) = self.delivery.lock() else { return Action::Idle };
-        for id in delivery.remove_drained_lanes() {
+        while let Some(id) = delivery.remove_drained_lane() {
             // It is empty and nothing is routed to it, so there is nothing to hand on.
-            let removed = self.manager.remove_shard(id);
-            debug_assert!(removed.is_ok_and(|events| events.is_empty()), "shard {id} was drained");
+            let removed = self.manager.detach_shard(id);
+            debug_assert!(removed.is_ok(), "shard {id} was drained");
         }
         delivery.poll(now, permit)
     }
@@ -226,7 +226,7 @@ impl EventBus {
     /// Adds or drains shards if it is time to look at the load and the load asks for it.
     fn scale(&self, now: u64) {
         let Some(policy) = self.manager.mapper().map(ShardMapper::policy) else { return };
-        let window = policy.metrics_window.as_nanos() as u64;
+        let window = nanos(policy.metrics_window);
         if now.saturating_sub(self.scaled_at.get()) < window || self.is_closed() {
             return;
         }
@@ -482,25 +482,14 @@ impl EventBus {
         let Ok(delivery) = self.delivery.lock() else { return BusStats::default() };
         let (manager, removed) = (self.manager.stats(), self.manager.removed_stats());
         let sent = delivery.stats();
-        // Each shard is seen once: with threads, sums over two looks at it need not add up.
-        let info = |lane| shard_info(lane, self.manager.mapper());
-        let (restored, lanes): (Vec<_>, Vec<_>) =
-            delivery.lanes().iter().partition(|lane| lane.is_restored());
-        let shards: Vec<_> = lanes.into_iter().map(info).collect();
-        BusStats {
-            offered: self.offered.get(),
-            accepted: self.restored.get()
-                + removed.events_ingested
-                + shards.iter().map(|shard| shard.accepted).sum::<u64>(),
+        let mut stats = BusStats {
+            accepted: self.restored.get() + removed.events_ingested,
             restored: self.restored.get(),
             rejected: self.rejected(&manager),
             delivered: sent.events_delivered,
-            evicted: removed.events_evicted + shards.iter().map(|shard| shard.evicted).sum::<u64>(),
+            evicted: removed.events_evicted,
             abandoned: abandoned(&sent),
             drained: sent.events_drained,
-            pending: shards.iter().map(|shard| shard.pending).sum(),
-            in_flight: shards.iter().map(|shard| shard.in_flight).sum::<u64>()
-                + restored.into_iter().map(Lane::in_flight).sum::<u64>(),
             bytes: ByteStats {
                 held: self.manager.budget().held(),
                 delivered: sent.bytes_delivered,
@@ -510,8 +499,22 @@ impl EventBus {
                 retries: sent.retries,
                 expired: sent.leases_expired,
             },
-            shards,
+            ..BusStats::default()
+        };
+        // Each shard is seen once: with threads, sums over two looks at it need not add up.
+        for lane in delivery.lanes() {
+            stats.in_flight += lane.in_flight();
+            if !lane.is_restored() {
+                let shard = shard_info(lane, self.manager.mapper());
+                stats.accepted += shard.accepted;
+                stats.evicted += shard.evicted;
+                stats.pending += shard.pending;
+                stats.shards.push(shard);
+            }
         }
+        // Last: what is accepted or refused meanwhile was offered before.
+        stats.offered = self.offered.get();
+        stats
     }
 
     fn rejected(&self, manager: &ManagerStats) -> Rejected {

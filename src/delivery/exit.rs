@@ -94,8 +94,11 @@ impl Delivery {
         for lane in 0..self.lanes.len() {
             while self.cut_outgoing(lane, usize::MAX, usize::MAX) {}
         }
-        let all = self.lanes.iter().flat_map(|lane| &lane.outgoing);
-        all.map(|outgoing| Shared::clone(&outgoing.batch)).collect()
+        let mut staged = VecDeque::new();
+        for outgoing in self.lanes.iter().flat_map(|lane| &lane.outgoing) {
+            staged.push_back(Shared::clone(&outgoing.batch));
+        }
+        staged
     }
 
     /// Takes all leases back. No attempt is counted as failed; answers come too late.
@@ -150,7 +153,7 @@ impl Lane {
 
 /// How many of the events in a shard a batch that stays in the bus may have: it must not lie on both
 /// sides of a fence.
-fn up_to_fence(fences: &VecDeque<Watermarks>, shard: &Shard) -> usize {
+fn up_to_fence(fences: &[Watermarks], shard: &Shard) -> usize {
     let before = |fence: &Watermarks| {
         fence.covers(shard.id, shard.head_index(), shard.len() as u64) as usize
     };

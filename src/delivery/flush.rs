@@ -32,7 +32,7 @@ pub(crate) struct Flush {
     pub(crate) id: u32,
     /// What each shard had accepted when the flush began: the index of the first event that the
     /// flush does not cover.
-    watermarks: Watermarks,
+    pub(crate) watermarks: Watermarks,
     /// How many events the flush covers.
     covered: u64,
     report: FlushReport,
@@ -43,14 +43,9 @@ impl Flush {
         Self { id, watermarks, covered, report: FlushReport::default() }
     }
 
-    /// How many of the events `start..start + len` of a shard the flush covers.
-    pub(crate) fn covers(&self, shard: u16, start: u64, len: u64) -> u64 {
-        self.watermarks.covers(shard, start, len)
-    }
-
     /// Notes that the events `start..start + len` of a shard left the bus.
     pub(crate) fn settle(&mut self, shard: u16, start: u64, len: u64, exit: Exit) {
-        let covered = self.covers(shard, start, len);
+        let covered = self.watermarks.covers(shard, start, len);
         match exit {
             Exit::Delivered => self.report.delivered += covered,
             Exit::Abandoned => self.report.abandoned += covered,

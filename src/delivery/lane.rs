@@ -1,7 +1,7 @@
 //! One shard's way out.
 
 use crate::batch::Batch;
-use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef};
+use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef, Watermarks};
 use crate::sync::Shared;
 use std::collections::VecDeque;
 
@@ -110,18 +110,17 @@ impl Lane {
             || self.shard.enter().is_some_and(|shard| !shard.is_empty())
     }
 
-    /// How many of the lane's events, in its shard and in flight, `covers` (given the shard, the
-    /// index of the first event and the number of events) counts.
-    pub(crate) fn count(&self, covers: impl Fn(u16, u64, u64) -> u64) -> u64 {
+    /// How many of the lane's events, in its shard and in flight, were accepted before a moment.
+    pub(crate) fn count_before(&self, watermarks: &Watermarks) -> u64 {
         let in_flight: u64 = self
             .outgoing
             .iter()
-            .map(|outgoing| covers(self.id(), outgoing.first_index, outgoing.len()))
+            .map(|outgoing| watermarks.covers(self.id(), outgoing.first_index, outgoing.len()))
             .sum();
         let waiting = self
             .shard
             .enter()
-            .map_or(0, |shard| covers(shard.id, shard.head_index(), shard.len() as u64));
+            .map_or(0, |shard| watermarks.covers(shard.id, shard.head_index(), shard.len() as u64));
         in_flight + waiting
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Delivery {
     /// Changes of the set of shards, oldest first, after which a key's events may come from
     /// another shard than before: what was accepted after one waits until what was accepted before
     /// it is settled.
-    pub(super) fences: VecDeque<Watermarks>,
+    pub(super) fences: Vec<Watermarks>,
     /// While what an earlier life has left goes first: the bytes that are kept free for it.
     pub(super) restoring: Option<Shared<Reservation>>,
     /// Given up, and not yet shown to the host.
@@ -60,10 +60,10 @@ impl Delivery {
             lanes: Vec::new(),
             nonce: 0,
             backoff: Backoff::new(config.retry.clone(), 0),
-            timeout: config.timeout.as_nanos() as u64,
-            margin: BusConfig::LEASE_MARGIN.as_nanos() as u64,
+            timeout: nanos(config.timeout),
+            margin: nanos(BusConfig::LEASE_MARGIN),
             flushes: Vec::new(),
-            fences: VecDeque::new(),
+            fences: Vec::new(),
             restoring: None,
             abandoned: VecDeque::new(),
             stats: DeliveryStats::default(),
@@ -102,27 +102,23 @@ impl Delivery {
         }
     }
 
-    /// Closes the lanes that are drained, and returns their shards' ids.
-    pub(crate) fn remove_drained_lanes(&mut self) -> Vec<u16> {
-        let ids = self.lanes.iter().filter(|lane| lane.is_drained()).map(Lane::id).collect();
-        self.lanes.retain(|lane| !lane.is_drained());
-        ids
+    /// Closes a lane that is drained, if there is one, and returns its shard's id.
+    pub(crate) fn remove_drained_lane(&mut self) -> Option<u16> {
+        let drained = self.lanes.iter().position(Lane::is_drained)?;
+        Some(self.lanes.remove(drained).id())
     }
 
     /// What was accepted after `watermarks` waits until what was accepted before is settled.
     pub(crate) fn raise_fence(&mut self, watermarks: Watermarks) {
-        self.fences.push_back(watermarks);
+        self.fences.push(watermarks);
     }
 
     /// Takes away the fences that have nothing before them any more.
     fn drop_fences(&mut self) {
-        while let Some(fence) = self.fences.front()
-            && self
-                .lanes
-                .iter()
-                .all(|lane| lane.count(|id, at, len| fence.covers(id, at, len)) == 0)
+        while let Some(fence) = self.fences.first()
+            && self.lanes.iter().all(|lane| lane.count_before(fence) == 0)
         {
-            self.fences.pop_front();
+            self.fences.remove(0);
         }
     }
 
@@ -189,7 +185,7 @@ impl Delivery {
         }
         let is_flushed = self.is_flushed(index);
         let now = self.now;
-        let fence = self.fences.front();
+        let fence = self.fences.first();
         let lane = &mut self.lanes[index];
         match lane.outgoing.front() {
             Some(Outgoing { state: OutgoingState::Waiting { until, .. }, .. })
@@ -224,7 +220,7 @@ impl Delivery {
         };
         !lane.is_leased()
             && (lane.is_restored()
-                || self.restoring.is_none() && !self.fences.front().is_some_and(is_behind))
+                || self.restoring.is_none() && !self.fences.first().is_some_and(is_behind))
     }
 
     /// Leases an outgoing batch.
@@ -250,19 +246,24 @@ impl Delivery {
             // It goes before what any flush covers.
             return !self.flushes.is_empty();
         }
-        self.flushes.iter().any(|flush| lane.count(|id, at, len| flush.covers(id, at, len)) > 0)
+        self.flushes.iter().any(|flush| lane.count_before(&flush.watermarks) > 0)
     }
 
     /// When to poll again if nothing happens until then.
     fn next_wake(&mut self) -> Option<u64> {
-        let expires = |outgoing: &Outgoing| match outgoing.state {
-            OutgoingState::Leased { expires, .. } => Some(expires),
-            OutgoingState::Waiting { .. } => None,
-        };
-        let all = self.lanes.iter().flat_map(|lane| &lane.outgoing);
-        let expiry = all.filter_map(expires).min();
-        let begin = (0..self.lanes.len()).filter_map(|lane| self.next_begin(lane)).min();
-        [expiry, begin].into_iter().flatten().min()
+        let mut wake = None;
+        let mut note = |at: u64| wake = Some(wake.map_or(at, |earliest: u64| earliest.min(at)));
+        for lane in 0..self.lanes.len() {
+            for outgoing in &self.lanes[lane].outgoing {
+                if let OutgoingState::Leased { expires, .. } = outgoing.state {
+                    note(expires);
+                }
+            }
+            if let Some(begin) = self.next_begin(lane) {
+                note(begin);
+            }
+        }
+        wake
     }
 
     /// When an attempt of the lane may begin, if that takes nothing but time.
@@ -271,7 +272,7 @@ impl Delivery {
         if !self.may_begin(index) || !(is_automatic || self.is_flushed(index)) {
             return None;
         }
-        let (now, fence) = (self.now, self.fences.front());
+        let (now, fence) = (self.now, self.fences.first());
         let lane = &mut self.lanes[index];
         match lane.outgoing.front() {
             Some(Outgoing { state: OutgoingState::Waiting { until, .. }, .. }) => Some(*until),
@@ -408,7 +409,7 @@ impl Delivery {
         let now = self.now;
         (0..self.lanes.len()).find_map(|index| {
             let lane = &self.lanes[index];
-            let fence = self.fences.front().filter(|_| fenced && !lane.is_restored());
+            let fence = self.fences.first().filter(|_| fenced && !lane.is_restored());
             let is_before = |first: &Outgoing| {
                 fence.is_none_or(|fence| fence.covers(lane.id(), first.first_index, 1) > 0)
             };
@@ -444,8 +445,8 @@ impl Delivery {
     /// What became so far of the events that a flush covers; `None` once it has ended.
     pub(crate) fn flush_report(&self, id: u32) -> Option<FlushReport> {
         let flush = self.flushes.iter().find(|flush| flush.id == id)?;
-        let covers = |id, at, len| flush.covers(id, at, len);
-        Some(flush.report(self.lanes.iter().map(|lane| lane.count(covers)).sum()))
+        let pending = self.lanes.iter().map(|lane| lane.count_before(&flush.watermarks)).sum();
+        Some(flush.report(pending))
     }
 
     /// Closes a flush; what it covers is not hurried any more.

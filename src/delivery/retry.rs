@@ -33,7 +33,9 @@ impl Backoff {
         let doublings = attempt.saturating_sub(1).min(63);
         let min = nanos(self.policy.min_delay);
         let max = nanos(self.policy.max_delay);
-        self.rng.u64(0..=min.saturating_mul(1 << doublings).min(max))
+        // Not `u64(0..=bound)`, which multiplies to 128 bits; what this favours is one in 2^30.
+        let bound = min.saturating_mul(1 << doublings).min(max);
+        self.rng.u64(..) % bound.saturating_add(1)
     }
 }
 

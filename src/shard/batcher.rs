@@ -94,7 +94,7 @@ impl AdaptiveBatcher {
             return self.config.min_size;
         }
         // events per second / 200 = events * 1e9 / elapsed / 200
-        let wanted = u128::from(after - before) * 5_000_000 / u128::from(elapsed);
+        let wanted = (after - before).saturating_mul(5_000_000) / elapsed;
         usize::try_from(wanted)
             .unwrap_or(usize::MAX)
             .clamp(self.config.min_size, self.config.max_size)
@@ -111,7 +111,6 @@ impl AdaptiveBatcher {
 /// The events stay in the shard until they are cut, where they can be counted and evicted.
 #[derive(Debug)]
 pub struct BatchWorker {
-    config: BatchConfig,
     batcher: AdaptiveBatcher,
     next_sequence: u64,
     process_nonce: u64,
@@ -126,8 +125,7 @@ impl BatchWorker {
     #[must_use]
     pub fn new(config: BatchConfig, process_nonce: u64) -> Self {
         Self {
-            batcher: AdaptiveBatcher::new(config.clone()),
-            config,
+            batcher: AdaptiveBatcher::new(config),
             next_sequence: 0,
             process_nonce,
             recorded: 0,
@@ -173,8 +171,8 @@ impl BatchWorker {
         max_bytes: usize,
     ) -> Option<Batch> {
         self.observe(shard, now);
-        let max_len = max_len.min(self.config.max_size);
-        let max_bytes = max_bytes.min(self.config.max_bytes);
+        let max_len = max_len.min(self.batcher.config.max_size);
+        let max_bytes = max_bytes.min(self.batcher.config.max_bytes);
         let parts = shard.take_body(max_len, max_bytes)?;
         let key = (shard.id, self.next_sequence, self.process_nonce);
         let batch = Batch::new(key, shard.format(), parts);
@@ -186,7 +184,7 @@ impl BatchWorker {
     /// When a batch will be due even if nothing more arrives; `None` while nothing waits.
     pub fn deadline(&mut self, shard: &Shard, now: u64) -> Option<u64> {
         self.observe(shard, now);
-        let rest = nanos(self.config.max_delay).saturating_sub(self.waited(shard, now));
+        let rest = nanos(self.batcher.config.max_delay).saturating_sub(self.waited(shard, now));
         (!shard.is_empty()).then(|| now.saturating_add(rest))
     }
 
@@ -207,8 +205,8 @@ impl BatchWorker {
         // A body that cannot grow any more need not wait, nor a shard that is about to fill up.
         !shard.is_empty()
             && (shard.len() >= self.batcher.target().min(shard.high_water())
-                || shard.body_len() >= self.config.max_bytes
-                || self.waited(shard, now) >= nanos(self.config.max_delay))
+                || shard.body_len() >= self.batcher.config.max_bytes
+                || self.waited(shard, now) >= nanos(self.batcher.config.max_delay))
     }
 
     /// How long the oldest event has waited. Its timestamp tells best, but the wall clock may

@@ -236,6 +236,7 @@ impl ShardManager {
     }
 
     /// Accepts a payload that is routed by `key`, or by its own bytes.
+    #[inline]
     pub(crate) fn ingest_bytes(
         &self,
         payload: &[u8],
@@ -272,6 +273,7 @@ impl ShardManager {
     }
 
     /// `None`, with nothing changed, if the shard knows of a later table.
+    #[inline]
     fn push_into(
         &self,
         target: &ShardRef,

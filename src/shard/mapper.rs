@@ -1,6 +1,6 @@
 //! Which shards there are, and which of them take events.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, nanos};
 use crate::error::{ConfigError, ScalingError};
 use crate::scaling_policy::ScalingPolicy;
 use crate::shard::metrics::{ShardMetrics, ShardMetricsCollector};
@@ -63,6 +63,17 @@ struct MappedShard {
     underutilized: Option<Since>,
 }
 
+impl MappedShard {
+    fn new(id: u16, capacity: usize, state: ShardState, activated_at: Option<Since>) -> Self {
+        let collector = Shared::new(ShardMetricsCollector::new(id, capacity));
+        Self { id, state, collector, activated_at, metrics: None, underutilized: None }
+    }
+
+    fn is_active(&self) -> bool {
+        self.state == ShardState::Active
+    }
+}
+
 /// A moment on a clock that may go back: then the moment is now.
 #[derive(Debug, Clone, Copy)]
 struct Since(u64);
@@ -70,13 +81,30 @@ struct Since(u64);
 impl Since {
     fn has_lasted(&mut self, duration: Duration, now: u64) -> bool {
         self.0 = self.0.min(now);
-        u128::from(now - self.0) >= duration.as_nanos()
+        now - self.0 >= nanos(duration)
     }
 }
 
 impl State {
+    /// Adds the shards up to that with the id `end`, and returns their ids.
+    fn add(
+        &mut self,
+        end: u16,
+        capacity: usize,
+        state: ShardState,
+        activated_at: Option<Since>,
+    ) -> Vec<u16> {
+        let first = std::mem::replace(&mut self.next_id, end);
+        let mut ids = Vec::new();
+        for id in first..end {
+            self.shards.push(MappedShard::new(id, capacity, state, activated_at));
+            ids.push(id);
+        }
+        ids
+    }
+
     fn active(&self) -> impl Iterator<Item = &MappedShard> {
-        self.shards.iter().filter(|shard| shard.state == ShardState::Active)
+        self.shards.iter().filter(|shard| shard.is_active())
     }
 
     fn active_count(&self) -> u16 {
@@ -117,17 +145,8 @@ impl ShardMapper {
         let policy = policy.normalize();
         let policy = ScalingPolicy { max_shards: policy.max_shards.max(initial), ..policy };
         policy.validate()?;
-        let shards = (0..initial)
-            .map(|id| MappedShard {
-                id,
-                state: ShardState::Active,
-                collector: Shared::new(ShardMetricsCollector::new(id, capacity)),
-                activated_at: None,
-                metrics: None,
-                underutilized: None,
-            })
-            .collect();
-        let state = State { shards, next_id: initial, scaled_at: None };
+        let mut state = State { shards: Vec::new(), next_id: 0, scaled_at: None };
+        state.add(initial, capacity, ShardState::Active, None);
         Ok(Self { policy, capacity, clock, state: Lock::new(state) })
     }
 
@@ -193,18 +212,8 @@ impl ShardMapper {
         if cools && state.is_cooling_down(self.policy.cooldown, now) {
             return Err(ScalingError::InCooldown);
         }
-        let ids: Vec<_> = (state.next_id..end).collect();
-        state.next_id = end;
         state.scaled_at = Some(Since(now));
-        state.shards.extend(ids.iter().map(|&id| MappedShard {
-            id,
-            state: to,
-            collector: Shared::new(ShardMetricsCollector::new(id, self.capacity)),
-            activated_at: Some(Since(now)),
-            metrics: None,
-            underutilized: None,
-        }));
-        Ok(ids)
+        Ok(state.add(end, self.capacity, to, Some(Since(now))))
     }
 
     /// Lets a provisioning shard take events; its warm-up begins. Returns false, with nothing
@@ -287,16 +296,14 @@ impl ShardMapper {
             return Err(ScalingError::InCooldown);
         }
         let weight = |shard: &MappedShard| shard.metrics.map_or(0.0, |metrics| metrics.weight);
-        let mut rest: Vec<_> = state.active().map(|shard| (weight(shard), shard.id)).collect();
-        let lightest = |_| {
+        let mut ids = Vec::new();
+        for _ in 0..count {
+            let active = state.shards.iter_mut().filter(|shard| shard.is_active());
             // The first of equals: the oldest.
-            let by_weight = rest.iter().enumerate().min_by(|(_, a), (_, b)| a.0.total_cmp(&b.0));
-            let (index, _) = by_weight?;
-            Some(rest.remove(index).1)
-        };
-        let ids: Vec<_> = (0..count).filter_map(lightest).collect();
-        for shard in state.shards.iter_mut().filter(|shard| ids.contains(&shard.id)) {
-            shard.state = ShardState::Draining;
+            let lightest = active.min_by(|a, b| weight(a).total_cmp(&weight(b)));
+            let Some(lightest) = lightest else { break };
+            lightest.state = ShardState::Draining;
+            ids.push(lightest.id);
         }
         state.scaled_at = Some(Since(now));
         Ok(ids)
@@ -407,11 +414,14 @@ impl ShardMapper {
     /// would move the load instead of spreading it.
     pub(crate) fn selection(&self) -> (Vec<u16>, Vec<u16>) {
         let state = self.state();
-        let fits = |shard: &&MappedShard| {
-            shard.metrics.is_none_or(|m| m.fill_ratio <= self.policy.fill_ratio_threshold)
-        };
-        let active: Vec<_> = state.active().map(|shard| shard.id).collect();
-        let roomy: Vec<_> = state.active().filter(fits).map(|shard| shard.id).collect();
+        let (mut active, mut roomy) = (Vec::new(), Vec::new());
+        for shard in state.active() {
+            active.push(shard.id);
+            let threshold = self.policy.fill_ratio_threshold;
+            if shard.metrics.is_none_or(|metrics| metrics.fill_ratio <= threshold) {
+                roomy.push(shard.id);
+            }
+        }
         let unkeyed = if roomy.len() * 2 >= active.len() { roomy } else { active.clone() };
         (active, unkeyed)
     }

@@ -51,20 +51,22 @@ impl ShardManager {
     ) -> Result<Watermarks, ScalingError> {
         let old = self.table.load();
         let version = old.version + u64::from(reroutes);
-        let is_new = |shard: &&ShardRef| old.shards.iter().all(|old| old.id() != shard.id());
-        let affected: Vec<_> =
-            old.shards.iter().chain(shards.iter().filter(is_new)).cloned().collect();
+        // No change both adds and removes, so the longer list has all that are concerned.
+        let longer = if shards.len() > old.shards.len() { &shards } else { &old.shards };
+        let concerned = longer.clone();
         // Nobody else ever holds more than one, so these cannot wait for each other.
-        let guards: Option<Vec<_>> = affected.iter().map(ShardRef::enter).collect();
-        let mut guards = guards.ok_or_else(held_by_caller)?;
+        let mut guards = Vec::new();
+        for shard in &concerned {
+            guards.push(shard.enter().ok_or_else(held_by_caller)?);
+        }
         let watermark = |shard: &mut LockGuard<'_, Shard>| {
             shard.table_version = version;
             (shard.id, shard.stats().events_ingested)
         };
         let watermarks = guards.iter_mut().map(watermark).collect();
         let pick = |ids: Vec<u16>| {
-            let of_id = |id| shards.iter().find(|shard| shard.id() == id).cloned();
-            ids.into_iter().filter_map(of_id).collect()
+            let picked = shards.iter().filter(|shard| ids.contains(&shard.id()));
+            picked.cloned().collect()
         };
         let (keyed, unkeyed) = mapper.selection();
         let (keyed, unkeyed) = (pick(keyed), pick(unkeyed));
@@ -73,8 +75,9 @@ impl ShardManager {
     }
 
     fn with_added(&self, ids: &[u16]) -> Vec<ShardRef> {
-        let table = self.table.load();
-        table.shards.iter().cloned().chain(ids.iter().map(|&id| self.new_shard(id))).collect()
+        let mut shards = self.shards();
+        shards.extend(ids.iter().map(|&id| self.new_shard(id)));
+        shards
     }
 
     /// Adds a shard that takes no events until it is [activated](Self::activate_shard).
@@ -143,19 +146,27 @@ impl ShardManager {
     ///
     /// [`ScalingError::InvalidPolicy`] if the set of shards cannot change.
     pub fn remove_shard(&self, id: u16) -> Result<Vec<InternalEvent>, ScalingError> {
+        let removed = self.detach_shard(id)?;
+        Ok(removed.map_or_else(Vec::new, |shard| shard.lock().pop_batch(usize::MAX)))
+    }
+
+    /// [`remove_shard`](Self::remove_shard), but what the shard held stays in it.
+    pub(crate) fn detach_shard(&self, id: u16) -> Result<Option<ShardRef>, ScalingError> {
         let mapper = self.scaled()?;
         let mut removed = self.begin_change()?;
-        let (gone, kept): (Vec<_>, Vec<_>) =
-            self.shards().into_iter().partition(|shard| shard.id() == id);
-        let Some(gone) = gone.first() else { return Ok(Vec::new()) };
+        let mut shards = self.shards();
+        let Some(index) = shards.iter().position(|shard| shard.id() == id) else {
+            return Ok(None);
+        };
+        let gone = shards.remove(index);
         mapper.remove(id);
-        self.publish(kept, mapper, true)?;
+        self.publish(shards, mapper, true)?;
         let mut shard = gone.enter().ok_or_else(held_by_caller)?;
-        let events = shard.pop_batch(usize::MAX);
         // No table has this version, so whoever holds the old table finds out that it is old.
         shard.table_version = u64::MAX;
         *removed = removed.plus(&shard.stats());
-        Ok(events)
+        drop(shard);
+        Ok(Some(gone))
     }
 
     /// Adds `count` shards that take events at once.

@@ -244,8 +244,11 @@ fn send(bus: &mut Bus, lease: &Lease) -> u32 {
 fn changed(change: Result<Vec<u16>, ScalingError>) -> usize {
     let refusal = match change {
         Ok(ids) => {
-            let ids: Vec<_> = ids.into_iter().map(f64::from).collect();
-            return registry::lay_out(&ids);
+            let mut row = Vec::new();
+            for id in ids {
+                row.push(f64::from(id));
+            }
+            return registry::lay_out(&row);
         }
         Err(ScalingError::AtMaxShards) => -1.0,
         Err(ScalingError::AtMinShards) => -2.0,

@@ -29,7 +29,13 @@ pub(super) fn stats(stats: &BusStats) -> Vec<f64> {
         batches.retries,
         batches.expired,
     ];
-    bus.into_iter().chain(stats.shards.iter().flat_map(shard)).map(|count| count as f64).collect()
+    let mut numbers = Vec::with_capacity(bus.len() + stats.shards.len() * 11);
+    let mut append = |counts: &[u64]| numbers.extend(counts.iter().map(|&count| count as f64));
+    append(&bus);
+    for info in &stats.shards {
+        append(&shard(info));
+    }
+    numbers
 }
 
 fn shard(shard: &ShardInfo) -> [u64; 11] {
