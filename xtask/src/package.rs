@@ -58,10 +58,16 @@ const BUNDLED: [(&str, &str); 2] = [("idb", "stores/idb"), ("tiny-inflate", "tin
 const BUNDLE: [&str; 4] =
     ["--bundle", "--platform=neutral", "--external:node:*", "--log-level=warning"];
 
-/// What `wasm-opt` does to the module: it refuses features that it is not told of.
-const WASM_OPT: [&str; 12] = [
+/// How the compiler inlines: what is larger than its call only where `#[inline]` asks for it, as on
+/// the path of events. Everything else happens too seldom to be worth the room.
+const INLINING: &str = "-Cllvm-args=-inline-threshold=5";
+
+/// What `wasm-opt` does to the module: it refuses features that it is not told of. A function with
+/// one caller stays one, as it compresses better.
+const WASM_OPT: [&str; 13] = [
     "-O3",
     "--converge",
+    "--one-caller-inline-max-function-size=0",
     "--enable-bulk-memory",
     "--enable-multivalue",
     "--enable-mutable-globals",
@@ -87,7 +93,9 @@ pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
 fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     say("compiling the core to WebAssembly");
     let cargo = tools.wasm.cargo(sh, "build");
-    exec(cargo.args(["--profile", "npm", "--package", "shardbus", "--lib"]))?;
+    let inlining = format!("target.{TARGET}.rustflags={}", serde_json::json!([INLINING]));
+    let cargo = cargo.args(["--profile", "npm", "--package", "shardbus", "--lib"]);
+    exec(cargo.args(["--config", &inlining]))?;
 
     // The target `bundler` has the smallest glue, with no loader in it. The name becomes part of
     // the module, which imports from `./bus_bg.js`.
