@@ -5,6 +5,7 @@
 //! takes and returns numbers, and needs no glue; and in [`bindings`], by wasm-bindgen, where it
 //! takes or returns more.
 
+#[cfg(all(feature = "npm", not(target_feature = "atomics")))]
 mod allocator;
 mod bindings;
 mod calls;

@@ -94,7 +94,8 @@ fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     say("compiling the core to WebAssembly");
     let cargo = tools.wasm.cargo(sh, "build");
     let inlining = format!("target.{TARGET}.rustflags={}", serde_json::json!([INLINING]));
-    let cargo = cargo.args(["--profile", "npm", "--package", "shardbus", "--lib"]);
+    let cargo =
+        cargo.args(["--profile", "npm", "--package", "shardbus", "--lib", "--features", "npm"]);
     exec(cargo.args(["--config", &inlining]))?;
 
     // The target `bundler` has the smallest glue, with no loader in it. The name becomes part of

@@ -197,8 +197,8 @@ impl Session {
     }
 
     fn clippy_wasm(&self) -> Result<()> {
-        let clippy = self.tools()?.wasm.cargo(&self.sh, "clippy").arg("--all-targets");
-        exec(clippy.args(DENY_WARNINGS))
+        let clippy = self.tools()?.wasm.cargo(&self.sh, "clippy");
+        exec(clippy.args(["--all-targets", "--features", "npm"]).args(DENY_WARNINGS))
     }
 
     fn rust(&self) -> Result<()> {
@@ -222,7 +222,7 @@ impl Session {
     fn wasm_tests(&self) -> Result<Cmd<'_>> {
         let tools = self.tools()?;
         let runner = tools.bindgen("wasm-bindgen-test-runner");
-        let test = tools.wasm.cargo(&self.sh, "test").args(["--test", "wasm"]);
+        let test = tools.wasm.cargo(&self.sh, "test").args(["--features", "npm", "--test", "wasm"]);
         Ok(test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner))
     }
 
