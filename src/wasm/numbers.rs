@@ -29,7 +29,7 @@ pub(super) fn stats(stats: &BusStats) -> Vec<f64> {
         batches.retries,
         batches.expired,
     ];
-    let mut numbers = Vec::with_capacity(bus.len() + stats.shards.len() * 11);
+    let mut numbers = Vec::new();
     let mut append = |counts: &[u64]| numbers.extend(counts.iter().map(|&count| count as f64));
     append(&bus);
     for info in &stats.shards {

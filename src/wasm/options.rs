@@ -18,7 +18,7 @@ pub(super) fn config(numbers: &[f64]) -> BusConfig {
     let mut config = BusConfig::default();
     let shards_given = options.count(&mut config.shards);
     options.size(&mut config.capacity);
-    options.wide(&mut config.max_bytes);
+    options.read(&mut config.max_bytes, |bytes| bytes as u64);
     let max_event_bytes_given = options.size(&mut config.max_event_bytes);
     // 0 drops the oldest, 1 the newest, 2 fails the producer, 3 samples.
     let (backpressure, rate) = (options.next(), options.next());
@@ -56,7 +56,7 @@ pub(super) fn config(numbers: &[f64]) -> BusConfig {
     }
 
     let retry = &mut config.retry;
-    options.narrow(&mut retry.attempts);
+    options.read(&mut retry.attempts, |attempts| attempts as u32);
     let min_delay_given = options.duration(&mut retry.min_delay);
     if options.duration(&mut retry.max_delay) {
         if !min_delay_given {
@@ -77,9 +77,8 @@ pub(super) fn config(numbers: &[f64]) -> BusConfig {
         }
         options.flag(&mut scaling.auto_scale);
         options.number(&mut scaling.fill_ratio_threshold);
-        let mut flush_latency_ms = scaling.flush_latency_threshold_us as f64 / 1000.0;
-        options.number(&mut flush_latency_ms);
-        scaling.flush_latency_threshold_us = (flush_latency_ms * 1000.0) as u64;
+        let flush_latency_us = &mut scaling.flush_latency_threshold_us;
+        options.read(flush_latency_us, |ms| (ms * 1000.0) as u64);
         options.number(&mut scaling.underutilized_threshold);
         options.duration(&mut scaling.cooldown);
         options.duration(&mut scaling.scale_down_delay);
@@ -91,71 +90,49 @@ pub(super) fn config(numbers: &[f64]) -> BusConfig {
 
 /// Options that are still to be read, in the order in which they cross: that of `optionNumbers` in
 /// `pkg-js/src/numbers.ts`. NaN stands for one that was not given.
-///
-/// What reads one into a setting leaves the setting as it is then, and returns false. None of it is
-/// inlined: called some thirty times, it would make up a twentieth of the module.
 struct Options<'a>(&'a [f64]);
 
+// None but `read` is inlined: called some thirty times, it would make up a twentieth of the module.
 impl Options<'_> {
     #[inline(never)]
     fn next(&mut self) -> f64 {
         self.0.split_off_first().copied().unwrap_or(f64::NAN)
     }
 
-    fn number(&mut self, setting: &mut f64) -> bool {
+    /// Reads an option into a setting. If it was not given, that stays as it is. Returns whether it
+    /// was.
+    #[inline]
+    fn read<T>(&mut self, setting: &mut T, convert: impl FnOnce(f64) -> T) -> bool {
         let number = self.next();
         let is_given = !number.is_nan();
         if is_given {
-            *setting = number;
+            *setting = convert(number);
         }
         is_given
     }
 
-    fn wide(&mut self, setting: &mut u64) -> bool {
-        let mut number = *setting as f64;
-        let is_given = self.number(&mut number);
-        *setting = number as u64;
-        is_given
-    }
-
-    fn narrow(&mut self, setting: &mut u32) -> bool {
-        let mut number = f64::from(*setting);
-        let is_given = self.number(&mut number);
-        *setting = number as u32;
-        is_given
+    #[inline(never)]
+    fn number(&mut self, setting: &mut f64) -> bool {
+        self.read(setting, |number| number)
     }
 
     #[inline(never)]
     fn size(&mut self, setting: &mut usize) -> bool {
-        let mut number = *setting as f64;
-        let is_given = self.number(&mut number);
-        *setting = number as usize;
-        is_given
+        self.read(setting, |number| number as usize)
     }
 
     #[inline(never)]
     fn count(&mut self, setting: &mut u16) -> bool {
-        let mut number = f64::from(*setting);
-        let is_given = self.number(&mut number);
-        *setting = number as u16;
-        is_given
+        self.read(setting, |number| number as u16)
     }
 
     #[inline(never)]
     fn flag(&mut self, setting: &mut bool) -> bool {
-        let mut number = f64::from(u8::from(*setting));
-        let is_given = self.number(&mut number);
-        *setting = number != 0.0;
-        is_given
+        self.read(setting, |number| number != 0.0)
     }
 
     #[inline(never)]
     fn duration(&mut self, setting: &mut Duration) -> bool {
-        let mut ms = 0.0;
-        let is_given = self.number(&mut ms);
-        if is_given {
-            *setting = Duration::from_nanos(nanos(ms));
-        }
-        is_given
+        self.read(setting, |ms| Duration::from_nanos(nanos(ms)))
     }
 }
