@@ -41,6 +41,11 @@ export interface Batch<T = unknown> {
   eventId(index: number): string;
 }
 
+/** What the ids of a shard's batches and events have in common: `nonce-shard`. */
+export function idStem(id: string): string {
+  return id.slice(0, id.lastIndexOf("-"));
+}
+
 /** A batch as it comes out of the core. */
 export class CoreBatch<T> implements Batch<T> {
   readonly id: string;
@@ -76,8 +81,7 @@ export class CoreBatch<T> implements Batch<T> {
   }
 
   eventId(index: number): string {
-    const ofShard = this.id.slice(0, this.id.lastIndexOf("-") + 1);
-    return `${ofShard}${this.sequence + index}`;
+    return `${idStem(this.id)}-${this.sequence + index}`;
   }
 
   get #isNdjson(): boolean {

@@ -1,5 +1,5 @@
 import { aloneAsync } from "./alone.js";
-import type { CoreBatch } from "./batch.js";
+import { type CoreBatch, idStem } from "./batch.js";
 import { isBytes } from "./bytes.js";
 import { RestoreRefusal } from "./core.js";
 import type { CoreBus } from "./core-bus.js";
@@ -277,7 +277,7 @@ export class Outbox {
 
   /** What the store has of the same shard and life. */
   #of(id: string): Kept[] {
-    const life = id.slice(0, id.lastIndexOf("-"));
+    const life = idStem(id);
     const kept = this.#kept.get(life) ?? [];
     this.#kept.set(life, kept);
     return kept;

@@ -1,4 +1,3 @@
-import type { Batch } from "../batch.js";
 import {
   type Check,
   checkGroup,
@@ -10,11 +9,6 @@ import {
 
 /** What the events of a shard go to: a prefix, which gets the shard as its end, or a function. */
 export type ShardName = string | ((shard: number) => string);
-
-/** What the ids of the batch's events have in common: `nonce-shard-`. */
-export function idPrefix({ id }: Batch): string {
-  return id.slice(0, id.lastIndexOf("-") + 1);
-}
 
 /** The function behind `name`; a prefix gets the shard after `separator`. */
 export function namer(

@@ -1,7 +1,7 @@
 import type { Batch } from "../batch.js";
 import type { DeliveryCallback } from "../options.js";
-import { callable, DeliveryError, messageOf } from "../shared.js";
-import { checkClient, checkSinkOptions, idPrefix } from "./events.js";
+import { callable, DeliveryError, idStem, messageOf } from "../shared.js";
+import { checkClient, checkSinkOptions } from "./events.js";
 
 /** What an {@linkcode r2Sink} needs of a binding; an `R2Bucket` has it. */
 export interface ObjectBucket {
@@ -59,7 +59,7 @@ const DIGITS = 16;
  * leading zeros, so that keys sort in its order.
  */
 export function objectKey(batch: Batch): string {
-  const life = idPrefix(batch).slice(0, -1);
+  const life = idStem(batch.id);
   const extension = batch.contentType === "application/json" ? "json" : "ndjson";
   return `events/${life}/${`${batch.sequence}`.padStart(DIGITS, "0")}.${extension}`;
 }

@@ -1,7 +1,7 @@
 import type { Check } from "../check-group.js";
 import type { DeliveryCallback } from "../options.js";
-import { DeliveryError, messageOf } from "../shared.js";
-import { checkClient, checkSinkOptions, count, idPrefix, namer, type ShardName } from "./events.js";
+import { DeliveryError, idStem, messageOf } from "../shared.js";
+import { checkClient, checkSinkOptions, count, namer, type ShardName } from "./events.js";
 
 /** What a {@linkcode redisSink} needs of a client; those of the package `redis` all have it. */
 export interface RedisEvaluator {
@@ -76,7 +76,7 @@ export function redisSink(
   const most = Number.isFinite(maxLength) ? `${maxLength}` : "";
   return async (batch) => {
     const name = streamOf(batch.shard);
-    const head = [idPrefix(batch), `${batch.sequence}`, `${dedupMs}`, most];
+    const head = [`${idStem(batch.id)}-`, `${batch.sequence}`, `${dedupMs}`, most];
     try {
       await client.eval(SCRIPT, {
         keys: [name, `${inSlotOf(name)}:shardbus:${batch.id}`],
