@@ -33,6 +33,10 @@ export const Refusal = {
   misused: -7,
 } as const;
 
+/** The error for what the core returns if it does not understand a call: a bug of ours. */
+export const misuse = (code: number): Error =>
+  new Error(`The core refused a call of shardbus's own (${code})`);
+
 /** What `poll` says is to be done, and what the row has then (`src/wasm/calls.rs`). */
 export const Step = { Idle: 0, WaitUntil: 1, Send: 2, Abandoned: 3 } as const;
 

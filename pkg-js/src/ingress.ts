@@ -1,5 +1,5 @@
 import { isBytes } from "./bytes.js";
-import { Refusal } from "./core.js";
+import { misuse, Refusal } from "./core.js";
 import type { CoreBus } from "./core-bus.js";
 import { BackpressureError } from "./errors/backpressure-error.js";
 import { EventTooLargeError } from "./errors/event-too-large-error.js";
@@ -233,7 +233,7 @@ export class Ingress<T> {
 
 function reasonOf(code: number): RejectReason {
   const reason = REASONS[code];
-  if (reason === undefined) throw new Error(`The core refused a call of shardbus's own (${code})`);
+  if (reason === undefined) throw misuse(code);
   return reason;
 }
 

@@ -1,4 +1,4 @@
-import { assertAlive, Refusal, row } from "./core.js";
+import { assertAlive, misuse, Refusal, row } from "./core.js";
 import type { CoreBus } from "./core-bus.js";
 import { joinHalves } from "./numbers.js";
 import { sharedScratch } from "./scratch.js";
@@ -12,14 +12,20 @@ const MAX_PARKED_CHARS = 32 << 10;
 /** What {@linkcode Intake.offer} returns for an event that waits to cross: it is accepted. */
 export const PARKED = 65_536;
 
-/** Serialised events, one after another. */
-export interface Together {
+/** Texts, one after another. */
+interface Texts {
   readonly text: string;
-  /** How many other characters stand before each. */
-  readonly gap: number;
   /** How many characters each has. */
   readonly lengths: Uint32Array;
+}
+
+/** Serialised events, one after another. */
+export interface Together extends Texts {
+  /** How many other characters stand before each. */
+  readonly gap: number;
   readonly count: number;
+  /** As many, if they have any. */
+  readonly keys?: Texts | undefined;
 }
 
 /**
@@ -99,12 +105,12 @@ export class Intake {
   cross(): void {
     const count = this.#parked;
     if (count === 0) return;
-    const parked = { text: this.#text, gap: 0, lengths: this.#lengths, count };
-    const keyText = this.#isKeyed ? this.#keyText : undefined;
+    const keys = this.#isKeyed ? { text: this.#keyText, lengths: this.#keyLengths } : undefined;
+    const parked = { text: this.#text, gap: 0, lengths: this.#lengths, count, keys };
     this.#text = "";
     this.#keyText = "";
     this.#parked = 0;
-    const accepted = this.#pushTogether(parked, keyText);
+    const accepted = this.pushTogether(parked);
     if (accepted !== count) {
       throw new Error(`${count} events were certain to be accepted, ${accepted} were`);
     }
@@ -112,36 +118,32 @@ export class Intake {
 
   /** Offers events, now. Returns how many were accepted. What is parked must have crossed. */
   pushTogether(events: Together): number {
-    return this.#pushTogether(events, undefined);
-  }
-
-  #pushTogether(events: Together, keyText: string | undefined): number {
-    const accepted = this.#crossTogether(events, keyText) ?? this.#crossOneByOne(events, keyText);
-    return this.#looking(accepted);
+    return this.#looking(this.#crossTogether(events) ?? this.#crossOneByOne(events));
   }
 
   /** Returns how many were accepted; `undefined`, with nothing done, if this way is not open. */
-  #crossTogether(events: Together, keyText: string | undefined): number | undefined {
-    const { text, gap, count } = events;
+  #crossTogether({ text, gap, lengths, count, keys }: Together): number | undefined {
     // Lengths in characters are lengths in bytes only in ASCII.
     if (!this.#scratch.writeAscii(text, 0)) return undefined;
-    if (keyText !== undefined && !this.#scratch.writeAscii(keyText, text.length)) return undefined;
-    const lengths = this.#scratch.lengths();
-    lengths.set(events.lengths);
-    if (keyText !== undefined) lengths.set(this.#keyLengths, count);
+    if (keys !== undefined && !this.#scratch.writeAscii(keys.text, text.length)) return undefined;
+    const table = this.#scratch.lengths();
+    table.set(lengths);
+    if (keys !== undefined) table.set(keys.lengths, count);
     this.#raw.set_clock(this.#handle, Date.now());
-    return this.#raw.push_many(this.#handle, count, gap, keyText === undefined ? 0 : 1);
+    const accepted = this.#raw.push_many(this.#handle, count, gap, keys === undefined ? 0 : 1);
+    if (accepted < 0) throw misuse(accepted);
+    return accepted;
   }
 
-  #crossOneByOne({ text, gap, lengths, count }: Together, keyText: string | undefined): number {
+  #crossOneByOne({ text, gap, lengths, count, keys }: Together): number {
     let accepted = 0;
     let end = 0;
     let keyEnd = 0;
     for (let i = 0; i < count; i++) {
       const [start, keyStart] = [end + gap, keyEnd];
       end = start + (lengths[i] as number);
-      keyEnd += this.#keyLengths[i] as number;
-      const key = keyText?.slice(keyStart, keyEnd);
+      keyEnd += keys?.lengths[i] ?? 0;
+      const key = keys?.text.slice(keyStart, keyEnd);
       if (this.#push(text.slice(start, end), key, 1) >= 0) accepted++;
     }
     return accepted;
@@ -185,7 +187,9 @@ export class Intake {
   #pushWritten(length: number, key: string | undefined, line: 0 | 1): number {
     const keyLength = key === undefined ? -1 : this.#scratch.writeText(key, length, key.length * 3);
     this.#raw.set_clock(this.#handle, Date.now());
-    return this.#raw.push(this.#handle, length, keyLength, line);
+    const code = this.#raw.push(this.#handle, length, keyLength, line);
+    if (code === Refusal.misused) throw misuse(code);
+    return code;
   }
 
   #looking(code: number): number {
