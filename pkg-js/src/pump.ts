@@ -91,14 +91,18 @@ export class Pump<T> implements Scheduler, LifecycleHost {
     this.#courier.cutOff(this.#attempts);
     this.#host.beforePoll();
     if (this.#leaving !== undefined) this.#hurry();
-    this.#wakeAt = this.#handOut();
-    if (this.#wakeAt > 0) this.#alarm.setFor(Math.min(this.#wakeAt, firstDeadline(this.#attempts)));
-    else this.#scheduleNext();
+    const wakeAt = this.#handOut();
+    this.#wakeAt = wakeAt ?? 0;
+    if (wakeAt === undefined) this.#scheduleNext();
+    else this.#alarm.setFor(Math.min(wakeAt, firstDeadline(this.#attempts)));
     this.#afterPoll();
   }
 
-  /** Begins attempts. Returns when to go on, on the clock of `performance.now()`: 0 for soon. */
-  #handOut(): number {
+  /**
+   * Begins attempts. Returns when to ask again, on the clock of `performance.now()`; nothing, if
+   * there may be more to begin now.
+   */
+  #handOut(): number | undefined {
     while (this.#bytesLeft > 0 && this.#batchesLeft > 0) {
       const polled = this.#courier.poll(this.#attempts, this.#settle);
       if (typeof polled === "number") return polled;
@@ -107,7 +111,7 @@ export class Pump<T> implements Scheduler, LifecycleHost {
       // The callback may have offered events.
       this.#host.beforePoll();
     }
-    return 0;
+    return undefined;
   }
 
   /**
