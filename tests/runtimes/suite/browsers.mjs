@@ -52,7 +52,10 @@ const inBrowser = (name, program, launch) => ({
       for (const [index, file] of (await portableTests()).entries()) {
         await bundleTest(file, join(directory, `${index}.js`), { conditions: ["browser"] });
         const tab = await browser.open(`${site.url}/${index}.html`);
-        results.push({ file, ...(await tab.call("run")) });
+        const result = await tab.call("run").catch((cause) => {
+          throw new Error(`${file}: ${cause.message}`, { cause });
+        });
+        results.push({ file, ...result });
         await tab.close();
       }
       return summary(browser.version, results, []);

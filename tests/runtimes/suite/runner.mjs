@@ -3,6 +3,12 @@
 // Stands in for `node:test` where there is none, as in a page or a Worker: the part of it that
 // `tests/js` uses. Tests are collected while a file is evaluated, and run one after another.
 
+/** How long a test may take, in milliseconds: what hangs is to be named. */
+const TIMEOUT_MS = 60_000;
+
+// Tests put clocks of their own in place of these.
+const { setTimeout, clearTimeout } = globalThis;
+
 /** @typedef {() => unknown} Body */
 /** @typedef {{ name: string, body: Body, hooks: Hooks[] }} Test */
 /** @typedef {Record<"before" | "after" | "beforeEach" | "afterEach", Body[]>} Hooks */
@@ -57,7 +63,7 @@ export async function run() {
       }
       for (const { beforeEach } of hooks) await runAll(beforeEach);
       try {
-        await body();
+        await inTime(body);
       } finally {
         for (const { afterEach } of hooks.toReversed()) await runAll(afterEach);
       }
@@ -68,6 +74,21 @@ export async function run() {
   }
   for (const { after } of [...begun].toReversed()) await runAll(after);
   return { passed, failures };
+}
+
+/** Rejects if the test takes too long. @param {Body} body */
+async function inTime(body) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const late = new Promise((_, reject) => {
+    const error = new Error(`the test took longer than ${TIMEOUT_MS} ms`);
+    timer = setTimeout(() => reject(error), TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([body(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** @param {Body[]} bodies */
