@@ -8,6 +8,7 @@ use crate::delivery::{
 };
 use crate::error::{ConfigError, IngestionError, RestoreError, ScalingError};
 use crate::event::hash;
+use crate::lines::Lines;
 use crate::shard::{
     Change, ManagerStats, ScalingDecision, ShardManager, ShardMapper, ShardMetricsCollector,
     ShardState, Watermarks,
@@ -154,6 +155,31 @@ impl EventBus {
             self.keyed.set(1);
         }
         self.manager.ingest_bytes(payload, key)
+    }
+
+    /// Offers payloads as [`ingest_line`](Self::ingest_line) does, one after another, each with its
+    /// key if there are keys. Returns how many were accepted.
+    pub fn ingest_lines(&self, mut lines: Lines<'_>, keys: Option<Lines<'_>>) -> usize {
+        let mut accepted = 0;
+        let max = self.config.max_event_bytes;
+        if keys.is_none()
+            && !self.is_closed()
+            && lines.lens().iter().all(|&len| len as usize <= max)
+        {
+            accepted = self.manager.ingest_together(lines);
+            self.offered.add(accepted as u64);
+            lines.skip_first(accepted);
+        }
+        let mut keys = keys;
+        for line in lines {
+            let key = keys.as_mut().and_then(Iterator::next);
+            match self.ingest_line(line, key) {
+                Ok(_) => accepted += 1,
+                // What was accepted has nothing to drop.
+                Err(error) => drop(error),
+            }
+        }
+        accepted
     }
 
     /// Counts an event that the host refused as invalid before it had bytes to offer.

@@ -88,9 +88,16 @@ pub struct TimestampGenerator {
 impl TimestampGenerator {
     /// The next timestamp, given that the clock shows `now`.
     pub fn next(&mut self, now: u64) -> u64 {
+        self.next_run(now, 1)
+    }
+
+    /// The first of the next `count` timestamps, of which each is one more than the one before, given
+    /// that the clock shows `now`.
+    pub(crate) fn next_run(&mut self, now: u64, count: u64) -> u64 {
         // Saturates in the year 2554.
-        self.last = now.max(self.last.saturating_add(1));
-        self.last
+        let first = now.max(self.last.saturating_add(1));
+        self.last = first.saturating_add(count - 1);
+        first
     }
 
     /// The last timestamp given out; 0 if none was.

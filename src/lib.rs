@@ -35,6 +35,7 @@ mod config;
 mod delivery;
 mod error;
 mod event;
+mod lines;
 mod scaling_policy;
 mod shard;
 mod stats;
@@ -49,6 +50,7 @@ pub use config::{BackpressureMode, BatchConfig, BusConfig, Format, RetryPolicy, 
 pub use delivery::{AbandonReason, Abandoned, Action, ExitOrder, Failure, FlushReport, Lease};
 pub use error::{ConfigError, IngestionError, RestoreError, ScalingError};
 pub use event::{Event, InternalEvent, RawEvent};
+pub use lines::Lines;
 pub use scaling_policy::ScalingPolicy;
 pub use shard::{
     AdaptiveBatcher, BatchWorker, ManagerStats, ScalingDecision, Shard, ShardManager, ShardMapper,

@@ -86,14 +86,13 @@ export class EventBus<T = unknown> {
       { bus: this, lost: () => this.#lost(), stats: () => this.stats(), hasTimers: !isManual },
       onDrop,
     );
-    const schedule = () => this.#scheduler.schedule();
     const timeoutMs = checked.timeoutMs ?? 10_000;
     this.#outbox =
       store &&
       new Outbox(this.#core, store, {
         // The callback should have most of an attempt's time.
         timeoutMs: timeoutMs / 4,
-        schedule,
+        schedule: () => this.#scheduler.schedule(),
         onRestored: () => isManual || this.#restore(),
         onError: storeErrorReporter(onStoreError),
       });
@@ -112,9 +111,11 @@ export class EventBus<T = unknown> {
       afterPoll: () => this.#losses.report(),
       afterFlush: () => this.#losses.reportAll(),
     });
-    this.#intake = new Intake(this.#core, schedule);
-    const onRefusedAfterClose = () => this.#losses.schedule();
-    const ingressHost = { schedule, onRefusedAfterClose };
+    this.#intake = new Intake(this.#core, checked.format ?? "ndjson", this.#scheduler);
+    const ingressHost = {
+      scheduler: this.#scheduler,
+      onRefusedAfterClose: () => this.#losses.schedule(),
+    };
     this.#ingress = new Ingress(this.#core, this.#intake, ingressHost, checked);
     if (isInPage && this.#scheduler instanceof Pump) {
       this.#lifecycle = new Lifecycle(this.#scheduler);

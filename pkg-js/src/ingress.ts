@@ -8,6 +8,7 @@ import { isShardbusError } from "./errors/shardbus-error.js";
 import { ingestArray, isPlainArray } from "./ingest-array.js";
 import { type Intake, PARKED, type Together } from "./intake.js";
 import type { EventBusOptions, RejectReason } from "./options.js";
+import type { Scheduler } from "./scheduler.js";
 import { serialize, validKey, validText } from "./serialize.js";
 import { messageOf } from "./show.js";
 
@@ -37,8 +38,8 @@ const REASONS: { readonly [code: number]: RejectReason } = {
 
 /** What the ingress needs of the bus that it works for. */
 export interface IngressHost {
-  /** Something came in, or was refused, that the scheduler should look at. */
-  schedule(): void;
+  /** Looks at what came in, or was refused. */
+  readonly scheduler: Pick<Scheduler, "schedule">;
   /** An event came after the end. */
   onRefusedAfterClose(): void;
 }
@@ -57,7 +58,8 @@ export class Ingress<T> {
   readonly #isNdjson: boolean;
   readonly #failsProducer: boolean;
   readonly #maxEventBytes: number;
-  #isClosed = false;
+  /** Open once it is made: engines take what never changes for a constant, and compile anew later. */
+  #isClosed = true;
   #refusedAfterClose = 0;
 
   constructor(core: CoreBus, intake: Intake, host: IngressHost, options: EventBusOptions<T>) {
@@ -69,6 +71,7 @@ export class Ingress<T> {
     this.#isNdjson = options.format !== "json";
     this.#failsProducer = options.backpressure === "fail-producer";
     this.#maxEventBytes = core.max_event_bytes();
+    this.#isClosed = false;
   }
 
   /** How many events came after the end. */
@@ -152,7 +155,7 @@ export class Ingress<T> {
   #offerTogether(events: Together): number {
     this.#intake.cross();
     const accepted = this.#intake.pushTogether(events);
-    this.#host.schedule();
+    this.#host.scheduler.schedule();
     return accepted;
   }
 
@@ -172,7 +175,7 @@ export class Ingress<T> {
     }
     this.#intake.cross();
     const code = this.#intake.push(text, key);
-    this.#host.schedule();
+    this.#host.scheduler.schedule();
     if (code < 0) return { rejected: reasonOf(code) };
     return { shard: code, timestamp: this.#intake.lastTimestamp() };
   }
@@ -192,7 +195,7 @@ export class Ingress<T> {
   #invalid(error: unknown): InvalidEventError {
     this.#intake.cross();
     this.#core.refuse_invalid();
-    this.#host.schedule();
+    this.#host.scheduler.schedule();
     // A proxy may throw at `instanceof`.
     if (isShardbusError(error) && error instanceof InvalidEventError) return error;
     return new InvalidEventError(`The event cannot be written as JSON: ${messageOf(error)}`, {
@@ -206,7 +209,7 @@ export class Ingress<T> {
 
   /** What came of an event that has crossed. */
   #pushed(code: number): boolean {
-    this.#host.schedule();
+    this.#host.scheduler.schedule();
     if (code >= 0) return true;
     switch (code) {
       case Refusal.full:

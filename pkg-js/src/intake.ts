@@ -1,6 +1,7 @@
 import { assertAlive, misuse, Refusal, row } from "./core.js";
 import type { CoreBus } from "./core-bus.js";
 import { joinHalves } from "./numbers.js";
+import type { Scheduler } from "./scheduler.js";
 import { sharedScratch } from "./scratch.js";
 
 /** Events that cross into wasm in one go, at most. */
@@ -42,10 +43,13 @@ export class Intake {
   readonly #core: CoreBus;
   readonly #handle: number;
   readonly #maxEventBytes: number;
-  readonly #onParked: () => void;
-  /** All that is parked, one text after another, and where each ends. */
-  #text = "";
+  readonly #scheduler: Pick<Scheduler, "schedule">;
+  /** What separates two events in a body. */
+  readonly #separator: string;
+  /** All that is parked, after an empty text, as a separator comes before each; and their lengths. */
+  #texts = [""];
   readonly #lengths = new Uint32Array(MAX_PARKED);
+  #chars = 0;
   /** Their keys, in the same way, if they have any: either all of them do, or none. */
   #keyText = "";
   readonly #keyLengths = new Uint32Array(MAX_PARKED);
@@ -55,12 +59,13 @@ export class Intake {
   #roomEvents = 0;
   #roomBytes = 0;
 
-  /** `onParked` is called when an event is parked and none was. */
-  constructor(core: CoreBus, onParked: () => void) {
+  /** The scheduler is told when an event is parked and none was. */
+  constructor(core: CoreBus, format: "ndjson" | "json", scheduler: Pick<Scheduler, "schedule">) {
     this.#core = core;
+    this.#separator = format === "json" ? "," : "\n";
     this.#handle = core.handle();
     this.#maxEventBytes = core.max_event_bytes();
-    this.#onParked = onParked;
+    this.#scheduler = scheduler;
     this.look();
   }
 
@@ -75,9 +80,10 @@ export class Intake {
     }
     if (this.#parked === 0) {
       this.#isKeyed = key !== undefined;
-      this.#onParked();
+      this.#scheduler.schedule();
     }
-    this.#text += text;
+    this.#texts.push(text);
+    this.#chars += text.length + 1;
     this.#lengths[this.#parked] = text.length;
     if (key !== undefined) {
       this.#keyText += key;
@@ -90,7 +96,7 @@ export class Intake {
   }
 
   #fits(text: string, key: string | undefined, bytes: number): boolean {
-    const chars = this.#text.length + text.length + this.#keyText.length + (key?.length ?? 0);
+    const chars = this.#chars + text.length + 1 + this.#keyText.length + (key?.length ?? 0);
     return (
       this.#roomEvents > 0 &&
       bytes <= this.#roomBytes &&
@@ -106,8 +112,10 @@ export class Intake {
     const count = this.#parked;
     if (count === 0) return;
     const keys = this.#isKeyed ? { text: this.#keyText, lengths: this.#keyLengths } : undefined;
-    const parked = { text: this.#text, gap: 0, lengths: this.#lengths, count, keys };
-    this.#text = "";
+    const text = this.#texts.join(this.#separator);
+    const parked = { text, gap: 1, lengths: this.#lengths, count, keys };
+    this.#texts = [""];
+    this.#chars = 0;
     this.#keyText = "";
     this.#parked = 0;
     const accepted = this.pushTogether(parked);

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::config::{BackpressureMode, BusConfig, Format};
 use crate::error::{ConfigError, IngestionError, ScalingError};
 use crate::event::{Event, RawEvent, hash};
+use crate::lines::Lines;
 use crate::scaling_policy::ScalingPolicy;
 use crate::shard::ring_buffer::RingBuffer;
 use crate::shard::routing::{Routes, RoutingTable};
@@ -242,10 +243,16 @@ impl ShardManager {
         payload: &[u8],
         key: Option<&[u8]>,
     ) -> Result<(u16, u64), IngestionError> {
-        // A single shard takes every hash.
-        let is_single = self.mapper.is_none() && self.table.load().shards.len() == 1;
-        let hash = if is_single { 0 } else { hash(key.unwrap_or(payload)) };
+        // A shard that stays alone takes every hash.
+        let hash = if self.table.only().is_some() { 0 } else { hash(key.unwrap_or(payload)) };
         self.push(payload, hash, key.is_some())
+    }
+
+    /// Takes those of the first payloads that are sure to be accepted one by one and, as there is
+    /// one shard alone, all go to it. Returns how many they are.
+    pub(crate) fn ingest_together(&self, lines: Lines<'_>) -> usize {
+        let shard = self.table.only().and_then(ShardRef::enter);
+        shard.map_or(0, |mut shard| shard.push_together(lines))
     }
 
     #[inline]

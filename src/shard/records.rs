@@ -15,7 +15,10 @@ pub(crate) struct Record {
 /// without copying and shrinks without keeping what it no longer needs.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
-    chunks: VecDeque<Vec<Record>>,
+    /// The chunk that is being filled.
+    last: Vec<Record>,
+    /// The chunks before it, oldest first.
+    full: VecDeque<Vec<Record>>,
     /// Index of the oldest record in the first chunk; less than `CHUNK_LEN`.
     head: usize,
     len: usize,
@@ -32,15 +35,39 @@ impl Records {
     }
 
     pub(crate) fn push(&mut self, record: Record) {
-        match self.chunks.back_mut() {
-            Some(chunk) if chunk.len() < CHUNK_LEN => chunk.push(record),
-            _ => {
-                let mut chunk = std::mem::take(&mut self.spare);
-                chunk.push(record);
-                self.chunks.push_back(chunk);
-            }
-        }
+        self.make_room();
+        self.last.push(record);
         self.len += 1;
+    }
+
+    /// Pushes a record for each length, with timestamps that follow one another.
+    pub(crate) fn extend(&mut self, mut lens: &[u32], first_timestamp: u64) {
+        self.len += lens.len();
+        let mut timestamp = first_timestamp;
+        while !lens.is_empty() {
+            self.make_room();
+            let room = CHUNK_LEN - self.last.len();
+            let (now, later) = lens.split_at(lens.len().min(room));
+            self.last.extend(now.iter().map(|&len| {
+                let record = Record { len, timestamp };
+                timestamp = timestamp.saturating_add(1);
+                record
+            }));
+            lens = later;
+        }
+    }
+
+    /// Sees to it that the last chunk has room.
+    #[inline]
+    fn make_room(&mut self) {
+        if self.last.len() == CHUNK_LEN {
+            let next = std::mem::take(&mut self.spare);
+            self.full.push_back(std::mem::replace(&mut self.last, next));
+        }
+    }
+
+    fn first_chunk(&self) -> &[Record] {
+        self.full.front().unwrap_or(&self.last)
     }
 
     pub(crate) fn front(&self) -> Option<Record> {
@@ -55,10 +82,10 @@ impl Records {
 
     /// Takes out up to `count` of the oldest records.
     pub(crate) fn take(&mut self, count: usize) -> Vec<Record> {
+        let count = count.min(self.len);
         let mut taken = Vec::with_capacity(count);
-        while taken.len() < count
-            && let Some(rest) = self.chunks.front().and_then(|chunk| chunk.get(self.head..))
-        {
+        while taken.len() < count {
+            let rest = &self.first_chunk()[self.head..];
             let run = rest.len().min(count - taken.len());
             taken.extend_from_slice(&rest[..run]);
             self.drop_front(run);
@@ -72,10 +99,11 @@ impl Records {
         self.head += count;
         if self.head == CHUNK_LEN || self.len == 0 {
             self.head = 0;
-            if let Some(mut chunk) = self.chunks.pop_front() {
-                chunk.clear();
-                self.spare = chunk;
+            match self.full.pop_front() {
+                Some(chunk) => self.spare = chunk,
+                None => self.last.clear(),
             }
+            self.spare.clear();
         }
     }
 
@@ -98,8 +126,12 @@ impl Records {
     /// The record at an index, the oldest being at 0.
     #[inline]
     fn get(&self, index: usize) -> Option<Record> {
+        if index >= self.len {
+            return None;
+        }
         let index = self.head + index;
-        self.chunks.get(index / CHUNK_LEN)?.get(index % CHUNK_LEN).copied()
+        let chunk = self.full.get(index / CHUNK_LEN).unwrap_or(&self.last);
+        chunk.get(index % CHUNK_LEN).copied()
     }
 }
 

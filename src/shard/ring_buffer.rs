@@ -1,6 +1,7 @@
 //! The bounded first-in-first-out buffer of one shard.
 
 use crate::config::Format;
+use crate::lines::Lines;
 use crate::shard::{Record, records::Records};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -14,8 +15,10 @@ pub(crate) struct RingBuffer {
     capacity: usize,
     format: Format,
     page_size: usize,
-    /// Oldest first. Only the last page may be empty.
-    pages: VecDeque<Page>,
+    /// The page that is being filled: all but this one hold something.
+    last: Page,
+    /// The pages before it, oldest first.
+    full: VecDeque<Page>,
     records: Records,
     /// Payload bytes in the buffer, separators not counted.
     bytes: usize,
@@ -39,7 +42,8 @@ impl RingBuffer {
             capacity,
             format,
             page_size,
-            pages: VecDeque::new(),
+            last: Page::default(),
+            full: VecDeque::new(),
             records: Records::default(),
             bytes: 0,
         }
@@ -84,37 +88,55 @@ impl RingBuffer {
         if self.len() >= self.usable() {
             return false;
         }
-        let (needed, separator) = (payload.len() + 1, self.format.separator());
-        let page = match self.pages.back_mut() {
-            Some(last) if last.fits(needed) => last,
-            _ => self.page_for(needed),
-        };
-        page.bytes.extend_from_slice(payload);
-        page.bytes.push(separator);
+        self.make_room(payload.len() + 1);
+        self.last.bytes.extend_from_slice(payload);
+        self.last.bytes.push(self.format.separator());
         self.records.push(Record { len: payload.len() as u32, timestamp });
         self.bytes += payload.len();
         true
     }
 
-    /// A last page with room for `needed` bytes, where that at the back has too little as it is.
+    /// Appends payloads, with timestamps that follow one another; `bytes` is how many they have.
+    /// There must be slots for them.
+    pub(crate) fn push_together(&mut self, mut lines: Lines<'_>, first_timestamp: u64, bytes: u64) {
+        self.bytes += bytes as usize;
+        self.records.extend(lines.lens(), first_timestamp);
+        while let Some(&first) = lines.lens().first() {
+            self.make_room(first as usize + 1);
+            let text = lines.split_within(self.last.room());
+            self.last.bytes.extend_from_slice(text);
+            self.last.bytes.push(self.format.separator());
+        }
+    }
+
+    /// Sees to it that the last page has room for `len` bytes.
+    #[inline]
+    fn make_room(&mut self, len: usize) {
+        if self.last.room() < len {
+            self.turn_page(len);
+        }
+    }
+
     #[cold]
-    fn page_for(&mut self, needed: usize) -> &mut Page {
-        if let Some(mut last) = self.pages.pop_back() {
-            last.close_up();
-            if last.fits(needed) {
-                return self.pages.push_back_mut(last);
-            }
+    fn turn_page(&mut self, len: usize) {
+        self.last.close_up();
+        if self.last.room() < len {
+            let next = Page::new(self.page_size.max(len));
+            let last = std::mem::replace(&mut self.last, next);
             if !last.is_empty() {
-                self.pages.push_back(last);
+                self.full.push_back(last);
             }
         }
-        self.pages.push_back_mut(Page::new(self.page_size.max(needed)))
+    }
+
+    fn first_page(&mut self) -> &mut Page {
+        self.full.front_mut().unwrap_or(&mut self.last)
     }
 
     /// Takes the oldest events, at most `max`, out of the first page, and hands them to `take` one
     /// by one. Returns how many.
     pub(crate) fn pop_run(&mut self, max: usize, mut take: impl FnMut(Bytes, u64)) -> usize {
-        let Some(page) = self.pages.front_mut() else { return 0 };
+        let page = self.full.front_mut().unwrap_or(&mut self.last);
         let (count, stored) = self.records.count_within(max, page.len());
         let run = page.take(stored);
         let mut start = 0;
@@ -133,15 +155,15 @@ impl RingBuffer {
         let record = self.records.pop()?;
         let len = record.len as usize;
         self.bytes -= len;
-        self.pages.front_mut()?.start += len + 1;
+        self.first_page().start += len + 1;
         self.drop_spent_page();
         Some(len)
     }
 
     /// Keeps the rule that only the last page may be empty.
     fn drop_spent_page(&mut self) {
-        if self.pages.len() > 1 && self.pages.front().is_some_and(Page::is_empty) {
-            self.pages.pop_front();
+        if self.full.front().is_some_and(Page::is_empty) {
+            self.full.pop_front();
         }
     }
 
@@ -163,9 +185,8 @@ impl RingBuffer {
         let mut body = Vec::with_capacity(before.len() + stored + after.len());
         body.extend_from_slice(before);
         let mut rest = stored;
-        while rest > 0
-            && let Some(page) = self.pages.front_mut()
-        {
+        while rest > 0 {
+            let page = self.first_page();
             let run = rest.min(page.len());
             body.extend_from_slice(&page.bytes[page.start..][..run]);
             page.start += run;
@@ -182,6 +203,7 @@ impl RingBuffer {
 }
 
 /// Payloads, each followed by a separator.
+#[derive(Default)]
 struct Page {
     bytes: Vec<u8>,
     /// Where what has not been taken out begins.
@@ -202,8 +224,9 @@ impl Page {
     }
 
     /// Whether `len` bytes can be appended without a larger allocation.
-    const fn fits(&self, len: usize) -> bool {
-        self.bytes.capacity() - self.bytes.len() >= len
+    /// How many more bytes fit.
+    const fn room(&self) -> usize {
+        self.bytes.capacity() - self.bytes.len()
     }
 
     /// Moves what is left over what was taken out, unless that is less: so no byte moves twice.
@@ -345,6 +368,8 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Op {
         Push(Vec<u8>),
+        /// With so many bytes before each.
+        Together(Vec<Vec<u8>>, u32),
         Pop(usize),
         Evict,
         Body(usize, usize),
@@ -353,7 +378,9 @@ mod tests {
     fn ops() -> impl Strategy<Value = Vec<Op>> {
         let payload = proptest::collection::vec(b'a'..=b'z', 0..40);
         let op = prop_oneof![
-            5 => payload.prop_map(Op::Push),
+            5 => payload.clone().prop_map(Op::Push),
+            1 => (proptest::collection::vec(payload, 0..8), 0u32..3)
+                .prop_map(|(payloads, gap)| Op::Together(payloads, gap)),
             1 => (0usize..6).prop_map(Op::Pop),
             1 => Just(Op::Evict),
             1 => (0usize..12, 0usize..200).prop_map(|(len, bytes)| Op::Body(len, bytes)),
@@ -374,6 +401,19 @@ mod tests {
                         if fits {
                             model.push_back((payload, now));
                         }
+                    }
+                    Op::Together(mut payloads, gap) => {
+                        payloads.truncate(15 - model.len());
+                        let (mut text, mut lens) = (Vec::new(), Vec::new());
+                        for payload in &payloads {
+                            text.extend((0..gap).map(|_| b','));
+                            text.extend(payload);
+                            lens.push(payload.len() as u32);
+                        }
+                        let bytes = lens.iter().map(|&len| u64::from(len)).sum();
+                        let (lines, _) = Lines::new(&text, &lens, gap).expect("long enough");
+                        ring.push_together(lines, now, bytes);
+                        model.extend(payloads.into_iter().zip(now..));
                     }
                     Op::Pop(max) => {
                         let mut popped = Vec::new();

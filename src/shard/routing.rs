@@ -45,6 +45,15 @@ impl Routes {
         }
     }
 
+    /// The shard that takes every event, if one does and will.
+    #[inline]
+    pub(super) fn only(&self) -> Option<&ShardRef> {
+        match self {
+            Self::Fixed(RoutingTable { shards, .. }) if shards.len() == 1 => shards.first(),
+            _ => None,
+        }
+    }
+
     /// Replaces the table, which must be one that changes.
     pub(super) fn store(&self, table: RoutingTable) {
         match self {

@@ -4,6 +4,7 @@ use crate::clock::{Clock, TimestampGenerator};
 use crate::config::{BackpressureMode, Format};
 use crate::error::IngestionError;
 use crate::event::{Event, InternalEvent, RawEvent};
+use crate::lines::Lines;
 use crate::shard::ring_buffer::RingBuffer;
 use crate::shard::{ByteBudget, Record, Reservation, ShardMetricsCollector};
 use crate::sync::Shared;
@@ -201,6 +202,29 @@ impl Shard {
         self.stats.events_ingested += 1;
         self.report();
         Ok(timestamp)
+    }
+
+    /// Accepts those of the first payloads that are sure to be accepted one by one. Returns how many
+    /// they are.
+    pub(crate) fn push_together(&mut self, lines: Lines<'_>) -> usize {
+        let room = self.budget.max().saturating_sub(self.budget.held());
+        let (mut count, mut bytes) = (0, 0);
+        for &len in lines.lens().iter().take(self.certain_slots()) {
+            let with_it = bytes + u64::from(len);
+            if with_it > room {
+                break;
+            }
+            (count, bytes) = (count + 1, with_it);
+        }
+        // Other threads may have taken what there was.
+        if count == 0 || !self.budget.try_reserve(bytes) {
+            return 0;
+        }
+        let timestamp = self.timestamps.next_run(self.clock.now(), count as u64);
+        self.ring.push_together(lines.first(count), timestamp, bytes);
+        self.stats.events_ingested += count as u64;
+        self.report();
+        count
     }
 
     /// Tells the collector how things stand.

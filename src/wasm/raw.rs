@@ -5,6 +5,7 @@
 //! may grow the memory, which detaches the host's views.
 
 use super::{nanos, numbers, registry};
+use crate::Lines;
 use crate::wasm::registry::{MISUSED, Registry, code};
 
 /// Where the scratch begins.
@@ -97,25 +98,18 @@ extern "C" fn push(handle: usize, len: usize, key_len: isize, line: u32) -> i32 
 /// bytes, then, with `keyed` set, all keys; the table has the payloads' lengths, then the keys'.
 /// Returns how many were accepted.
 #[unsafe(no_mangle)]
-extern "C" fn push_many(handle: usize, count: usize, gap: usize, keyed: u32) -> i32 {
+extern "C" fn push_many(handle: usize, count: usize, gap: u32, keyed: u32) -> i32 {
     let accepted = registry::with(|registry| {
         let bus = registry.bus(handle)?;
-        let (payload_lens, rest) = registry.lengths.split_at_checked(count)?;
-        let payloads_len = payload_lens.iter().map(|&len| gap + len as usize).sum();
-        let (mut payloads, mut keys) = registry.scratch.split_at_checked(payloads_len)?;
-        let mut key_lens = rest.iter();
-        let mut accepted = 0;
-        for &len in payload_lens {
-            let payload = payloads.split_off(..gap + len as usize)?.get(gap..)?;
-            let key = match keyed {
-                0 => None,
-                _ => Some(keys.split_off(..*key_lens.next()? as usize)?),
-            };
-            accepted += i32::from(bus.ingest_line(payload, key).is_ok());
-        }
-        Some(accepted)
+        let (lens, key_lens) = registry.lengths.split_at_checked(count)?;
+        let (lines, keys) = Lines::new(&registry.scratch, lens, gap)?;
+        let keys = match keyed {
+            0 => None,
+            _ => Some(Lines::new(keys, key_lens.get(..count)?, 0)?.0),
+        };
+        Some(bus.ingest_lines(lines, keys))
     });
-    accepted.flatten().unwrap_or(MISUSED)
+    accepted.flatten().map_or(MISUSED, |accepted| accepted as i32)
 }
 
 /// How many events are accepted with certainty, if their bytes are.

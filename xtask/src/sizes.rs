@@ -16,14 +16,14 @@ const LIMITS: &[(&str, usize)] = &[
     ("workerd.js", 15_700),
     ("edge-light.js", 15_700),
     ("slim.js", 15_700),
-    ("js.js", 71_500),
+    ("js.js", 72_500),
     ("shutdown.js", 1_800),
     ("otel.js", 1_200),
     ("stores/fs.js", 2_600),
     ("stores/indexeddb.js", 3_300),
     ("index.cjs", 51_000),
     ("slim.cjs", 15_900),
-    ("js.cjs", 71_500),
+    ("js.cjs", 72_500),
     ("shutdown.cjs", 1_700),
     ("otel.cjs", 1_500),
     ("stores/fs.cjs", 2_600),
@@ -40,7 +40,7 @@ const LIMITS: &[(&str, usize)] = &[
     ("sinks/nats.cjs", 2_200),
     ("sinks/redis.cjs", 2_300),
     ("sinks/cloudflare-queues.cjs", 1_800),
-    ("bus.wasm", 33_500),
+    ("bus.wasm", 34_000),
 ];
 
 /// What most users bundle, and the size that it should come down to.

@@ -1,0 +1,110 @@
+//! Events that come in together.
+
+/// Payloads one after another in one text, each with the same number of other bytes before it.
+///
+/// If that is one byte, it must be what separates two events in a body.
+#[derive(Debug, Clone, Copy)]
+pub struct Lines<'a> {
+    text: &'a [u8],
+    lens: &'a [u32],
+    gap: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// Payloads of these lengths, with `gap` bytes before each, and what comes after them; `None`
+    /// if `text` is shorter.
+    #[must_use]
+    pub fn new(text: &'a [u8], lens: &'a [u32], gap: u32) -> Option<(Self, &'a [u8])> {
+        let needed: u64 = lens.iter().map(|&len| u64::from(gap) + u64::from(len)).sum();
+        let (text, rest) = text.split_at_checked(usize::try_from(needed).ok()?)?;
+        Some((Self { text, lens, gap: gap as usize }, rest))
+    }
+
+    /// How long each is.
+    pub(crate) const fn lens(&self) -> &'a [u32] {
+        self.lens
+    }
+
+    /// The first `count` alone.
+    pub(crate) fn first(self, count: usize) -> Self {
+        Self { lens: &self.lens[..count], ..self }
+    }
+
+    /// Takes out the first and, if they stand in the text as they do in a body, those that follow
+    /// as long as all have room with a separator after each. Returns their text.
+    #[inline]
+    pub(crate) fn split_within(&mut self, room: usize) -> &'a [u8] {
+        let (mut count, mut len) = (0, 0);
+        for &next in self.lens {
+            let with_it = len + self.gap + next as usize;
+            if count > 0 && (self.gap != 1 || with_it > room) {
+                break;
+            }
+            (count, len) = (count + 1, with_it);
+        }
+        let (first, rest) = self.text.split_at(len);
+        (self.lens, self.text) = (&self.lens[count..], rest);
+        &first[self.gap..]
+    }
+
+    /// Drops the first `count`.
+    pub(crate) fn skip_first(&mut self, count: usize) {
+        let (first, rest) = self.lens.split_at(count);
+        let len = first.iter().map(|&len| self.gap + len as usize).sum::<usize>();
+        (self.lens, self.text) = (rest, &self.text[len..]);
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (&len, lens) = self.lens.split_first()?;
+        let (first, text) = self.text.split_at(self.gap + len as usize);
+        (self.lens, self.text) = (lens, text);
+        Some(&first[self.gap..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines<'a>(text: &'a [u8], lens: &'a [u32], gap: u32) -> Lines<'a> {
+        Lines::new(text, lens, gap).expect("long enough").0
+    }
+
+    #[test]
+    fn payloads_come_one_by_one() {
+        assert!(lines(b"--a--bcd----e]", &[1, 3, 0, 1], 2).eq([&b"a"[..], b"bcd", b"", b"e"]));
+        assert!(lines(b"abcde", &[1, 3, 0, 1], 0).eq([&b"a"[..], b"bcd", b"", b"e"]));
+        let mut lines = lines(b"\na\nbcd\n\ne", &[1, 3, 0, 1], 1);
+        assert!(lines.first(2).eq([&b"a"[..], b"bcd"]));
+        lines.skip_first(2);
+        assert!(lines.eq([&b""[..], b"e"]));
+    }
+
+    #[test]
+    fn those_that_stand_as_in_a_body_come_together() {
+        let mut joined = lines(b"\na\nbcd\n\ne", &[1, 3, 0, 1], 1);
+        assert_eq!(joined.split_within(6), b"a\nbcd");
+        assert_eq!(joined.split_within(2), b"");
+        assert_eq!(joined.split_within(100), b"e");
+        assert_eq!(joined.next(), None);
+        assert_eq!(lines(b"  a  bcd", &[1, 3], 2).split_within(100), b"a");
+    }
+
+    #[test]
+    fn what_comes_after_them_is_told_apart() {
+        assert_eq!(Lines::new(b"aaab", &[2, 1], 0).map(|(_, rest)| rest), Some(&b"b"[..]));
+        assert_eq!(Lines::new(b"aaab", &[], 3).map(|(_, rest)| rest), Some(&b"aaab"[..]));
+    }
+
+    #[test]
+    fn a_text_that_is_too_short_is_none() {
+        assert!(Lines::new(b"aaab", &[3, 2], 0).is_none());
+        assert!(Lines::new(b"aaab", &[3, 1], 1).is_none());
+        assert!(Lines::new(b"aaab", &[u32::MAX, u32::MAX], u32::MAX).is_none());
+    }
+}
