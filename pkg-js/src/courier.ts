@@ -1,17 +1,18 @@
 import { CoreBatch } from "./batch.js";
+import { Cancellation } from "./cancellation.js";
 import { ABANDON_REASONS, FailureKind, row, Step } from "./core.js";
 import type { CoreBus } from "./core-bus.js";
 import { DeliveryError } from "./errors/delivery-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
 import { TimeoutError } from "./errors/timeout-error.js";
 import type { KeepaliveBudget } from "./keepalive-budget.js";
-import type { DeliveryCallback } from "./options.js";
+import type { DeliveryCallback, DeliveryContext } from "./options.js";
 import type { BatchCopy, Outbox } from "./outbox.js";
 
 /** An attempt whose callback has not settled. */
 interface Attempt {
   readonly deadline: number;
-  readonly controller: AbortController;
+  readonly cancellation: Cancellation;
   /** Gives back what the attempt took of the page's budget, if it did. */
   readonly giveBack: (() => void) | undefined;
   /** Settles, without a value, when the callback has. */
@@ -112,13 +113,18 @@ export class Courier<T> {
     // The store is not waited for when the page goes: `leave` sees to it.
     const copy = isLeaving ? undefined : this.#host.outbox?.copy();
     const batch = this.#takeBatch();
-    const controller = new AbortController();
-    const { signal } = controller;
+    const cancellation = new Cancellation();
     // The attempt before may have failed because others had used up what the browser allows: it
     // does not say so.
     const mayOutlive = isLeaving || attempt === 1;
     const giveBack = mayOutlive ? this.#host.keepalive?.take(batch.body.length) : undefined;
-    const context = { signal, attempt, keepalive: giveBack !== undefined };
+    const context: DeliveryContext = {
+      get signal() {
+        return cancellation.signal;
+      },
+      attempt,
+      keepalive: giveBack !== undefined,
+    };
     const deliver = async () => {
       let answer: () => void;
       try {
@@ -132,7 +138,7 @@ export class Courier<T> {
       giveBack?.();
       if (attempts.delete(lease)) settle(answer);
     };
-    attempts.set(lease, { deadline, controller, giveBack, done: deliver() });
+    attempts.set(lease, { deadline, cancellation, giveBack, done: deliver() });
     return batch;
   }
 
@@ -155,14 +161,14 @@ export class Courier<T> {
   /** Cuts off those attempts that have taken too long. */
   cutOff(attempts: Attempts): void {
     const now = performance.now();
-    for (const [lease, { deadline, controller, giveBack }] of attempts) {
+    for (const [lease, { deadline, cancellation, giveBack }] of attempts) {
       if (deadline > now) continue;
       const reason = new TimeoutError(
         `The attempt took longer than ${this.#host.timeoutMs} ms (\`timeoutMs\`)`,
       );
       attempts.delete(lease);
       this.#fail(lease, reason);
-      controller.abort(reason);
+      cancellation.abort(reason);
       giveBack?.();
     }
   }
@@ -202,8 +208,8 @@ export class Courier<T> {
     // Nothing is left to be sent.
     this.poll(new Map(), () => {});
     const reason = new TimeoutError("The bus was closed before the attempt ended");
-    for (const { controller, giveBack } of running) {
-      controller.abort(reason);
+    for (const { cancellation, giveBack } of running) {
+      cancellation.abort(reason);
       giveBack?.();
     }
   }

@@ -28,6 +28,24 @@ test("an attempt that takes longer than timeoutMs is aborted and made again", as
   assert.deepEqual([second?.id, second?.attempt], [first?.id, 2]);
 });
 
+test("a signal that is first asked for after the end of its attempt is aborted all the same", async () => {
+  /** @type {import("shardbus").DeliveryContext[]} */
+  const contexts = [];
+  const callback = (/** @type {unknown} */ _, /** @type {any} */ context) => {
+    contexts.push(context);
+    return contexts.length === 1 ? new Promise(() => {}) : undefined;
+  };
+  const bus = new EventBus(callback, { timeoutMs: 20, retry: quickRetry });
+  bus.ingest(1);
+  assert.equal((await bus.flush()).delivered, 1);
+  const [first, second] = contexts;
+  assert.isTrue(first?.signal.aborted);
+  assert.include(first?.signal.reason, { name: "TimeoutError", code: "ERR_TIMEOUT" });
+  assert.strictEqual(first?.signal, first?.signal);
+  assert.isFalse(second?.signal.aborted);
+  assert.instanceOf({ ...second }.signal, AbortSignal);
+});
+
 test("an attempt that never ends cannot stop the bus, deaf to its signal or not", async () => {
   /** @type {import("shardbus").Drop[]} */
   const log = [];
