@@ -1,3 +1,5 @@
+import type { DeliveryContext } from "./options.js";
+
 /**
  * What cuts an attempt off. Its signal is made when somebody asks for it: a callback that does not
  * should not pay for it, as it costs more than the rest of an attempt.
@@ -17,5 +19,31 @@ export class Cancellation {
   abort(reason: Error): void {
     this.#reason = reason;
     this.#controller?.abort(reason);
+  }
+}
+
+/** What the callback of an attempt gets. */
+export class AttemptContext implements DeliveryContext {
+  declare readonly signal: AbortSignal;
+  readonly attempt: number;
+  readonly keepalive: boolean;
+  readonly #cancellation: Cancellation;
+
+  /**
+   * The object's own, so that it is there in `{ ...context }`; and one function for all, as engines
+   * keep what they learn of each.
+   */
+  static readonly #signal: PropertyDescriptor & ThisType<AttemptContext> = {
+    enumerable: true,
+    get() {
+      return this.#cancellation.signal;
+    },
+  };
+
+  constructor(cancellation: Cancellation, attempt: number, keepalive: boolean) {
+    this.#cancellation = cancellation;
+    this.attempt = attempt;
+    this.keepalive = keepalive;
+    Object.defineProperty(this, "signal", AttemptContext.#signal);
   }
 }

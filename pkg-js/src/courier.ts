@@ -1,12 +1,12 @@
 import { CoreBatch } from "./batch.js";
-import { Cancellation } from "./cancellation.js";
+import { AttemptContext, Cancellation } from "./cancellation.js";
 import { ABANDON_REASONS, FailureKind, row, Step } from "./core.js";
 import type { CoreBus } from "./core-bus.js";
 import { DeliveryError } from "./errors/delivery-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
 import { TimeoutError } from "./errors/timeout-error.js";
 import type { KeepaliveBudget } from "./keepalive-budget.js";
-import type { DeliveryCallback, DeliveryContext } from "./options.js";
+import type { DeliveryCallback } from "./options.js";
 import type { BatchCopy, Outbox } from "./outbox.js";
 
 /** An attempt whose callback has not settled. */
@@ -118,13 +118,7 @@ export class Courier<T> {
     // does not say so.
     const mayOutlive = isLeaving || attempt === 1;
     const giveBack = mayOutlive ? this.#host.keepalive?.take(batch.body.length) : undefined;
-    const context: DeliveryContext = {
-      get signal() {
-        return cancellation.signal;
-      },
-      attempt,
-      keepalive: giveBack !== undefined,
-    };
+    const context = new AttemptContext(cancellation, attempt, giveBack !== undefined);
     const deliver = async () => {
       let answer: () => void;
       try {
