@@ -159,7 +159,7 @@ impl EventBus {
 
     /// Offers payloads as [`ingest_line`](Self::ingest_line) does, one after another, each with its
     /// key if there are keys. Returns how many were accepted.
-    pub fn ingest_lines(&self, mut lines: Lines<'_>, keys: Option<Lines<'_>>) -> usize {
+    pub fn ingest_lines(&self, mut lines: Lines<'_>, mut keys: Option<Lines<'_>>) -> usize {
         let mut accepted = 0;
         let max = self.config.max_event_bytes;
         if keys.is_none()
@@ -170,7 +170,6 @@ impl EventBus {
             self.offered.add(accepted as u64);
             lines.skip_first(accepted);
         }
-        let mut keys = keys;
         for line in lines {
             let key = keys.as_mut().and_then(Iterator::next);
             match self.ingest_line(line, key) {

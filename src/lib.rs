@@ -16,7 +16,7 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | `sync` | the seam between targets with threads and without |
-//! | `clock`, `config`, `scaling_policy`, `error`, `event`, `canonical`, `batch`, `stats` | the nouns |
+//! | `clock`, `config`, `scaling_policy`, `error`, `event`, `lines`, `canonical`, `batch`, `stats` | the nouns |
 //! | `shard` | route, buffer, scale, cut: [`ShardManager`], [`Shard`], [`ShardMapper`], [`BatchWorker`] |
 //! | `delivery` | what to send and when: leases, retries, flushes |
 //! | `bus` | [`EventBus`]: the two together |

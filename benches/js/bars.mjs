@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { compared } from "./statistics.mjs";
 
 /**
  * @typedef {object} Bar
@@ -40,6 +41,8 @@ export function native(criterion) {
   return ours === undefined || theirs === undefined ? undefined : { ours, theirs };
 }
 
+const ratio = (ours, theirs) => ours / theirs;
+
 /** The rows that there are results for. @returns {Bar[]} */
 export function bars(results) {
   const rows = [];
@@ -48,9 +51,9 @@ export function bars(results) {
   };
   const { costs, retention, backlog, block, startup, workerd } = results;
   if (costs !== undefined) {
-    const cost = (name) => costs[name].microseconds.median;
-    const against = (ours, theirs) => cost(ours) / cost(theirs);
-    const sdks = results.sdks.map((name) => [name, cost(name) / cost("shardbus-ingest")]);
+    const against = (ours, theirs) =>
+      compared(costs[ours].microseconds, costs[theirs].microseconds, ratio);
+    const sdks = results.sdks.map((name) => [name, against(name, "shardbus-ingest")]);
     row(
       "P1",
       "CPU of `ingest(object)` / `js-ndjson-strings`",
@@ -93,7 +96,7 @@ export function bars(results) {
     row(
       "P5",
       `${held}: pause of a full GC / with none held`,
-      shardbus.pauseMs.median / nothing.pauseMs.median,
+      compared(shardbus.pauseMs, nothing.pauseMs, ratio),
       1.3,
       1.1,
     );
@@ -115,7 +118,7 @@ export function bars(results) {
     row(
       "P7",
       `CPU with ${pending} events pending / with 1,000`,
-      many.microseconds.median / few.microseconds.median,
+      compared(many.microseconds, few.microseconds, ratio),
       1.2,
       1.05,
     );
@@ -126,7 +129,7 @@ export function bars(results) {
     });
   }
   // Of CPU, because starting waits for nothing, and how long it takes depends on what else runs.
-  const more = ({ empty, shardbus }) => shardbus.cpuMs.median - empty.cpuMs.median;
+  const more = ({ empty, shardbus }) => compared(shardbus.cpuMs, empty.cpuMs, (a, b) => a - b);
   if (startup !== undefined)
     row(
       "P9",

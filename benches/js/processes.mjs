@@ -39,8 +39,11 @@ export async function measure(name, options, runtime = thisNode) {
  */
 export async function interleave(rounds, jobs) {
   const results = Object.fromEntries(Object.keys(jobs).map((name) => [name, []]));
+  const order = Object.entries(jobs);
   for (let round = 0; round < rounds; round++) {
-    for (const [name, job] of Object.entries(jobs)) results[name].push(await job());
+    for (const [name, job] of order) results[name].push(await job());
+    // What comes before a job is not the same each time.
+    order.reverse();
   }
   return results;
 }

@@ -3,14 +3,22 @@ import { test } from "node:test";
 import { verdict } from "./bars.mjs";
 import { Census, makeEvent } from "./events.mjs";
 import { spread } from "./plots.mjs";
-import { median, quantile, summary } from "./statistics.mjs";
+import { compared, median, quantile, summary } from "./statistics.mjs";
 import { table } from "./tables.mjs";
 
 test("the median is in the middle, whatever the order", () => {
   assert.equal(median([3]), 3);
   assert.equal(median([9, 1, 10]), 9);
   assert.equal(median([4, 1, 3, 2]), 2.5);
-  assert.deepEqual(summary([3, 1, 2]), { median: 2, min: 1, max: 3 });
+  assert.deepEqual(summary([3, 1, 2]), { median: 2, min: 1, max: 3, values: [3, 1, 2] });
+});
+
+test("two are compared round by round", () => {
+  const [ours, theirs] = [summary([2, 40, 6]), summary([1, 10, 2])];
+  assert.equal(
+    compared(ours, theirs, (a, b) => a / b),
+    3,
+  );
 });
 
 test("a quantile is between its neighbours", () => {

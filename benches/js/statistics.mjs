@@ -15,7 +15,17 @@ export function quantile(values, share) {
 /** @param {number[]} values at least one */
 export const median = (values) => quantile(values, 0.5);
 
-/** The values' median and range. @param {number[]} values at least one */
+/** The values' median and range, and the values. @param {number[]} values at least one */
 export function summary(values) {
-  return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
+  return { median: median(values), min: Math.min(...values), max: Math.max(...values), values };
+}
+
+/**
+ * What two summaries of the same rounds come to, as the median over rounds: a machine that is slow
+ * for a while is so for both.
+ *
+ * @param {(ours: number, theirs: number) => number} compare
+ */
+export function compared(ours, theirs, compare) {
+  return median(ours.values.map((value, round) => compare(value, theirs.values[round])));
 }

@@ -95,7 +95,8 @@ extern "C" fn push(handle: usize, len: usize, key_len: isize, line: u32) -> i32 
 }
 
 /// Offers `count` events that are known to be one line each: all payloads, each after `gap` other
-/// bytes, then, with `keyed` set, all keys; the table has the payloads' lengths, then the keys'.
+/// bytes (one is what separates events in a body), then, with `keyed` set, all keys; the table has
+/// the payloads' lengths, then the keys'.
 /// Returns how many were accepted.
 #[unsafe(no_mangle)]
 extern "C" fn push_many(handle: usize, count: usize, gap: u32, keyed: u32) -> i32 {

@@ -25,4 +25,4 @@ import { shardbus } from "./shardbus.mjs";
  */
 
 /** @type {Record<string, Candidate>} */
-export const candidates = { ...shardbus, ...baselines, ...libraries, ...sdks };
+export const candidates = { ...baselines, ...shardbus, ...libraries, ...sdks };
