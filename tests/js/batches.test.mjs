@@ -217,14 +217,14 @@ test("a batch's timestamps are those of its first and last event", async () => {
   ]);
 });
 
-test("a producer that yields after every thousand events does not outrun small batches", async () => {
+test("a producer that yields after every thousand events does not outrun batches of a hundred", async () => {
   const sink = recorder();
   const bus = new EventBus(sink.callback, {
-    batch: { minSize: 50, maxSize: 50 },
+    batch: { maxSize: 100 },
     backpressure: "drop-newest",
     capacity: 4096,
   });
-  for (let turn = 0; turn < 20; turn++) {
+  for (let turn = 0; turn < 60; turn++) {
     for (let i = 0; i < 1000; i++) bus.ingest(i);
     await nextTurn();
   }
