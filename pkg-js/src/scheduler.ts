@@ -6,7 +6,7 @@ import type { WaitOptions } from "./options.js";
  * small events would outrun the bus.
  */
 export const MAX_BYTES_PER_TASK = 256 << 10;
-export const MAX_BATCHES_PER_TASK = 16;
+export const MAX_BATCHES_PER_TASK = 8;
 
 /** What became of everything that was in the bus when a flush began. */
 export interface FlushReport {

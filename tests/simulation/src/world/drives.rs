@@ -12,7 +12,7 @@ pub const TICK: u64 = 50 * MS;
 pub const GONE: u64 = 1_000 * MS;
 
 /// Batches that are handed out before others get their turn.
-const MAX_BATCHES_PER_TASK: u32 = 16;
+const MAX_BATCHES_PER_TASK: u32 = 8;
 
 /// One flush, and the attempts that it begins.
 #[derive(Debug)]

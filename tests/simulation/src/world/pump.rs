@@ -10,7 +10,7 @@ pub const PUMP: Owner = 0;
 
 /// What is handed out before others get their turn: less than in earnest, as all is smaller here.
 const MAX_BYTES_PER_TASK: usize = 300;
-const MAX_BATCHES_PER_TASK: u32 = 16;
+const MAX_BATCHES_PER_TASK: u32 = 8;
 
 /// Somebody who waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
