@@ -158,8 +158,12 @@ impl EventBus {
     }
 
     /// Offers payloads as [`ingest_line`](Self::ingest_line) does, one after another, each with its
-    /// key if there are keys. Returns how many were accepted.
+    /// key if there are keys: then there must be as many. Returns how many were accepted.
     pub fn ingest_lines(&self, mut lines: Lines<'_>, mut keys: Option<Lines<'_>>) -> usize {
+        debug_assert!(
+            keys.is_none_or(|keys| keys.lens().len() == lines.lens().len()),
+            "each line has a key, or none has"
+        );
         let mut accepted = 0;
         let max = self.config.max_event_bytes;
         if keys.is_none()

@@ -91,8 +91,8 @@ impl TimestampGenerator {
         self.next_run(now, 1)
     }
 
-    /// The first of the next `count` timestamps, of which each is one more than the one before, given
-    /// that the clock shows `now`.
+    /// The first of the next `count` timestamps, at least one, of which each is one more than the one
+    /// before, given that the clock shows `now`.
     pub(crate) fn next_run(&mut self, now: u64, count: u64) -> u64 {
         // Saturates in the year 2554.
         let first = now.max(self.last.saturating_add(1));
