@@ -1,4 +1,5 @@
-// Everywhere without a condition of its own: the module is inline, and compiled when first needed.
+// Everywhere without a condition of its own: the module is inline and deflated, and compiled when
+// first needed.
 import { deflated, length } from "./bus-inline.js";
 import { provide } from "./shared.js";
 import { unpack } from "./unpack.js";

@@ -223,7 +223,6 @@ impl Page {
         self.len() == 0
     }
 
-    /// Whether `len` bytes can be appended without a larger allocation.
     /// How many more bytes fit.
     const fn room(&self) -> usize {
         self.bytes.capacity() - self.bytes.len()

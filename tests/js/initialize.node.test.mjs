@@ -132,3 +132,16 @@ for (const [decoder, setUp] of [
     assert.equal(output, "[ 'works' ]\n");
   });
 }
+
+for (const without of ["", "delete process.getBuiltinModule;"]) {
+  test(`without a condition it brings its module along ${without}`, async () => {
+    const output = await run(`
+      ${without}
+      const { EventBus } = await import(new URL("./index.js", import.meta.resolve("shardbus/slim")));
+      const bus = new EventBus((batch) => console.log(batch.events()));
+      bus.ingest("works");
+      await bus.close();
+    `);
+    assert.equal(output, "[ 'works' ]\n");
+  });
+}

@@ -24,9 +24,11 @@ pub const COMPILED: &str = "target/package/shardbus.wasm";
 /// What wasm-bindgen makes.
 const BINDGEN: &str = "target/package/bindgen";
 
-/// What may be imported from the package, each as ES module and as CommonJS.
+/// What may be imported from the package, each as ES module and as CommonJS; `node` is `index` by a
+/// condition.
 const ENTRIES: &[&str] = &[
     "index",
+    "node",
     "slim",
     "js",
     "shutdown",
@@ -154,7 +156,10 @@ fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
         "/** `bus.wasm`: base64 of raw deflate. */\nexport const deflated: string =\n  \"{base64}\";\n\n\
          /** How many bytes it has. */\nexport const length = {length};\n"
     );
-    Ok(sh.write_file(source("bus-inline.ts"), inline)?)
+    sh.write_file(source("bus-inline.ts"), inline)?;
+    let base64 = BASE64_STANDARD.encode(module);
+    let whole = format!("/** `bus.wasm`. */\nexport const base64: string =\n  \"{base64}\";\n");
+    Ok(sh.write_file(source("bus-base64.ts"), whole)?)
 }
 
 /// The glue, with a function that returns all of it. The module imports it as one object, and an

@@ -13,6 +13,7 @@ use crate::npm;
 #[rustfmt::skip]
 const LIMITS: &[(&str, usize)] = &[
     ("index.js", 51_500),
+    ("node.js", 60_500),
     ("workerd.js", 15_700),
     ("edge-light.js", 15_700),
     ("slim.js", 15_700),
@@ -22,6 +23,7 @@ const LIMITS: &[(&str, usize)] = &[
     ("stores/fs.js", 2_600),
     ("stores/indexeddb.js", 3_300),
     ("index.cjs", 51_000),
+    ("node.cjs", 60_500),
     ("slim.cjs", 15_900),
     ("js.cjs", 72_500),
     ("shutdown.cjs", 1_700),

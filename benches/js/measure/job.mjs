@@ -1,6 +1,5 @@
-// What a measurement is: a program that gets one JSON argument and prints one line of JSON.
-
-import process from "node:process";
+// What a measurement is: a program that gets one JSON argument and prints one line of JSON. It
+// imports nothing: even `node:process` has Node load its streams, which what is measured may do.
 
 /**
  * Runs this process's measurement, and ends it.
