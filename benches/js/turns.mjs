@@ -10,8 +10,8 @@
 
 import { register } from "node:module";
 import { resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
 import { quantile } from "./statistics.mjs";
 
 register("./turns-resolve.mjs", import.meta.url);

@@ -7,7 +7,7 @@ const FIRST_EVENTS = 16;
 /** Characters that events which are serialised together should have: they fit into the scratch. */
 const CHARS = 32 << 10;
 
-/** Stands before each event. */
+/** Stands before each event, as a string of its own: a character that events seldom have. */
 const MARK = "\x7f";
 
 /** What stands before each event as JSON: a bracket or a comma, the mark, a comma. */
@@ -102,27 +102,18 @@ function serialize(marked: readonly unknown[]): Together | undefined {
   return measure(text, count) ? { text, gap: GAP, lengths, count } : undefined;
 }
 
-/** Writes the lengths of the events. Returns whether they can be told apart. */
+/**
+ * Writes the lengths of the events. Returns whether they can be told apart: if there are no more
+ * marks than events, then none is in an event.
+ */
 function measure(text: string, count: number): boolean {
   let found = 0;
   let start = GAP;
-  for (let at = text.indexOf(MARK, GAP); at >= 0; at = text.indexOf(MARK, at + 1)) {
-    if (!isMark(text, at)) continue;
+  for (let at = text.indexOf(MARK, start); at >= 0; at = text.indexOf(MARK, start)) {
     lengths[found++] = at - 2 - start;
     if (found === count) return false;
     start = at + 3;
   }
   lengths[found++] = text.length - 1 - start;
   return found === count;
-}
-
-/**
- * Whether this is a string that has only the mark, between two elements of an array. Within a string
- * there is no quotation mark without a backslash. If there are no more of them than there are
- * events, then none is in an event.
- */
-function isMark(text: string, at: number): boolean {
-  return (
-    text[at - 2] === "," && text[at - 1] === '"' && text[at + 1] === '"' && text[at + 2] === ","
-  );
 }
