@@ -1,7 +1,5 @@
 // What the project wants to reach, and what the results say about it.
 
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { compared } from "./statistics.mjs";
 
 /**
@@ -24,21 +22,6 @@ export function verdict({ value, bar, stretch, atLeast = false }) {
   const meets = (limit) => (atLeast ? value >= limit : value <= limit);
   if (meets(stretch)) return "stretch";
   return meets(bar) ? "bar" : "no";
-}
-
-/** Median nanoseconds of a criterion benchmark. */
-function criterionMedian(directory, name) {
-  const file = join(directory, "ingest_raw", name, "new", "estimates.json");
-  return existsSync(file)
-    ? JSON.parse(readFileSync(file, "utf8")).median.point_estimate
-    : undefined;
-}
-
-/** @param {string} [criterion] criterion's directory */
-export function native(criterion) {
-  if (criterion === undefined) return undefined;
-  const [ours, theirs] = ["shardbus", "net-mesh"].map((name) => criterionMedian(criterion, name));
-  return ours === undefined || theirs === undefined ? undefined : { ours, theirs };
 }
 
 const ratio = (ours, theirs) => ours / theirs;
@@ -110,7 +93,7 @@ export function bars(results) {
   }
   if (results.native !== undefined) {
     const { ours, theirs } = results.native;
-    row("P6", "time of native `ingest_raw` / `net-mesh`", ours / theirs, 1, 0.7);
+    row("P6", "time of native `ingest_raw` / `net-mesh`", compared(ours, theirs, ratio), 1, 0.7);
   }
   if (backlog !== undefined) {
     const { few, many } = backlog;

@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { candidates } from "./candidates/index.mjs";
 import { environment } from "./environment.mjs";
+import { compareNatively } from "./native.mjs";
 import { plans } from "./plans.mjs";
 import { interleave, measure, thisNode } from "./processes.mjs";
 import { report } from "./report.mjs";
@@ -16,7 +17,7 @@ const { values } = parseArgs({
     only: { type: "string", multiple: true },
     save: { type: "boolean", default: false },
     "entry-bytes": { type: "string" },
-    criterion: { type: "string" },
+    native: { type: "boolean", default: false },
   },
 });
 const plan = plans[values.plan];
@@ -39,6 +40,14 @@ function summarize(results) {
 }
 
 const names = Object.keys(candidates);
+
+/** What is compared turn by turn, too: with what, and what. */
+const pairs = [
+  ["js-ndjson-strings", "shardbus-ingest"],
+  ["js-array-stringify", "shardbus-ingest-batch"],
+  ["js-raw-strings", "shardbus-ingest-raw"],
+  ["shardbus-keyed", "shardbus-64-shards"],
+];
 
 /** How many events a candidate gets, and how many before. */
 function amounts(name, { events, slowEvents }) {
@@ -63,6 +72,20 @@ const sections = {
     return { events };
   },
   costs: () => costs(plan, thisNode),
+  async turns() {
+    const job = (lines) => () => measure("turns", { lines, ...plan.turns });
+    const jobs = Object.fromEntries(pairs.map((pair) => [pair.join(), job(pair)]));
+    const rounds = await interleave(plan.rounds, jobs);
+    return pairs.map(([theirs, ours]) => {
+      const ratios = rounds[[theirs, ours].join()].map((round) => round[ours].ratio);
+      return { ours, theirs, ratio: summary(ratios) };
+    });
+  },
+  async native() {
+    if (!values.native) return undefined;
+    const { both } = await interleave(plan.rounds, { both: compareNatively });
+    return summarize({ both }).both;
+  },
   async retention() {
     const ways = ["nothing", "objects", "strings", "bytes", "shardbus"];
     const job = (way) => () => measure("retention", { way, events: plan.held });
@@ -119,7 +142,6 @@ for (const [name, run] of Object.entries(sections)) {
 }
 await report(results, {
   entryBytes: values["entry-bytes"],
-  criterion: values.criterion,
   save: values.save,
 });
 say("done");

@@ -1,10 +1,10 @@
 // Prints and writes the results.
 
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
-import { bars, native } from "./bars.mjs";
+import { bars } from "./bars.mjs";
 import { candidates } from "./candidates/index.mjs";
 import { plotCosts, plotHeld } from "./plots.mjs";
-import { barTable, costTable, machine, markdown, retentionTable } from "./tables.mjs";
+import { barTable, costTable, machine, markdown, retentionTable, turnTable } from "./tables.mjs";
 
 const root = new URL("../../", import.meta.url);
 const saved = new URL("benches/results/", root);
@@ -22,13 +22,13 @@ export function readmeRegion(results) {
     "![Full GC pause and memory by the number of events held](benches/results/held.svg)",
     retentionTable(results),
     barTable(results),
+    turnTable(results),
   ].join("\n\n");
 }
 
-/** @param {object} results @param {{ entryBytes?: string, criterion?: string, save: boolean }} options */
-export async function report(results, { entryBytes, criterion, save }) {
+/** @param {object} results @param {{ entryBytes?: string, save: boolean }} options */
+export async function report(results, { entryBytes, save }) {
   results.sdks = Object.keys(candidates).filter((name) => candidates[name].group === "sdk");
-  results.native = native(criterion);
   if (entryBytes !== undefined) results.entryBytes = Number(entryBytes);
   results.bars = bars(results);
 

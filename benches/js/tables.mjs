@@ -58,6 +58,16 @@ export function costTable({ costs }, input) {
   return table(head, rows);
 }
 
+/** What was measured within one process. */
+export function turnTable({ turns }) {
+  const rows = turns.map(({ ours, theirs, ratio: { median, min, max } }) => [
+    `\`${ours}\` / \`${theirs}\``,
+    median.toFixed(2),
+    `${min.toFixed(2)} to ${max.toFixed(2)}`,
+  ]);
+  return table(["turn by turn in one process, main thread alone", "-time", "-range"], rows);
+}
+
 const megabytes = ({ median }) => (median / 1e6).toFixed(1);
 
 export function retentionTable({ retention }) {
@@ -88,7 +98,8 @@ export function machine({ environment, plan }) {
 
 export function markdown(results) {
   const parts = [machine(results), barTable(results)];
-  const { costs, retention, elsewhere } = results;
+  const { costs, retention, elsewhere, turns } = results;
+  if (turns !== undefined) parts.push(turnTable(results));
   if (costs !== undefined) {
     parts.push("Events as objects:", costTable(results, true));
     parts.push("Events that are JSON already:", costTable(results, false));

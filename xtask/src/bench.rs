@@ -10,8 +10,8 @@ use crate::{exec, npm, package, say, sizes};
 pub const JS: &str = "benches/js";
 /// The comparison in Rust.
 const NATIVE: &str = "benches/native/Cargo.toml";
-/// Where criterion writes what it measured.
-const CRITERION: &str = "target/bench-native/criterion";
+/// Where it is compiled, and writes what it measured.
+const NATIVE_TARGET: &str = "target/bench-native";
 /// How many events show in seconds that the soak works.
 pub const SHORT_SOAK: u64 = 300_000;
 
@@ -24,7 +24,7 @@ pub struct Args {
     /// Put the results into `benches/results` and `README.md`
     #[arg(long, conflicts_with_all = ["only", "soak"])]
     save: bool,
-    /// Leave out the native benchmark, and use what it said last time
+    /// Leave out the native benchmark
     #[arg(long)]
     skip_native: bool,
     /// Measure these sections alone
@@ -47,10 +47,15 @@ pub fn run(sh: &Shell, args: &Args) -> Result<()> {
     }
     // The other runtimes.
     npm::install(sh, "tests/runtimes")?;
-    if !args.skip_native && args.only.is_empty() {
-        native(sh, args.quick)?;
-    }
     let mut options: Vec<_> = args.only.iter().map(|section| format!("--only={section}")).collect();
+    if !args.skip_native {
+        say("compiling the native benchmark");
+        exec(cmd!(
+            sh,
+            "cargo bench --manifest-path {NATIVE} --target-dir {NATIVE_TARGET} --no-run"
+        ))?;
+        options.push("--native".to_owned());
+    }
     options.push(format!("--plan={}", if args.quick { "quick" } else { "full" }));
     if args.save {
         options.push("--save".to_owned());
@@ -58,23 +63,11 @@ pub fn run(sh: &Shell, args: &Args) -> Result<()> {
     compare(sh, &options)
 }
 
-/// Compares the core with the system whose behaviour it has, natively.
-fn native(sh: &Shell, quick: bool) -> Result<()> {
-    say("benchmarking the core natively");
-    let quick = quick.then_some("--quick");
-    let bench = cmd!(sh, "cargo bench --manifest-path {NATIVE} --target-dir target/bench-native");
-    // Ends with a slash, so that the other groups that begin like this one are left out.
-    let bench = bench.args(["--bench", "ingest", "--", "^ingest_raw/"]).args(quick);
-    exec(bench.env("CRITERION_HOME", std::path::absolute(CRITERION)?))
-}
-
 /// Compares the built package with everything else.
 pub fn compare(sh: &Shell, options: &[impl AsRef<std::ffi::OsStr>]) -> Result<()> {
     let entry = sizes::default_entry(sh, package::DIST)?.to_string();
-    let criterion = std::path::absolute(CRITERION)?;
     let main = format!("{JS}/main.mjs");
-    let node = cmd!(sh, "node {main} --entry-bytes {entry} --criterion {criterion}");
-    exec(node.args(options))
+    exec(cmd!(sh, "node {main} --entry-bytes {entry}").args(options))
 }
 
 /// Sends events to a collector that fails, and fails unless all of them are accounted for.

@@ -1,4 +1,5 @@
-// How turns.mjs gets a build of the package: what a module is imported with, its imports have too.
+// How turns.mjs gets modules of its own for each line: what a module is imported with, its imports
+// have too.
 
 export async function resolve(specifier, context, next) {
   const search = new URL(context.parentURL ?? "file:///").search;
