@@ -1,5 +1,8 @@
 //! Time: where it comes from, and how it becomes timestamps.
 
+#[cfg(not(target_family = "wasm"))]
+mod system;
+
 use crate::sync::{Counter, Shared};
 use std::time::Duration;
 
@@ -12,16 +15,17 @@ pub struct Clock(Source);
 #[derive(Debug, Clone)]
 enum Source {
     #[cfg(not(target_family = "wasm"))]
-    System,
+    System(Shared<system::SystemClock>),
     Manual(Shared<Counter>),
 }
 
 impl Clock {
-    /// The operating system's clock.
+    /// The operating system's clock, which is asked once a millisecond; in between the processor's
+    /// counter is. The first of a process takes some milliseconds to find out how fast that is.
     #[cfg(not(target_family = "wasm"))]
     #[must_use]
-    pub const fn system() -> Self {
-        Self(Source::System)
+    pub fn system() -> Self {
+        Self(Source::System(Shared::new(system::SystemClock::new())))
     }
 
     /// A clock that shows `now` until its host [`set`](Self::set)s it: on wasm, where the host
@@ -36,9 +40,7 @@ impl Clock {
     pub fn now(&self) -> u64 {
         match &self.0 {
             #[cfg(not(target_family = "wasm"))]
-            Source::System => {
-                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, nanos)
-            }
+            Source::System(clock) => clock.now(),
             Source::Manual(now) => now.get(),
         }
     }
@@ -48,7 +50,7 @@ impl Clock {
     pub fn set(&self, now: u64) {
         match &self.0 {
             #[cfg(not(target_family = "wasm"))]
-            Source::System => {}
+            Source::System(_) => {}
             Source::Manual(cell) => cell.set(now),
         }
     }
