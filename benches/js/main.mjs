@@ -67,7 +67,7 @@ async function costs(size, runtime) {
 /** The sections of the results, each of which can be measured by itself. */
 const sections = {
   async verified() {
-    const events = plan === plans.smoke ? 3000 : 20_000;
+    const events = plan.verified;
     for (const candidate of names) await measure("cost", { candidate, events, verify: true });
     return { events };
   },
