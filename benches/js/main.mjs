@@ -83,7 +83,7 @@ const sections = {
   },
   async native() {
     if (!values.native) return undefined;
-    const { both } = await interleave(plan.rounds, { both: compareNatively });
+    const { both } = await interleave(plan.nativeRounds, { both: compareNatively });
     return summarize({ both }).both;
   },
   async retention() {
