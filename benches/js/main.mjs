@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 import { candidates } from "./candidates/index.mjs";
 import { environment } from "./environment.mjs";
-import { compareNatively } from "./native.mjs";
+import * as natively from "./native.mjs";
 import { plans } from "./plans.mjs";
 import { interleave, measure, thisNode } from "./processes.mjs";
 import { report } from "./report.mjs";
@@ -74,16 +74,17 @@ const sections = {
   costs: () => costs(plan, thisNode),
   async turns() {
     const job = (lines) => () => measure("turns", { lines, ...plan.turns });
-    const jobs = Object.fromEntries(pairs.map((pair) => [pair.join(), job(pair)]));
+    const jobs = Object.fromEntries(pairs.map((pair) => [pair[1], job(pair)]));
     const rounds = await interleave(plan.rounds, jobs);
     return pairs.map(([theirs, ours]) => {
-      const ratios = rounds[[theirs, ours].join()].map((round) => round[ours].ratio);
+      const ratios = rounds[ours].map((round) => round[ours].ratio);
       return { ours, theirs, ratio: summary(ratios) };
     });
   },
   async native() {
     if (!values.native) return undefined;
-    const { both } = await interleave(plan.nativeRounds, { both: compareNatively });
+    await natively.compile();
+    const { both } = await interleave(plan.nativeRounds, { both: natively.compare });
     return summarize({ both }).both;
   },
   async retention() {

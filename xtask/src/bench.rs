@@ -4,14 +4,10 @@ use anyhow::Result;
 use xshell::{Shell, cmd};
 
 use crate::toolchain::Tools;
-use crate::{exec, npm, package, say, sizes};
+use crate::{exec, npm, package, sizes};
 
 /// Where the comparison in JavaScript is.
 pub const JS: &str = "benches/js";
-/// The comparison in Rust.
-const NATIVE: &str = "benches/native/Cargo.toml";
-/// Where it is compiled, and writes what it measured.
-const NATIVE_TARGET: &str = "target/bench-native";
 /// How many events show in seconds that the soak works.
 pub const SHORT_SOAK: u64 = 300_000;
 
@@ -49,11 +45,6 @@ pub fn run(sh: &Shell, args: &Args) -> Result<()> {
     npm::install(sh, "tests/runtimes")?;
     let mut options: Vec<_> = args.only.iter().map(|section| format!("--only={section}")).collect();
     if !args.skip_native {
-        say("compiling the native benchmark");
-        exec(cmd!(
-            sh,
-            "cargo bench --manifest-path {NATIVE} --target-dir {NATIVE_TARGET} --no-run"
-        ))?;
         options.push("--native".to_owned());
     }
     options.push(format!("--plan={}", if args.quick { "quick" } else { "full" }));

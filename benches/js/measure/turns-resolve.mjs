@@ -2,12 +2,9 @@
 // have too.
 
 export async function resolve(specifier, context, next) {
-  const search = new URL(context.parentURL ?? "file:///").search;
+  const { search } = new URL(context.parentURL ?? "file:///");
   const build = new URLSearchParams(search).get("build");
-  if (search === "" || specifier.startsWith("node:")) return next(specifier, context);
   const resolved = await next(specifier === "shardbus" && build ? build : specifier, context);
-  const isOwn = specifier.startsWith(".") || specifier.startsWith("shardbus");
-  return isOwn && resolved.format === "module" && !new URL(resolved.url).search
-    ? { ...resolved, url: resolved.url + search }
-    : resolved;
+  const isOwn = specifier === "shardbus" || specifier.startsWith(".");
+  return isOwn && search !== "" ? { ...resolved, url: resolved.url + search } : resolved;
 }
