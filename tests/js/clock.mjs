@@ -70,6 +70,12 @@ export class Clock {
     await idle();
   }
 
+  /** Moves on all at once, as when the host was suspended: what was due meanwhile is late. @param {number} ms */
+  async jump(ms) {
+    this.#now += ms;
+    await this.advance(0);
+  }
+
   restore() {
     Object.assign(performance, this.#real.performance);
     Object.assign(globalThis, this.#real.global);

@@ -1,5 +1,6 @@
 // @ts-check
 import { EventBus } from "shardbus";
+import { Clock } from "./clock.mjs";
 import {
   accountedStats,
   assert,
@@ -90,6 +91,38 @@ test("waitUntil called during its flush flushes again, for the same promise", as
   assert.deepEqual(sink.delivered(), [1, 2]);
   assert.lengthOf(context.promises, 1);
 });
+
+/** How long a Worker may live on after its response. */
+const WORKER_MS = 30_000;
+
+for (const scheduler of /** @type {const} */ (["manual", "auto"])) {
+  test(`waitUntil ends before the runtime would end the request (${scheduler})`, async () => {
+    const clock = new Clock();
+    try {
+      const sink = recorder([], hang);
+      const bus = new EventBus(sink.callback, { ...byFlush, scheduler, timeoutMs: HOUR_MS });
+      const context = new Context();
+      let isOver = false;
+      bus.ingest(1);
+      bus.waitUntil(context);
+      const over = context.over().then(() => {
+        isOver = true;
+      });
+      await clock.advance(100);
+      await sink.calls(1);
+      await clock.jump(WORKER_MS - 6000);
+      assert.isFalse(isOver, "most of that time is the receiver's");
+      await clock.jump(5000);
+      await over;
+      assert.equal(accountedStats(bus).inFlight, 1);
+      sink.log[0]?.release();
+      await idle();
+      await bus.close();
+    } finally {
+      clock.restore();
+    }
+  });
+}
 
 test("what is no context is refused", () => {
   const bus = new EventBus(() => {}, byFlush);
