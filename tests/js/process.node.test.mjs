@@ -22,6 +22,40 @@ test("a program that has closed its bus exits", async () => {
   assert.equal(output, "sent\nclosed\n");
 });
 
+test("a program that has closed its bus in the middle of everything exits", async () => {
+  for (const scheduler of ["auto", "manual"]) {
+    const output = await run(`${setUp}
+      const bus = new EventBus(() => new Promise(() => {}), {
+        ...slow, scheduler: "${scheduler}", maxBytes: 100, timeoutMs: ${HOUR_MS}, onDrop: () => {},
+      });
+      bus.ingest("x".repeat(90));
+      bus.flush();
+      bus.flush({ timeoutMs: ${HOUR_MS} });
+      bus.ready().catch(() => {});
+      bus.waitUntil({ waitUntil: () => {} });
+      await bus.close({ timeoutMs: 100 });
+      bus.ingest("late");
+      console.log("closed");
+    `);
+    assert.equal(output, "closed\n", scheduler);
+  }
+});
+
+test("delays of months make no timer that overflows", async () => {
+  const output = await run(`${setUp}
+    const month = 31 * 86_400_000;
+    const bus = new EventBus(() => { throw new Error("no"); }, {
+      batch: { maxDelayMs: month }, timeoutMs: month, retry: { minDelayMs: month, maxDelayMs: month },
+    });
+    bus.ingest(1);
+    await null;
+    await bus.flush({ timeoutMs: 50 });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    console.log(bus.stats().inFlight);
+  `);
+  assert.equal(output, "1\n");
+});
+
 test("a program that has flushed, and forgot to close, exits", async () => {
   const output = await run(`${setUp}
     const bus = new EventBus(print, slow);
