@@ -179,6 +179,41 @@ test("what cannot be done says why", async () => {
   await fixed.close();
 });
 
+/** The most that can be asked for. */
+const MOST = 65_535;
+
+test("any number from 0 to 65535 may be asked for, and one that is too many changes nothing", () => {
+  const bus = new EventBus(() => {}, { scaling: manual });
+  assert.deepEqual(bus.scaleUp(0), []);
+  assert.equal(thrown(() => bus.scaleUp(MOST)).reason, "at-max-shards");
+  assert.deepEqual(states(bus), ["0 active"]);
+  assert.deepEqual(bus.scaleUp(3), [1, 2, 3], "ids are those of shards that were added");
+
+  assert.deepEqual(bus.scaleDown(0), []);
+  assert.lengthOf(bus.scaleDown(MOST), 3, "as many as may go");
+  assert.equal(thrown(() => bus.scaleDown(MOST)).reason, "at-min-shards");
+});
+
+test("ids end before 65535, however many shards there may be", () => {
+  const bus = new EventBus(() => {}, { scaling: { ...manual, maxShards: MOST } });
+  assert.equal(thrown(() => bus.scaleUp(MOST)).reason, "at-max-shards");
+  assert.equal(thrown(() => bus.scaleUp(MOST - 1)).reason, "at-max-shards");
+  assert.deepEqual(states(bus), ["0 active"]);
+});
+
+test("a number that has more than 16 bits is refused by name", () => {
+  const bus = new EventBus(() => {}, { scaling: manual });
+  for (const change of /** @type {const} */ (["scaleUp", "scaleDown"])) {
+    for (const count of [MOST + 1, MOST + 2, 2 ** 32, 2 ** 32 + 1]) {
+      const error = thrown(() => bus[change](count));
+      assert.include(error, { code: "ERR_INVALID_OPTION", option: "count" });
+      assert.include(error.message, `${count}`);
+      assert.include(error.message, `from 0 to ${MOST}`);
+    }
+  }
+  assert.deepEqual(states(bus), ["0 active"]);
+});
+
 test("scaling options are checked, and name the option", () => {
   for (const [scaling, option] of /** @type {const} */ ([
     [{ minShards: 0 }, "scaling.minShards"],
