@@ -192,3 +192,71 @@ test("a bus may feed another", async () => {
   const seen = sink.delivered().map(({ i }) => i);
   assert.sameMembers(seen, [...Array(3000).keys()]);
 });
+
+/** Ways to offer an event. @type {Record<string, (bus: EventBus<any>, event: number) => unknown>} */
+const ways = {
+  ingest: (bus, event) => bus.ingest(event),
+  ingestRaw: (bus, event) => bus.ingestRaw(`${event}`),
+  "ingestRaw of bytes": (bus, event) => bus.ingestRaw(new TextEncoder().encode(`${event}`)),
+  ingestBatch: (bus, event) => bus.ingestBatch([event]),
+  ingestWithReceipt: (bus, event) => bus.ingestWithReceipt(event),
+};
+
+for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
+  test(`what a callback offers is counted at once, and delivered once and in order (${scheduler})`, async () => {
+    const EVENTS = 200;
+    const sink = recorder();
+    let next = 0;
+    /** How many events had been offered, and how many the bus had accepted. @type {number[][]} */
+    const counts = [];
+    const offer = () => {
+      for (const way of Object.values(ways)) if (next < EVENTS) way(bus, next++);
+      counts.push([next, bus.stats().accepted]);
+    };
+    /** @type {EventBus<any>} */
+    const bus = new EventBus(
+      async (batch, context) => {
+        // Within the poll, and in a later turn.
+        offer();
+        await null;
+        offer();
+        await sink.callback(batch, context);
+      },
+      { scheduler, batch: { maxSize: 7, maxDelayMs: 1 } },
+    );
+    offer();
+    const all = async () => {
+      // With the scheduler "auto" nothing more is called.
+      while (scheduler === "manual" && sink.delivered().length < EVENTS) await bus.flush();
+      while (sink.delivered().length < EVENTS) await sink.calls(sink.log.length + 1).then(idle);
+    };
+    await within(all(), () => `${sink.delivered().length} of ${EVENTS} events were delivered`);
+    assert.deepEqual(sink.delivered(), [...Array(EVENTS).keys()]);
+    for (const [offered, accepted] of counts) assert.equal(accepted, offered);
+    await bus.close();
+    assert.equal(accountedStats(bus).delivered, EVENTS);
+  });
+}
+
+test("ready waits though it was a callback that filled the bus", async () => {
+  const sink = recorder([hang]);
+  let isReady = false;
+  /** @type {EventBus<any>} */
+  const bus = new EventBus(
+    (batch, context) => {
+      if (sink.log.length === 0) for (let n = 0; n < 14; n++) bus.ingest(n);
+      return sink.callback(batch, context);
+    },
+    { capacity: 16, batch: { minSize: 100, maxDelayMs: HOUR_MS } },
+  );
+  bus.ingestBatch(Array(12).fill("x"));
+  const ready = bus.ready().then(() => {
+    isReady = true;
+  });
+  await sink.calls(1);
+  await idle();
+  assert.isFalse(isReady, "what it offered is in the last quarter");
+  sink.log[0]?.release();
+  await within(ready, () => "not ready though all is sent");
+  await bus.close();
+});
