@@ -62,3 +62,56 @@ test("losses are reported without a flush", async () => {
   await idle();
   assert.deepEqual(drops, [{ reason: "evicted", count: 2 }]);
 });
+
+test("a flush does not return before the attempts that it began end, whoever asked for them", async () => {
+  const sink = recorder([], hang);
+  const bus = new EventBus(sink.callback, {
+    ...manual,
+    shards: 2,
+    key: (/** @type {string} */ event) => event.slice(0, 1),
+    batch: { maxSize: 1 },
+  });
+  const [a, b] = ["a", "b", "c", "d", "e"].filter(
+    (key, i, keys) => i === 0 || bus.shardFor(key) !== bus.shardFor(keys[0] ?? ""),
+  );
+  const call = (/** @type {string} */ event) => sink.log.find(({ events }) => events[0] === event);
+  let isOver = false;
+  bus.ingestBatch([`${a}1`, `${a}2`]);
+  const first = bus.flush().finally(() => {
+    isOver = true;
+  });
+  bus.ingestBatch([`${b}1`, `${b}2`]);
+  const second = bus.flush();
+  await sink.calls(2);
+  // The first flush looks first, and finds what the second has asked for as well.
+  call(`${a}1`)?.release();
+  call(`${b}1`)?.release();
+  await sink.calls(4);
+  call(`${a}2`)?.release();
+  await idle();
+  assert.equal(accountedStats(bus).delivered, 3);
+  assert.isFalse(isOver, "in a Worker its request would end, and with it what it sends");
+  call(`${b}2`)?.release();
+  assert.equal((await first).delivered, 2);
+  assert.equal((await second).delivered, 4);
+});
+
+test("a request that is killed before its turn ends does not silence the losses of others", async () => {
+  /** @type {import("shardbus").Drop[]} */
+  const drops = [];
+  const onDrop = (/** @type {import("shardbus").Drop} */ drop) => drops.push(drop);
+  const bus = new EventBus(() => {}, { ...manual, maxEventBytes: 20, onDrop });
+  const { queueMicrotask } = globalThis;
+  try {
+    // What a request has queued goes with it.
+    globalThis.queueMicrotask = () => {};
+    bus.ingest("killed");
+  } finally {
+    globalThis.queueMicrotask = queueMicrotask;
+  }
+  await idle();
+  assert.equal((await bus.flush()).delivered, 1, "its event is another's to send");
+  bus.ingestBatch([undefined]);
+  await idle();
+  assert.deepEqual(drops, [{ reason: "invalid", count: 1 }]);
+});
