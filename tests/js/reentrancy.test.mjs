@@ -196,10 +196,10 @@ test("a bus may feed another", async () => {
 /** Ways to offer an event. @type {Record<string, (bus: EventBus<any>, event: number) => unknown>} */
 const ways = {
   ingest: (bus, event) => bus.ingest(event),
-  ingestRaw: (bus, event) => bus.ingestRaw(`${event}`),
+  ingestWithReceipt: (bus, event) => bus.ingestWithReceipt(event),
   "ingestRaw of bytes": (bus, event) => bus.ingestRaw(new TextEncoder().encode(`${event}`)),
   ingestBatch: (bus, event) => bus.ingestBatch([event]),
-  ingestWithReceipt: (bus, event) => bus.ingestWithReceipt(event),
+  ingestRaw: (bus, event) => bus.ingestRaw(`${event}`),
 };
 
 for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
