@@ -24,8 +24,14 @@ const send = async (batch, { attempt, signal }) => {
   if (!response.ok) throw DeliveryError.fromResponse(response);
 };
 
+/** What the bus has told of losses. @type {string[]} */
+const losses = [];
+
 /** @type {EventBus<any>} */
-const bus = new EventBus(send, { maxBytes: 1 << 20, onDrop: () => {} });
+const bus = new EventBus(send, {
+  maxBytes: 1 << 20,
+  onDrop: ({ reason, count }) => losses.push(`${count} ${reason}`),
+});
 bus.ingest("at global scope");
 
 export class FlushingObject {
@@ -44,6 +50,11 @@ export class FlushingObject {
     if (pathname === "/reset-object") {
       void bus.flush();
       await fetch(`${COLLECTOR}/wait`);
+      this.#state.abort("on purpose");
+    }
+    if (pathname === "/kill-object") {
+      ingest(bus, searchParams);
+      // Ends it here: what it has queued does not run.
       this.#state.abort("on purpose");
     }
     ingest(this.#bus, searchParams);
@@ -66,6 +77,9 @@ function ingest(to, events) {
 const routes = {
   /** Leaves the events to others. */
   "/ingest": () => "ingested",
+  /** Offers what is no event. */
+  "/lose": () => bus.ingestBatch([undefined]),
+  "/losses": () => losses,
   /** Waits for the flush. */
   "/flush": (_, options) => bus.flush(options),
   "/flush-in-wait-until": (ctx, options) => {
@@ -104,7 +118,7 @@ export default {
   async fetch(request, env, ctx) {
     const { pathname, searchParams } = new URL(request.url);
     const object = env.OBJECTS.get(env.OBJECTS.idFromName("the one"));
-    if (pathname === "/object") return object.fetch(request);
+    if (pathname === "/object" || pathname === "/kill-object") return object.fetch(request);
     ingest(bus, searchParams);
     if (pathname === "/reset-object") return object.fetch(request);
     const timeoutMs = searchParams.get("timeoutMs");

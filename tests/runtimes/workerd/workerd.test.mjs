@@ -98,6 +98,16 @@ for (const [what, path] of Object.entries(cuts)) {
   });
 }
 
+test("a request that is killed in the middle costs neither its events nor word of later losses", async () => {
+  const killed = await fetch(`${worker.url}/kill-object?tag=a&n=4`);
+  await killed.text();
+  assert.equal(killed.status, 500);
+  assert.deepEqual(await get("/flush?tag=b&n=3"), { ...settled, delivered: 8 });
+  assert.deepEqual(collector.events(), [global, ...made("a", 4), ...made("b", 3)]);
+  await get("/lose");
+  assert.deepEqual(await get("/losses"), ["1 invalid"]);
+});
+
 test("a request that ends right after it began to flush wedges nothing", async () => {
   for (let i = 0; i < 5; i++) await get(`/return-at-once?tag=${i}_&n=1`);
   assert.equal((await get("/flush")).pending, 0);
