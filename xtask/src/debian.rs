@@ -76,6 +76,20 @@ pub fn install_compiler(sh: &Shell) -> Result<()> {
     install(sh, &PACKAGES)
 }
 
+/// Finds programs, given with the option for their version, or installs Debian's packages of the same
+/// names.
+pub fn find_or_install(sh: &Shell, programs: &[(&str, &str)]) -> Result<()> {
+    let is_there = |&(program, version): &(&str, &str)| {
+        let version = cmd!(sh, "{program} {version}");
+        version.quiet().ignore_stdout().ignore_stderr().run().is_ok()
+    };
+    if programs.iter().all(is_there) {
+        return Ok(());
+    }
+    let packages: Vec<&str> = programs.iter().map(|&(program, _)| program).collect();
+    install(sh, &packages)
+}
+
 /// Installs what is missing of these packages, which needs Debian and root.
 pub fn install(sh: &Shell, packages: &[&str]) -> Result<()> {
     let format = "--showformat=${db:Status-Status} ";

@@ -1,7 +1,7 @@
 //! Servers that the sinks write to, for their tests.
 
 use anyhow::{Context as _, Result};
-use xshell::{Shell, cmd};
+use xshell::Shell;
 
 use crate::{Unavailable, debian};
 
@@ -12,14 +12,6 @@ const SERVERS: [(&str, &str); 3] =
 
 /// Finds the servers, or installs Debian's. The tests start them as they need them.
 pub fn set_up(sh: &Shell) -> Result<()> {
-    let is_there = |&(server, version): &(&str, &str)| {
-        let version = cmd!(sh, "{server} {version}");
-        version.quiet().ignore_stdout().ignore_stderr().run().is_ok()
-    };
-    if SERVERS.iter().all(is_there) {
-        return Ok(());
-    }
-    let packages = SERVERS.map(|(server, _)| server);
-    debian::install(sh, &packages)
+    debian::find_or_install(sh, &SERVERS)
         .context(Unavailable("nats-server, redis-server or kcat is missing"))
 }

@@ -15,8 +15,8 @@ use xshell::{Cmd, Shell, cmd};
 use crate::browsers::{self, Browser};
 use crate::toolchain::Tools;
 use crate::{
-    Unavailable, api_report, bench, engines, exec, fuzz, npm, package, say, simulate, tree_shaking,
-    tsan,
+    Unavailable, api_report, bench, debian, engines, exec, fuzz, npm, package, say, simulate,
+    tree_shaking, tsan,
 };
 
 /// Options of `cargo xtask test`.
@@ -254,6 +254,10 @@ impl Session {
     }
 
     fn js(&self) -> Result<()> {
+        // By it tests see what reaches the disk. Where it is missing they are skipped or, in CI, fail.
+        if let Err(error) = debian::find_or_install(&self.sh, &[("strace", "--version")]) {
+            say(format_args!("strace is missing: {error:#}"));
+        }
         self.node_tests("tests/js")
     }
 
