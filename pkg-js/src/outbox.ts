@@ -103,7 +103,9 @@ export class Outbox {
       return [...(await this.#opening)].sort();
     });
     this.#isBroken ||= keys === undefined;
-    this.#left ??= keys ?? [];
+    // `writeAllSync` may have been there before: what it wrote is not of an earlier life.
+    const own = new Set([...this.#kept.values()].flat().map(({ key }) => key));
+    this.#left ??= (keys ?? []).filter((key) => !own.has(key));
   }
 
   /** A user's store may return what it has, whatever that is. */
@@ -245,6 +247,8 @@ export class Outbox {
     if (kept === undefined) return;
     kept.left -= count;
     if (kept.left > 0) return;
+    // `writeAllSync` does not wait for the store to be open.
+    if (this.#left === undefined && kept.isWritten) await this.#open();
     this.#forget(id, kept);
     if (this.#left !== undefined && !this.#isBroken) {
       await this.#try("remove", kept.key, () => this.#store.remove(kept.key));

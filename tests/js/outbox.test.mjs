@@ -6,59 +6,16 @@ import {
   deferred,
   describe,
   fail,
-  HOUR_MS,
   hang,
   hangUntilAborted,
   idle,
   it,
-  quickRetry,
-  recorder,
   succeed,
   sum,
   thrown,
 } from "./harness.mjs";
 import { failing, hanging, MemoryStore } from "./memory-store.mjs";
-
-const pairs = { batch: { minSize: 2, maxSize: 2, maxDelayMs: HOUR_MS }, retry: quickRetry };
-
-/**
- * A bus with a store.
- *
- * @param {import("./harness.mjs").Step[]} script
- * @param {MemoryStore} store
- * @param {import("shardbus").EventBusOptions<any>} [options]
- */
-function busWith(script, store, options) {
-  const sink = recorder(script);
-  /** @type {any[]} */
-  const errors = [];
-  /** @type {import("shardbus").Drop<any>[]} */
-  const drops = [];
-  const bus = new EventBus(sink.callback, {
-    ...pairs,
-    store,
-    onStoreError: (error) => errors.push(error),
-    onDrop: (drop) => drops.push(drop),
-    ...options,
-  });
-  return { bus, sink, errors, drops };
-}
-
-/**
- * A store with what a life that ended in the middle has left: batches of two events, the first in
- * flight and the others not sent.
- *
- * @param {any[]} events
- */
-async function leftStore(events) {
-  const store = new MemoryStore();
-  const { bus, sink } = busWith([hangUntilAborted], store);
-  bus.ingestBatch(events);
-  await sink.calls(1);
-  await bus.close({ timeoutMs: 0 });
-  store.log = [];
-  return { store, ids: [...store.batches.keys()].map((key) => key.slice(21)) };
-}
+import { busWith, leftStore } from "./outbox-bus.mjs";
 
 for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
   describe(`an outbox, ${scheduler}`, () => {
@@ -153,6 +110,31 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       opening.resolve();
       await closed;
       assert.equal(store.batches.size, 1);
+    });
+
+    it("does not take for an earlier life's what saveSync wrote before it was open", async () => {
+      const { store } = await leftStore([1, 2]);
+      const { bus, sink } = busWith([], store, { scheduler });
+      bus.ingestBatch([3, 4]);
+      assert.isTrue(bus.saveSync());
+      assert.equal(store.batches.size, 2);
+      assert.include(await bus.flush({ timeoutMs: 2000 }), { pending: 0, timedOut: false });
+      assert.deepEqual(sink.delivered(), [1, 2, 3, 4]);
+      assert.equal(accountedStats(bus).restored, 2);
+      assert.equal(store.batches.size, 0);
+      await bus.close();
+    });
+
+    it("forgets what saveSync wrote before it was open, once that is drained", async () => {
+      const store = new MemoryStore();
+      const { bus, sink } = busWith([], store, { scheduler });
+      bus.ingestBatch([1, 2]);
+      assert.isTrue(bus.saveSync());
+      assert.lengthOf(bus.drain(), 1);
+      await bus.flush();
+      await bus.close();
+      assert.isEmpty(sink.log);
+      assert.equal(store.batches.size, 0);
     });
 
     it("leaves there what it had no time to bring back", async () => {

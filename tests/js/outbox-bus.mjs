@@ -1,0 +1,46 @@
+// @ts-check
+// Buses with a store, for tests.
+import { EventBus } from "shardbus";
+import { HOUR_MS, hangUntilAborted, quickRetry, recorder } from "./harness.mjs";
+import { MemoryStore } from "./memory-store.mjs";
+
+const pairs = { batch: { minSize: 2, maxSize: 2, maxDelayMs: HOUR_MS }, retry: quickRetry };
+
+/**
+ * A bus with a store.
+ *
+ * @param {import("./harness.mjs").Step[]} script
+ * @param {MemoryStore} store
+ * @param {import("shardbus").EventBusOptions<any>} [options]
+ */
+export function busWith(script, store, options) {
+  const sink = recorder(script);
+  /** @type {any[]} */
+  const errors = [];
+  /** @type {import("shardbus").Drop<any>[]} */
+  const drops = [];
+  const bus = new EventBus(sink.callback, {
+    ...pairs,
+    store,
+    onStoreError: (error) => errors.push(error),
+    onDrop: (drop) => drops.push(drop),
+    ...options,
+  });
+  return { bus, sink, errors, drops };
+}
+
+/**
+ * A store with what a life that ended in the middle has left: batches of two events, the first in
+ * flight and the others not sent.
+ *
+ * @param {any[]} events
+ */
+export async function leftStore(events) {
+  const store = new MemoryStore();
+  const { bus, sink } = busWith([hangUntilAborted], store);
+  bus.ingestBatch(events);
+  await sink.calls(1);
+  await bus.close({ timeoutMs: 0 });
+  store.log = [];
+  return { store, ids: [...store.batches.keys()].map((key) => key.slice(21)) };
+}
