@@ -7,6 +7,7 @@ import { flushReport } from "./numbers.js";
 import {
   type FlushOptions,
   type FlushReport,
+  isTooLate,
   MAX_BATCHES_PER_TASK,
   MAX_BYTES_PER_TASK,
   type Scheduler,
@@ -154,7 +155,7 @@ export class Drives<T> implements Scheduler {
       const isDone = report.pending === 0 && !this.#core.is_restoring();
       if (isDone && drive.attempts.size === 0) return report;
       if (drive.report !== undefined) return drive.report;
-      if (isLast && wake > end && this.#isIdle()) break;
+      if (isLast && isTooLate(this.#core, wake, end) && this.#isIdle()) break;
       await drive.sleepUntil(Math.min(performance.now() + TICK_MS, wake, end));
       signal?.throwIfAborted();
     } while (performance.now() < end);

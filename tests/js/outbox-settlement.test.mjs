@@ -1,0 +1,206 @@
+// @ts-check
+// What becomes of the store's copy when a batch is settled at an unusual moment.
+import { DeliveryError } from "shardbus";
+import {
+  accountedStats,
+  assert,
+  deferred,
+  describe,
+  HOUR_MS,
+  hang,
+  hangUntilAborted,
+  idle,
+  it,
+  within,
+} from "./harness.mjs";
+import { MemoryStore } from "./memory-store.mjs";
+import { busWith, leftStore } from "./outbox-bus.mjs";
+
+/** The events that the next life delivers. @param {MemoryStore} store */
+async function nextLife(store) {
+  const { bus, sink } = busWith([], store);
+  await bus.flush();
+  await bus.close();
+  return sink.delivered();
+}
+
+/** Waits until a call is cut off. @param {{ signal: AbortSignal } | undefined} call */
+async function cutOff(call) {
+  const { promise, resolve } = deferred();
+  call?.signal.addEventListener("abort", () => resolve());
+  await within(promise, () => "the attempt is not cut off");
+}
+
+/** Makes an operation of a store wait. @param {MemoryStore} store @param {"write" | "remove" | "read"} operation */
+function holdUp(store, operation) {
+  const { promise, resolve } = deferred();
+  const begun = deferred();
+  store.faults[operation] = () => {
+    begun.resolve();
+    return promise;
+  };
+  return {
+    begun: () => within(begun.promise, () => `waited for ${operation}: ${store.log}`),
+    goOn: resolve,
+  };
+}
+
+for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
+  describe(`settlement with an outbox, ${scheduler}`, () => {
+    it("a late success of an attempt that was cut off leaves the copy to the next attempt", async () => {
+      const store = new MemoryStore();
+      const retry = { minDelayMs: HOUR_MS, maxDelayMs: HOUR_MS };
+      const options = { scheduler, timeoutMs: 30, retry };
+      const { bus, sink } = busWith([hang], store, options);
+      bus.ingestBatch([1, 2]);
+      const flushed = bus.flush();
+      const [call] = await sink.calls(1);
+      await cutOff(call);
+      call?.release();
+      await idle();
+      assert.equal(accountedStats(bus).inFlight, 2, "the retry is pending");
+      const ended = new MemoryStore();
+      ended.batches = new Map(store.batches);
+      assert.deepEqual(await nextLife(ended), [1, 2], "if the process ended now");
+      await bus.close();
+      await flushed;
+      assert.deepEqual(await nextLife(store), [], "the retry has delivered it");
+    });
+
+    it("what is delivered while close writes the rest is not left to the next life", async () => {
+      const store = new MemoryStore();
+      const { bus, sink } = busWith([hang, hangUntilAborted], store, { scheduler });
+      bus.ingestBatch([1, 2, 3, 4]);
+      const flushed = bus.flush();
+      const [call] = await sink.calls(1);
+      const writing = holdUp(store, "write");
+      const closed = bus.close({ timeoutMs: 0 });
+      await writing.begun();
+      call?.release();
+      await idle();
+      writing.goOn();
+      assert.include(await closed, { delivered: 2, drained: 2, abandoned: 0 });
+      await flushed;
+      accountedStats(bus);
+      assert.deepEqual(await nextLife(store), [3, 4]);
+    });
+
+    it("what is given up while close writes the rest is told, and not left to the next life", async () => {
+      const store = new MemoryStore();
+      const { bus, sink, drops } = busWith([hang, hangUntilAborted], store, { scheduler });
+      bus.ingestBatch([1, 2, 3, 4]);
+      const flushed = bus.flush();
+      const [call] = await sink.calls(1);
+      const writing = holdUp(store, "write");
+      const closed = bus.close({ timeoutMs: 0 });
+      await writing.begun();
+      call?.fail(new DeliveryError("never", { retryable: false }));
+      await idle();
+      writing.goOn();
+      assert.include(await closed, { delivered: 0, drained: 2, abandoned: 2 });
+      await flushed;
+      assert.deepEqual(
+        drops.map(({ reason, batch }) => [reason, batch?.events()]),
+        [["permanent", [1, 2]]],
+      );
+      assert.deepEqual(await nextLife(store), [3, 4]);
+    });
+
+    for (const end of ["delivered", "given up"]) {
+      it(`once what an earlier life has left is ${end}, close sends what is new, and leaves the rest`, async () => {
+        const { store } = await leftStore([1, 2, 3, 4]);
+        store.faults = { remove: idle };
+        const { bus, sink } = busWith([hang], store, { scheduler });
+        bus.ingestBatch([5, 6]);
+        await bus.flush({ timeoutMs: 0 });
+        const [call] = await sink.calls(1);
+        const closed = bus.close();
+        await idle();
+        assert.lengthOf(sink.log, 1, "what was left comes first");
+        if (end === "delivered") call?.release();
+        else call?.fail(new DeliveryError("never", { retryable: false }));
+        assert.include(await closed, { pending: 0, drained: 0, timedOut: false });
+        const sent = sink.log.map(({ events }) => events);
+        assert.deepEqual(sent, [
+          [1, 2],
+          [5, 6],
+        ]);
+        assert.deepEqual(await nextLife(store), [3, 4]);
+      });
+    }
+
+    it("close lets go of the store once what was settled is removed from it", async () => {
+      const store = new MemoryStore();
+      const { bus } = busWith([], store, { scheduler });
+      bus.ingestBatch([1, 2]);
+      bus.saveSync();
+      const removing = holdUp(store, "remove");
+      bus.drain();
+      const closed = bus.close();
+      await removing.begun();
+      await idle();
+      assert.notInclude(store.operations, "close");
+      removing.goOn();
+      await closed;
+      assert.equal(store.operations.at(-1), "close");
+      assert.equal(store.batches.size, 0);
+    });
+
+    it("an attempt that succeeds after close leaves the copy to the next life", async () => {
+      const store = new MemoryStore();
+      const { bus, sink } = busWith([hang], store, { scheduler });
+      bus.ingestBatch([1, 2]);
+      const flushed = bus.flush();
+      const [call] = await sink.calls(1);
+      await bus.close({ timeoutMs: 0 });
+      await flushed;
+      call?.release();
+      await idle();
+      assert.equal(store.operations.at(-1), "close", "nothing is asked of the store any more");
+      assert.deepEqual(await nextLife(store), [1, 2]);
+    });
+  });
+}
+
+describe("two requests that bring back at once what an earlier life has left", () => {
+  it("send each batch once, in order, and lose none", async () => {
+    const { store, ids } = await leftStore([1, 2, 3, 4, 5]);
+    const reading = holdUp(store, "read");
+    const { bus, sink, errors } = busWith([], store, { scheduler: "manual" });
+    const flushes = [bus.flush(), bus.flush()];
+    await reading.begun();
+    await idle();
+    reading.goOn();
+    await Promise.all(flushes);
+    assert.deepEqual(
+      sink.log.map(({ id, events }) => [id, events]),
+      [
+        [ids[0], [1, 2]],
+        [ids[1], [3, 4]],
+        [ids[2], [5]],
+      ],
+    );
+    assert.equal(store.operations.filter((name) => name === "open").length, 1);
+    assert.isEmpty(errors);
+    assert.equal(store.batches.size, 0);
+    assert.equal(store.asideBatches.size, 0);
+    assert.equal(accountedStats(bus).restored, 5);
+    await bus.close();
+  });
+
+  it("do without each other, should one hear nothing of the store", async () => {
+    const { store } = await leftStore([1, 2, 3, 4, 5]);
+    const options = { scheduler: /** @type {const} */ ("manual"), timeoutMs: 800 };
+    const { bus, sink } = busWith([], store, options);
+    const reading = holdUp(store, "read");
+    const first = bus.flush();
+    await reading.begun();
+    store.faults = {};
+    await bus.flush();
+    assert.deepEqual(sink.delivered(), [1, 2, 3, 4, 5]);
+    await first;
+    assert.lengthOf(sink.log, 3);
+    assert.equal(store.asideBatches.size, 0);
+    await bus.close();
+  });
+});
