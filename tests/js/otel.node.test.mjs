@@ -3,7 +3,7 @@
 import { AggregationTemporality, MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
 import { DeliveryError, EventBus } from "shardbus";
 import { observeBus } from "shardbus/otel";
-import { assert, fail, HOUR_MS, recorder, test } from "./harness.mjs";
+import { assert, fail, HOUR_MS, hang, quickRetry, recorder, test } from "./harness.mjs";
 
 /** Collects when it is asked to. */
 class Reader extends MetricReader {
@@ -71,4 +71,28 @@ test("a meter sees where every event is, and why events were lost", async () => 
   stop();
   await reader.read();
   assert.equal(reads, 2, "and not after the end");
+});
+
+test("a meter tells attempts that ran out without an answer from all that were made again", async () => {
+  const reader = new Reader();
+  const meter = new MeterProvider({ readers: [reader] }).getMeter("test");
+  const sink = recorder([hang, fail("no"), fail("no")]);
+  const bus = new EventBus(sink.callback, { scheduler: "manual", retry: quickRetry });
+  observeBus(bus, meter, { bus: "clicks" });
+  bus.ingest({ i: 1 });
+  const first = bus.flush();
+  await sink.calls(1);
+  // As in a Worker, where a request that ends falls silent: the next one takes its attempt over.
+  const { now } = performance;
+  performance.now = () => now.call(performance) + 2000;
+  try {
+    await bus.flush();
+    await first;
+  } finally {
+    performance.now = now;
+  }
+  const read = await reader.read();
+  assert.equal(read["shardbus.batches.retries"], 3);
+  assert.equal(read["shardbus.batches.expired"], 1);
+  assert.equal(read["shardbus.batches.delivered"], 1);
 });

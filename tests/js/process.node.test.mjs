@@ -132,6 +132,34 @@ test("a retry that nobody waits for does not keep a program alive", async () => 
   assert.equal(output, "1\n");
 });
 
+test("a manual bus keeps a program alive only while it waits for the bus", async () => {
+  const output = await run(`${setUp}
+    const manual = { ...slow, scheduler: "manual", onDrop: () => {} };
+    new EventBus(print, manual).ingest("not sent");
+    new EventBus(print, { ...manual, capacity: 2 }).ingestBatch(["lost", "lost", "not sent"]);
+
+    let attempts = 0;
+    const retrying = new EventBus(async (batch) => {
+      if (++attempts < 3) throw new Error("no");
+      print(batch);
+    }, { ...manual, retry: { minDelayMs: 100, maxDelayMs: 100 } });
+    retrying.ingest("sent at last");
+    await retrying.flush();
+
+    // What these leave behind would take an hour.
+    const hanging = new EventBus(() => new Promise(() => {}), { ...manual, timeoutMs: ${HOUR_MS} });
+    hanging.ingest(1);
+    console.log((await hanging.flush({ timeoutMs: 50 })).timedOut);
+    const paused = new EventBus(async () => { throw new Error("no"); }, {
+      ...manual,
+      retry: { minDelayMs: ${HOUR_MS}, maxDelayMs: ${HOUR_MS} },
+    });
+    paused.ingest(1);
+    console.log((await paused.flush({ timeoutMs: 50 })).timedOut);
+  `);
+  assert.equal(output, "sent at last\ntrue\ntrue\n");
+});
+
 test("a loss that is held back does not keep a program alive", async () => {
   const output = await run(`${setUp}
     const bus = new EventBus(print, { onDrop: ({ reason, count }) => console.log(reason, count) });

@@ -88,6 +88,15 @@ test("what is still on its way when the time is up is given up", async () => {
   assert.isBelow(performance.now() - start, 3000);
 });
 
+test("buses get four fifths of the time to send, so that stores have the rest", async () => {
+  const output = await run(`${setUp}
+    const bus = { close: async ({ timeoutMs }) => console.log(timeoutMs) };
+    installShutdownHooks([bus, bus], { timeoutMs: 1000 });
+    installShutdownHooks(bus);
+  `);
+  assert.equal(output, "800\n800\n4000\n");
+});
+
 test("a bus that does not close, or fails to, keeps no process from ending", async () => {
   const { end, output } = await signalled(`${setUp}
     const stuck = { close: () => new Promise(() => {}) };
@@ -141,6 +150,23 @@ for (const method of ["on", "once", "prependListener"]) {
   });
 }
 
+for (const method of ["on", "once", "prependListener", "prependOnceListener"]) {
+  test(`a program that listened by process.${method} before the hooks came ends as it likes, too`, async () => {
+    const { end, output } = await signalled(`${setUp}
+      const bus = makeBus("delivered");
+      process.${method}("SIGTERM", async () => {
+        console.log("heard");
+        await bus.close();
+        setTimeout(() => process.exit(7), 100);
+      });
+      installShutdownHooks(bus);
+      keepRunning();
+      console.log("ready");
+    `);
+    assert.deepEqual({ end, output }, { end: 7, output: "heard\ndelivered\n" });
+  });
+}
+
 test("hooks that were installed one by one wait for each other", async () => {
   const { end, output } = await signalled(`${setUp}
     import { createRequire } from "node:module";
@@ -158,16 +184,29 @@ test("hooks that were installed one by one wait for each other", async () => {
   assert.deepEqual({ end, output }, { end: "SIGTERM", output: "first\nsecond\nthird\n" });
 });
 
-test("it gets along with signal-exit, which ends a process only if nobody else listens", async () => {
-  const { end, output } = await signalled(`${setUp}
-    import { onExit } from "signal-exit";
-    onExit((code, signal) => console.log("exit", code, signal));
-    installShutdownHooks(makeBus("delivered"));
-    keepRunning();
-    console.log("ready");
-  `);
-  assert.deepEqual({ end, output }, { end: "SIGTERM", output: "delivered\nexit null SIGTERM\n" });
-});
+for (const [version, load] of [
+  ["4", 'import { onExit } from "signal-exit";'],
+  ["3", 'import onExit from "signal-exit-3";'],
+]) {
+  const listen = 'onExit((code, signal) => console.log("exit", code, signal));';
+  const install = 'installShutdownHooks(makeBus("delivered"));';
+  for (const [order, first, second] of [
+    ["before", listen, install],
+    ["after", install, listen],
+  ]) {
+    test(`it gets along with signal-exit ${version}, loaded ${order} it, which ends a process only if nobody else listens`, async () => {
+      const { end, output } = await signalled(`${setUp}
+        ${load}
+        ${first}
+        ${second}
+        keepRunning();
+        console.log("ready");
+      `);
+      const expected = "delivered\nexit null SIGTERM\n";
+      assert.deepEqual({ end, output }, { end: "SIGTERM", output: expected });
+    });
+  }
+}
 
 test("hooks that were taken away do nothing", async () => {
   const { end, output } = await signalled(`${setUp}
