@@ -96,9 +96,9 @@ export class Courier<T> {
    */
   seed(): void {
     if (this.#seeded) return;
-    this.#seeded = true;
     const [high, low] = crypto.getRandomValues(new Uint32Array(2));
     this.#core.seed(high as number, low as number);
+    this.#seeded = true;
   }
 
   #send(

@@ -1,6 +1,15 @@
 // @ts-check
 import { EventBus } from "shardbus";
-import { accountedStats, assert, hang, idle, quickRetry, recorder, test } from "./harness.mjs";
+import {
+  accountedStats,
+  assert,
+  hang,
+  idle,
+  quickRetry,
+  recorder,
+  rejection,
+  test,
+} from "./harness.mjs";
 
 /** @type {import("shardbus").EventBusOptions<any>} */
 const manual = { scheduler: "manual", batch: { maxSize: 2 }, retry: quickRetry };
@@ -51,6 +60,24 @@ test("an attempt that a flush left behind is not begun again while it runs", asy
   sink.log[0]?.release();
   await settled;
   assert.equal(accountedStats(bus).delivered, 1);
+});
+
+test("a flush where there is no randomness, as at a Worker's global scope, harms no later one", async () => {
+  const sink = recorder();
+  const bus = new EventBus(sink.callback, manual);
+  bus.ingest(1);
+  const real = crypto.getRandomValues.bind(crypto);
+  const draw = (/** @type {any} */ value) =>
+    Object.defineProperty(crypto, "getRandomValues", { configurable: true, value });
+  draw(() => {
+    throw new Error("not here");
+  });
+  const failed = bus.flush();
+  draw(real);
+  assert.equal((await rejection(failed)).message, "not here");
+  await bus.flush();
+  assert.deepEqual(sink.delivered(), [1]);
+  assert.notMatch(sink.log[0]?.id ?? "", /^0{8}/, "ids of other buses would be the same");
 });
 
 test("losses are reported without a flush", async () => {
