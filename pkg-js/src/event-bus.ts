@@ -349,10 +349,12 @@ export class EventBus<T = unknown> {
     const flush = this.#core.begin_flush();
     this.#outbox?.stop();
     let timedOut = true;
+    let bug: unknown;
     try {
       ({ timedOut } = await this.#scheduler.flush({ ...options, isLast: true }));
-    } catch {
-      // Aborted: as if the time were up.
+    } catch (error) {
+      // Aborted: as if the time were up. A bug of ours is told once the bus is closed all the same.
+      if (!options.signal?.aborted) bug = error;
     }
     this.#lifecycle?.stop();
     this.#courier.seed();
@@ -365,6 +367,7 @@ export class EventBus<T = unknown> {
     this.#core.free();
     this.#losses.reportAll();
     await this.#outbox?.close();
+    if (bug !== undefined) throw bug;
     return report;
   }
 
