@@ -105,6 +105,31 @@ export async function within(promise, describeFailure, ms = DEADLINE_MS) {
 }
 
 /**
+ * Looks again and again until `look` returns something truthy, and returns that, but not for ever:
+ * for what no event tells.
+ *
+ * @template T
+ * @param {() => T | Promise<T>} look
+ * @param {() => string} describeFailure what to say if the time is up
+ * @returns {Promise<T>}
+ */
+export async function eventually(look, describeFailure, ms = DEADLINE_MS) {
+  let isOver = false;
+  const found = async () => {
+    for (;;) {
+      const result = await look();
+      if (result || isOver) return result;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  };
+  try {
+    return await within(found(), describeFailure, ms);
+  } finally {
+    isOver = true;
+  }
+}
+
+/**
  * The reason for which `promise` rejects; it is an error if it does not.
  *
  * @param {Promise<unknown>} promise

@@ -3,7 +3,7 @@
 // WebKitGTK's MiniBrowser, driven by the WebDriver protocol, on a screen that nobody sees.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { within } from "../../js/harness.mjs";
+import { eventually, within } from "../../js/harness.mjs";
 import { freePort } from "../../loopback.mjs";
 import { callSource } from "./puppeteer.mjs";
 
@@ -30,7 +30,10 @@ function start(program, args, env = process.env) {
     exit,
     async stop() {
       kill();
-      await exit;
+      await within(exit, () => `${program} does not end`).catch(() => {
+        child.kill("SIGKILL");
+        return exit;
+      });
       process.off("exit", kill);
     },
   };
@@ -39,15 +42,15 @@ function start(program, args, env = process.env) {
 /** @returns {Promise<import("./puppeteer.mjs").Browser>} */
 export async function launchWebKit() {
   const screen = start("Xvfb", ["-displayfd", "3", "-nolisten", "tcp"]);
-  const [display] = await within(once(screen.output, "data"), () => "Xvfb does not start");
-  const port = await freePort();
-  const env = { ...process.env, DISPLAY: `:${String(display).trim()}` };
-  const driver = start("WebKitWebDriver", [`--port=${port}`], env);
+  const started = [screen];
   const stop = async () => {
-    await driver.stop();
-    await screen.stop();
+    for (const program of started.reverse()) await program.stop();
   };
   try {
+    const [display] = await within(once(screen.output, "data"), () => "Xvfb does not start");
+    const port = await freePort();
+    const env = { ...process.env, DISPLAY: `:${String(display).trim()}` };
+    started.push(start("WebKitWebDriver", [`--port=${port}`], env));
     return await newSession(`http://127.0.0.1:${port}`, stop);
   } catch (error) {
     await stop();
@@ -61,9 +64,13 @@ export async function launchWebKit() {
  * @returns {Promise<import("./puppeteer.mjs").Browser>}
  */
 async function newSession(url, stopDriver) {
-  await within(listening(url), () => "WebKitWebDriver does not listen");
+  // It does not say when it listens.
+  const isListening = () => command(url, "GET", "/status").catch(() => undefined);
+  await eventually(isListening, () => "WebKitWebDriver does not listen");
   const options = { binary: BROWSER, args: ["--automation"] };
-  const capabilities = { alwaysMatch: { "webkitgtk:browserOptions": options } };
+  // Whoever calls the page has shorter limits.
+  const timeouts = { script: 600_000 };
+  const capabilities = { alwaysMatch: { "webkitgtk:browserOptions": options, timeouts } };
   const session = await command(url, "POST", "/session", { capabilities });
   /** @param {"GET" | "POST" | "DELETE"} method @param {string} path @param {object} [parameters] */
   const tell = (method, path, parameters) =>
@@ -105,17 +112,6 @@ async function newSession(url, stopDriver) {
       await stopDriver();
     },
   };
-}
-
-/** Resolves once the driver answers; it does not say when that is. @param {string} url */
-async function listening(url) {
-  for (;;) {
-    try {
-      return await command(url, "GET", "/status");
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
 }
 
 /**

@@ -5,19 +5,18 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { within } from "../../js/harness.mjs";
 import { serve } from "../../loopback.mjs";
 import { launchChromium, launchFirefox } from "../browser/puppeteer.mjs";
 import { launchWebKit } from "../browser/webkit.mjs";
 import { bundleTest } from "./bundle.mjs";
-import { portableTests } from "./files.mjs";
-import { summary } from "./summary.mjs";
+import { FILE_TIMEOUT_MS, oneByOne, Unavailable } from "./runtime.mjs";
 
 /** The page of a file: it has what the drivers call. */
 const page = (/** @type {string} */ script) => `<!doctype html>
 <title>${script}</title>
-<script type="module">
-  import { run } from "/${script}";
-  globalThis.page = { run };
+<script>
+  globalThis.page = { run: async () => (await import("/${script}")).run() };
 </script>`;
 
 /** Serves the files of a directory, and a page for each. @param {string} directory */
@@ -29,8 +28,9 @@ async function serveFiles(directory) {
       response.end(page(name.replace(/html$/, "js")));
       return;
     }
-    response.setHeader("content-type", "text/javascript");
-    response.end(await readFile(join(directory, name)).catch(() => ""));
+    const body = await readFile(join(directory, name)).catch(() => undefined);
+    response.writeHead(body === undefined ? 404 : 200, { "content-type": "text/javascript" });
+    response.end(body);
   });
 }
 
@@ -38,32 +38,37 @@ async function serveFiles(directory) {
  * @param {string} name
  * @param {string} program what the browser is started by
  * @param {() => Promise<import("../browser/puppeteer.mjs").Browser>} launch
- * @returns {import("./run.mjs").Runtime}
+ * @returns {import("./runtime.mjs").Runtime}
  */
 const inBrowser = (name, program, launch) => ({
   name,
-  async run() {
-    if (!existsSync(program)) throw new Error(`${program} is missing`);
+  skips: {},
+  hasNode: false,
+  async start() {
+    if (!existsSync(program)) throw new Unavailable(`${program} is missing`);
+    const browser = await launch();
     const directory = await mkdtemp(join(tmpdir(), "shardbus-suite-"));
     const site = await serveFiles(directory);
-    const browser = await launch();
-    try {
-      const results = [];
-      for (const [index, file] of (await portableTests()).entries()) {
-        await bundleTest(file, join(directory, `${index}.js`), { conditions: ["browser"] });
-        const tab = await browser.open(`${site.url}/${index}.html`);
-        const result = await tab.call("run").catch((cause) => {
-          throw new Error(`${file}: ${cause.message}`, { cause });
-        });
-        results.push({ file, ...result });
-        await tab.close();
-      }
-      return summary(browser.version, results, []);
-    } finally {
-      await browser.stop();
-      await site.stop();
-      await rm(directory, { recursive: true });
-    }
+    let pages = 0;
+    return {
+      version: browser.version,
+      runFiles: (files) =>
+        oneByOne(files, async (file) => {
+          const page = `${pages++}`;
+          await bundleTest(file, join(directory, `${page}.js`), { conditions: ["browser"] });
+          const tab = await browser.open(`${site.url}/${page}.html`);
+          try {
+            return await within(tab.call("run"), () => "it does not end", FILE_TIMEOUT_MS);
+          } finally {
+            await tab.close();
+          }
+        }),
+      async stop() {
+        await browser.stop();
+        await site.stop();
+        await rm(directory, { recursive: true });
+      },
+    };
   },
 });
 

@@ -16,13 +16,16 @@ const runner = fileURLToPath(new URL("runner.mjs", import.meta.url));
  * @param {import("esbuild").BuildOptions} options
  */
 export async function bundleTest(file, outfile, options) {
-  await build({
+  const { warnings } = await build({
     ...options,
     stdin: { contents: `import "./${file}"; export { run } from "node:test";`, resolveDir: root },
     outfile,
     bundle: true,
     format: "esm",
-    logLevel: "warning",
+    logLevel: "silent",
     alias: { ...options.alias, "node:test": runner },
   });
+  // As of an import that is not there.
+  const texts = warnings.map(({ text }) => text);
+  if (texts.length > 0) throw new Error(`esbuild warns: ${texts.join("; ")}`);
 }

@@ -3,17 +3,22 @@
 // Runs the suite in runtimes that are programs: Node, Deno and Bun.
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { nodeTests, portableTests } from "./files.mjs";
+import { isAllowedSkip } from "../../skips.mjs";
+import { broken, FILE_TIMEOUT_MS, oneByOne, Unavailable } from "./runtime.mjs";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const require = createRequire(import.meta.url);
+const path = (/** @type {string} */ name) => fileURLToPath(new URL(name, import.meta.url));
 
 /** How long a test may take, in milliseconds: what hangs must not hang for as long as a bus may. */
 const TIMEOUT_MS = 60_000;
+/** How long all files may take in one Node, in milliseconds. */
+const ALL_TIMEOUT_MS = 1_200_000;
 
-/** @typedef {import("./run.mjs").Runtime} Runtime */
+/** @typedef {import("./runtime.mjs").Runtime} Runtime */
+/** @typedef {import("./runtime.mjs").Result} Result */
 
 /**
  * The path of a program that an npm package for this platform brings.
@@ -25,7 +30,8 @@ function programOf(packageName, program) {
   try {
     return join(dirname(require.resolve(`${packageName}/package.json`)), program);
   } catch {
-    throw new Error(`npm has no ${packageName} for this platform`);
+    const where = "`npm ci` in tests/runtimes installs it, if npm has it for this platform";
+    throw new Unavailable(`${packageName} is missing: ${where}`);
   }
 }
 
@@ -34,29 +40,71 @@ function programOf(packageName, program) {
  *
  * @param {string} program
  * @param {string[]} args
- * @param {Record<string, string>} [env]
- * @returns {Promise<{ output: string, isOk: boolean }>}
+ * @param {{ env?: Record<string, string>, input?: string, timeout?: number }} [options]
+ * @returns {Promise<{ stdout: string, output: string, isOk: boolean }>}
  */
-async function run(program, args, env) {
+async function run(program, args, { env, input, timeout = FILE_TIMEOUT_MS } = {}) {
   const options = { cwd: root, env: { ...process.env, NO_COLOR: "1", ...env } };
-  const child = spawn(program, args, options);
+  const child = spawn(program, args, { ...options, timeout, killSignal: "SIGKILL" });
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text) => {
-      output += text;
-    });
-  }
-  const code = await new Promise((resolve, reject) => {
-    child.once("error", reject).once("close", resolve);
+  let [stdout, output] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    stdout += text;
+    output += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    output += text;
+  });
+  child.stdin.end(input);
+  const [code, signal] = await new Promise((resolve, reject) => {
+    child.once("error", reject).once("close", (...end) => resolve(end));
   });
   process.off("exit", kill);
-  return { output, isOk: code === 0 };
+  if (signal !== null) output += `\nended by ${signal}; it had ${timeout} ms`;
+  return { stdout, output, isOk: code === 0 };
 }
 
 /** The first number that comes before or after a word. @param {RegExp} pattern @param {string} text */
 const count = (pattern, text) => Number(pattern.exec(text)?.[1] ?? 0);
+
+/**
+ * What `node --test` said of each file.
+ *
+ * @param {string[]} files
+ * @param {import("./node-reporter.mjs").Line[]} lines
+ */
+function nodeResults(files, lines) {
+  const results = new Map(
+    files.map((file) => [
+      file,
+      /** @type {Result} */ ({ file, tests: 0, passed: 0, failures: [] }),
+    ]),
+  );
+  /** What was printed since a file ended. */
+  let printed = "";
+  for (const { type, file = "", name = "", isSuite, skip, text = "" } of lines) {
+    const result = results.get(relative(root, file));
+    if (["test:stdout", "test:stderr", "test:diagnostic"].includes(type)) printed += `${text}\n`;
+    if (result === undefined || (type !== "test:pass" && type !== "test:fail")) continue;
+    // What belongs to no test, Node reports as a test that has the name of the file.
+    const isFile = resolve(root, name) === file;
+    if (skip && !isAllowedSkip(skip)) {
+      result.failures.push({
+        name,
+        error: "it is skipped, for a reason that tests/skips.mjs lacks",
+      });
+    } else if (type === "test:fail") {
+      result.failures.push({ name, error: isFile ? `${text}\n${printed.slice(-4000)}` : text });
+    }
+    if (isFile) printed = "";
+    else if (!isSuite && !skip) {
+      result.tests++;
+      if (type === "test:pass") result.passed++;
+    }
+  }
+  return [...results.values()];
+}
 
 /**
  * A Node.
@@ -69,40 +117,57 @@ const count = (pattern, text) => Number(pattern.exec(text)?.[1] ?? 0);
  */
 const node = (name, program, skips = {}, preload) => ({
   name,
-  async run() {
-    const all = [...(await portableTests()), ...(await nodeTests())];
-    const files = all.filter((file) => !Object.hasOwn(skips, file));
-    const version = await run(program(), ["--version"]);
-    const args = ["--test", "--test-reporter=tap", `--test-timeout=${TIMEOUT_MS}`];
+  skips,
+  hasNode: true,
+  async start() {
+    const { stdout } = await run(program(), ["--version"]);
     /** @type {Record<string, string>} */
     const env = preload === undefined ? {} : { NODE_OPTIONS: `--import=${preload}` };
-    const { output, isOk } = await run(program(), [...args, ...files], env);
+    const reporter = `--test-reporter=${path("node-reporter.mjs")}`;
+    const args = ["--test", reporter, `--test-timeout=${TIMEOUT_MS}`];
     return {
-      version: version.output.trim(),
-      passed: count(/^# pass (\d+)/m, output),
-      failed: count(/^# fail (\d+)/m, output),
-      skipped: Object.values(skips),
-      failures: isOk ? "" : output.replaceAll(/^ *ok .*\n( +---\n[\s\S]*?\n +\.\.\.\n)?/gm, ""),
+      version: stdout.trim(),
+      async runFiles(files) {
+        const options = { env, timeout: ALL_TIMEOUT_MS };
+        const { stdout, output, isOk } = await run(program(), [...args, ...files], options);
+        const lines = stdout.split("\n").filter((line) => line.startsWith("{"));
+        const results = nodeResults(
+          files,
+          lines.map((line) => JSON.parse(line)),
+        );
+        const isSaid = results.some(({ failures }) => failures.length > 0);
+        if (!isOk && !isSaid) results.push(broken("node --test", output.slice(-4000)));
+        return results;
+      },
+      async stop() {},
     };
   },
 });
 
-/** @type {Runtime} */
+/** Deno, with the runner of pages: its own `node:test` says nothing of unhandled rejections. @type {Runtime} */
 const deno = {
   name: "Deno",
-  async run() {
+  skips: {},
+  hasNode: false,
+  async start() {
     const program = programOf(`@deno/${process.platform}-${process.arch}-glibc`, "deno");
-    const version = await run(program, ["--version"]);
+    const { stdout } = await run(program, ["--version"]);
     // Without a permission: the package must not need any.
-    const { output, isOk } = await run(program, ["test", "--no-check", ...(await portableTests())]);
-    const summary = output.slice(output.lastIndexOf("\n", output.trimEnd().length - 1));
-    const steps = count(/\((\d+) steps?\)/, summary);
+    const args = ["run", "--no-prompt", "--no-check", `--import-map=${path("deno-imports.json")}`];
     return {
-      version: /deno (\S+)/.exec(version.output)?.[1] ?? "",
-      passed: count(/(\d+) passed/, summary) + steps,
-      failed: count(/(\d+) failed/, summary),
-      skipped: [],
-      failures: isOk ? "" : output,
+      version: /deno (\S+)/.exec(stdout)?.[1] ?? "",
+      runFiles: (files) =>
+        oneByOne(files, async (file) => {
+          const input = `
+            import { run } from "node:test";
+            import "./${file}";
+            console.log("\\n" + JSON.stringify(await run()));
+          `;
+          const { stdout, output, isOk } = await run(program, [...args, "-"], { input });
+          if (!isOk) throw new Error(output);
+          return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
+        }),
+      async stop() {},
     };
   },
 };
@@ -110,18 +175,25 @@ const deno = {
 /** @type {Runtime} */
 const bun = {
   name: "Bun",
-  async run() {
+  skips: {},
+  hasNode: false,
+  async start() {
     const program = programOf(`@oven/bun-${process.platform}-${process.arch}`, "bin/bun");
-    const version = await run(program, ["--version"]);
-    const result = { passed: 0, failed: 0, failures: "" };
-    // One process each: `bun test` runs all its files in one, and some break what they test.
-    for (const file of await portableTests()) {
-      const { output, isOk } = await run(program, ["test", `--timeout=${TIMEOUT_MS}`, `./${file}`]);
-      result.passed += count(/^\s*(\d+) pass$/m, output);
-      result.failed += count(/^\s*(\d+) fail$/m, output);
-      if (!isOk) result.failures += output;
-    }
-    return { version: version.output.trim(), ...result, skipped: [] };
+    const { stdout } = await run(program, ["--version"]);
+    return {
+      version: stdout.trim(),
+      // One process each: `bun test` runs all its files in one, and some break what they test.
+      runFiles: (files) =>
+        oneByOne(files, async (file) => {
+          const args = ["test", `--timeout=${TIMEOUT_MS}`, `./${file}`];
+          const { output, isOk } = await run(program, args);
+          const passed = count(/^\s*(\d+) pass$/m, output);
+          const failed = count(/^\s*(\d+) fail$/m, output);
+          const failures = isOk ? [] : [{ name: "bun test", error: output }];
+          return { tests: passed + failed, passed, failures };
+        }),
+      async stop() {},
+    };
   },
 };
 

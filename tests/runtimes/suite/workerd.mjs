@@ -3,21 +3,21 @@
 // Runs the suite in workerd: each file is a Worker of its own, and runs its tests in one request.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 // @ts-expect-error it has no types
 import workerd from "workerd";
+import { within } from "../../js/harness.mjs";
 import { bundleTest } from "./bundle.mjs";
-import { portableTests } from "./files.mjs";
-import { summary } from "./summary.mjs";
+import { FILE_TIMEOUT_MS, oneByOne } from "./runtime.mjs";
 
-/** Files that have no meaning here, and why. */
-const SKIPPED = {
-  "tests/js/poison.test.mjs": "poison: a Worker gets its module compiled",
-};
+const START_MS = 20_000;
+
+/** What workerd prints of an error that nobody caught. */
+const UNCAUGHT = /uncaught exception; source = Uncaught; stack = (.*(?:\n +at .*)*)/g;
 
 const path = (/** @type {string} */ name) => fileURLToPath(new URL(name, import.meta.url));
 
@@ -33,87 +33,89 @@ const bundleOptions = {
   },
 };
 
-/** @param {string[]} names */
-const config = (names) => `using Workerd = import "/workerd/workerd.capnp";
+/** @param {boolean} hasBus whether the file imports `shardbus`, and so its WebAssembly */
+const config = (hasBus) => `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [${names.map((name) => `(name = "${name}", worker = .${name})`).join(", ")}],
-  sockets = [
-    ${names.map((name) => `(name = "${name}", address = "127.0.0.1:0", http = (), service = "${name}")`).join(",\n    ")}
-  ],
+  services = [(name = "file", worker = .file)],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "file")],
 );
-${names.map(worker).join("\n")}
-`;
-
-/** @param {string} name */
-const worker = (name) => `const ${name} :Workerd.Worker = (
+const file :Workerd.Worker = (
   modules = [
-    (name = "worker.js", esModule = embed "${name}.js"),
-    (name = "bus.wasm", wasm = embed "bus.wasm"),
+    (name = "worker.js", esModule = embed "worker.js"),
+    ${hasBus ? '(name = "bus.wasm", wasm = embed "bus.wasm"),' : ""}
   ],
   compatibilityDate = "2026-01-01",
 );`;
 
-/** @type {import("./run.mjs").Runtime} */
+/** @type {import("./runtime.mjs").Runtime} */
 export const workerdSuite = {
   name: "workerd",
-  async run() {
-    const files = (await portableTests()).filter((file) => !Object.hasOwn(SKIPPED, file));
-    const results = await runFiles(files);
-    return summary(workerd.version, results, Object.values(SKIPPED));
+  skips: { "tests/js/poison.test.mjs": "poison: a Worker gets its module compiled" },
+  hasNode: false,
+  async start() {
+    return {
+      version: workerd.version,
+      runFiles: (files) => oneByOne(files, runFile),
+      async stop() {},
+    };
   },
 };
 
-/** @param {string[]} files */
-async function runFiles(files) {
-  const names = files.map((_, index) => `file${index}`);
+/** @param {string} file */
+async function runFile(file) {
   const directory = await mkdtemp(join(tmpdir(), "shardbus-suite-"));
-  for (const [index, file] of files.entries()) {
-    await bundleTest(file, join(directory, `${names[index]}.js`), bundleOptions);
-  }
-  await writeFile(join(directory, "config.capnp"), config(names));
-  const child = spawn(
-    workerd.default,
-    ["serve", join(directory, "config.capnp"), "--control-fd=3"],
-    {
-      stdio: ["ignore", "ignore", "inherit", "pipe"],
-    },
-  );
-  const exit = once(child, "exit");
-  const kill = () => child.kill("SIGKILL");
-  process.once("exit", kill);
   try {
-    const ports = await Promise.race([
-      listening(/** @type {import("node:stream").Readable} */ (child.stdio[3]), names),
-      exit.then(() => Promise.reject(new Error("workerd does not start"))),
-    ]);
-    const results = [];
-    for (const [index, file] of files.entries()) {
-      const response = await fetch(`http://127.0.0.1:${ports.get(names[index] ?? "")}`);
-      if (!response.ok) throw new Error(`${file}: ${await response.text()}`);
-      results.push({ file, ...(await response.json()) });
+    await bundleTest(file, join(directory, "worker.js"), bundleOptions);
+    await writeFile(
+      join(directory, "config.capnp"),
+      config(existsSync(join(directory, "bus.wasm"))),
+    );
+    const { result, errors } = await runWorker(join(directory, "config.capnp"));
+    // There is no event for what a timer throws, but workerd says so.
+    for (const [, error = ""] of errors.matchAll(UNCAUGHT)) {
+      result.failures.push({ name: "the file", error: `uncaught error: ${error}` });
     }
-    return results;
+    return result;
   } finally {
-    kill();
-    await exit;
-    process.off("exit", kill);
     await rm(directory, { recursive: true });
   }
 }
 
 /**
- * Waits until workerd has said at which port each Worker listens.
+ * Runs the tests of a Worker; returns what came of them, and what workerd printed.
  *
- * @param {import("node:stream").Readable} control
- * @param {string[]} names
+ * @param {string} config
  */
-async function listening(control, names) {
-  /** @type {Map<string, number>} */
-  const ports = new Map();
-  for await (const line of createInterface(control)) {
-    const { event, socket, port } = JSON.parse(line);
-    if (event === "listen") ports.set(socket, port);
-    if (ports.size === names.length) break;
+async function runWorker(config) {
+  const child = spawn(workerd.default, ["serve", config, "--control-fd=3", "--verbose"], {
+    stdio: ["ignore", "ignore", "pipe", "pipe"],
+  });
+  let errors = "";
+  child.stderr?.setEncoding("utf8").on("data", (text) => {
+    errors += text;
+  });
+  const close = once(child, "close");
+  const ended = close.then(() => Promise.reject(new Error(`workerd ended: ${errors}`)));
+  ended.catch(() => {});
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  try {
+    // Once it listens, it says where.
+    const told = Promise.race([once(/** @type {any} */ (child.stdio[3]), "data"), ended]);
+    const [message] = await within(told, () => `workerd does not listen: ${errors}`, START_MS);
+    const { port } = JSON.parse(String(message));
+    const request = fetch(`http://127.0.0.1:${port}`).then(async (response) => {
+      if (!response.ok) throw new Error(`${await response.text()}\n${errors}`);
+      return response.json();
+    });
+    const end = Promise.race([request, ended]);
+    const result = await within(end, () => "it does not end", FILE_TIMEOUT_MS);
+    kill();
+    await close;
+    return { result, errors };
+  } finally {
+    kill();
+    await close;
+    process.off("exit", kill);
   }
-  return ports;
 }

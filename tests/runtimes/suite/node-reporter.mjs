@@ -1,0 +1,27 @@
+// @ts-check
+
+// A reporter of `node --test` that says what happened line by line, as JSON.
+import { inspect } from "node:util";
+
+/**
+ * One line.
+ *
+ * @typedef {object} Line
+ * @property {string} type the event's
+ * @property {string} [file]
+ * @property {string} [name]
+ * @property {boolean} isSuite whether it is a `describe`
+ * @property {string | boolean} [skip] why the test did not run, or may fail
+ * @property {string} [text] what was printed, or went wrong
+ */
+
+/** @param {AsyncIterable<{ type: string, data: any }>} events */
+export default async function* jsonLines(events) {
+  for await (const { type, data } of events) {
+    const { file, name, message, details } = data;
+    const skip = data.skip || data.todo;
+    const error = details?.error && inspect(details.error.cause ?? details.error);
+    const isSuite = details?.type === "suite";
+    yield `${JSON.stringify({ type, file, name, isSuite, skip, text: message ?? error })}\n`;
+  }
+}
