@@ -19,6 +19,8 @@ const HEADERS = {
 export async function startCollector() {
   /** The events' numbers by where they come from. @type {Map<string, number[]>} */
   const received = new Map();
+  /** Which sources have said that nothing more comes. @type {Set<string>} */
+  const ended = new Set();
   let look = () => {};
 
   const server = await serve(async (request, response) => {
@@ -27,15 +29,21 @@ export async function startCollector() {
     response.writeHead(200, HEADERS).end();
     if (request.method !== "POST") return;
     for (const line of body.split("\n")) {
-      const { source, n } = JSON.parse(line);
-      received.set(source, [...(received.get(source) ?? []), n]);
+      const { source, n, isLast } = JSON.parse(line);
+      if (isLast) ended.add(source);
+      else received.set(source, [...(received.get(source) ?? []), n]);
     }
     look();
   });
 
   /** What came, for a message. */
   const summary = () =>
-    [...received].map(([source, { length }]) => `${length} from ${source}`).join(", ") || "nothing";
+    [...received]
+      .map(([source, { length }]) => {
+        const isOpen = !ended.has(source);
+        return `${length} from ${source}${isOpen ? ", which may send more" : ""}`;
+      })
+      .join("; ") || "nothing";
 
   /** @param {string[]} sources */
   function assertExactlyOnce(sources) {
@@ -54,15 +62,13 @@ export async function startCollector() {
   return {
     url: `${server.url}/`,
     /**
-     * Waits until as many events came as the sources send.
+     * Waits until the sources have said that they sent all.
      *
      * @param {string[]} sources
      */
     waitFor(sources) {
       const { promise, resolve } = deferred();
-      const isThere = (/** @type {string} */ source) =>
-        (received.get(source)?.length ?? 0) >= COUNT;
-      look = () => sources.every(isThere) && resolve();
+      look = () => sources.every((source) => ended.has(source)) && resolve();
       look();
       return within(promise, () => `the collector got ${summary()}`, DEADLINE_MS);
     },

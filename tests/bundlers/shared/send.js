@@ -18,4 +18,6 @@ export async function send(EventBus, collector, source) {
   );
   for (let n = 0; n < 250; n++) bus.ingest({ source, n });
   await bus.close();
+  // The last that it sends: an event that comes twice has come by then.
+  await fetch(collector, { method: "POST", body: JSON.stringify({ source, isLast: true }) });
 }
