@@ -12,7 +12,7 @@ import { createClient } from "redis";
 import { httpSink } from "shardbus/sinks/http";
 import { natsSink } from "shardbus/sinks/nats";
 import { redisSink } from "shardbus/sinks/redis";
-import { assert } from "../js/harness.mjs";
+import { assert, within } from "../js/harness.mjs";
 import { printTable } from "../table.mjs";
 import { assertComplete, EVENTS, flood, SHARDS, withoutRepetitions } from "./flood.mjs";
 import { floodKafka } from "./kafka.mjs";
@@ -43,12 +43,15 @@ async function throughNats() {
     /** @type {Found[]} */
     const found = [];
     const consumer = await js.consumers.get("events");
-    for await (const message of await consumer.consume({ max_messages: 5000 })) {
-      const shard = Number(message.subject.slice("events.".length));
-      const id = String(message.headers?.get("Nats-Msg-Id"));
-      found.push({ shard, id, event: JSON.parse(message.string()) });
-      if (found.length === stored) break;
-    }
+    const readAll = async () => {
+      for await (const message of await consumer.consume({ max_messages: 5000 })) {
+        const shard = Number(message.subject.slice("events.".length));
+        const id = String(message.headers?.get("Nats-Msg-Id"));
+        found.push({ shard, id, event: JSON.parse(message.string()) });
+        if (found.length === stored) break;
+      }
+    };
+    await within(readAll(), () => `${found.length} of ${stored} messages are read`, 60_000);
     // The server has left out what came twice.
     assertComplete(found);
     return { ...run, repeated: found.length - EVENTS };

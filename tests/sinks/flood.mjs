@@ -4,12 +4,15 @@
 // engine has then. Before each kill, answers are withheld, so that something was stored of which
 // nobody knows.
 import { EventBus } from "shardbus";
-import { assert } from "../js/harness.mjs";
+import { assert, within } from "../js/harness.mjs";
 
 export const EVENTS = 200_000;
 export const SHARDS = 4;
 const KILLS = 5;
 const USERS = 1000;
+
+/** How long it may take until an event has room, or the engine answers, in milliseconds. */
+const ROOM_MS = 60_000;
 
 /** @typedef {{ n: number, user: string, page: string }} Event */
 /** An event as it was found: in the order of its shard. @typedef {{ shard: number, id: string, event: Event }} Found */
@@ -52,10 +55,12 @@ export async function flood(sink, server, proxy) {
   const killAt = Array.from({ length: KILLS }, (_, i) => ((i + 0.5) * EVENTS) / KILLS);
   const start = performance.now();
   for (let n = 0; n < EVENTS; n++) {
-    while (!bus.ingest(eventAt(n))) await bus.ready();
+    while (!bus.ingest(eventAt(n))) {
+      await within(bus.ready(), () => `there is no room for event ${n}`, ROOM_MS);
+    }
     if (n === killAt[0]) {
       killAt.shift();
-      await proxy.withhold();
+      await within(proxy.withhold(), () => `nothing is answered after event ${n}`, ROOM_MS);
       await server.kill();
       proxy.cut();
       await server.start();

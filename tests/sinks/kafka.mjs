@@ -9,11 +9,15 @@ import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import kafkajs from "kafkajs";
 import { kafkaSink } from "shardbus/sinks/kafka";
+import { within } from "../js/harness.mjs";
 import { EVENTS, flood } from "./flood.mjs";
 import { startProxy } from "./proxy.mjs";
 
 /** The mock broker makes topics with so many. */
 const PARTITIONS = 4;
+
+/** How long the consumer may take for the next event, and the broker to start, in milliseconds. */
+const SILENCE_MS = 60_000;
 
 /** How many events are sent before the consumer has seen them, at most. */
 const MAX_AHEAD = 80_000;
@@ -46,13 +50,17 @@ export async function floodKafka() {
     });
     /** @type {typeof sink} */
     const pacedSink = async (batch, context) => {
-      while (sent - received > MAX_AHEAD) await once(seen, "event");
+      while (sent - received > MAX_AHEAD) {
+        const more = once(seen, "event");
+        await within(more, () => `the consumer stays at event ${received}`, SILENCE_MS);
+      }
       await sink(batch, context);
       sent += batch.count;
     };
     const server = { kill: async () => {}, start: async () => {} };
     const run = await flood(pacedSink, server, proxy);
-    return { found: await consumed, run };
+    const found = await within(consumed, () => `${received} events were consumed`, SILENCE_MS);
+    return { found, run };
   } finally {
     await consumer.disconnect();
     await producer.disconnect();
@@ -95,18 +103,24 @@ async function startBroker() {
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
   const exit = once(child, "exit");
-  for await (const line of createInterface({ input: child.stderr })) {
-    const port = /bootstrap\.servers=127\.0\.0\.1:(\d+)/.exec(line)?.[1];
-    if (port === undefined) continue;
+  const stop = async () => {
+    process.off("exit", kill);
+    kill();
+    await exit;
+  };
+  const told = async () => {
+    for await (const line of createInterface({ input: child.stderr })) {
+      const port = /bootstrap\.servers=127\.0\.0\.1:(\d+)/.exec(line)?.[1];
+      if (port !== undefined) return Number(port);
+    }
+    throw new Error("kcat ended before it had a broker");
+  };
+  try {
+    const port = await within(told(), () => "kcat does not say where its broker is", SILENCE_MS);
     child.stderr.resume();
-    return {
-      port: Number(port),
-      async stop() {
-        process.off("exit", kill);
-        kill();
-        await exit;
-      },
-    };
+    return { port, stop };
+  } catch (error) {
+    await stop();
+    throw error;
   }
-  throw new Error("kcat ended before it had a broker");
 }

@@ -2,7 +2,7 @@
 import { createClient, createCluster } from "redis";
 import { EventBus, InvalidOptionError } from "shardbus";
 import { redisSink } from "shardbus/sinks/redis";
-import { after, assert, before, quickRetry, test } from "../js/harness.mjs";
+import { after, assert, before, eventually, quickRetry, test } from "../js/harness.mjs";
 import { startRedis } from "./servers.mjs";
 
 /** @type {import("./servers.mjs").Server} */
@@ -112,10 +112,9 @@ test("on a cluster, a stream and what is remembered of it are in one slot", asyn
   const url = `redis://127.0.0.1:${node.port}`;
   const admin = await createClient({ url }).connect();
   await admin.sendCommand(["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
-  while (!String(await admin.sendCommand(["CLUSTER", "INFO"])).includes("state:ok")) {
-    // There is no event for it.
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  const isUp = async () =>
+    String(await admin.sendCommand(["CLUSTER", "INFO"])).includes("state:ok");
+  await eventually(isUp, () => "the cluster does not come up", 30_000);
   const cluster = createCluster({ rootNodes: [{ url }] });
   await cluster.connect();
   try {

@@ -8,9 +8,12 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { eventually } from "../js/harness.mjs";
 import { freePort } from "../loopback.mjs";
 
 /** @typedef {Awaited<ReturnType<typeof startServer>>} Server */
+
+const START_MS = 30_000;
 
 // How `node --test` ends a file that takes too long; no server may outlive it.
 process.once("SIGTERM", () => process.exit(1));
@@ -63,8 +66,14 @@ async function startServer(program, args) {
     // A program that is not there.
     exit.catch(() => {});
     const { promise: failed, cancel } = failure(child, () => `${program} ended: ${output}`);
-    await Promise.race([listening(port, () => child.exitCode !== null), failed]);
-    cancel();
+    const late = () => `${program} does not listen: ${output}`;
+    const listening = eventually(() => listens(port), late, START_MS);
+    listening.catch(() => {});
+    try {
+      await Promise.race([listening, failed]);
+    } finally {
+      cancel();
+    }
   };
   const kill = async () => {
     signal();
@@ -95,17 +104,15 @@ function failure(child, message) {
   return { promise, cancel: () => controller.abort() };
 }
 
-/** Resolves once somebody listens. @param {number} port @param {() => boolean} isOver */
-async function listening(port, isOver) {
-  while (!isOver()) {
-    const socket = connect(port, "127.0.0.1");
-    const [name] = await Promise.race([
-      once(socket, "connect").then(() => ["connect"]),
-      once(socket, "close").then(() => ["close"]),
-    ]).catch(() => ["error"]);
+/** Whether somebody listens. @param {number} port */
+async function listens(port) {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
     socket.destroy();
-    if (name === "connect") return;
-    // There is no event for it.
-    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
