@@ -28,7 +28,10 @@ export class Log {
     const look = () => isSo(this.entries) && resolve();
     this.#looks.add(look);
     look();
-    await within(promise, () => `waited for more than ${JSON.stringify(this.entries)}`);
-    this.#looks.delete(look);
+    try {
+      await within(promise, () => `waited for more than ${JSON.stringify(this.entries)}`);
+    } finally {
+      this.#looks.delete(look);
+    }
   }
 }

@@ -53,7 +53,7 @@ let site;
 before(async () => {
   browser = await launchChromium();
 });
-after(() => browser.stop());
+after(() => browser?.stop());
 beforeEach(async () => {
   site = await startSite();
 });
