@@ -1,6 +1,6 @@
 // @ts-check
 import { startServer } from "../../examples/browser-telemetry/server.mjs";
-import { after, assert, before, test } from "../js/harness.mjs";
+import { after, assert, before, eventually, test } from "../js/harness.mjs";
 import { makeProfile, startBrowser } from "../runtimes/stores/browser.mjs";
 
 /** @type {Awaited<ReturnType<typeof startServer>>} */
@@ -100,5 +100,8 @@ test("what is known only when the page is left still arrives", async () => {
   const { events } = server.collector;
   /** @param {string} vital */
   const has = (vital) => events.some(({ name }) => name === vital);
-  while (!(has("INP") && has("CLS"))) await (await fetch(server.url)).text();
+  await eventually(
+    () => has("INP") && has("CLS"),
+    () => `there are ${events.length} events`,
+  );
 });

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { createTestHarness } from "wrangler";
-import { after, assert, before, test } from "../js/harness.mjs";
+import { after, assert, before, eventually, test } from "../js/harness.mjs";
 
 // How `node --test` ends a file that takes too long; no workerd may outlive it.
 process.once("SIGTERM", () => process.exit(1));
@@ -43,8 +43,13 @@ test("of concurrent requests each is in the log once, and many share a message",
     const { objects } = await LOGS.list();
     return Promise.all(objects.map(async ({ key }) => (await LOGS.get(key)).text()));
   };
-  let log = await files();
-  while (log.join("\n").split("\n").length < paths.length) log = await files();
+  /** @type {string[]} */
+  let log = [];
+  const isComplete = async () => {
+    log = await files();
+    return log.join("\n").split("\n").length >= paths.length;
+  };
+  await eventually(isComplete, () => `the log has ${log.join("\n").length} characters`, 30_000);
 
   const events = log.flatMap((file) => file.split("\n").map((line) => JSON.parse(line)));
   assert.sameMembers(

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { checkArrived } from "../../examples/edge-to-jetstream/check.mjs";
 import { startChild, stopAll } from "../../examples/edge-to-jetstream/children.mjs";
 import { watch } from "../js/child.node.mjs";
-import { afterEach, assert, sum, test } from "../js/harness.mjs";
+import { afterEach, assert, eventually, sum, test } from "../js/harness.mjs";
 
 const PROGRAM = fileURLToPath(
   new URL("../../examples/edge-to-jetstream/main.mjs", import.meta.url),
@@ -117,7 +117,10 @@ test("when it is told to end it leaves no server behind", async () => {
   assert.isTrue(await isListening());
   program.signal("SIGTERM");
   assert.equal(await program.ended(), 143);
-  while (await isListening()) {}
+  await eventually(
+    async () => !(await isListening()),
+    () => "the server still listens",
+  );
 });
 
 test("what is being prepared when all is stopped does not start", async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Collector } from "../../examples/node-service/collector.mjs";
 import { start } from "../js/child.node.mjs";
-import { afterEach, assert, beforeEach, test, within } from "../js/harness.mjs";
+import { afterEach, assert, beforeEach, eventually, test, within } from "../js/harness.mjs";
 
 const SERVICE = import.meta.resolve("../../examples/node-service/service.mjs");
 
@@ -49,9 +49,8 @@ const pathsOf = (tag) => Array.from({ length: 100 }, (_, n) => `${tag}-${n}`);
 
 /** Waits until the collector has some events, and checks that they are the ones of these paths. */
 async function arrived(/** @type {string[]} */ paths) {
-  while (collector.events.length < paths.length) {
-    await within(collector.request(), () => `${collector.events.length} arrived`, 20_000);
-  }
+  const isSo = () => collector.events.length >= paths.length;
+  await eventually(isSo, () => `${collector.events.length} arrived`, 20_000);
   assert.sameMembers(
     collector.events.map(({ url }) => url.slice(1)),
     paths,
@@ -65,8 +64,8 @@ test("an outage of the collector is waited out, and nothing is lost", async () =
   await arrived(pathsOf("a"));
   assert.isBelow(collector.refusals, 0, "it has refused them all");
 
-  const stats = async () => (await fetch(`${url}stats`)).json();
-  while ((await stats()).delivered < 100) {}
+  const isDelivered = async () => (await (await fetch(`${url}stats`)).json()).delivered >= 100;
+  await eventually(isDelivered, () => "the service does not say that it delivered all", 20_000);
 });
 
 test("what SIGTERM interrupts is sent after the restart", async () => {

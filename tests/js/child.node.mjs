@@ -85,10 +85,13 @@ export function watch(child) {
       const ended = close.then(() => assert.fail(`it ended, and printed ${output}`));
       ended.catch(() => {});
       const isThere = () => (text instanceof RegExp ? text.test(output) : output.includes(text));
-      while (!isThere()) {
-        const more = Promise.race([once(printing, "text"), ended]);
-        await within(more, () => `waited for ${text}, it printed ${output}`, 10_000);
-      }
+      const reached = async () => {
+        while (!isThere()) {
+          const more = Promise.race([once(printing, "text"), ended]);
+          await within(more, () => `waited for ${text}, it printed ${output}`, 10_000);
+        }
+      };
+      await within(reached(), () => `${text} does not come, it printed ${output}`, 100_000);
     },
     /** Waits until it ends, and returns its exit status, or the signal that ended it. */
     async ended() {

@@ -6,6 +6,7 @@ import { Clock } from "./clock.mjs";
 import {
   accountedStats,
   assert,
+  eventually,
   fail,
   HOUR_MS,
   hang,
@@ -95,7 +96,8 @@ for (const [moment, sendingWith] of Object.entries(moments)) {
     const bus = new EventBus(sink.callback, { batch: { maxDelayMs: 5 }, retry: quickRetry });
     bus.ingest("flushed");
     await bus.flush();
-    while (!sink.delivered().includes("added")) await sink.calls(sink.log.length + 1).then(idle);
+    const isSent = () => sink.delivered().includes("added");
+    await eventually(isSent, () => `${sink.log.length} calls were made`);
     assert.deepEqual(sink.delivered(), ["flushed", "added"]);
   });
 }

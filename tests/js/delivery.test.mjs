@@ -4,6 +4,7 @@ import {
   accountedStats,
   assert,
   deferred,
+  eventually,
   fail,
   HOUR_MS,
   hang,
@@ -298,10 +299,11 @@ test("others get their turn while a backlog is delivered", async () => {
   });
   for (let n = 0; n < 10_000; n++) bus.ingest(n);
   const flushed = bus.flush();
-  while (batches < 1000) {
+  const isSent = () => {
     seen.push(batches);
-    await new Promise((resolve) => setTimeout(resolve, 0));
-  }
+    return batches >= 1000;
+  };
+  await eventually(isSent, () => `${batches} batches are sent`, 30_000);
   await flushed;
   assert.isAbove(new Set(seen).size, 3, "batches do not all go in one turn");
   await bus.close();

@@ -70,8 +70,11 @@ test("waitUntil waits until the bus is quiet, but not for ever", async () => {
   bus.waitUntil(context);
   const timer = setInterval(() => bus.ingest("more"), 10);
   const start = performance.now();
-  await sink.calls(1);
-  clearInterval(timer);
+  try {
+    await sink.calls(1);
+  } finally {
+    clearInterval(timer);
+  }
   assert.isAtLeast(performance.now() - start, 450);
   assert.isAbove(sink.log[0]?.count ?? 0, 10);
   await context.over();
