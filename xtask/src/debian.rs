@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
 use crate::toolchain::{TARGET, TARGET_DIR, WasmToolchain, portable_paths};
-use crate::{exec, say, stamp};
+use crate::{exec, lock, say, stamp};
 
 const PACKAGES: [&str; 6] = [
     "rustc-web",
@@ -92,6 +92,8 @@ pub fn find_or_install(sh: &Shell, programs: &[(&str, &str)]) -> Result<()> {
 
 /// Installs what is missing of these packages, which needs Debian and root.
 pub fn install(sh: &Shell, packages: &[&str]) -> Result<()> {
+    // apt waits for nobody.
+    let _lock = lock::wait_for("apt")?;
     let format = "--showformat=${db:Status-Status} ";
     let status = cmd!(sh, "dpkg-query --show {format} {packages...}");
     let status = status.quiet().ignore_stderr().ignore_status().read().unwrap_or_default();

@@ -11,6 +11,7 @@ mod browsers;
 mod debian;
 mod engines;
 mod fuzz;
+mod lock;
 mod manifests;
 mod npm;
 mod package;

@@ -5,6 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 use xshell::Shell;
 
+use crate::lock;
+
 /// Runs `make` unless `stamp` says that it succeeded with the same inputs before.
 ///
 /// The stamp holds the inputs themselves, so that nothing is rebuilt because a clock or a checkout
@@ -15,6 +17,10 @@ pub fn once(
     inputs: &[u8],
     make: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
+    if is_current(stamp, inputs) {
+        return Ok(());
+    }
+    let _lock = lock::wait_for(&stamp.to_string_lossy())?;
     if is_current(stamp, inputs) {
         return Ok(());
     }

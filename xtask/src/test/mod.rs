@@ -1,0 +1,139 @@
+//! Every check, as a list of steps that can also be run one by one.
+//!
+//! A step whose tools this machine cannot have is skipped, and the table says why; in CI (where `CI`
+//! is `true`) it fails. Each step is a process; two run at a time, and all of them run although one
+//! fails.
+
+mod process;
+mod report;
+mod schedule;
+mod session;
+mod steps;
+
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use clap::builder::PossibleValuesParser;
+use xshell::Shell;
+
+use crate::say;
+use report::Counts;
+use schedule::Schedule;
+use steps::{STEPS, Step};
+
+/// The exit code that says that a step was skipped which `--only` asks for.
+const SKIPPED: u8 = 3;
+
+/// Options of `cargo xtask test`.
+#[derive(clap::Args)]
+#[command(after_help = "Exit codes: 0 if nothing failed, 1 if a step failed or could not run \
+                        because one that it needs failed, 2 for wrong arguments, 3 if a step that \
+                        --only names was skipped because this machine lacks its tools (with \
+                        CI=true that is a failure).")]
+pub struct Args {
+    /// Run this step, and what it needs; may be given several times
+    #[arg(long, value_name = "STEP", value_parser = names())]
+    only: Vec<String>,
+    /// List the steps
+    #[arg(long)]
+    list: bool,
+    /// Be the process of this step
+    #[arg(long, hide = true, value_name = "STEP", value_parser = names())]
+    step: Option<String>,
+}
+
+/// What came of a step.
+#[derive(Clone, PartialEq, Debug)]
+enum Verdict {
+    Passed {
+        seconds: f64,
+    },
+    Failed {
+        seconds: f64,
+        why: String,
+    },
+    /// It needs a step that did not pass.
+    NotRun {
+        why: String,
+    },
+    /// This machine lacks what it needs.
+    Skipped {
+        seconds: f64,
+        why: String,
+    },
+}
+
+/// The names of the steps.
+fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(STEPS.iter().map(|step| step.name))
+}
+
+/// Runs the steps, and says what came of each.
+pub fn run(sh: Shell, args: &Args) -> Result<ExitCode> {
+    if args.list {
+        for Step { name, about, .. } in STEPS {
+            println!("{name:<24}{about}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(name) = &args.step {
+        let step = STEPS.iter().find(|step| step.name == name).context("clap checked the name")?;
+        return process::run_here(sh, step);
+    }
+    let is_named = |step: &Step| args.only.iter().any(|name| name == step.name);
+    let schedule = Schedule::new(&STEPS.iter().collect::<Vec<_>>(), |step| {
+        args.only.is_empty() || is_named(step)
+    });
+    let start = Instant::now();
+    let verdicts = run_all(schedule, args.only.len() != 1);
+    let counts = Counts::of(verdicts.iter().map(|(_, verdict)| verdict));
+    println!("\n{}", report::table(&verdicts, start.elapsed().as_secs_f64()));
+    println!("{counts}");
+
+    let is_skipped = |(step, verdict): &(&Step, Verdict)| {
+        is_named(step) && matches!(verdict, Verdict::Skipped { .. })
+    };
+    Ok(match counts.failed {
+        0 if verdicts.iter().any(is_skipped) => ExitCode::from(SKIPPED),
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// Runs each step as soon as its turn comes. `together`, their outputs would mix: each is kept, and
+/// printed when its step ends. Otherwise they run one after another and print as they go.
+fn run_all(mut schedule: Schedule<&'static Step>, together: bool) -> Vec<(&'static Step, Verdict)> {
+    let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    let (sender, ended) = mpsc::channel();
+    let start = Instant::now();
+    loop {
+        while together || schedule.running().next().is_none() {
+            let Some(step) = schedule.start() else { break };
+            let minutes = start.elapsed().as_secs_f64() / 60.0;
+            say(format_args!("{} begins at {minutes:.1} min: {}", step.name, step.about));
+            let sender = sender.clone();
+            thread::spawn(move || {
+                let verdict = process::run(step, together, in_ci);
+                sender.send((step, verdict)).expect("the table waits for every step");
+            });
+        }
+        if schedule.running().next().is_none() {
+            return schedule.verdicts();
+        }
+        let (step, verdict) = ended.recv().expect("a step that runs will end");
+        if together {
+            let result = match &verdict {
+                Verdict::Passed { seconds } => format!("passed after {seconds:.1} s"),
+                Verdict::Skipped { why, .. } => format!("skipped: {why}"),
+                Verdict::Failed { seconds, .. } => format!("FAILED after {seconds:.1} s"),
+                Verdict::NotRun { why } => format!("not run: {why}"),
+            };
+            say(format_args!("{} {result}; what it said:", step.name));
+            eprintln!("{}", process::output(step));
+        }
+        schedule.end(step.name, verdict);
+    }
+}

@@ -1,0 +1,94 @@
+//! A step as a process of its own: what it prints can be kept until it ends, and nothing of it is
+//! shared with a step beside it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use xshell::{Shell, cmd};
+
+use super::schedule::Load;
+use super::session::Session;
+use super::steps::Step;
+use super::{SKIPPED, Verdict};
+use crate::Unavailable;
+
+/// Where the steps' output and reasons are kept.
+const LOGS: &str = "target/test";
+
+fn log(name: &str) -> PathBuf {
+    Path::new(LOGS).join(format!("{name}.log"))
+}
+
+/// Why a step did not pass: written by its process, read by ours.
+fn reason(name: &str) -> PathBuf {
+    Path::new(LOGS).join(format!("{name}.reason"))
+}
+
+/// Runs a step in this process, and leaves the reason if it does not pass.
+pub fn run_here(sh: Shell, step: &Step) -> Result<ExitCode> {
+    if step.load == Load::Compiles {
+        give_way(&sh);
+    }
+    let Err(error) = (step.run)(&Session::new(sh)) else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    std::fs::write(reason(step.name), format!("{error:#}"))?;
+    eprintln!("error: {error:#}");
+    let is_skipped = error.is::<Unavailable>();
+    Ok(if is_skipped { ExitCode::from(SKIPPED) } else { ExitCode::FAILURE })
+}
+
+/// Runs a step in a new process. `keep` its output, or let it print.
+pub fn run(step: &Step, keep: bool, in_ci: bool) -> Verdict {
+    let start = Instant::now();
+    let status = spawn(step, keep);
+    let seconds = start.elapsed().as_secs_f64();
+    let why = || std::fs::read_to_string(reason(step.name)).unwrap_or_default();
+    match status {
+        Ok(Some(0)) => Verdict::Passed { seconds },
+        Ok(Some(code)) if code == i32::from(SKIPPED) && !in_ci => {
+            Verdict::Skipped { seconds, why: why() }
+        }
+        Ok(Some(_)) => Verdict::Failed { seconds, why: why() },
+        Ok(None) => Verdict::Failed { seconds, why: "it was killed".to_owned() },
+        Err(error) => Verdict::Failed { seconds, why: format!("{error:#}") },
+    }
+}
+
+fn spawn(step: &Step, keep: bool) -> Result<Option<i32>> {
+    std::fs::create_dir_all(LOGS)?;
+    let _ = std::fs::remove_file(reason(step.name));
+    let mut command = ourselves()?;
+    command.args(["test", "--step", step.name]).stdin(Stdio::null());
+    if keep {
+        let output = File::create(log(step.name))?;
+        command.stdout(output.try_clone()?).stderr(output);
+    }
+    let status = command.status().context("xtask could not start itself")?;
+    Ok(status.code())
+}
+
+/// What a step printed.
+pub fn output(step: &Step) -> String {
+    let output = std::fs::read(log(step.name)).unwrap_or_default();
+    String::from_utf8_lossy(&output).into_owned()
+}
+
+/// This program.
+fn ourselves() -> Result<Command> {
+    // Linux knows the file that runs, even when a step has built another one in its place.
+    let linux = PathBuf::from("/proc/self/exe");
+    Ok(Command::new(if linux.exists() { linux } else { std::env::current_exe()? }))
+}
+
+/// Lets this process and all that it starts give way: a compiler must not take the processor from
+/// tests that wait for a moment.
+fn give_way(sh: &Shell) {
+    let id = std::process::id().to_string();
+    let renice = cmd!(sh, "renice -n 10 -p {id}").quiet().ignore_stdout().ignore_stderr();
+    // Without the program, everything is as right, and perhaps slower.
+    let _ = renice.run();
+}

@@ -1,0 +1,296 @@
+//! What each step does.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail, ensure};
+use xshell::{Cmd, Shell, cmd};
+
+use crate::browsers::{self, Browser};
+use crate::toolchain::Tools;
+use crate::{
+    api_report, bench, debian, engines, exec, fuzz, npm, package, say, simulate, tree_shaking, tsan,
+};
+
+/// Where the package is packed.
+const PACKED: &str = "target/package/packed";
+/// A project that has nothing but the packed package.
+const PROJECT: &str = "target/package-test";
+
+/// What a step works with.
+pub struct Session {
+    sh: Shell,
+}
+
+impl Session {
+    /// A session in the root of the repository.
+    pub fn new(sh: Shell) -> Self {
+        Self { sh }
+    }
+
+    /// The tools, which the step `setup` has installed.
+    fn tools(&self) -> Result<Tools> {
+        Tools::set_up(&self.sh)
+    }
+
+    /// The tarball that the step `pack` has made.
+    fn tarball(&self) -> Result<PathBuf> {
+        let files = self.sh.read_dir(std::path::absolute(PACKED)?)?;
+        let [tarball] = &files[..] else { bail!("{PACKED} has {} files", files.len()) };
+        Ok(tarball.clone())
+    }
+
+    /// Runs a program that an npm package brings.
+    fn npm_bin(&self, name: &str, args: &[&str]) -> Result<()> {
+        exec(self.sh.cmd(npm::bin(name)).args(args))
+    }
+}
+
+/// The steps.
+impl Session {
+    pub fn setup(&self) -> Result<()> {
+        self.tools().map(drop)
+    }
+
+    pub fn fmt(&self) -> Result<()> {
+        exec(cmd!(self.sh, "cargo fmt --all --check"))?;
+        for manifest in ["benches/native/Cargo.toml", "fuzz/Cargo.toml"] {
+            exec(cmd!(self.sh, "cargo fmt --manifest-path {manifest} --check"))?;
+        }
+        Ok(())
+    }
+
+    pub fn clippy(&self) -> Result<()> {
+        let clippy = cmd!(self.sh, "cargo clippy --workspace --all-targets");
+        exec(clippy.args(DENY_WARNINGS))?;
+        let clippy = cmd!(self.sh, "cargo clippy --manifest-path fuzz/Cargo.toml");
+        exec(clippy.args(["--target-dir", "target/fuzz"]).args(DENY_WARNINGS))
+    }
+
+    pub fn clippy_single_threaded(&self) -> Result<()> {
+        let clippy = cmd!(self.sh, "cargo clippy --all-targets --features single-threaded");
+        exec(clippy.args(DENY_WARNINGS))
+    }
+
+    pub fn clippy_wasm(&self) -> Result<()> {
+        let tools = self.tools()?;
+        let clippy = tools.wasm.cargo(&self.sh, "clippy");
+        exec(clippy.args(["--all-targets", "--features", "npm"]).args(DENY_WARNINGS))
+    }
+
+    pub fn rust(&self) -> Result<()> {
+        exec(cmd!(self.sh, "cargo test --workspace"))
+    }
+
+    pub fn rust_single_threaded(&self) -> Result<()> {
+        exec(cmd!(self.sh, "cargo test --features single-threaded"))
+    }
+
+    pub fn rust_wasm(&self) -> Result<()> {
+        exec(self.wasm_tests()?.arg("--lib"))
+    }
+
+    pub fn rust_wasm_chromium(&self) -> Result<()> {
+        browsers::CHROMIUM.set_up(&self.sh)?;
+        let tests = self.wasm_tests()?.env("WASM_BINDGEN_USE_BROWSER", "1");
+        exec(tests.env("CHROMEDRIVER", browsers::CHROMEDRIVER))
+    }
+
+    fn wasm_tests(&self) -> Result<Cmd<'_>> {
+        let tools = self.tools()?;
+        let runner = tools.bindgen("wasm-bindgen-test-runner");
+        let test = tools.wasm.cargo(&self.sh, "test").args(["--features", "npm", "--test", "wasm"]);
+        Ok(test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner))
+    }
+
+    pub fn simulate(&self) -> Result<()> {
+        simulate::run(&self.sh, &simulate::Args::short())
+    }
+
+    pub fn tsan(&self) -> Result<()> {
+        tsan::run(&self.sh)
+    }
+
+    pub fn fuzz(&self) -> Result<()> {
+        fuzz::run(&self.sh, &fuzz::Args::short())
+    }
+
+    pub fn package(&self) -> Result<()> {
+        package::build(&self.sh, &self.tools()?)
+    }
+
+    /// Packs the npm package as `npm publish` would, and installs it into an empty project.
+    pub fn pack(&self) -> Result<()> {
+        let sh = &self.sh;
+        let to = std::path::absolute(PACKED)?;
+        sh.remove_path(&to)?;
+        sh.create_dir(&to)?;
+        exec(cmd!(sh, "npm pack --workspace pkg-js --pack-destination {to} --silent"))?;
+        let tarball = self.tarball()?;
+        sh.remove_path(PROJECT)?;
+        sh.write_file(format!("{PROJECT}/package.json"), "{ \"type\": \"module\" }\n")?;
+        let _project = sh.push_dir(PROJECT);
+        exec(cmd!(sh, "npm install --offline --no-audit --no-fund --silent {tarball}"))
+    }
+
+    pub fn biome(&self) -> Result<()> {
+        self.npm_bin("biome", &["check", "--error-on-warnings"])
+    }
+
+    pub fn types(&self) -> Result<()> {
+        self.npm_bin("tsc", &["--project", "."])
+    }
+
+    pub fn api(&self) -> Result<()> {
+        api_report::check(&self.sh, false)
+    }
+
+    pub fn js(&self) -> Result<()> {
+        // By it tests see what reaches the disk. Where it is missing they are skipped or, in CI, fail.
+        if let Err(error) = debian::find_or_install(&self.sh, &[("strace", "--version")]) {
+            say(format_args!("strace is missing: {error:#}"));
+        }
+        self.node_tests("tests/js")
+    }
+
+    pub fn kill(&self) -> Result<()> {
+        self.node_tests("tests/kill")
+    }
+
+    pub fn sinks(&self) -> Result<()> {
+        npm::install(&self.sh, "tests/sinks")?;
+        self.npm_bin("tsc", &["--project", "tests/sinks"])?;
+        engines::set_up(&self.sh)?;
+        self.node_tests("tests/sinks")?;
+        exec(cmd!(self.sh, "node tests/sinks/engines.mjs"))
+    }
+
+    pub fn runtimes(&self) -> Result<()> {
+        npm::install(&self.sh, "tests/runtimes")?;
+        for browser in [browsers::CHROMIUM, browsers::FIREFOX, browsers::WEBKIT] {
+            // What is missing is skipped or, in CI, fails: the suite's table says which.
+            if let Err(error) = browser.set_up(&self.sh) {
+                say(format_args!("{error:#}"));
+            }
+        }
+        exec(cmd!(self.sh, "node tests/runtimes/suite/run.mjs"))
+    }
+
+    pub fn workerd(&self) -> Result<()> {
+        self.node_tests("tests/runtimes/workerd")
+    }
+
+    pub fn chromium(&self) -> Result<()> {
+        self.pages("chromium", &browsers::CHROMIUM)
+    }
+
+    pub fn firefox(&self) -> Result<()> {
+        self.pages("firefox", &browsers::FIREFOX)
+    }
+
+    pub fn webkit(&self) -> Result<()> {
+        self.pages("webkit", &browsers::WEBKIT)
+    }
+
+    /// Runs the tests of pages in one browser.
+    fn pages(&self, name: &str, browser: &Browser) -> Result<()> {
+        browser.set_up(&self.sh)?;
+        self.node_test_files(&[format!("tests/runtimes/browser/{name}.test.mjs").into()])
+    }
+
+    pub fn csp(&self) -> Result<()> {
+        self.pages("strict", &browsers::CHROMIUM)
+    }
+
+    pub fn stores(&self) -> Result<()> {
+        browsers::CHROMIUM.set_up(&self.sh)?;
+        self.node_tests("tests/runtimes/stores")
+    }
+
+    pub fn examples(&self) -> Result<()> {
+        browsers::CHROMIUM.set_up(&self.sh)?;
+        engines::set_up(&self.sh)?;
+        // Deno and Bun are among them.
+        npm::install(&self.sh, "tests/runtimes")?;
+        self.node_tests("tests/examples")
+    }
+
+    /// Runs the tests that are directly in a directory, on the built package.
+    fn node_tests(&self, directory: &str) -> Result<()> {
+        // Listed here because Node 20 does not expand patterns.
+        let mut tests = self.sh.read_dir(directory)?;
+        tests.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
+        ensure!(!tests.is_empty(), "there is no {directory}/*.test.mjs");
+        self.node_test_files(&tests)
+    }
+
+    /// Runs tests on the built package.
+    fn node_test_files(&self, tests: &[PathBuf]) -> Result<()> {
+        // What hangs must not hang for as long as a bus may wait.
+        let node =
+            cmd!(self.sh, "node --test --test-reporter=./tests/reporter.mjs --test-timeout=120000");
+        exec(node.args(tests))
+    }
+
+    /// Runs the programs of `tests/package` in a project that has nothing but the packed package,
+    /// and compiles those in TypeScript with as little as a user may have set.
+    pub fn packed_package(&self) -> Result<()> {
+        let (sh, project) = (&self.sh, PROJECT);
+        let tsc = std::path::absolute(npm::bin("tsc"))?;
+        let programs = sh.read_dir("tests/package")?;
+        programs.iter().try_for_each(|program| sh.copy_file(program, project))?;
+
+        let _project = sh.push_dir(project);
+        for program in programs.iter().filter_map(|program| program.file_name()) {
+            say(program.display());
+            if Path::new(program).extension().is_some_and(|extension| extension == "ts") {
+                let tsc = cmd!(sh, "{tsc} {program} --ignoreConfig --noEmit --strict --types");
+                exec(tsc.args([
+                    "",
+                    "--module",
+                    "nodenext",
+                    "--target",
+                    "es2022",
+                    "--lib",
+                    "es2022,dom",
+                ]))?;
+            } else {
+                exec(cmd!(sh, "node {program}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn tree_shaking(&self) -> Result<()> {
+        tree_shaking::check(&self.sh, PROJECT)
+    }
+
+    pub fn bundlers(&self) -> Result<()> {
+        browsers::CHROMIUM.set_up(&self.sh)?;
+        exec(cmd!(self.sh, "node tests/bundlers/run.mjs"))
+    }
+
+    pub fn publint(&self) -> Result<()> {
+        let tarball = self.tarball()?;
+        self.npm_bin("publint", &["run", &tarball.to_string_lossy(), "--strict"])
+    }
+
+    pub fn attw(&self) -> Result<()> {
+        let tarball = self.tarball()?;
+        // The profile leaves out Node 10's resolution, which knows no `exports`.
+        let options = ["--profile", "node16", "--exclude-entrypoints", "./bus.wasm"];
+        self.npm_bin("attw", &[&[&*tarball.to_string_lossy()], &options[..]].concat())
+    }
+
+    pub fn bench(&self) -> Result<()> {
+        npm::install(&self.sh, bench::JS)?;
+        self.node_tests(bench::JS)?;
+        bench::compare(&self.sh, &["--plan=smoke"])?;
+        bench::soak(&self.sh, bench::SHORT_SOAK)
+    }
+
+    pub fn demo(&self) -> Result<()> {
+        exec(cmd!(self.sh, "node examples/flights/main.mjs"))
+    }
+}
+
+const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];

@@ -1,0 +1,101 @@
+//! The table of steps.
+
+use anyhow::Result;
+
+use super::schedule::{Load, Plan};
+use super::session::Session;
+use Load::{Alone, Compiles, Waits};
+
+/// A check.
+pub struct Step {
+    /// What `--only` calls it.
+    pub name: &'static str,
+    /// What it makes sure of.
+    pub about: &'static str,
+    /// What it does with the machine.
+    pub load: Load,
+    /// The steps before it that must have passed.
+    pub needs: &'static [&'static str],
+    /// How.
+    pub run: fn(&Session) -> Result<()>,
+}
+
+impl Plan for &'static Step {
+    fn name(self) -> &'static str {
+        self.name
+    }
+
+    fn load(self) -> Load {
+        self.load
+    }
+
+    fn needs(self) -> &'static [&'static str] {
+        self.needs
+    }
+}
+
+const fn step(
+    name: &'static str,
+    about: &'static str,
+    load: Load,
+    needs: &'static [&'static str],
+    run: fn(&Session) -> Result<()>,
+) -> Step {
+    Step { name, about, load, needs, run }
+}
+
+/// Every step, after those that it needs; of those that are ready, the first is run first.
+#[rustfmt::skip]
+pub const STEPS: &[Step] = &[
+    step("setup", "the tools are installed", Compiles, &[], Session::setup),
+    step("fmt", "Rust: format", Waits, &[], Session::fmt),
+    step("build", "the npm package builds", Compiles, &["setup"], Session::package),
+    step("clippy", "Rust: lints, with threads", Compiles, &[], Session::clippy),
+    step("clippy-single-threaded", "Rust: lints, without threads", Compiles, &[], Session::clippy_single_threaded),
+    step("rust", "Rust: tests, with threads", Compiles, &[], Session::rust),
+    step("rust-single-threaded", "Rust: tests, without threads", Compiles, &[], Session::rust_single_threaded),
+    step("simulate", "Rust: many schedules of the deterministic simulation", Compiles, &[], Session::simulate),
+    step("tsan", "Rust: tests with threads, under ThreadSanitizer", Compiles, &[], Session::tsan),
+    step("fuzz", "Rust: a short look for inputs that break the core", Compiles, &[], Session::fuzz),
+    step("clippy-wasm", "Rust: lints, for WebAssembly", Compiles, &["setup"], Session::clippy_wasm),
+    step("rust-wasm", "Rust: tests, as WebAssembly in Node", Compiles, &["setup"], Session::rust_wasm),
+    step("rust-wasm-chromium", "Rust: tests, as WebAssembly in Chromium", Compiles, &["rust-wasm"], Session::rust_wasm_chromium),
+    step("biome", "JavaScript and TypeScript: format and lints", Waits, &["setup"], Session::biome),
+    step("js", "JavaScript: tests, in Node", Waits, &["build"], Session::js),
+    step("runtimes", "JavaScript: the same tests, in every other runtime", Waits, &["build"], Session::runtimes),
+    step("pack", "the package can be packed and installed", Waits, &["build"], Session::pack),
+    step("bundlers", "the packed package works in bundlers, frameworks and runtimes", Waits, &["build"], Session::bundlers),
+    step("kill", "JavaScript: a process with a store is killed, again and again", Waits, &["build"], Session::kill),
+    step("sinks", "JavaScript: the sinks, on real engines that are killed", Waits, &["build"], Session::sinks),
+    step("workerd", "JavaScript: tests, in Cloudflare's runtime", Waits, &["build"], Session::workerd),
+    step("chromium", "JavaScript: tests of pages, in Chromium", Waits, &["build"], Session::chromium),
+    step("firefox", "JavaScript: tests of pages, in Firefox", Waits, &["build"], Session::firefox),
+    step("webkit", "JavaScript: tests of pages, in WebKit", Waits, &["build"], Session::webkit),
+    step("csp", "JavaScript: a page that forbids WebAssembly, in Chromium", Waits, &["build"], Session::csp),
+    step("stores", "JavaScript: tests of the stores for pages, in Chromium", Waits, &["build"], Session::stores),
+    step("examples", "JavaScript: tests of the examples", Waits, &["build"], Session::examples),
+    step("types", "tests and examples fit the published types", Waits, &["build"], Session::types),
+    step("api", "the public API is that of pkg-js/shardbus.api.md", Waits, &["build"], Session::api),
+    step("package", "the packed package works in an empty project", Waits, &["pack"], Session::packed_package),
+    step("tree-shaking", "an app carries nothing that it does not import", Waits, &["pack"], Session::tree_shaking),
+    step("publint", "the packed package, by publint's rules", Waits, &["pack"], Session::publint),
+    step("attw", "the packed package's types resolve everywhere", Waits, &["pack"], Session::attw),
+    step("demo", "the flights example", Waits, &["build"], Session::demo),
+    step("bench", "the benchmarks run, and every candidate delivers what it should", Alone, &["build"], Session::bench),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_need_only_steps_before_them_and_have_different_names() {
+        for (index, step) in STEPS.iter().enumerate() {
+            let before = || STEPS[..index].iter().map(|step| step.name);
+            assert!(before().all(|name| name != step.name), "{}", step.name);
+            for need in step.needs {
+                assert!(before().any(|name| name == *need), "{} needs {need}", step.name);
+            }
+        }
+    }
+}
