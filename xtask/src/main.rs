@@ -10,6 +10,7 @@ mod bench;
 mod browsers;
 mod debian;
 mod engines;
+mod freshness;
 mod fuzz;
 mod lock;
 mod manifests;

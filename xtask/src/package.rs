@@ -1,15 +1,16 @@
 //! Builds `pkg-js` into the npm package: WebAssembly, ES modules, CommonJS and types in `dist/`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use xshell::{Shell, cmd};
 use zopfli::Format;
 
-use crate::toolchain::{TARGET, TARGET_DIR, Tools};
-use crate::{exec, manifests, npm, say, sizes, stamp, wasm, without_wasm};
+use crate::freshness::{self, files};
+use crate::toolchain::{TARGET, TARGET_DIR, Tools, portable_paths};
+use crate::{exec, lock, manifests, npm, say, sizes, stamp, wasm, without_wasm};
 
 /// What it is made from.
 const SOURCES: &str = "pkg-js/src";
@@ -82,13 +83,75 @@ const WASM_OPT: [&str; 13] = [
     "--strip-target-features",
 ];
 
-/// Builds everything. What is slow is done only if its input has changed.
+/// What the package is made from, beside what a compiler is asked for. This program is a part of it.
+const INPUTS: [&str; 16] = [
+    ".cargo/config.toml",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "build.rs",
+    "package-lock.json",
+    "pkg-js/jsr.json",
+    "pkg-js/package.json",
+    "pkg-js/src",
+    "pkg-js/tsconfig.json",
+    "pkg-js/tsconfig.node.json",
+    "rust-toolchain.toml",
+    "src",
+    "xtask/Cargo.toml",
+    "xtask/src",
+];
+
+/// Sources that are made here, and so no inputs.
+const MADE: [&str; 8] = [
+    "bus-base64.ts",
+    "bus-inline.ts",
+    "bus_bg.d.ts",
+    "bus_bg.js",
+    "bus_js.d.ts",
+    "bus_js.js",
+    "bus_js_bg.d.ts",
+    "bus_js_bg.js",
+];
+
+/// Remembers what the last build was made from, and what it made.
+const STAMP: &str = "target/package/build.stamp";
+
+/// Builds everything, unless that was done and nothing has changed since.
 pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
+    let _lock = lock::wait_for("package")?;
+    let inputs = inputs(sh, tools)?;
+    if stamp::is_current(Path::new(STAMP), [&*inputs, &outputs()?].join("\n").as_bytes()) {
+        say(format_args!("{DIST} is up to date"));
+        return Ok(());
+    }
+    sh.remove_path(STAMP)?;
     manifests::check(sh)?;
     build_wasm(sh, tools)?;
     write_sources(sh, tools)?;
     compile(sh)?;
-    sizes::check(sh, DIST, ENTRIES)
+    sizes::check(sh, DIST, ENTRIES)?;
+    Ok(sh.write_file(STAMP, [inputs, outputs()?].join("\n"))?)
+}
+
+fn inputs(sh: &Shell, tools: &Tools) -> Result<String> {
+    let is_made = |path: &Path| {
+        // The checks make nothing of the package.
+        path.starts_with("xtask/src/test")
+            || path.starts_with(SOURCES) && MADE.iter().any(|name| path.ends_with(name))
+    };
+    let mut facts = freshness::compiler_variables();
+    facts.push(tools.wasm.identity(sh)?);
+    facts.push(portable_paths());
+    freshness::fingerprint(&INPUTS, is_made, &facts)
+}
+
+fn outputs() -> Result<String> {
+    let made = MADE.map(|name| format!("{SOURCES}/{name}"));
+    let licenses = ["pkg-js/LICENSE-APACHE", "pkg-js/LICENSE-MIT", DIST];
+    let paths: Vec<_> = made.iter().map(String::as_str).chain(licenses).collect();
+    freshness::fingerprint(&paths, |_| false, &[])
 }
 
 /// Makes `bus.wasm` and the glue in [`WORK`].
@@ -187,13 +250,12 @@ fn compile(sh: &Shell) -> Result<()> {
             sh.copy_file(format!("{SOURCES}/{made}.{extension}"), DIST)?;
         }
     }
-    for entry in ENTRIES {
-        let input = format!("{DIST}/{entry}.js");
-        let bundle = cmd!(sh, "{esbuild} {input} {BUNDLE...} --format=cjs");
-        exec(bundle.arg(format!("--outfile={DIST}/{entry}.cjs")))?;
-    }
+    let inputs = ENTRIES.iter().map(|entry| format!("{DIST}/{entry}.js"));
+    let bundle = cmd!(sh, "{esbuild} {inputs...} {BUNDLE...} --format=cjs");
+    let bundle = bundle.args([format!("--outdir={DIST}"), format!("--outbase={DIST}")]);
+    exec(bundle.arg("--out-extension:.js=.cjs"))?;
     join_modules(sh)?;
-    for types in files(sh, DIST)? {
+    for types in files(DIST)? {
         let name = types.to_string_lossy();
         if let Some(stem) = name.strip_suffix(".d.ts") {
             sh.write_file(format!("{stem}.d.cts"), to_commonjs(&sh.read_file(&types)?))?;
@@ -228,13 +290,13 @@ fn join_modules(sh: &Shell) -> Result<()> {
     let bundle = bundle.args(external).args(out).arg("--legal-comments=inline");
     exec(bundle.arg(format!("--metafile={contents}")))?;
     check_shared(&serde_json::from_str(&sh.read_file(contents)?)?)?;
-    for file in files(sh, DIST)? {
+    for file in files(DIST)? {
         if file.extension().is_some_and(|extension| extension == "js") {
             sh.remove_path(file)?;
         }
     }
-    for file in files(sh, &joined)? {
-        let name = file.strip_prefix(std::path::absolute(&joined)?)?;
+    for file in files(&joined)? {
+        let name = file.strip_prefix(&joined)?;
         sh.copy_file(&file, Path::new(DIST).join(name))?;
     }
     Ok(sh.write_file(format!("{DIST}/{GLUE}.js"), "export * from \"./shared.js\";\n")?)
@@ -289,19 +351,6 @@ fn bundle_dependency(sh: &Shell, package: &str, importer: &str) -> Result<()> {
     let bundle = bundle.args(["--main-fields=module,main", &format!("--banner:js={banner}")]);
     exec(bundle.arg(format!("--outfile={file}")))?;
     Ok(sh.remove_path(format!("{DIST}/{importer}.d.ts"))?)
-}
-
-/// All files under a directory.
-fn files(sh: &Shell, dir: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for path in sh.read_dir(dir)? {
-        if path.is_dir() {
-            found.extend(files(sh, path)?);
-        } else {
-            found.push(path);
-        }
-    }
-    Ok(found)
 }
 
 /// Makes declarations refer to each other as CommonJS: `"./x.js"` becomes `"./x.cjs"`.

@@ -83,6 +83,16 @@ impl WasmToolchain {
         }
     }
 
+    /// What tells this compiler, and where its standard library is, from others.
+    pub fn identity(&self, sh: &Shell) -> Result<String> {
+        let (rustc, sysroot) = match self {
+            Self::Default => ("rustc", Path::new("")),
+            Self::Debian { sysroot } => ("/usr/bin/rustc", &**sysroot),
+        };
+        let version = cmd!(sh, "{rustc} --verbose --version").quiet().read()?;
+        Ok(format!("{rustc}\n{version}\n{}", sysroot.display()))
+    }
+
     /// `cargo SUBCOMMAND` for [`TARGET`], in [`TARGET_DIR`].
     pub fn cargo<'a>(&self, sh: &'a Shell, subcommand: &str) -> Cmd<'a> {
         let (cargo, flags) = match self {
