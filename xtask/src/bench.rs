@@ -36,7 +36,7 @@ pub struct Args {
 
 /// Runs what is asked for. A bar that is missed is no failure.
 pub fn run(sh: &Shell, args: &Args) -> Result<()> {
-    package::build(sh, &Tools::set_up(sh)?)?;
+    package::build(sh, &Tools::set_up()?)?;
     npm::install(sh, JS)?;
     if args.soak {
         return soak(sh, args.events);

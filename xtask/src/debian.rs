@@ -1,16 +1,16 @@
 //! Debian's way to WebAssembly, which needs nothing but its package archive.
 //!
 //! The security archive carries a recent compiler (browsers are built with it) and the source of its
-//! standard library, but no library for WebAssembly. It is built here, into a sysroot under
-//! `target/`, so that the system's own stays as it was.
+//! standard library, but no library for WebAssembly. It is built here, into a sysroot of our own, so
+//! that the system's stays as it was.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
-use crate::toolchain::{TARGET, TARGET_DIR, WasmToolchain, portable_paths};
-use crate::{exec, lock, say, stamp};
+use crate::toolchain::{TARGET, WasmToolchain, portable_paths};
+use crate::{cache, exec, lock, say};
 
 const PACKAGES: [&str; 6] = [
     "rustc-web",
@@ -22,22 +22,20 @@ const PACKAGES: [&str; 6] = [
     "lld-22",
 ];
 
-const SYSROOT: &str = "target/wasm-sysroot";
-/// Remembers what the sysroot was built by.
-const STAMP: &str = "target/wasm-sysroot/stamp";
+/// What the cache calls it.
+const SYSROOT: &str = "wasm-sysroot";
 
 /// Whether everything is there already.
 pub fn is_set_up(sh: &Shell) -> bool {
-    recipe(sh).is_ok_and(|recipe| stamp::is_current(Path::new(STAMP), recipe.as_bytes()))
+    recipe(sh).is_ok_and(|recipe| cache::has(SYSROOT, &recipe))
 }
 
 /// Installs the compiler, which needs root, and builds the standard library.
 pub fn set_up(sh: &Shell) -> Result<WasmToolchain> {
     let ordinary = format!("add {TARGET} to your Rust toolchain (`rustup target add {TARGET}`)");
     install_compiler(sh).context(ordinary)?;
-    let recipe = recipe(sh)?;
-    stamp::once(sh, Path::new(STAMP), recipe.as_bytes(), || build_std(sh))?;
-    let sysroot = std::path::absolute(SYSROOT)?;
+    // The name has the recipe's hash, so another library is another flag to cargo.
+    let sysroot = cache::once(SYSROOT, &recipe(sh)?, |sysroot| build_std(sh, sysroot))?;
     Ok(WasmToolchain::Debian { sysroot })
 }
 
@@ -117,9 +115,9 @@ pub fn install(sh: &Shell, packages: &[&str]) -> Result<()> {
     exec(install).with_context(|| format!("Debian has no {names} for us"))
 }
 
-/// Builds the standard library as the one dependency of an empty crate, so that each library that
+/// Builds the standard library into a sysroot, as the one dependency of an empty crate, so that each library that
 /// comes out belongs to it.
-fn build_std(sh: &Shell) -> Result<()> {
+fn build_std(sh: &Shell, sysroot: &Path) -> Result<()> {
     say("building the standard library for WebAssembly (a minute)");
     let dir = "target/wasm-std";
     sh.remove_path(dir)?;
@@ -135,10 +133,7 @@ fn build_std(sh: &Shell) -> Result<()> {
         .env("RUSTC_BOOTSTRAP", "1");
     exec(build)?;
 
-    let libraries: PathBuf = [SYSROOT, "lib/rustlib", TARGET, "lib"].iter().collect();
-    sh.remove_path(SYSROOT)?;
-    // Compiled against the last one, which cargo would not notice.
-    sh.remove_path(TARGET_DIR)?;
+    let libraries = sysroot.join("lib/rustlib").join(TARGET).join("lib");
     sh.create_dir(&libraries)?;
     for file in sh.read_dir(format!("{dir}/target/{TARGET}/release/deps"))? {
         let name = file.file_name().unwrap_or_default().to_string_lossy();

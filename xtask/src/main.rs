@@ -1,5 +1,5 @@
 //! Builds, tests and runs shardbus. Everything it needs beyond Rust and Node it sets up by itself,
-//! inside `target/` and `node_modules/` as far as possible.
+//! inside `target/`, `node_modules/` and the user's cache as far as possible.
 #![allow(
     clippy::disallowed_types,
     reason = "the rule keeps the library portable; this program only runs natively"
@@ -7,7 +7,9 @@
 
 mod api_report;
 mod bench;
+mod bindgen;
 mod browsers;
+mod cache;
 mod debian;
 mod engines;
 mod freshness;
@@ -87,14 +89,14 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.task {
         Task::Bench(args) => bench::run(&sh, &args).map(|()| ExitCode::SUCCESS),
         Task::Build { accept_api } => {
-            package::build(&sh, &Tools::set_up(&sh)?)?;
+            package::build(&sh, &Tools::set_up()?)?;
             if accept_api {
                 api_report::check(&sh, true)?;
             }
             Ok(ExitCode::SUCCESS)
         }
         Task::Demo { args } => {
-            package::build(&sh, &Tools::set_up(&sh)?)?;
+            package::build(&sh, &Tools::set_up()?)?;
             demo(&sh, &args)
         }
         Task::Fuzz(args) => fuzz::run(&sh, &args).map(|()| ExitCode::SUCCESS),

@@ -84,7 +84,7 @@ const WASM_OPT: [&str; 13] = [
 ];
 
 /// What the package is made from, beside what a compiler is asked for. This program is a part of it.
-const INPUTS: [&str; 16] = [
+const INPUTS: [&str; 17] = [
     ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
@@ -100,6 +100,7 @@ const INPUTS: [&str; 16] = [
     "rust-toolchain.toml",
     "src",
     "xtask/Cargo.toml",
+    "xtask/bindgen/src",
     "xtask/src",
 ];
 
@@ -163,14 +164,12 @@ fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
         cargo.args(["--profile", "npm", "--package", "shardbus", "--lib", "--features", "npm"]);
     exec(cargo.args(["--config", &inlining]))?;
 
-    // The target `bundler` has the smallest glue, with no loader in it. The name becomes part of
-    // the module, which imports from `./bus_bg.js`.
-    let bindgen = tools.bindgen("wasm-bindgen");
     let compiled = sh.read_binary_file(format!("{TARGET_DIR}/{TARGET}/npm/shardbus.wasm"))?;
     let trapping = wasm::with_trapping_panics(&compiled);
     sh.write_file(COMPILED, trapping.context("cargo wrote a module without functions or names")?)?;
-    let bindgen = cmd!(sh, "{bindgen} --target bundler --out-name bus {COMPILED}");
-    exec(bindgen.args(["--out-dir", BINDGEN]))?;
+    // The name becomes part of the module, which imports from `./bus_bg.js`.
+    let bindgen = &tools.bindgen;
+    exec(cmd!(sh, "{bindgen} {COMPILED} bus {BINDGEN}"))?;
 
     let options = format!("{} zopfli", WASM_OPT.join(" ")).into_bytes();
     let module = sh.read_binary_file(format!("{BINDGEN}/bus_bg.wasm"))?;

@@ -20,6 +20,11 @@ pub struct Args {
 }
 
 impl Args {
+    /// As many as take a second.
+    pub fn quick() -> Self {
+        Self { seeds: 2_000, from: 0, seed: None }
+    }
+
     /// As many as CI runs.
     pub fn short() -> Self {
         Self { seeds: 100_000, from: 0, seed: None }

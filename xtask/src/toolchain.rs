@@ -1,12 +1,13 @@
 //! The tools for WebAssembly: a compiler whose standard library covers it, and wasm-bindgen.
 
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::ValueEnum;
 use xshell::{Cmd, Shell, cmd};
 
-use crate::{debian, exec, locked_version, npm, say};
+use crate::{bindgen, debian, exec, npm, say};
 
 /// The target that the npm package is built for.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -24,21 +25,22 @@ const ROUTE_VARIABLE: &str = "SHARDBUS_WASM_TOOLCHAIN";
 pub struct Tools {
     /// The compiler.
     pub wasm: WasmToolchain,
-    /// Where `wasm-bindgen` and `wasm-bindgen-test-runner` are; `None` is the search path.
-    bindgen: Option<PathBuf>,
+    /// The program of `xtask/bindgen`.
+    pub bindgen: PathBuf,
 }
 
 impl Tools {
-    /// Finds each tool or installs it.
-    pub fn set_up(sh: &Shell) -> Result<Self> {
-        npm::set_up(sh)?;
-        let wasm = WasmToolchain::set_up(sh)?;
-        Ok(Self { wasm, bindgen: set_up_bindgen(sh)? })
-    }
-
-    /// The path of `wasm-bindgen` or `wasm-bindgen-test-runner`.
-    pub fn bindgen(&self, program: &str) -> PathBuf {
-        self.bindgen.as_ref().map_or_else(|| program.into(), |dir| dir.join(program))
+    /// Finds each tool or installs it, side by side: some wait for the network, others compile.
+    pub fn set_up() -> Result<Self> {
+        thread::scope(|scope| {
+            let npm = scope.spawn(|| npm::set_up(&Shell::new()?));
+            let bindgen = scope.spawn(|| bindgen::set_up(&Shell::new()?));
+            let wasm = WasmToolchain::set_up(&Shell::new()?);
+            let (npm, bindgen) = (npm.join(), bindgen.join());
+            npm.map_err(|_| anyhow!("installing npm packages panicked"))??;
+            let bindgen = bindgen.map_err(|_| anyhow!("building wasm-bindgen panicked"))??;
+            Ok(Self { wasm: wasm?, bindgen })
+        })
     }
 }
 
@@ -65,7 +67,8 @@ pub enum WasmToolchain {
 }
 
 impl WasmToolchain {
-    fn set_up(sh: &Shell) -> Result<Self> {
+    /// Finds it or installs it.
+    pub fn set_up(sh: &Shell) -> Result<Self> {
         match forced_route()? {
             Some(Route::Installed) => {
                 let missing = "wasm32-unknown-unknown is not installed";
@@ -138,28 +141,4 @@ fn add_target(sh: &Shell) -> Result<WasmToolchain> {
     exec(rustup).context("rustup could not add wasm32-unknown-unknown")?;
     ensure!(has_target(sh), "rustup added the target to another toolchain than that of `rustc`");
     Ok(WasmToolchain::Default)
-}
-
-/// Finds or installs the wasm-bindgen programs: their version must be exactly that of the crate.
-fn set_up_bindgen(sh: &Shell) -> Result<Option<PathBuf>> {
-    let version = locked_version(sh, "wasm-bindgen")?;
-    let has_version = |program: PathBuf| {
-        let found = cmd!(sh, "{program} --version").quiet().ignore_stderr();
-        found.read().is_ok_and(|found| found.split(' ').nth(1) == Some(&version))
-    };
-    let own = std::path::absolute("target/tools/bin")?;
-    for dir in [Some(&own), None] {
-        let program = |name| dir.map_or_else(|| PathBuf::from(name), |dir| dir.join(name));
-        if ["wasm-bindgen", "wasm-bindgen-test-runner"].map(program).into_iter().all(has_version) {
-            return Ok(dir.cloned());
-        }
-    }
-    say(format_args!("installing wasm-bindgen-cli {version} into target/tools (some minutes)"));
-    // Not `--locked`: its lock file may name versions that a mirror does not have.
-    let package = format!("wasm-bindgen-cli@{version}");
-    let install =
-        cmd!(sh, "cargo install {package} --no-default-features --root target/tools --force");
-    exec(install)
-        .with_context(|| format!("install {package} by other means, on the search path"))?;
-    Ok(Some(own))
 }

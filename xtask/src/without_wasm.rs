@@ -77,9 +77,8 @@ pub fn build(sh: &Shell, tools: &Tools, sources: &str, types: &str) -> Result<()
     let module = wasm::with_target_features(&compiled, &FEATURES);
     let input = format!("{WORK}/bus.wasm");
     sh.write_file(&input, module.context("the compiled module is malformed")?)?;
-    let bindgen = tools.bindgen("wasm-bindgen");
-    let bindgen = cmd!(sh, "{bindgen} --target bundler --out-name bus_js {input}");
-    exec(bindgen.args(["--out-dir", WORK]))?;
+    let bindgen = &tools.bindgen;
+    exec(cmd!(sh, "{bindgen} {input} bus_js {WORK}"))?;
 
     let options = [&WASM_OPT[..], &WASM2JS, &[GROW]].concat().join(" ").into_bytes();
     let module = sh.read_binary_file(format!("{WORK}/bus_js_bg.wasm"))?;

@@ -4,6 +4,7 @@
 //! is `true`) it fails. Each step is a process; two run at a time, and all of them run although one
 //! fails.
 
+mod changed;
 mod process;
 mod report;
 mod schedule;
@@ -27,6 +28,18 @@ use steps::{STEPS, Step};
 /// The exit code that says that a step was skipped which `--only` asks for.
 const SKIPPED: u8 = 3;
 
+/// The steps of `--quick`.
+const QUICK: [&str; 6] = ["fmt", "clippy", "rust", "simulate", "biome", "js"];
+
+/// How steps run that can run in more than one way.
+#[derive(Clone)]
+pub struct Options {
+    /// With a part of what they would do otherwise.
+    quick: bool,
+    /// The runtimes to run the suite in; without one, all.
+    runtimes: Vec<String>,
+}
+
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
 #[command(after_help = "Exit codes: 0 if nothing failed, 1 if a step failed or could not run \
@@ -37,6 +50,16 @@ pub struct Args {
     /// Run this step, and what it needs; may be given several times
     #[arg(long, value_name = "STEP", value_parser = names())]
     only: Vec<String>,
+    /// Answer within a minute once everything is compiled: formats, lints, native tests, those of
+    /// `tests/js` that are not slow, and 2,000 schedules
+    #[arg(long, conflicts_with_all = ["only", "changed"])]
+    quick: bool,
+    /// Run the steps that the files need which differ from the branch `main`
+    #[arg(long, conflicts_with = "only")]
+    changed: bool,
+    /// Run the suite in the runtimes alone whose names contain this; may be given several times
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["only", "changed", "quick"])]
+    runtime: Vec<String>,
     /// List the steps
     #[arg(long)]
     list: bool,
@@ -79,16 +102,20 @@ pub fn run(sh: Shell, args: &Args) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
+    let options = Options { quick: args.quick, runtimes: args.runtime.clone() };
     if let Some(name) = &args.step {
         let step = STEPS.iter().find(|step| step.name == name).context("clap checked the name")?;
-        return process::run_here(sh, step);
+        return process::run_here(sh, step, options);
     }
     let is_named = |step: &Step| args.only.iter().any(|name| name == step.name);
-    let schedule = Schedule::new(&STEPS.iter().collect::<Vec<_>>(), |step| {
-        args.only.is_empty() || is_named(step)
-    });
+    let Some(chosen) = choose(&sh, args)? else {
+        say("no file that differs from main needs a check");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let schedule =
+        Schedule::new(&STEPS.iter().collect::<Vec<_>>(), |step| chosen.contains(&step.name));
     let start = Instant::now();
-    let verdicts = run_all(schedule, args.only.len() != 1);
+    let verdicts = run_all(schedule, chosen.len() > 1, &options);
     let counts = Counts::of(verdicts.iter().map(|(_, verdict)| verdict));
     println!("\n{}", report::table(&verdicts, start.elapsed().as_secs_f64()));
     println!("{counts}");
@@ -103,9 +130,32 @@ pub fn run(sh: Shell, args: &Args) -> Result<ExitCode> {
     })
 }
 
+/// The names of the steps to run, not of those that they need. `None` if there is nothing to do.
+fn choose(sh: &Shell, args: &Args) -> Result<Option<Vec<&'static str>>> {
+    let all = || STEPS.iter().map(|step| step.name);
+    if args.quick {
+        return Ok(Some(QUICK.to_vec()));
+    }
+    if !args.runtime.is_empty() {
+        return Ok(Some(vec!["runtimes"]));
+    }
+    if args.changed {
+        let files = changed::files(sh)?;
+        let steps = changed::steps(files.iter().map(String::as_str));
+        let steps = steps.unwrap_or_else(|| all().collect());
+        return Ok(Some(steps).filter(|steps| !steps.is_empty()));
+    }
+    let is_chosen = |name: &&str| args.only.is_empty() || args.only.iter().any(|only| only == name);
+    Ok(Some(all().filter(is_chosen).collect()))
+}
+
 /// Runs each step as soon as its turn comes. `together`, their outputs would mix: each is kept, and
 /// printed when its step ends. Otherwise they run one after another and print as they go.
-fn run_all(mut schedule: Schedule<&'static Step>, together: bool) -> Vec<(&'static Step, Verdict)> {
+fn run_all(
+    mut schedule: Schedule<&'static Step>,
+    together: bool,
+    options: &Options,
+) -> Vec<(&'static Step, Verdict)> {
     let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     let (sender, ended) = mpsc::channel();
     let start = Instant::now();
@@ -114,9 +164,9 @@ fn run_all(mut schedule: Schedule<&'static Step>, together: bool) -> Vec<(&'stat
             let Some(step) = schedule.start() else { break };
             let minutes = start.elapsed().as_secs_f64() / 60.0;
             say(format_args!("{} begins at {minutes:.1} min: {}", step.name, step.about));
-            let sender = sender.clone();
+            let (sender, options) = (sender.clone(), options.clone());
             thread::spawn(move || {
-                let verdict = process::run(step, together, in_ci);
+                let verdict = process::run(step, together, in_ci, &options);
                 sender.send((step, verdict)).expect("the table waits for every step");
             });
         }

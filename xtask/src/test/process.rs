@@ -12,7 +12,7 @@ use xshell::{Shell, cmd};
 use super::schedule::Load;
 use super::session::Session;
 use super::steps::Step;
-use super::{SKIPPED, Verdict};
+use super::{Options, SKIPPED, Verdict};
 use crate::Unavailable;
 
 /// Where the steps' output and reasons are kept.
@@ -28,11 +28,11 @@ fn reason(name: &str) -> PathBuf {
 }
 
 /// Runs a step in this process, and leaves the reason if it does not pass.
-pub fn run_here(sh: Shell, step: &Step) -> Result<ExitCode> {
+pub fn run_here(sh: Shell, step: &Step, options: Options) -> Result<ExitCode> {
     if step.load == Load::Compiles {
         give_way(&sh);
     }
-    let Err(error) = (step.run)(&Session::new(sh)) else {
+    let Err(error) = (step.run)(&Session::new(sh, options)) else {
         return Ok(ExitCode::SUCCESS);
     };
     std::fs::write(reason(step.name), format!("{error:#}"))?;
@@ -42,9 +42,9 @@ pub fn run_here(sh: Shell, step: &Step) -> Result<ExitCode> {
 }
 
 /// Runs a step in a new process. `keep` its output, or let it print.
-pub fn run(step: &Step, keep: bool, in_ci: bool) -> Verdict {
+pub fn run(step: &Step, keep: bool, in_ci: bool, options: &Options) -> Verdict {
     let start = Instant::now();
-    let status = spawn(step, keep);
+    let status = spawn(step, keep, options);
     let seconds = start.elapsed().as_secs_f64();
     let why = || std::fs::read_to_string(reason(step.name)).unwrap_or_default();
     match status {
@@ -58,11 +58,15 @@ pub fn run(step: &Step, keep: bool, in_ci: bool) -> Verdict {
     }
 }
 
-fn spawn(step: &Step, keep: bool) -> Result<Option<i32>> {
+fn spawn(step: &Step, keep: bool, options: &Options) -> Result<Option<i32>> {
     std::fs::create_dir_all(LOGS)?;
     let _ = std::fs::remove_file(reason(step.name));
     let mut command = ourselves()?;
     command.args(["test", "--step", step.name]).stdin(Stdio::null());
+    if options.quick {
+        command.arg("--quick");
+    }
+    command.args(options.runtimes.iter().map(|name| format!("--runtime={name}")));
     if keep {
         let output = File::create(log(step.name))?;
         command.stdout(output.try_clone()?).stderr(output);

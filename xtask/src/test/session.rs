@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail, ensure};
 use xshell::{Cmd, Shell, cmd};
 
+use super::Options;
 use crate::browsers::{self, Browser};
-use crate::toolchain::Tools;
+use crate::toolchain::{Tools, WasmToolchain};
 use crate::{
-    api_report, bench, debian, engines, exec, fuzz, npm, package, say, simulate, tree_shaking, tsan,
+    api_report, bench, bindgen, debian, engines, exec, fuzz, npm, package, say, simulate,
+    tree_shaking, tsan,
 };
 
 /// Where the package is packed.
@@ -16,20 +18,31 @@ const PACKED: &str = "target/package/packed";
 /// A project that has nothing but the packed package.
 const PROJECT: &str = "target/package-test";
 
+/// Tests of `tests/js` that take long.
+const SLOW: [&str; 6] = [
+    "arbitrary.test.mjs",
+    "arbitrary-options.test.mjs",
+    "complaints-losses.test.mjs",
+    "file-store.node.test.mjs",
+    "process.node.test.mjs",
+    "shutdown.node.test.mjs",
+];
+
 /// What a step works with.
 pub struct Session {
     sh: Shell,
+    options: Options,
 }
 
 impl Session {
     /// A session in the root of the repository.
-    pub fn new(sh: Shell) -> Self {
-        Self { sh }
+    pub fn new(sh: Shell, options: Options) -> Self {
+        Self { sh, options }
     }
 
     /// The tools, which the step `setup` has installed.
     fn tools(&self) -> Result<Tools> {
-        Tools::set_up(&self.sh)
+        Tools::set_up()
     }
 
     /// The tarball that the step `pack` has made.
@@ -72,8 +85,7 @@ impl Session {
     }
 
     pub fn clippy_wasm(&self) -> Result<()> {
-        let tools = self.tools()?;
-        let clippy = tools.wasm.cargo(&self.sh, "clippy");
+        let clippy = WasmToolchain::set_up(&self.sh)?.cargo(&self.sh, "clippy");
         exec(clippy.args(["--all-targets", "--features", "npm"]).args(DENY_WARNINGS))
     }
 
@@ -96,14 +108,19 @@ impl Session {
     }
 
     fn wasm_tests(&self) -> Result<Cmd<'_>> {
-        let tools = self.tools()?;
-        let runner = tools.bindgen("wasm-bindgen-test-runner");
-        let test = tools.wasm.cargo(&self.sh, "test").args(["--features", "npm", "--test", "wasm"]);
+        let runner = bindgen::test_runner(&self.sh)?;
+        let test = WasmToolchain::set_up(&self.sh)?.cargo(&self.sh, "test").args([
+            "--features",
+            "npm",
+            "--test",
+            "wasm",
+        ]);
         Ok(test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner))
     }
 
     pub fn simulate(&self) -> Result<()> {
-        simulate::run(&self.sh, &simulate::Args::short())
+        let few = self.options.quick.then(simulate::Args::quick);
+        simulate::run(&self.sh, &few.unwrap_or_else(simulate::Args::short))
     }
 
     pub fn tsan(&self) -> Result<()> {
@@ -149,7 +166,11 @@ impl Session {
         if let Err(error) = debian::find_or_install(&self.sh, &[("strace", "--version")]) {
             say(format_args!("strace is missing: {error:#}"));
         }
-        self.node_tests("tests/js")
+        let mut tests = self.test_files("tests/js")?;
+        if self.options.quick {
+            tests.retain(|file| !SLOW.iter().any(|slow| file.ends_with(slow)));
+        }
+        self.node_test_files(&tests)
     }
 
     pub fn kill(&self) -> Result<()> {
@@ -172,7 +193,7 @@ impl Session {
                 say(format_args!("{error:#}"));
             }
         }
-        exec(cmd!(self.sh, "node tests/runtimes/suite/run.mjs"))
+        exec(cmd!(self.sh, "node tests/runtimes/suite/run.mjs").args(&self.options.runtimes))
     }
 
     pub fn workerd(&self) -> Result<()> {
@@ -216,11 +237,22 @@ impl Session {
 
     /// Runs the tests that are directly in a directory, on the built package.
     fn node_tests(&self, directory: &str) -> Result<()> {
+        self.node_test_files(&self.test_files(directory)?)
+    }
+
+    /// The option that runs two files at a time, where Node has it.
+    fn concurrency(&self) -> Option<&'static str> {
+        let option = "--test-concurrency=2";
+        let node = cmd!(self.sh, "node {option} --version");
+        node.quiet().ignore_stdout().ignore_stderr().run().is_ok().then_some(option)
+    }
+
+    fn test_files(&self, directory: &str) -> Result<Vec<PathBuf>> {
         // Listed here because Node 20 does not expand patterns.
         let mut tests = self.sh.read_dir(directory)?;
         tests.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
         ensure!(!tests.is_empty(), "there is no {directory}/*.test.mjs");
-        self.node_test_files(&tests)
+        Ok(tests)
     }
 
     /// Runs tests on the built package.
@@ -228,6 +260,8 @@ impl Session {
         // What hangs must not hang for as long as a bus may wait.
         let node =
             cmd!(self.sh, "node --test --test-reporter=./tests/reporter.mjs --test-timeout=120000");
+        // By itself it uses one core less than there are: most files wait for timers.
+        let node = node.args(self.concurrency());
         exec(node.args(tests))
     }
 

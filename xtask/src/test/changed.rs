@@ -1,0 +1,120 @@
+//! Which steps a change needs, by the files that it touches.
+
+use anyhow::Result;
+use xshell::{Shell, cmd};
+
+/// The native half: what a change of the core or of its tests can break.
+const RUST: &[&str] = &["fmt", "clippy", "clippy-single-threaded", "rust", "rust-single-threaded"];
+/// What a change of the core can break beside that.
+const CORE: &[&str] = &["simulate", "tsan", "fuzz", "clippy-wasm", "rust-wasm"];
+/// What a change of the built package can break.
+const PACKAGE: &[&str] = &[
+    "biome",
+    "types",
+    "api",
+    "js",
+    "kill",
+    "runtimes",
+    "workerd",
+    "chromium",
+    "csp",
+    "package",
+    "tree-shaking",
+    "demo",
+];
+
+/// The beginnings of paths, and the steps that each needs. The first that fits counts.
+#[rustfmt::skip]
+const RULES: &[(&str, &[&[&str]])] = &[
+    ("src/", &[RUST, CORE, PACKAGE]),
+    ("build.rs", &[RUST, CORE, PACKAGE]),
+    ("clippy.toml", &[&["clippy", "clippy-single-threaded", "clippy-wasm"]]),
+    ("rustfmt.toml", &[&["fmt"]]),
+    ("fuzz/", &[&["fmt", "clippy", "fuzz"]]),
+    ("benches/native/", &[&["fmt"]]),
+    ("benches/js/", &[&["biome", "bench"]]),
+    ("benches/results/", &[]),
+    ("pkg-js/src/sinks/", &[PACKAGE, &["sinks"]]),
+    ("pkg-js/src/stores/", &[PACKAGE, &["stores"]]),
+    ("pkg-js/src/", &[PACKAGE]),
+    ("pkg-js/README.md", &[&["js", "sinks", "workerd"]]),
+    ("pkg-js/shardbus.api.md", &[&["api"]]),
+    ("pkg-js/", &[PACKAGE, &["publint", "attw"]]),
+    ("tests/simulation/", &[RUST, &["simulate"]]),
+    ("tests/wasm.rs", &[&["fmt", "clippy-wasm", "rust-wasm", "rust-wasm-chromium"]]),
+    ("tests/js/", &[&["biome", "types", "js", "runtimes"]]),
+    ("tests/kill/", &[&["biome", "types", "kill"]]),
+    ("tests/sinks/", &[&["biome", "sinks"]]),
+    ("tests/package/", &[&["biome", "package"]]),
+    ("tests/bundlers/", &[&["biome", "bundlers"]]),
+    ("tests/examples/", &[&["biome", "types", "examples"]]),
+    ("tests/types/", &[&["biome", "types"]]),
+    ("tests/runtimes/suite/", &[&["biome", "types", "runtimes"]]),
+    ("tests/runtimes/workerd/", &[&["biome", "types", "workerd"]]),
+    ("tests/runtimes/stores/", &[&["biome", "types", "stores", "bundlers"]]),
+    ("tests/runtimes/browser/", &[&["biome", "types", "runtimes", "chromium", "firefox", "webkit", "csp"]]),
+    ("tests/seam/", &[RUST]),
+    ("tests/common/", &[RUST]),
+    ("tests/accounting", &[RUST]),
+    ("examples/", &[&["biome", "types", "examples", "demo"]]),
+    ("xtask/src/test/", &[&["fmt", "clippy", "rust"]]),
+    ("README.md", &[&["js"]]),
+    (".gitignore", &[]),
+    ("LICENSE", &[&["build"]]),
+];
+
+/// The steps that a change of these files needs, or `None` if only all of them are sure to be
+/// enough.
+pub fn steps<'a>(files: impl IntoIterator<Item = &'a str>) -> Option<Vec<&'static str>> {
+    let mut found = Vec::new();
+    for file in files {
+        let rule = RULES.iter().find(|(beginning, _)| file.starts_with(beginning));
+        let groups: &[&[&str]] = match rule {
+            Some((_, groups)) => groups,
+            // A test of the core.
+            None if file.starts_with("tests/") && file.ends_with(".rs") => &[RUST, &["tsan"]],
+            None => return None,
+        };
+        found.extend(groups.iter().copied().flatten());
+    }
+    Some(found)
+}
+
+/// The files that differ from `main`, or from where this branch left it, and those that git does
+/// not know yet.
+pub fn files(sh: &Shell) -> Result<Vec<String>> {
+    let base = cmd!(sh, "git merge-base HEAD main").quiet().ignore_stderr();
+    let base = base.read().unwrap_or_else(|_| "HEAD".to_owned());
+    let changed = cmd!(sh, "git diff --name-only --no-renames {base}").quiet().read()?;
+    let new = cmd!(sh, "git ls-files --others --exclude-standard").quiet().read()?;
+    Ok(changed.lines().chain(new.lines()).map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::steps::STEPS;
+    use super::*;
+
+    #[test]
+    fn every_step_of_a_rule_exists() {
+        for step in RULES.iter().flat_map(|(_, groups)| groups.iter().copied().flatten()) {
+            assert!(STEPS.iter().any(|known| known.name == *step), "{step}");
+        }
+    }
+
+    #[test]
+    fn files_need_their_own_steps() {
+        assert_eq!(
+            steps(["tests/wasm.rs", "tests/kill/x.mjs"]).unwrap_or_default(),
+            ["fmt", "clippy-wasm", "rust-wasm", "rust-wasm-chromium", "biome", "types", "kill"]
+        );
+        assert!(steps(["tests/delivery.rs"]).is_some_and(|steps| steps.contains(&"tsan")));
+        assert_eq!(steps([]), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_file_that_no_rule_names_needs_every_step() {
+        assert_eq!(steps(["tests/kill/x.mjs", "Cargo.lock"]), None);
+        assert_eq!(steps(["xtask/src/package.rs"]), None);
+    }
+}
