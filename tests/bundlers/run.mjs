@@ -10,6 +10,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { printTable } from "../table.mjs";
+import { twoAtATime } from "../two-at-a-time.mjs";
 import { startCollector } from "./collector.mjs";
 import { installPackage, installTools, work } from "./install.mjs";
 import { Browser } from "./pages.mjs";
@@ -66,26 +67,27 @@ if (chosen.length === 0) throw new Error(`there is no fixture ${wanted.join(", "
 await installTools();
 const modules = await installPackage();
 const browser = new Browser();
-/** @type {string[][]} */
-const rows = [["fixture", "result", "gzip", "seconds", ""]];
-try {
-  for (const fixture of chosen) {
-    console.log(`==> ${fixture.name}`);
-    const start = performance.now();
-    const seconds = () => ((performance.now() - start) / 1000).toFixed(1);
-    try {
-      const { size, notes = "" } = await run(fixture, modules, browser);
-      const kilobytes = size === undefined ? "" : `${(size / 1000).toFixed(1)} kB`;
-      rows.push([fixture.name, "ok", kilobytes, seconds(), notes]);
-    } catch (error) {
-      process.exitCode = 1;
-      console.log(error instanceof Error ? error.message : error);
-      rows.push([fixture.name, "FAILED", "", seconds(), ""]);
-    }
+
+/** Runs a fixture, and returns its row. @param {Fixture & { path: string }} fixture */
+async function rowOf(fixture) {
+  console.log(`==> ${fixture.name}`);
+  const start = performance.now();
+  const seconds = () => ((performance.now() - start) / 1000).toFixed(1);
+  try {
+    const { size, notes = "" } = await run(fixture, modules, browser);
+    const kilobytes = size === undefined ? "" : `${(size / 1000).toFixed(1)} kB`;
+    return [fixture.name, "ok", kilobytes, seconds(), notes];
+  } catch (error) {
+    process.exitCode = 1;
+    console.log(`${fixture.name} failed: ${error instanceof Error ? error.message : error}`);
+    return [fixture.name, "FAILED", "", seconds(), ""];
   }
+}
+
+try {
+  const rows = await twoAtATime(chosen, rowOf);
+  console.log();
+  printTable([["fixture", "result", "gzip", "seconds", ""], ...rows]);
 } finally {
   await browser.stop();
 }
-
-console.log();
-printTable(rows);

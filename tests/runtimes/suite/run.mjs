@@ -11,6 +11,7 @@
 // A file in which no test ran fails. So does one of which a runtime runs more tests or fewer than the
 // first Node of the run: without a Node there is nothing to compare with.
 import { printTable } from "../../table.mjs";
+import { twoAtATime } from "../../two-at-a-time.mjs";
 import { browsers } from "./browsers.mjs";
 import { nodeTests, portableTests } from "./files.mjs";
 import { programs } from "./programs.mjs";
@@ -30,67 +31,99 @@ const wanted = process.argv.slice(2).map((name) => name.toLowerCase());
 const isWanted = (/** @type {Runtime} */ { name }) =>
   wanted.length === 0 || wanted.some((part) => name.toLowerCase().includes(part));
 
-/** How many tests each file has, by the first Node. @type {{ name: string, tests: Map<string, number> } | undefined} */
-let reference;
-
-/** Adds what the runner of a runtime cannot see. @param {string} name @param {Result} result */
-function withCounts(name, { file, tests, passed, failures }) {
-  const more = [];
-  const expected = reference?.tests.get(file) ?? tests;
-  if (failures.length === 0 && tests === 0) more.push("no test ran");
-  if (tests !== expected) more.push(`${name} ran ${tests} tests, ${reference?.name} ${expected}`);
-  const counted = more.map((error) => ({ name: "the file", error }));
-  return { file, tests, passed, failures: [...failures, ...counted] };
+/** Fails a file in which no test ran. @param {Result} result @returns {Result} */
+function withoutEmpty({ file, tests, passed, failures }) {
+  const isEmpty = failures.length === 0 && tests === 0;
+  const empty = isEmpty ? [{ name: "the file", error: "no test ran" }] : [];
+  return { file, tests, passed, failures: [...failures, ...empty] };
 }
 
-/** Runs the suite in a runtime, and returns the cells of its row. @param {Runtime} runtime */
+/**
+ * Fails the files of which a runtime ran more tests than the first Node, or fewer.
+ *
+ * @param {Outcome} outcome
+ * @param {Outcome | undefined} reference
+ */
+function compareCounts({ name, results }, reference) {
+  const expected = new Map(reference?.results.map(({ file, tests }) => [file, tests]));
+  for (const { file, tests, failures } of results) {
+    const wanted = expected.get(file) ?? tests;
+    const error = `${name} ran ${tests} tests, ${reference?.name} ${wanted}`;
+    if (tests !== wanted) failures.push({ name: "the file", error });
+  }
+}
+
+/**
+ * What came of the suite in a runtime.
+ *
+ * @typedef {object} Outcome
+ * @property {string} name the runtime's
+ * @property {boolean} hasNode
+ * @property {string} version
+ * @property {Result[]} results of the suite's files
+ * @property {Result[]} broken what the runner's own check found
+ * @property {string[]} skips reasons
+ * @property {unknown} [error] why there is nothing else
+ */
+
+/** Runs the suite in a runtime. @param {Runtime} runtime @returns {Promise<Outcome>} */
 async function runSuite({ name, skips, hasNode, start }) {
   const session = await start();
   try {
     const all = [...(await portableTests()), ...(hasNode ? await nodeTests() : [])];
     const files = all.filter((file) => !Object.hasOwn(skips, file));
     const runFiles = async (/** @type {string[]} */ files) =>
-      (await session.runFiles(files)).map((result) => withCounts(name, result));
+      (await session.runFiles(files)).map(withoutEmpty);
     const results = await runFiles(files);
-    if (hasNode) {
-      reference ??= { name, tests: new Map(results.map(({ file, tests }) => [file, tests])) };
-    }
     const broken = await checkRuntime(runFiles);
-    const failures = [...results, ...broken].flatMap(({ file, failures }) =>
-      failures.map(({ name, error }) => `${file}: ${name}\n${error}\n`),
-    );
-    for (const failure of failures) console.log(failure);
-    const passed = results.reduce((sum, { passed }) => sum + passed, 0);
-    const reasons = Object.values(skips);
-    return [session.version, passed, failures.length, reasons.length, reasons.join("; ")];
+    const { version } = session;
+    return { name, hasNode, version, results, broken, skips: Object.values(skips) };
   } finally {
     await session.stop();
+  }
+}
+
+/** {@linkcode runSuite}, which may fail. @param {Runtime} runtime @returns {Promise<Outcome>} */
+async function trySuite(runtime) {
+  const { name, hasNode } = runtime;
+  console.log(`==> the suite in ${name}`);
+  try {
+    return await runSuite(runtime);
+  } catch (error) {
+    return { name, hasNode, version: "", results: [], broken: [], skips: [], error };
   }
 }
 
 const chosen = runtimes.filter(isWanted);
 if (chosen.length === 0) throw new Error(`there is no runtime ${wanted.join(", ")}`);
 
+const outcomes = await twoAtATime(chosen, trySuite);
+const isReference = (/** @type {Outcome} */ { hasNode, results }) => hasNode && results.length > 0;
+const reference = outcomes.find(isReference);
+
 /** @type {string[][]} */
 const rows = [["runtime", "version", "passed", "failed", "skipped", ""]];
 let [hasFailed, hasSkipped] = [false, false];
-for (const runtime of chosen) {
-  console.log(`==> the suite in ${runtime.name}`);
-  try {
-    const cells = await runSuite(runtime);
-    hasFailed ||= cells[2] !== 0;
-    rows.push([runtime.name, ...cells.map(String)]);
-  } catch (error) {
+for (const outcome of outcomes) {
+  const { name, version, results, broken, skips, error } = outcome;
+  if (error !== undefined) {
     const reason = error instanceof Error ? error.message : String(error);
-    if (error instanceof Unavailable && process.env.CI !== "true") {
-      hasSkipped = true;
-      rows.push([runtime.name, "", "", "", "all", reason]);
-    } else {
-      hasFailed = true;
-      console.log(error);
-      rows.push([runtime.name, "", "", "all", "", reason]);
-    }
+    const isSkipped = error instanceof Unavailable && process.env.CI !== "true";
+    hasSkipped ||= isSkipped;
+    hasFailed ||= !isSkipped;
+    if (!isSkipped) console.log(error);
+    rows.push([name, "", "", isSkipped ? "" : "all", isSkipped ? "all" : "", reason]);
+    continue;
   }
+  compareCounts(outcome, reference);
+  const failures = [...results, ...broken].flatMap(({ file, failures }) =>
+    failures.map((failure) => `${name}: ${file}: ${failure.name}\n${failure.error}\n`),
+  );
+  for (const failure of failures) console.log(failure);
+  hasFailed ||= failures.length > 0;
+  const passed = results.reduce((sum, result) => sum + result.passed, 0);
+  const counts = [passed, failures.length, skips.length].map(String);
+  rows.push([name, version, ...counts, skips.join("; ")]);
 }
 
 printTable(rows);
