@@ -96,7 +96,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Task::Demo { args } => {
-            package::build(&sh, &Tools::set_up()?)?;
+            let _built = package::build_for_node(&sh, &Tools::set_up()?)?;
             demo(&sh, &args)
         }
         Task::Fuzz(args) => fuzz::run(&sh, &args).map(|()| ExitCode::SUCCESS),

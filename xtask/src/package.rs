@@ -1,6 +1,7 @@
 //! Builds `pkg-js` into the npm package: WebAssembly, ES modules, CommonJS and types in `dist/`.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -123,8 +124,7 @@ const STAMP: &str = "target/package/build.stamp";
 pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
     let _lock = lock::wait_for("package")?;
     let inputs = inputs(sh, tools)?;
-    if stamp::is_current(Path::new(STAMP), [&*inputs, &outputs()?].join("\n").as_bytes()) {
-        say(format_args!("{DIST} is up to date"));
+    if is_built(&inputs)? {
         return Ok(());
     }
     sh.remove_path(STAMP)?;
@@ -134,6 +134,35 @@ pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
     compile(sh)?;
     sizes::check(sh, DIST, ENTRIES)?;
     Ok(sh.write_file(STAMP, [inputs, outputs()?].join("\n"))?)
+}
+
+/// Builds the one file that a program in Node imports, unless everything is built: whoever wants to
+/// see the demo should not wait for what other runtimes need, nor for a small module. While the lock
+/// is held that this returns, nobody builds the package.
+pub fn build_for_node(sh: &Shell, tools: &Tools) -> Result<File> {
+    let lock = lock::wait_for("package")?;
+    if is_built(&inputs(sh, tools)?)? {
+        return Ok(lock);
+    }
+    sh.remove_path(STAMP)?;
+    sh.remove_path(DIST)?;
+    compile_wasm(sh, tools)?;
+    write_glue(sh)?;
+    write_base64(sh, &sh.read_binary_file(format!("{BINDGEN}/bus_bg.wasm"))?)?;
+    let esbuild = npm::bin("esbuild");
+    let bundle = cmd!(sh, "{esbuild} {SOURCES}/node.ts {BUNDLE...} --format=esm");
+    exec(bundle.arg(format!("--outfile={DIST}/node.js")))?;
+    Ok(lock)
+}
+
+/// Whether everything is there that is made of these inputs.
+fn is_built(inputs: &str) -> Result<bool> {
+    let is_current =
+        stamp::is_current(Path::new(STAMP), [inputs, &outputs()?].join("\n").as_bytes());
+    if is_current {
+        say(format_args!("{DIST} is up to date"));
+    }
+    Ok(is_current)
 }
 
 fn inputs(sh: &Shell, tools: &Tools) -> Result<String> {
@@ -157,6 +186,15 @@ fn outputs() -> Result<String> {
 
 /// Makes `bus.wasm` and the glue in [`WORK`].
 fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
+    compile_wasm(sh, tools)?;
+    let options = format!("{} zopfli", WASM_OPT.join(" ")).into_bytes();
+    let module = sh.read_binary_file(format!("{BINDGEN}/bus_bg.wasm"))?;
+    let stamp = Path::new(WORK).join("wasm-opt.stamp");
+    stamp::once(sh, &stamp, &[options, module].concat(), || optimise(sh))
+}
+
+/// Makes what wasm-bindgen makes of the compiled core.
+fn compile_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     say("compiling the core to WebAssembly");
     let cargo = tools.wasm.cargo(sh, "build");
     let inlining = format!("target.{TARGET}.rustflags={}", serde_json::json!([INLINING]));
@@ -169,12 +207,7 @@ fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     sh.write_file(COMPILED, trapping.context("cargo wrote a module without functions or names")?)?;
     // The name becomes part of the module, which imports from `./bus_bg.js`.
     let bindgen = &tools.bindgen;
-    exec(cmd!(sh, "{bindgen} {COMPILED} bus {BINDGEN}"))?;
-
-    let options = format!("{} zopfli", WASM_OPT.join(" ")).into_bytes();
-    let module = sh.read_binary_file(format!("{BINDGEN}/bus_bg.wasm"))?;
-    let stamp = Path::new(WORK).join("wasm-opt.stamp");
-    stamp::once(sh, &stamp, &[options, module].concat(), || optimise(sh))
+    exec(cmd!(sh, "{bindgen} {COMPILED} bus {BINDGEN}"))
 }
 
 fn optimise(sh: &Shell) -> Result<()> {
@@ -195,13 +228,10 @@ fn optimise(sh: &Shell) -> Result<()> {
 /// Writes the sources that are made from the WebAssembly.
 fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
     let source = |name: &str| format!("{SOURCES}/{name}");
-    let made = |name: &str| format!("{BINDGEN}/{name}");
-    let glue = sh.read_file(made("bus_bg.js"))?;
-    sh.write_file(source("bus_bg.js"), with_itself(&glue))?;
-
+    write_glue(sh)?;
     // The types that wasm-bindgen writes are those of its own loader, which we do without. They
     // name `Symbol.dispose`: the reference gives it to users whose own `lib` is older.
-    let types = sh.read_file(made("bus.d.ts"))?;
+    let types = sh.read_file(format!("{BINDGEN}/bus.d.ts"))?;
     let types = format!(
         "/// <reference lib=\"esnext.disposable\" />\n{types}\n\
          /** Links the glue to an instance. */\n\
@@ -219,9 +249,18 @@ fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
          /** How many bytes it has. */\nexport const length = {length};\n"
     );
     sh.write_file(source("bus-inline.ts"), inline)?;
+    write_base64(sh, &module)
+}
+
+fn write_glue(sh: &Shell) -> Result<()> {
+    let glue = sh.read_file(format!("{BINDGEN}/bus_bg.js"))?;
+    Ok(sh.write_file(format!("{SOURCES}/bus_bg.js"), with_itself(&glue))?)
+}
+
+fn write_base64(sh: &Shell, module: &[u8]) -> Result<()> {
     let base64 = BASE64_STANDARD.encode(module);
-    let whole = format!("/** `bus.wasm`. */\nexport const base64: string =\n  \"{base64}\";\n");
-    Ok(sh.write_file(source("bus-base64.ts"), whole)?)
+    let source = format!("/** `bus.wasm`. */\nexport const base64: string =\n  \"{base64}\";\n");
+    Ok(sh.write_file(format!("{SOURCES}/bus-base64.ts"), source)?)
 }
 
 /// The glue, with a function that returns all of it. The module imports it as one object, and an

@@ -232,7 +232,12 @@ impl Session {
         engines::set_up(&self.sh)?;
         // Deno and Bun are among them.
         npm::install(&self.sh, "tests/runtimes")?;
+        self.flights()?;
         self.node_tests("tests/examples")
+    }
+
+    fn flights(&self) -> Result<()> {
+        exec(cmd!(self.sh, "node examples/flights/main.mjs"))
     }
 
     /// Runs the tests that are directly in a directory, on the built package.
@@ -322,8 +327,10 @@ impl Session {
         bench::soak(&self.sh, bench::SHORT_SOAK)
     }
 
+    /// As `cargo xtask demo` in a fresh clone, where nothing is built.
     pub fn demo(&self) -> Result<()> {
-        exec(cmd!(self.sh, "node examples/flights/main.mjs"))
+        let _built = package::build_for_node(&self.sh, &self.tools()?)?;
+        self.flights()
     }
 }
 

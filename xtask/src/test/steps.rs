@@ -49,6 +49,7 @@ const fn step(
 pub const STEPS: &[Step] = &[
     step("setup", "the tools are installed", Compiles, &[], Session::setup),
     step("fmt", "Rust: format", Waits, &[], Session::fmt),
+    step("demo", "the flights example, on as little as it needs", Compiles, &["setup"], Session::demo),
     step("build", "the npm package builds", Compiles, &["setup"], Session::package),
     step("clippy", "Rust: lints, with threads", Compiles, &[], Session::clippy),
     step("clippy-single-threaded", "Rust: lints, without threads", Compiles, &[], Session::clippy_single_threaded),
@@ -80,7 +81,6 @@ pub const STEPS: &[Step] = &[
     step("tree-shaking", "an app carries nothing that it does not import", Waits, &["pack"], Session::tree_shaking),
     step("publint", "the packed package, by publint's rules", Waits, &["pack"], Session::publint),
     step("attw", "the packed package's types resolve everywhere", Waits, &["pack"], Session::attw),
-    step("demo", "the flights example", Waits, &["build"], Session::demo),
     step("bench", "the benchmarks run, and every candidate delivers what it should", Alone, &["build"], Session::bench),
 ];
 
