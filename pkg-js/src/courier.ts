@@ -96,7 +96,7 @@ export class Courier<T> {
    */
   seed(): void {
     if (this.#seeded) return;
-    const [high, low] = crypto.getRandomValues(new Uint32Array(2));
+    const { 0: high, 1: low } = randomNumbers();
     this.#core.seed(high as number, low as number);
     this.#seeded = true;
   }
@@ -206,6 +206,21 @@ export class Courier<T> {
       cancellation.abort(reason);
       giveBack?.();
     }
+  }
+}
+
+/**
+ * Two random numbers of 32 bits.
+ *
+ * Node loads its cryptography when it is first used, and ends the process if the stack is used up
+ * meanwhile and it is asked again. What is needed are ids that differ, not ones that nobody guesses.
+ */
+function randomNumbers(): ArrayLike<number> {
+  try {
+    return crypto.getRandomValues(new Uint32Array(2));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return [0, 0].map(() => (Math.random() * 2 ** 32) >>> 0);
   }
 }
 

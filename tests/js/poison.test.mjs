@@ -1,29 +1,10 @@
 // @ts-check
-// How a core that cannot be loaded, or that fails later, shows. The order of these tests matters:
-// there is one core, and the last of them breaks it for good.
+// How a core that fails shows. It breaks the core of this file for good.
 import { EventBus, isShardbusError } from "shardbus";
 import { assert, HOUR_MS, hang, idle, recorder, rejection, test, thrown } from "./harness.mjs";
-import { compileWith, hasWebAssembly, limitMemory } from "./memory.mjs";
+import { hasWebAssembly, limitMemory } from "./memory.mjs";
 
 const slow = { batch: { maxDelayMs: HOUR_MS } };
-
-const whereCompiled = hasWebAssembly ? test : () => {};
-
-whereCompiled("where WebAssembly cannot be compiled, a bus says so, and what to do", () => {
-  const refusal = new WebAssembly.CompileError("refused by Content-Security-Policy");
-  const undo = compileWith(() => {
-    throw refusal;
-  });
-  for (let i = 0; i < 2; i++) {
-    const error = thrown(() => new EventBus(() => {}));
-    assert.include(error, { name: "WasmUnavailableError", code: "ERR_WASM_UNAVAILABLE" });
-    assert.strictEqual(error.cause, refusal);
-    assert.include(error.message, "wasm-unsafe-eval");
-    assert.include(error.message, "shardbus/js");
-  }
-  assert.equal(thrown(() => new EventBus(() => {}, { shards: -1 })).code, "ERR_INVALID_OPTION");
-  undo();
-});
 
 test("after a trap every call says so, and nothing fails anywhere else", async () => {
   // The core does not trap, so it is given less memory than it needs.

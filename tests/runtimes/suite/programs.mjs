@@ -202,7 +202,10 @@ export const programs = [
   node(
     "Node, without WebAssembly",
     () => process.execPath,
-    { "tests/js/initialize.node.test.mjs": "initialize: there is no WebAssembly to load" },
+    {
+      "tests/js/initialize.node.test.mjs": "initialize: there is no WebAssembly to load",
+      "tests/js/wasm-refused.test.mjs": "wasm-refused: there is none to refuse",
+    },
     new URL("without-wasm.mjs", import.meta.url).href,
   ),
   ...["22", "24", "26"].map((major) =>

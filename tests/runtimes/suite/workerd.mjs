@@ -50,7 +50,10 @@ const file :Workerd.Worker = (
 /** @type {import("./runtime.mjs").Runtime} */
 export const workerdSuite = {
   name: "workerd",
-  skips: { "tests/js/poison.test.mjs": "poison: a Worker gets its module compiled" },
+  skips: {
+    "tests/js/poison.test.mjs": "poison: a Worker gets its module compiled",
+    "tests/js/wasm-refused.test.mjs": "wasm-refused: a Worker gets its module compiled",
+  },
   hasNode: false,
   async start() {
     return {

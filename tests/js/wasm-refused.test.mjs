@@ -1,0 +1,21 @@
+// @ts-check
+// A core that cannot be compiled: for runtimes that compile it.
+import { EventBus } from "shardbus";
+import { assert, test, thrown } from "./harness.mjs";
+import { compileWith } from "./memory.mjs";
+
+test("where WebAssembly cannot be compiled, a bus says so, and what to do", () => {
+  const refusal = new WebAssembly.CompileError("refused by Content-Security-Policy");
+  const undo = compileWith(() => {
+    throw refusal;
+  });
+  for (let i = 0; i < 2; i++) {
+    const error = thrown(() => new EventBus(() => {}));
+    assert.include(error, { name: "WasmUnavailableError", code: "ERR_WASM_UNAVAILABLE" });
+    assert.strictEqual(error.cause, refusal);
+    assert.include(error.message, "wasm-unsafe-eval");
+    assert.include(error.message, "shardbus/js");
+  }
+  assert.equal(thrown(() => new EventBus(() => {}, { shards: -1 })).code, "ERR_INVALID_OPTION");
+  undo();
+});
