@@ -137,12 +137,8 @@ fn endings() -> impl Strategy<Value = Step> {
     ]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 1_500,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+shardbus_seeds::properties! {
+    1_500;
 
     #[test]
     fn every_event_is_in_exactly_one_place_after_every_call(

@@ -107,7 +107,9 @@ fn observe(
     seen
 }
 
-proptest! {
+shardbus_seeds::properties! {
+    256;
+
     #[test]
     fn together_is_one_by_one(
         config in config(),

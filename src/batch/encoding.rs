@@ -129,7 +129,9 @@ mod tests {
             .prop_map(|(format, events, key)| batch(format, &events, key))
     }
 
-    proptest! {
+    shardbus_seeds::properties! {
+        256;
+
         #[test]
         fn what_is_encoded_is_decoded(batch in batches()) {
             let decoded = Batch::decode(&batch.encode(), reservation()).expect("it is whole");

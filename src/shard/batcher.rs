@@ -398,7 +398,9 @@ mod tests {
         assert_eq!(batch.process_nonce, 1);
     }
 
-    proptest! {
+    shardbus_seeds::properties! {
+        256;
+
         /// Whatever comes and whenever it is cut: both maxima hold, nothing is lost or doubled,
         /// order holds, and sequence numbers have no gap.
         #[test]

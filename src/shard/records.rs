@@ -140,7 +140,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    proptest! {
+    shardbus_seeds::properties! {
+        256;
+
         #[test]
         fn a_queue_behaves_like_a_vec_deque(
             steps in proptest::collection::vec((0usize..1500, 0usize..1500), 1..12),

@@ -387,7 +387,9 @@ mod tests {
         proptest::collection::vec(op, 0..400)
     }
 
-    proptest! {
+    shardbus_seeds::properties! {
+        256;
+
         #[test]
         fn a_ring_behaves_like_a_bounded_queue(ops in ops()) {
             let mut ring = RingBuffer::new(16, Format::Json, 48);

@@ -97,7 +97,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    proptest! {
+    shardbus_seeds::properties! {
+        256;
+
         #[test]
         fn halves_lose_nothing(hash: u64, n in 1usize..=1 << 16) {
             let product = u128::from(hash) * n as u128;

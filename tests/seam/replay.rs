@@ -434,18 +434,14 @@ fn ending_ops() -> impl Strategy<Value = BusOp> {
     ]
 }
 
-fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
-}
-
 #[test]
 fn the_two_builds_are_not_the_same() {
     assert_eq!(threaded::shared(), "alloc::sync::Arc<u8>");
     assert_eq!(single_threaded::shared(), "alloc::rc::Rc<u8>");
 }
 
-proptest! {
-    #![proptest_config(config(400))]
+shardbus_seeds::properties! {
+    400;
 
     #[test]
     fn a_manager_behaves_the_same_in_both_builds(
