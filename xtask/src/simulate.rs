@@ -11,9 +11,10 @@ pub struct Args {
     /// How many schedules to run
     #[arg(long, default_value_t = 100_000)]
     seeds: u64,
-    /// The seed of the first one; the others' follow it
-    #[arg(long, default_value_t = 0)]
-    from: u64,
+    /// The seed of the first one; the others' follow it. Without it, half of the schedules begin at 0
+    /// and half at `SHARDBUS_SEED` or, where that is not set, at a new seed
+    #[arg(long)]
+    from: Option<u64>,
     /// Replay this schedule alone, and show what happens in it
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
@@ -22,12 +23,12 @@ pub struct Args {
 impl Args {
     /// As many as take a second.
     pub fn quick() -> Self {
-        Self { seeds: 2_000, from: 0, seed: None }
+        Self { seeds: 2_000, from: None, seed: None }
     }
 
     /// As many as CI runs.
     pub fn short() -> Self {
-        Self { seeds: 100_000, from: 0, seed: None }
+        Self { seeds: 100_000, from: None, seed: None }
     }
 }
 
@@ -39,7 +40,8 @@ pub fn run(sh: &Shell, args: &Args) -> Result<()> {
     exec(match seed {
         Some(seed) => simulation.arg("--seed").arg(seed.to_string()),
         None => {
-            simulation.args(["--seeds", &seeds.to_string()]).args(["--from", &from.to_string()])
+            let from = from.map(|from| ["--from".to_owned(), from.to_string()]);
+            simulation.arg("--seeds").arg(seeds.to_string()).args(from.into_iter().flatten())
         }
     })
     .context("a schedule broke a rule")

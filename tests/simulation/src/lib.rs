@@ -25,7 +25,7 @@ mod trace;
 mod world;
 
 pub use broken::Broken;
-pub use sweep::{Sweep, sweep};
+pub use sweep::{ENOUGH, Sweep, sweep};
 pub use tally::Tally;
 
 use crate::plan::Plan;

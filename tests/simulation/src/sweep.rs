@@ -19,6 +19,9 @@ pub struct Sweep {
     pub failures: Vec<Failure>,
 }
 
+/// In so many schedules everything that can happen does.
+pub const ENOUGH: u64 = 1_000;
+
 /// Seeds that a thread takes at once.
 const CHUNK: u64 = 256;
 

@@ -82,6 +82,12 @@ impl Tally {
         ]
     }
 
+    /// The names of what never happened.
+    #[must_use]
+    pub fn missing(self) -> Vec<&'static str> {
+        self.rows().into_iter().filter(|&(_, count)| count == 0).map(|(name, _)| name).collect()
+    }
+
     /// The names of the counters, and the counters.
     #[must_use]
     pub fn rows(mut self) -> Vec<(&'static str, u64)> {
