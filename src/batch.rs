@@ -22,7 +22,7 @@ pub struct Batch {
     body: Bytes,
     format: Format,
     records: Vec<Record>,
-    /// Halves share it. So do batches of an earlier life, which come one at a time.
+    /// Parts of a batch share it. So do batches of an earlier life, which come one at a time.
     reservation: Shared<Reservation>,
 }
 
@@ -44,30 +44,23 @@ impl Batch {
         self.format
     }
 
-    /// The batch's events in two batches, each with the id of its first event; `None` if there is
-    /// only one event.
-    pub(crate) fn halves(&self) -> Option<(Self, Self)> {
-        let middle = self.len().div_ceil(2);
+    /// Some consecutive events of the batch, with the id of the first of them. The range is not
+    /// empty.
+    pub(crate) fn part(&self, range: std::ops::Range<usize>) -> Self {
         let (before, after) = self.format.brackets();
-        let first_len: usize =
-            self.records[..middle].iter().map(|record| record.len as usize + 1).sum();
-        let start = before.len();
-        let end = self.body.len() - after.len();
-        let half = |records: &[Record], sequence_start, events: std::ops::Range<usize>| Self {
-            sequence_start,
-            body: Bytes::from_owner([before, &self.body[events], after].concat()),
-            records: records.to_vec(),
+        let len = |records: &[Record]| records.iter().map(|record| record.len as usize + 1).sum();
+        let skipped: usize = len(&self.records[..range.start]);
+        let taken: usize = len(&self.records[range.clone()]);
+        let start = before.len() + skipped;
+        // Without the separator after the last one.
+        let events = &self.body[start..start + taken - 1];
+        Self {
+            sequence_start: self.sequence_start + range.start as u64,
+            body: Bytes::from_owner([before, events, after].concat()),
+            records: self.records[range].to_vec(),
             reservation: Shared::clone(&self.reservation),
             ..*self
-        };
-        (self.len() > 1).then(|| {
-            let (first, second) = self.records.split_at(middle);
-            let split = start + first_len;
-            (
-                half(first, self.sequence_start, start..split - 1),
-                half(second, self.sequence_start + middle as u64, split..end),
-            )
-        })
+        }
     }
 
     /// Identifies the batch over all its attempts: `nonce-shard-sequence`, the nonce in
@@ -111,6 +104,11 @@ impl Batch {
     #[must_use]
     pub fn last_timestamp(&self) -> u64 {
         self.records.last().map_or(0, |record| record.timestamp)
+    }
+
+    /// How many events were accepted at `timestamp` or before.
+    pub(crate) fn count_until(&self, timestamp: u64) -> usize {
+        self.records.partition_point(|record| record.timestamp <= timestamp)
     }
 
     /// The events, in the order in which they were accepted. Their payloads share the body.

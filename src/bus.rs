@@ -4,7 +4,8 @@ use crate::batch::Batch;
 use crate::clock::{Clock, nanos};
 use crate::config::{BusConfig, Format, Scheduler};
 use crate::delivery::{
-    Action, Delivery, DeliveryStats, ExitOrder, Failure, FlushReport, Lane, Lease, Permit,
+    Abandoned, Action, Delivery, DeliveryStats, ExitOrder, Failure, FlushReport, Lane, Lease,
+    Outcome, Permit,
 };
 use crate::error::{ConfigError, IngestionError, RestoreError, ScalingError};
 use crate::event::hash;
@@ -249,7 +250,7 @@ impl EventBus {
             let removed = self.manager.detach_shard(id);
             debug_assert!(removed.is_ok(), "shard {id} was drained");
         }
-        delivery.poll(now, permit)
+        delivery.poll(now, self.clock.now(), permit)
     }
 
     /// Adds or drains shards if it is time to look at the load and the load asks for it.
@@ -346,6 +347,27 @@ impl EventBus {
     /// The lease failed. Returns whether it was still live; a late answer changes nothing.
     pub fn fail(&self, lease: u64, failure: Failure, now: u64) -> bool {
         self.delivery.lock().is_ok_and(|mut delivery| delivery.fail(lease, failure, now))
+    }
+
+    /// The receiver answered for single events: `outcomes` says what became of consecutive ones, in
+    /// order, each with how many they are. Returns whether the lease was still live and `outcomes`
+    /// covers its batch; if not, nothing changes.
+    pub fn settle(&self, lease: u64, outcomes: &[(usize, Outcome)], now: u64) -> bool {
+        self.delivery.lock().is_ok_and(|mut delivery| delivery.settle(lease, outcomes, now))
+    }
+
+    /// The next batch that was given up, for a host that will not [`poll`](Self::poll) soon.
+    #[must_use]
+    pub fn next_abandoned(&self) -> Option<Abandoned> {
+        self.delivery.lock().ok()?.next_abandoned()
+    }
+
+    /// The host has reason to believe that the destination is back from an outage: it is probed
+    /// soon, at most once a second. A flush does the same.
+    pub fn probe(&self) {
+        if let Ok(mut delivery) = self.delivery.lock() {
+            delivery.probe();
+        }
     }
 
     /// Whoever had the lease is gone, and will not answer: it expires now. Returns whether it was
@@ -541,9 +563,15 @@ impl EventBus {
                 stats.shards.push(shard);
             }
         }
+        stats.oldest_age = self.oldest_age(delivery.lanes());
         // Last: what is accepted or refused meanwhile was offered before.
         stats.offered = self.offered.get();
         stats
+    }
+
+    fn oldest_age(&self, lanes: &[Lane]) -> u64 {
+        let oldest = lanes.iter().filter_map(Lane::oldest_timestamp).min();
+        oldest.map_or(0, |timestamp| self.clock.now().saturating_sub(timestamp))
     }
 
     fn rejected(&self, manager: &ManagerStats) -> Rejected {
@@ -562,6 +590,7 @@ const fn abandoned(sent: &DeliveryStats) -> AbandonedEvents {
     AbandonedEvents {
         retries: sent.events_abandoned_retries,
         permanent: sent.events_abandoned_permanent,
+        expired: sent.events_abandoned_expired,
         shutdown: sent.events_abandoned_shutdown,
     }
 }

@@ -164,19 +164,31 @@ impl Default for BatchConfig {
     }
 }
 
-/// How often, and after which pauses, a batch that failed is sent again.
+/// How long to keep trying: pauses between attempts, and what ends them.
+///
+/// An outage of the destination ends nothing: [`Failure::Unavailable`](crate::Failure::Unavailable)
+/// has no limit but [`max_age`](Self::max_age).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts in all, the first included.
-    pub attempts: u32,
-    /// The pause before the second attempt is random between zero and this ("full jitter"), and
-    /// the bound doubles with every further attempt.
-    pub min_delay: Duration,
-    /// Where the doubling stops.
+    /// Attempts that the receiver may refuse before a batch is given up, the first included;
+    /// [`UNLIMITED`](Self::UNLIMITED) for no limit.
+    pub max_attempts: u32,
+    /// The bound of the pause after the first failure. It doubles with every further one in a row,
+    /// and the pause is random below it.
+    pub base_delay: Duration,
+    /// Where the doubling stops: in an outage, the longest time until the receiver's return is
+    /// noticed.
     pub max_delay: Duration,
+    /// Events that were accepted longer ago are given up; `None` if age ends nothing.
+    pub max_age: Option<Duration>,
+    /// The longest pause that a receiver may ask for.
+    pub max_retry_after: Duration,
 }
 
 impl RetryPolicy {
+    /// As [`max_attempts`](Self::max_attempts): no limit.
+    pub const UNLIMITED: u32 = u32::MAX;
+
     /// Checks every rule.
     ///
     /// # Errors
@@ -189,22 +201,31 @@ impl RetryPolicy {
     }
 
     fn check(&self, rules: &mut Rules) {
-        rules.check_positive("retry.attempts", f64::from(self.attempts));
+        rules.check_positive("retry.max_attempts", f64::from(self.max_attempts));
         rules.check(
-            self.max_delay >= self.min_delay,
+            self.max_delay >= self.base_delay,
             "retry.max_delay",
             millis(self.max_delay),
-            "must be at least `retry.min_delay`",
+            "must be at least `retry.base_delay`",
+        );
+        rules.check(
+            self.max_age != Some(Duration::ZERO),
+            "retry.max_age",
+            0.0,
+            "must be greater than 0",
         );
     }
 }
 
 impl Default for RetryPolicy {
+    /// A refused batch holds up its lane for 13 seconds on average, and 26 at most.
     fn default() -> Self {
         Self {
-            attempts: 5,
-            min_delay: Duration::from_millis(200),
-            max_delay: Duration::from_secs(30),
+            max_attempts: 10,
+            base_delay: Duration::from_millis(200),
+            max_delay: Duration::from_secs(5),
+            max_age: None,
+            max_retry_after: Duration::from_secs(60),
         }
     }
 }
@@ -228,8 +249,8 @@ pub struct BusConfig {
     pub scheduler: Scheduler,
     /// How batches are cut.
     pub batch: BatchConfig,
-    /// How failed batches are sent again.
-    pub retry: RetryPolicy,
+    /// How failed batches are sent again; `None` if they never are.
+    pub retry: Option<RetryPolicy>,
     /// When the number of shards changes; `None` if it never does.
     pub scaling: Option<ScalingPolicy>,
     /// How long one attempt may take. Its lease lasts [`LEASE_MARGIN`](Self::LEASE_MARGIN) longer.
@@ -291,7 +312,9 @@ impl BusConfig {
             max_event_bytes,
             "must fit into `batch.max_bytes` (in format `json` with 2 bytes for the brackets)",
         );
-        self.retry.check(rules);
+        if let Some(retry) = &self.retry {
+            retry.check(rules);
+        }
         if let Some(scaling) = &self.scaling {
             scaling.check(rules);
             rules.check(
@@ -322,7 +345,7 @@ impl Default for BusConfig {
             format: Format::default(),
             scheduler: Scheduler::default(),
             batch: BatchConfig::default(),
-            retry: RetryPolicy::default(),
+            retry: Some(RetryPolicy::default()),
             scaling: None,
             timeout: Duration::from_secs(10),
         }
@@ -342,8 +365,11 @@ mod tests {
 
     #[test]
     fn every_rule_names_the_field_and_the_value() {
+        fn retry(config: &mut BusConfig) -> &mut RetryPolicy {
+            config.retry.get_or_insert_default()
+        }
         type Break = fn(&mut BusConfig);
-        let cases: [(Break, &str); 17] = [
+        let cases: [(Break, &str); 18] = [
             (|c| c.shards = 0, "`shards` is 0, but it must be greater than 0"),
             (
                 |c| c.capacity = 1000,
@@ -385,10 +411,17 @@ mod tests {
                 |c| c.batch.velocity_window = Duration::ZERO,
                 "`batch.velocity_window` is 0, but it must be greater than 0 while `batch.adaptive` is on",
             ),
-            (|c| c.retry.attempts = 0, "`retry.attempts` is 0, but it must be greater than 0"),
             (
-                |c| c.retry.max_delay = Duration::ZERO,
-                "`retry.max_delay` is 0, but it must be at least `retry.min_delay`",
+                |c| retry(c).max_attempts = 0,
+                "`retry.max_attempts` is 0, but it must be greater than 0",
+            ),
+            (
+                |c| retry(c).max_delay = Duration::ZERO,
+                "`retry.max_delay` is 0, but it must be at least `retry.base_delay`",
+            ),
+            (
+                |c| retry(c).max_age = Some(Duration::ZERO),
+                "`retry.max_age` is 0, but it must be greater than 0",
             ),
             (|c| c.timeout = Duration::ZERO, "`timeout` is 0, but it must be greater than 0"),
         ];

@@ -47,7 +47,9 @@ pub use batch::Batch;
 pub use bus::EventBus;
 pub use clock::{Clock, TimestampGenerator};
 pub use config::{BackpressureMode, BatchConfig, BusConfig, Format, RetryPolicy, Scheduler};
-pub use delivery::{AbandonReason, Abandoned, Action, ExitOrder, Failure, FlushReport, Lease};
+pub use delivery::{
+    AbandonReason, Abandoned, Action, ExitOrder, Failure, FlushReport, Lease, Outcome,
+};
 pub use error::{ConfigError, IngestionError, RestoreError, ScalingError};
 pub use event::{Event, InternalEvent, RawEvent};
 pub use lines::Lines;

@@ -23,10 +23,12 @@ pub struct Rejected {
 /// Events given up, by reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct AbandonedEvents {
-    /// All attempts failed.
+    /// The receiver refused them too often.
     pub retries: u64,
     /// The receiver will never take them.
     pub permanent: u64,
+    /// They got too old.
+    pub expired: u64,
     /// The bus was closed first.
     pub shutdown: u64,
 }
@@ -107,6 +109,9 @@ pub struct BusStats {
     pub pending: u64,
     /// Events that have left their shards and are not settled.
     pub in_flight: u64,
+    /// How long ago the oldest event held was accepted, in nanoseconds by the wall clock; 0 if none
+    /// is.
+    pub oldest_age: u64,
     /// Bytes held and sent.
     pub bytes: ByteStats,
     /// Batches and attempts.

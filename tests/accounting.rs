@@ -42,7 +42,7 @@ fn configs() -> impl Strategy<Value = BusConfig> {
                 format,
                 scheduler,
                 batch,
-                retry,
+                retry: Some(retry),
                 scaling: None,
                 timeout: ms(timeout),
             }
@@ -65,10 +65,11 @@ fn batches() -> impl Strategy<Value = BatchConfig> {
 }
 
 fn retries() -> impl Strategy<Value = RetryPolicy> {
-    (1u32..4, 0u64..20, 0u64..40).prop_map(|(attempts, min_delay, more)| RetryPolicy {
-        attempts,
-        min_delay: ms(min_delay),
-        max_delay: ms(min_delay + more),
+    (1u32..4, 0u64..20, 0u64..40).prop_map(|(max_attempts, base_delay, more)| RetryPolicy {
+        max_attempts,
+        base_delay: ms(base_delay),
+        max_delay: ms(base_delay + more),
+        ..RetryPolicy::default()
     })
 }
 
@@ -82,9 +83,9 @@ fn payloads() -> impl Strategy<Value = Payload> {
 
 fn failures() -> impl Strategy<Value = Failure> {
     prop_oneof![
-        4 => (0u64..3).prop_map(|after| Failure::Retryable { retry_after: ms(20 * after) }),
+        4 => (0u64..3).prop_map(|after| Failure::Refused { retry_after: ms(20 * after) }),
         1 => Just(Failure::Permanent),
-        2 => Just(Failure::TooLarge),
+        2 => Just(Failure::Split),
     ]
 }
 

@@ -13,7 +13,7 @@ use shardbus::{
 };
 use std::time::Duration;
 
-const RETRYABLE: Failure = Failure::Retryable { retry_after: Duration::ZERO };
+const RETRYABLE: Failure = Failure::Refused { retry_after: Duration::ZERO };
 
 fn ingest(bus: &EventBus, words: &str) {
     for word in words.split_whitespace() {
@@ -122,7 +122,7 @@ mod exits {
         ingest(&bus, "a b");
         let retry_after = Duration::from_secs(1);
         let lease = expect_send(&bus, 0);
-        assert!(bus.fail(lease.id, Failure::Retryable { retry_after }, 0));
+        assert!(bus.fail(lease.id, Failure::Refused { retry_after }, 0));
         assert!(bus.poll_exit(999 * MS, 100, ExitOrder::Oldest).is_none());
         assert!(bus.poll_exit(1_000 * MS, 100, ExitOrder::Oldest).is_some());
     }
@@ -190,7 +190,7 @@ mod exits {
             ingest(&bus, pair);
             leases.extend(bus.poll_exit(0, 100, ExitOrder::Oldest));
         }
-        assert!(bus.fail(leases[0].id, Failure::TooLarge, 0));
+        assert!(bus.fail(leases[0].id, Failure::Split, 0));
         assert!(bus.fail(leases[1].id, Failure::Permanent, 0));
         assert!(bus.expire(leases[2].id, 0));
         assert!(
@@ -340,7 +340,7 @@ mod closing {
         ingest(&bus, "a b");
         let first = expect_send(&bus, 0);
         let retry_after = Duration::from_secs(3);
-        assert!(bus.fail(first.id, Failure::Retryable { retry_after }, 0));
+        assert!(bus.fail(first.id, Failure::Refused { retry_after }, 0));
         bus.close();
         assert_eq!(expect_wait(&bus, 0), 3_000 * MS);
     }
@@ -482,7 +482,7 @@ mod restores {
             assert_eq!(bus.restore(&bytes).is_ok(), is_right);
             loop {
                 match bus.poll(0) {
-                    Action::Send(lease) => assert!(bus.fail(lease.id, Failure::TooLarge, 0)),
+                    Action::Send(lease) => assert!(bus.fail(lease.id, Failure::Split, 0)),
                     Action::Abandoned(_) => {}
                     _ => break,
                 }
@@ -498,7 +498,7 @@ mod restores {
         bus.restore(&left[0].encode()).expect("it is whole");
         ingest(&bus, "x");
         let flush = bus.begin_flush();
-        assert!(bus.fail(expect_send(&bus, 0).id, Failure::TooLarge, 0));
+        assert!(bus.fail(expect_send(&bus, 0).id, Failure::Split, 0));
         let half = expect_send(&bus, 0);
         assert_eq!((words(&half.batch), half.batch.id()), ("a b".to_owned(), left[0].id()));
         assert!(bus.acknowledge(half.id, 0));

@@ -591,7 +591,7 @@ mod key_order {
                 0 => assert!(self.bus.fail(lease.id, Failure::Permanent, now)),
                 1..4 => {
                     let retry_after = Duration::from_millis(self.rng.u64(0..4));
-                    assert!(self.bus.fail(lease.id, Failure::Retryable { retry_after }, now));
+                    assert!(self.bus.fail(lease.id, Failure::Refused { retry_after }, now));
                 }
                 _ => {
                     assert!(self.bus.acknowledge(lease.id, now));

@@ -260,7 +260,7 @@ fn step(bus: &EventBus, now: u64, received: &mut Received, lost: &mut BTreeSet<N
             // The last attempt succeeds.
             3 | 9 if lease.attempt < 3 => {
                 let retry_after = Duration::ZERO;
-                assert!(bus.fail(lease.id, Failure::Retryable { retry_after }, now));
+                assert!(bus.fail(lease.id, Failure::Refused { retry_after }, now));
             }
             12 if lease.attempt < 3 => {}
             _ => {

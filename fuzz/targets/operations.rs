@@ -81,11 +81,12 @@ fn config(input: &Input) -> BusConfig {
             max_delay: ms(50),
             ..BatchConfig::default()
         },
-        retry: RetryPolicy {
-            attempts: u32::from(input.attempts % 4) + 1,
-            min_delay: ms(10),
+        retry: Some(RetryPolicy {
+            max_attempts: u32::from(input.attempts % 4) + 1,
+            base_delay: ms(10),
             max_delay: ms(30),
-        },
+            ..RetryPolicy::default()
+        }),
         scaling: input.scaling.then(|| ScalingPolicy {
             min_shards: 1,
             max_shards: 6,
@@ -247,10 +248,10 @@ impl World {
                 }
             }
             Operation::Retry(which, after) => {
-                self.fail(*which, Failure::Retryable { retry_after: ms(u64::from(*after)) });
+                self.fail(*which, Failure::Refused { retry_after: ms(u64::from(*after)) });
             }
             Operation::GiveUp(which) => self.fail(*which, Failure::Permanent),
-            Operation::Split(which) => self.fail(*which, Failure::TooLarge),
+            Operation::Split(which) => self.fail(*which, Failure::Split),
             Operation::Expire(which) => {
                 self.answer(*which, EventBus::expire);
             }

@@ -122,7 +122,7 @@ fuzz_target!(|input: Input| {
         match bus.poll(0) {
             Action::Send(lease) if splits > 0 => {
                 splits -= 1;
-                assert!(bus.fail(lease.id, Failure::TooLarge, 0));
+                assert!(bus.fail(lease.id, Failure::Split, 0));
             }
             Action::Send(lease) => {
                 delivered.extend(lease.batch.events().map(|event| event.raw));

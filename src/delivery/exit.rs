@@ -83,7 +83,7 @@ impl Delivery {
     fn may_exit(&self, outgoing: &Outgoing, max_bytes: usize) -> bool {
         let is_free = matches!(outgoing.state, OutgoingState::Waiting { at_least_until, .. } if at_least_until <= self.now);
         let has_more_attempts =
-            outgoing.attempts == 0 || self.backoff.may_retry(outgoing.attempts + 1);
+            outgoing.attempts == 0 || self.backoff.may_retry(outgoing.refusals + 1);
         is_free && has_more_attempts && outgoing.batch.body().len() <= max_bytes
     }
 
@@ -116,13 +116,14 @@ impl Delivery {
         let is_it =
             |outgoing: &Outgoing| Shared::ptr_eq(&outgoing.batch, batch) && !outgoing.is_leased();
         let Some((lane, nth)) = self.find(is_it) else { return false };
-        let released = self.settle(lane, nth, Exit::Drained);
-        self.stats.events_drained += released.map_or(0, |batch| batch.len() as u64);
+        let released = self.take(lane, nth, Exit::Drained);
+        self.stats.events_drained += released.map_or(0, |outgoing| outgoing.len());
         true
     }
 
     /// Lets every pause end that the receiver did not ask for.
     pub(crate) fn cut_pauses_short(&mut self) {
+        self.destination.probe_now();
         for outgoing in self.lanes.iter_mut().flat_map(|lane| &mut lane.outgoing) {
             if let OutgoingState::Waiting { until, at_least_until } = &mut outgoing.state {
                 *until = *at_least_until;

@@ -1,6 +1,7 @@
 //! One shard's way out.
 
 use crate::batch::Batch;
+use crate::delivery::blame::Suspicion;
 use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef, Watermarks};
 use crate::sync::Shared;
 use std::collections::VecDeque;
@@ -10,14 +11,20 @@ use std::collections::VecDeque;
 pub(crate) struct Lane {
     pub(crate) shard: ShardRef,
     pub(crate) worker: BatchWorker,
-    /// In order. There is more than one after a split, once the end is near (see
-    /// [`exit`](super::exit)), and only then is another than the first leased.
+    /// In order. There is more than one after a split, after an answer for single events, and once
+    /// the end is near (see [`exit`](super::exit)). Another than the first is leased near the end,
+    /// and while the first is on trial.
     pub(crate) outgoing: VecDeque<Outgoing>,
     /// Whether the shard takes no events any more: what it holds leaves without waiting for size
     /// or time.
     pub(crate) is_draining: bool,
     /// Told how long batches take, where somebody watches the load.
     pub(crate) collector: Option<Shared<ShardMetricsCollector>>,
+    /// When the lane may send again after an outage: lanes do not all begin in one moment.
+    pub(crate) resumes_at: u64,
+    /// Whether the second outgoing batch is tried before the first, which is suspected to be at
+    /// fault for its failures (see [`blame`](super::blame)).
+    pub(crate) is_on_trial: bool,
 }
 
 /// A batch between its shard and its settlement.
@@ -30,6 +37,12 @@ pub(crate) struct Outgoing {
     pub(crate) sent_at: u64,
     /// Attempts begun so far.
     pub(crate) attempts: u32,
+    /// Attempts that the receiver refused.
+    pub(crate) refusals: u32,
+    /// Attempts in a row that found the destination unavailable.
+    pub(crate) failures: u32,
+    /// What speaks for its being at fault itself.
+    pub(crate) suspicion: Suspicion,
     pub(crate) state: OutgoingState,
 }
 
@@ -61,9 +74,29 @@ impl OutgoingState {
 
 impl Outgoing {
     /// A batch that may be sent from `now` on.
-    pub(crate) const fn new(batch: Shared<Batch>, first_index: u64, now: u64) -> Self {
+    pub(crate) fn new(batch: Shared<Batch>, first_index: u64, now: u64) -> Self {
         let state = OutgoingState::waiting_since(now);
-        Self { batch, first_index, sent_at: now, attempts: 0, state }
+        let (attempts, refusals, failures) = (0, 0, 0);
+        let suspicion = Suspicion::default();
+        Self { batch, first_index, sent_at: now, attempts, refusals, failures, suspicion, state }
+    }
+
+    /// Some of its events as a batch of their own, with its history.
+    pub(crate) fn part(&self, range: std::ops::Range<usize>) -> Self {
+        Self {
+            batch: Shared::new(self.batch.part(range.clone())),
+            first_index: self.first_index + range.start as u64,
+            ..*self
+        }
+    }
+
+    /// When the next attempt may begin, as far as the batch says, and the part of that pause which
+    /// nothing cuts short; `None` while it is leased.
+    pub(crate) const fn waits_until(&self) -> Option<(u64, u64)> {
+        match self.state {
+            OutgoingState::Waiting { until, at_least_until } => Some((until, at_least_until)),
+            OutgoingState::Leased { .. } => None,
+        }
     }
 
     /// Whether the host has it.
@@ -83,7 +116,15 @@ impl Lane {
         worker: BatchWorker,
         collector: Option<Shared<ShardMetricsCollector>>,
     ) -> Self {
-        Self { shard, worker, outgoing: VecDeque::new(), is_draining: false, collector }
+        Self {
+            shard,
+            worker,
+            outgoing: VecDeque::new(),
+            is_draining: false,
+            collector,
+            resumes_at: 0,
+            is_on_trial: false,
+        }
     }
 
     /// The lane of batches that come from an earlier life. Its shard takes no events.
@@ -129,6 +170,14 @@ impl Lane {
         self.is_draining
             && self.outgoing.is_empty()
             && self.shard.enter().is_some_and(|shard| shard.is_empty())
+    }
+
+    /// When the oldest event that is not settled was accepted, by the wall clock.
+    pub(crate) fn oldest_timestamp(&self) -> Option<u64> {
+        match self.outgoing.front() {
+            Some(first) => Some(first.batch.first_timestamp()),
+            None => self.shard.enter()?.oldest_timestamp(),
+        }
     }
 
     /// How many events have left the shard and are not settled.

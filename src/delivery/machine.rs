@@ -3,12 +3,11 @@
 use crate::batch::Batch;
 use crate::clock::nanos;
 use crate::config::{BusConfig, Scheduler};
+use crate::delivery::destination::Destination;
 use crate::delivery::flush::{Exit, Flush};
 use crate::delivery::lane::{Lane, Outgoing, OutgoingState};
 use crate::delivery::retry::Backoff;
-use crate::delivery::{
-    AbandonReason, Abandoned, Action, DeliveryStats, Failure, FlushReport, Lease,
-};
+use crate::delivery::{Abandoned, Action, DeliveryStats, FlushReport, Lease};
 use crate::shard::{BatchWorker, Reservation, Shard, ShardMetricsCollector, ShardRef, Watermarks};
 use crate::sync::Shared;
 use std::collections::VecDeque;
@@ -31,10 +30,11 @@ pub(crate) struct Delivery {
     pub(super) config: BusConfig,
     nonce: u64,
     pub(super) backoff: Backoff,
+    pub(super) destination: Destination,
     /// Nanoseconds that one attempt may take, and that its lease lasts beyond.
     timeout: u64,
     margin: u64,
-    flushes: Vec<Flush>,
+    pub(super) flushes: Vec<Flush>,
     /// Changes of the set of shards, oldest first, after which a key's events may come from
     /// another shard than before: what was accepted after one waits until what was accepted before
     /// it is settled.
@@ -42,9 +42,9 @@ pub(crate) struct Delivery {
     /// While what an earlier life has left goes first: the bytes that are kept free for it.
     pub(super) restoring: Option<Shared<Reservation>>,
     /// Given up, and not yet shown to the host.
-    abandoned: VecDeque<Abandoned>,
+    pub(super) abandoned: VecDeque<Abandoned>,
     pub(super) stats: DeliveryStats,
-    next_lease: u64,
+    pub(super) next_lease: u64,
     next_flush: u32,
     /// Where the next poll begins, so that no lane waits for another's turn.
     next_lane: usize,
@@ -60,6 +60,7 @@ impl Delivery {
             lanes: Vec::new(),
             nonce: 0,
             backoff: Backoff::new(config.retry.clone(), 0),
+            destination: Destination::default(),
             timeout: nanos(config.timeout),
             margin: nanos(BusConfig::LEASE_MARGIN),
             flushes: Vec::new(),
@@ -130,14 +131,17 @@ impl Delivery {
         &self.lanes
     }
 
-    /// What to do at `now`. Ask again until the answer is to wait.
-    pub(crate) fn poll(&mut self, now: u64, permit: Permit) -> Action {
+    /// What to do at `now`, while the wall clock shows `wall`. Ask again until the answer is to
+    /// wait.
+    pub(crate) fn poll(&mut self, now: u64, wall: u64, permit: Permit) -> Action {
         self.advance(now);
         self.expire_leases();
+        self.give_up_old(wall);
         self.drop_fences();
         if let Some(abandoned) = self.abandoned.pop_front() {
             return Action::Abandoned(abandoned);
         }
+        self.drop_lost_probe();
         let count = self.lanes.len();
         for step in 0..count {
             let lane = (self.next_lane + step) % count;
@@ -146,36 +150,29 @@ impl Delivery {
                 return Action::Send(lease);
             }
         }
-        self.next_wake().map_or(Action::Idle, Action::WaitUntil)
+        let wake = [self.next_wake(), self.next_expiry(wall)].into_iter().flatten().min();
+        wake.map_or(Action::Idle, Action::WaitUntil)
+    }
+
+    /// The next batch that was given up and not yet shown, however it came to that.
+    pub(crate) fn next_abandoned(&mut self) -> Option<Abandoned> {
+        self.abandoned.pop_front()
+    }
+
+    /// Lets another lane probe if whoever probed is gone.
+    fn drop_lost_probe(&mut self) {
+        let probe = self.destination.probe;
+        self.destination.probe = probe.filter(|&lease| self.find_lease(lease).is_some());
     }
 
     pub(super) fn advance(&mut self, now: u64) {
         self.now = self.now.max(now);
     }
 
-    pub(super) fn expire_leases(&mut self) {
-        let now = self.now;
-        let has_expired = |outgoing: &Outgoing| matches!(outgoing.state, OutgoingState::Leased { expires, .. } if expires <= now);
-        while let Some((lane, nth)) = self.find(has_expired) {
-            self.expire_lease(lane, nth);
-        }
-    }
-
     /// The first outgoing batch of which something is true: its lane, and its place there.
     pub(super) fn find(&self, is_it: impl Fn(&Outgoing) -> bool) -> Option<(usize, usize)> {
         let place = |lane: &Lane| lane.outgoing.iter().position(&is_it);
         self.lanes.iter().enumerate().find_map(|(index, lane)| Some((index, place(lane)?)))
-    }
-
-    /// Takes a lease back.
-    fn expire_lease(&mut self, lane: usize, nth: usize) {
-        let Some(outgoing) = self.lanes[lane].outgoing.get_mut(nth) else { return };
-        self.stats.leases_expired += 1;
-        if self.backoff.may_retry(outgoing.attempts) {
-            outgoing.state = OutgoingState::waiting_since(self.now);
-        } else {
-            self.abandon(lane, nth, AbandonReason::Retries);
-        }
     }
 
     /// Leases the lane's next batch, if there is one that may be sent now.
@@ -185,11 +182,16 @@ impl Delivery {
         }
         let is_flushed = self.is_flushed(index);
         let now = self.now;
+        if self.lanes[index].is_on_trial && (is_flushed || permit != Permit::Nothing) {
+            return self.lease_behind_first(index);
+        }
+        if self.opens_at(index).is_none_or(|opens_at| opens_at > now) {
+            return None;
+        }
         let fence = self.fences.first();
         let lane = &mut self.lanes[index];
         match lane.outgoing.front() {
-            Some(Outgoing { state: OutgoingState::Waiting { until, .. }, .. })
-                if *until <= now && (is_flushed || permit != Permit::Nothing) => {}
+            Some(_) if is_flushed || permit != Permit::Nothing => {}
             Some(_) => return None,
             None => {
                 let is_hurried = is_flushed
@@ -207,7 +209,51 @@ impl Delivery {
                 lane.outgoing.push_back(Outgoing::new(batch, first_index, now));
             }
         }
-        self.begin_attempt(index, 0)
+        let is_probe = self.is_gated(index);
+        let lease = self.begin_attempt(index, 0)?;
+        if is_probe {
+            self.destination.probe = Some(lease.id);
+        }
+        Some(lease)
+    }
+
+    /// Leases the batch behind the lane's first one; nothing if there is none.
+    fn lease_behind_first(&mut self, index: usize) -> Option<Lease> {
+        let (now, fence) = (self.now, self.fences.first());
+        let lane = &mut self.lanes[index];
+        if lane.outgoing.len() < 2 {
+            let cut = lane.cut(|worker, shard| match before(fence, shard) {
+                0 => None,
+                max_len => worker.cut(shard, now, max_len, usize::MAX),
+            });
+            let Some((batch, first_index)) = cut else {
+                lane.is_on_trial = false;
+                return None;
+            };
+            lane.outgoing.push_back(Outgoing::new(batch, first_index, now));
+        }
+        self.begin_attempt(index, 1)
+    }
+
+    /// Whether the lane may send only to probe: the destination is down, or the lane's own batch
+    /// is why it may be.
+    fn is_gated(&self, index: usize) -> bool {
+        let has_failed = |outgoing: &Outgoing| outgoing.failures > 0;
+        self.destination.is_down()
+            || self.destination.is_failing()
+                && self.lanes[index].outgoing.front().is_some_and(has_failed)
+    }
+
+    /// When the destination, and the pause of the lane's first batch, let an attempt of the lane
+    /// begin; `None` while that takes more than time.
+    fn opens_at(&self, index: usize) -> Option<u64> {
+        let lane = &self.lanes[index];
+        let waits = lane.outgoing.front().map_or(Some((0, 0)), Outgoing::waits_until);
+        let (until, at_least_until) = waits?;
+        if self.is_gated(index) {
+            return Some(self.destination.probes_at()?.max(at_least_until));
+        }
+        Some(self.destination.opens_at().max(lane.resumes_at).max(until))
     }
 
     /// Whether an attempt of the lane may begin: none is under way, what an earlier life has left
@@ -272,126 +318,23 @@ impl Delivery {
         if !self.may_begin(index) || !(is_automatic || self.is_flushed(index)) {
             return None;
         }
+        if self.lanes[index].is_on_trial {
+            return Some(self.now);
+        }
+        let opens_at = self.opens_at(index)?;
         let (now, fence) = (self.now, self.fences.first());
         let lane = &mut self.lanes[index];
-        match lane.outgoing.front() {
-            Some(Outgoing { state: OutgoingState::Waiting { until, .. }, .. }) => Some(*until),
+        let begin = match lane.outgoing.front() {
+            Some(_) => Some(opens_at),
             None if is_automatic => {
                 let shard = lane.shard.enter()?;
                 // What is behind the fence waits for an event, not for a time.
                 let is_fenced = before(fence, &shard) == 0;
                 if is_fenced { None } else { lane.worker.deadline(&shard, now) }
             }
-            _ => None,
-        }
-    }
-
-    /// The lease was delivered. Returns whether it was still live: a late answer changes nothing.
-    pub(crate) fn acknowledge(&mut self, lease: u64, now: u64) -> bool {
-        self.advance(now);
-        let Some((lane, nth)) = self.find_lease(lease) else { return false };
-        let Lane { collector, outgoing, .. } = &self.lanes[lane];
-        if let (Some(collector), Some(outgoing)) = (collector, outgoing.get(nth)) {
-            collector.record_flush(self.now.saturating_sub(outgoing.sent_at) / 1000);
-        }
-        if let Some(batch) = self.settle(lane, nth, Exit::Delivered) {
-            self.stats.events_delivered += batch.len() as u64;
-            self.stats.bytes_delivered += batch.body().len() as u64;
-            self.stats.batches_delivered += 1;
-        }
-        true
-    }
-
-    /// The lease failed. Returns whether it was still live: a late answer changes nothing.
-    pub(crate) fn fail(&mut self, lease: u64, failure: Failure, now: u64) -> bool {
-        self.advance(now);
-        let Some((lane, nth)) = self.find_lease(lease) else { return false };
-        let Some(outgoing) = self.lanes[lane].outgoing.get_mut(nth) else { return false };
-        match failure {
-            Failure::Permanent => self.abandon(lane, nth, AbandonReason::Permanent),
-            Failure::Retryable { retry_after } if self.backoff.may_retry(outgoing.attempts) => {
-                let pause = self.now.saturating_add(self.backoff.pause(outgoing.attempts));
-                let at_least_until = self.now.saturating_add(nanos(retry_after));
-                let until = pause.max(at_least_until);
-                outgoing.state = OutgoingState::Waiting { until, at_least_until };
-            }
-            Failure::Retryable { .. } => self.abandon(lane, nth, AbandonReason::Retries),
-            Failure::TooLarge => self.split(lane, nth),
-        }
-        true
-    }
-
-    /// Whoever had the lease is gone. Returns whether it was still live.
-    pub(crate) fn expire(&mut self, lease: u64, now: u64) -> bool {
-        self.advance(now);
-        let Some((lane, nth)) = self.find_lease(lease) else { return false };
-        self.expire_lease(lane, nth);
-        true
-    }
-
-    /// Puts the halves of an outgoing batch in its place. What cannot be halved is given up.
-    fn split(&mut self, lane: usize, nth: usize) {
-        let now = self.now;
-        let outgoing = &mut self.lanes[lane].outgoing;
-        let Some((first, second)) = outgoing.get(nth).and_then(|whole| whole.batch.halves()) else {
-            return self.abandon(lane, nth, AbandonReason::Permanent);
+            None => None,
         };
-        if let Some(whole) = outgoing.get_mut(nth) {
-            let second_index = whole.first_index + first.len() as u64;
-            *whole = Outgoing::new(Shared::new(first), whole.first_index, now);
-            outgoing.insert(nth + 1, Outgoing::new(Shared::new(second), second_index, now));
-        }
-    }
-
-    fn find_lease(&self, lease: u64) -> Option<(usize, usize)> {
-        self.find(|outgoing| matches!(outgoing.state, OutgoingState::Leased { lease: id, .. } if id == lease))
-    }
-
-    /// Takes an outgoing batch out of the bus.
-    pub(super) fn settle(&mut self, lane: usize, nth: usize, exit: Exit) -> Option<Shared<Batch>> {
-        let outgoing = self.lanes[lane].outgoing.remove(nth)?;
-        self.note_exit(lane, outgoing.first_index, outgoing.len(), exit);
-        Some(outgoing.batch)
-    }
-
-    fn note_exit(&mut self, lane: usize, first_index: u64, len: u64, exit: Exit) {
-        let shard = self.lanes[lane].id();
-        for flush in &mut self.flushes {
-            flush.settle(shard, first_index, len, exit);
-        }
-    }
-
-    fn abandon(&mut self, lane: usize, nth: usize, reason: AbandonReason) {
-        if let Some(batch) = self.settle(lane, nth, Exit::Abandoned) {
-            self.count_abandoned(reason, batch);
-        }
-    }
-
-    fn count_abandoned(&mut self, reason: AbandonReason, batch: Shared<Batch>) {
-        let count = match reason {
-            AbandonReason::Retries => &mut self.stats.events_abandoned_retries,
-            AbandonReason::Permanent => &mut self.stats.events_abandoned_permanent,
-            AbandonReason::Shutdown => &mut self.stats.events_abandoned_shutdown,
-        };
-        *count += batch.len() as u64;
-        self.abandoned.push_back(Abandoned { reason, batch });
-    }
-
-    /// Gives up everything that is in the bus.
-    pub(crate) fn abandon_everything(&mut self) {
-        let now = self.now;
-        self.fences.clear();
-        for lane in 0..self.lanes.len() {
-            while !self.lanes[lane].outgoing.is_empty() {
-                self.abandon(lane, 0, AbandonReason::Shutdown);
-            }
-            while let Some((batch, first_index)) =
-                self.lanes[lane].cut(|worker, shard| worker.flush(shard, now))
-            {
-                self.note_exit(lane, first_index, batch.len() as u64, Exit::Abandoned);
-                self.count_abandoned(AbandonReason::Shutdown, batch);
-            }
-        }
+        begin.map(|begin| begin.max(opens_at))
     }
 
     /// Takes out one batch whose body has at most `max_bytes` bytes: one that waits for its next
@@ -418,7 +361,8 @@ impl Delivery {
                 // What comes after it in this lane must not overtake it.
                 let outgoing = &lane.outgoing[oldest];
                 let fits = outgoing.batch.body().len() <= max_bytes && is_before(outgoing);
-                return fits.then(|| self.settle(index, oldest, Exit::Drained)).flatten();
+                let drained = fits.then(|| self.take(index, oldest, Exit::Drained)).flatten();
+                return drained.map(|outgoing| outgoing.batch);
             }
             let (batch, first_index) = self.lanes[index]
                 .cut(|worker, shard| worker.cut(shard, now, before(fence, shard), max_bytes))?;
@@ -439,6 +383,7 @@ impl Delivery {
         };
         let watermarks = self.lanes.iter().filter_map(watermark).collect();
         self.flushes.push(Flush::new(id, watermarks, covered));
+        self.destination.probe_soon();
         id
     }
 
@@ -447,6 +392,11 @@ impl Delivery {
         let flush = self.flushes.iter().find(|flush| flush.id == id)?;
         let pending = self.lanes.iter().map(|lane| lane.count_before(&flush.watermarks)).sum();
         Some(flush.report(pending))
+    }
+
+    /// The host has reason to believe that the destination is back: it is probed soon.
+    pub(crate) fn probe(&mut self) {
+        self.destination.probe_soon();
     }
 
     /// Closes a flush; what it covers is not hurried any more.

@@ -4,8 +4,25 @@
 //! it, reports that it [failed](Delivery::fail), or dies and lets the lease expire. Until then the
 //! shard's next batch waits. What the host has to do comes out of [`poll`](Delivery::poll) as an
 //! [`Action`]; what the host learns goes in through the other methods; the time is an argument.
+//!
+//! # Faults
+//!
+//! | what happens | what the bus does |
+//! | --- | --- |
+//! | The destination is *unavailable*: no answer, or none for want of capacity | Nothing is given up. The batch waits, and later ones behind it, within the bounds of the bus. One lane at a time probes, after pauses that grow with failures in a row and end with the first answer ([`destination`]). |
+//! | The receiver *refuses* a batch | It is sent again up to [`max_attempts`](crate::RetryPolicy::max_attempts) times, then given up. |
+//! | It refuses it for good (*permanent*) | The batch is given up. |
+//! | It takes only a part of it, or smaller ones (*split*) | Halves are sent in order; a single event is given up. |
+//! | It answers for single events | Each has its own outcome; what stays keeps its id, order and attempts. |
+//! | A batch fails for its own sake, as in an outage | It is given up once the destination has taken others while it failed ([`blame`]). |
+//! | Events get older than [`max_age`](crate::RetryPolicy::max_age) | They are given up as *expired* ([`expiry`]). |
+//! | The host dies, or forgets an attempt | The lease expires and is handed out again; nothing is held against the batch or the destination. |
 
+mod answers;
+mod blame;
+mod destination;
 mod exit;
+mod expiry;
 mod flush;
 mod lane;
 mod machine;
@@ -52,26 +69,44 @@ pub struct Lease {
 /// How an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// Another attempt may succeed, but not before `retry_after` has passed.
-    Retryable {
+    /// The destination is in an outage: it did not answer, or only that it has no capacity now.
+    /// Nothing is given up for it.
+    Unavailable {
+        /// The pause that the receiver asked for; zero if it asked for none.
+        retry_after: Duration,
+    },
+    /// The receiver answered, and did not take the batch this time. It may be asked a number of
+    /// times.
+    Refused {
         /// The pause that the receiver asked for; zero if it asked for none.
         retry_after: Duration,
     },
     /// No attempt will ever succeed.
     Permanent,
-    /// The receiver takes only smaller batches: the batch is split in two, which are sent in order,
-    /// each with the id of its first event and all its attempts before it. A single event that is
-    /// too large is given up.
-    TooLarge,
+    /// The receiver takes only smaller batches, or all but some of the events: the batch is split in
+    /// two, which are sent in order, each with the id of its first event and all its attempts before
+    /// it. A single event is given up.
+    Split,
+}
+
+/// What became of a single event of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver has it.
+    Delivered,
+    /// The receiver does not have it.
+    Failed(Failure),
 }
 
 /// Why a batch was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AbandonReason {
-    /// All attempts failed.
+    /// The receiver refused it too often; or it failed while the destination took others.
     Retries,
     /// The receiver will never take it.
     Permanent,
+    /// It got too old.
+    Expired,
     /// The bus was closed before it could be delivered.
     Shutdown,
 }
@@ -81,6 +116,8 @@ pub enum AbandonReason {
 pub struct Abandoned {
     /// Why.
     pub reason: AbandonReason,
+    /// Attempts begun; 0 if it was never sent.
+    pub attempts: u32,
     /// What.
     pub batch: Shared<Batch>,
 }
@@ -91,10 +128,12 @@ pub struct Abandoned {
 pub(crate) struct DeliveryStats {
     /// Events acknowledged.
     pub(crate) events_delivered: u64,
-    /// Events given up because all attempts failed.
+    /// Events given up because the receiver refused them too often.
     pub(crate) events_abandoned_retries: u64,
     /// Events given up because the receiver will never take them.
     pub(crate) events_abandoned_permanent: u64,
+    /// Events given up because they got too old.
+    pub(crate) events_abandoned_expired: u64,
     /// Events given up because the bus was closed.
     pub(crate) events_abandoned_shutdown: u64,
     /// Events handed out for good, by [`EventBus::drain`](crate::EventBus::drain) or

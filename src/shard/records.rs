@@ -107,6 +107,12 @@ impl Records {
         }
     }
 
+    /// How many of the oldest records, at most `max`, have this timestamp or an earlier one.
+    pub(crate) fn count_until(&self, timestamp: u64, max: usize) -> usize {
+        let is_later = |&at: &usize| self.get(at).is_none_or(|it| it.timestamp > timestamp);
+        (0..max).find(is_later).unwrap_or(max)
+    }
+
     /// How many of the oldest payloads, at most `max`, take up no more than `room` bytes with a
     /// separator after each; and how many bytes they do take up.
     pub(crate) fn count_within(&self, max: usize, room: usize) -> (usize, usize) {

@@ -81,6 +81,11 @@ impl RingBuffer {
         self.records.front()
     }
 
+    /// How many of the oldest events, at most `max`, have this timestamp or an earlier one.
+    pub(crate) fn count_until(&self, timestamp: u64, max: usize) -> usize {
+        self.records.count_until(timestamp, max)
+    }
+
     /// Appends a payload. Returns false, and changes nothing, if no slot is free.
     ///
     /// A payload must be shorter than 4 GiB.

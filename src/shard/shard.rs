@@ -381,6 +381,17 @@ impl Shard {
         self.ring.front().map_or(0, |oldest| self.clock.now().saturating_sub(oldest.timestamp))
     }
 
+    /// How many of the oldest events, at most `max`, were accepted at `time` or before, by the wall
+    /// clock.
+    pub(crate) fn count_until(&self, time: u64, max: usize) -> usize {
+        self.ring.count_until(time, max)
+    }
+
+    /// When the oldest event was accepted, by the wall clock.
+    pub(crate) fn oldest_timestamp(&self) -> Option<u64> {
+        self.ring.front().map(|oldest| oldest.timestamp)
+    }
+
     /// The counters.
     #[must_use]
     pub const fn stats(&self) -> ShardStats {

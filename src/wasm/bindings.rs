@@ -2,9 +2,9 @@
 //!
 //! No function calls back into JavaScript.
 
-use super::options;
 use super::registry::{self, Bus};
-use crate::{Clock, ConfigError, EventBus, RestoreError};
+use super::{calls, nanos, options};
+use crate::{Clock, ConfigError, EventBus, Outcome, RestoreError};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -26,6 +26,32 @@ fn broken_rule(ConfigError { field, value, rule }: ConfigError) -> JsValue {
 #[wasm_bindgen]
 pub fn batch_body(handle: usize) -> Uint8Array {
     of_batch(handle, |batch| Uint8Array::from(&batch.body()[..])).unwrap_or_default()
+}
+
+/// The receiver answered for single events: `outcomes` has pairs of a number of consecutive events,
+/// and 0 if they were delivered or else one more than how they failed (see [`calls::failure`]).
+/// Returns whether the lease was still live.
+#[wasm_bindgen]
+pub fn settle(
+    handle: usize,
+    lease: f64,
+    outcomes: &[u32],
+    retry_after_ms: f64,
+    now_ms: f64,
+) -> bool {
+    let outcomes: Vec<_> = outcomes
+        .chunks_exact(2)
+        .map(|pair| (pair[0] as usize, outcome(pair[1], retry_after_ms)))
+        .collect();
+    let settled = |bus: &mut Bus| bus.core.settle(lease as u64, &outcomes, nanos(now_ms));
+    registry::with_bus(handle, settled).unwrap_or_default()
+}
+
+fn outcome(code: u32, retry_after_ms: f64) -> Outcome {
+    match code.checked_sub(1) {
+        None => Outcome::Delivered,
+        Some(kind) => Outcome::Failed(calls::failure(kind, retry_after_ms)),
+    }
 }
 
 /// The batch as bytes for a store.

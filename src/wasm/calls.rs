@@ -17,7 +17,8 @@ mod step {
     pub(super) const WAIT_UNTIL: u32 = 1;
     /// Send the batch, then answer the lease that the row has.
     pub(super) const SEND: u32 = 2;
-    /// The batch was given up. The row has the reason: 0 for retries, 1 for permanent, 2 for shutdown.
+    /// The batch was given up. The row has the reason (0 for retries, 1 for permanent, 2 for expired,
+    /// 3 for shutdown) and the number of attempts.
     pub(super) const ABANDONED: u32 = 3;
 }
 
@@ -46,22 +47,26 @@ calls! {
         bus.core.clock().set(nanos(wall_ms));
         match bus.core.poll(nanos(now_ms)) {
             Action::Send(lease) => send(bus, &lease),
-            Action::Abandoned(Abandoned { reason, batch }) => {
-                let reason = match reason {
-                    AbandonReason::Retries => 0.0,
-                    AbandonReason::Permanent => 1.0,
-                    AbandonReason::Shutdown => 2.0,
-                };
-                registry::lay_out(&[reason]);
-                bus.batch = Some(batch);
-                step::ABANDONED
-            }
+            Action::Abandoned(abandoned) => show_abandoned(bus, abandoned),
             Action::WaitUntil(wake) => {
                 registry::lay_out(&[millis(wake)]);
                 step::WAIT_UNTIL
             }
             Action::Idle => step::IDLE,
         }
+    }
+
+    /// Hands out the next batch that was given up, or says that there is none.
+    fn bus_next_abandoned(bus) -> u32 {
+        match bus.core.next_abandoned() {
+            Some(abandoned) => show_abandoned(bus, abandoned),
+            None => step::IDLE,
+        }
+    }
+
+    /// The destination may be back.
+    fn bus_probe(bus) {
+        bus.core.probe();
     }
 
     /// Hands out a batch of at most `max_bytes` bytes although another one of its shard may be in
@@ -89,16 +94,9 @@ calls! {
         bus.core.acknowledge(lease as u64, nanos(now_ms))
     }
 
-    /// The lease failed: `kind` is 0 if another attempt may succeed after `retry_after_ms`, 1 if none
-    /// will, 2 if one with fewer events may. Returns whether the lease was still live.
+    /// The lease failed in one of the ways of [`failure`]. Returns whether it was still live.
     fn bus_fail(bus, lease: f64, kind: u32, retry_after_ms: f64, now_ms: f64) -> bool {
-        let retry_after = Duration::from_nanos(nanos(retry_after_ms));
-        let failure = match kind {
-            0 => Failure::Retryable { retry_after },
-            1 => Failure::Permanent,
-            _ => Failure::TooLarge,
-        };
-        bus.core.fail(lease as u64, failure, nanos(now_ms))
+        bus.core.fail(lease as u64, failure(kind, retry_after_ms), nanos(now_ms))
     }
 
     /// Whoever had the lease is gone. Returns whether it was still live.
@@ -229,6 +227,31 @@ calls! {
 #[unsafe(no_mangle)]
 extern "C" fn bus_free(handle: usize) {
     registry::with(|registry| registry.remove(handle));
+}
+
+/// How an attempt failed; `pkg-js/src/core.ts` has the same table. The destination and the receiver
+/// may have asked for a pause.
+pub(super) fn failure(kind: u32, retry_after_ms: f64) -> Failure {
+    let retry_after = Duration::from_nanos(nanos(retry_after_ms));
+    match kind {
+        0 => Failure::Unavailable { retry_after },
+        1 => Failure::Refused { retry_after },
+        2 => Failure::Permanent,
+        _ => Failure::Split,
+    }
+}
+
+/// Leaves the reason and the attempts in the row.
+fn show_abandoned(bus: &mut Bus, Abandoned { reason, attempts, batch }: Abandoned) -> u32 {
+    let reason = match reason {
+        AbandonReason::Retries => 0.0,
+        AbandonReason::Permanent => 1.0,
+        AbandonReason::Expired => 2.0,
+        AbandonReason::Shutdown => 3.0,
+    };
+    registry::lay_out(&[reason, f64::from(attempts)]);
+    bus.batch = Some(batch);
+    step::ABANDONED
 }
 
 /// Leaves the lease in the row: its id, the number of the attempt (1 for the first), and when to cut

@@ -1,7 +1,7 @@
 //! The constructor's options, as they cross from JavaScript: a number each.
 
 use super::nanos;
-use crate::{BackpressureMode, BusConfig, Format, ScalingPolicy, Scheduler};
+use crate::{BackpressureMode, BusConfig, Format, RetryPolicy, ScalingPolicy, Scheduler};
 use std::time::Duration;
 
 /// Most shards unless the options say: more lanes than a host keeps connections to one receiver
@@ -55,16 +55,24 @@ pub(super) fn config(numbers: &[f64]) -> BusConfig {
         config.max_event_bytes = config.max_event_bytes.min(fits).max(1);
     }
 
-    let retry = &mut config.retry;
-    options.read(&mut retry.attempts, |attempts| attempts as u32);
-    let min_delay_given = options.duration(&mut retry.min_delay);
+    let mut retry = RetryPolicy::default();
+    let is_retried = options.next() != 0.0;
+    // Infinity becomes `RetryPolicy::UNLIMITED`.
+    options.read(&mut retry.max_attempts, |attempts| attempts as u32);
+    let base_delay_given = options.duration(&mut retry.base_delay);
     if options.duration(&mut retry.max_delay) {
-        if !min_delay_given {
-            retry.min_delay = retry.min_delay.min(retry.max_delay);
+        if !base_delay_given {
+            retry.base_delay = retry.base_delay.min(retry.max_delay);
         }
     } else {
-        retry.max_delay = retry.max_delay.max(retry.min_delay);
+        retry.max_delay = retry.max_delay.max(retry.base_delay);
     }
+    let mut max_age = Duration::ZERO;
+    if options.duration(&mut max_age) {
+        retry.max_age = Some(max_age);
+    }
+    options.duration(&mut retry.max_retry_after);
+    config.retry = is_retried.then_some(retry);
 
     let is_scaled = options.next() == 1.0;
     if is_scaled {

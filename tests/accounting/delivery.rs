@@ -20,7 +20,7 @@ impl Model {
                     self.kept.push((lease.batch, reservation));
                 }
             }
-            Action::Abandoned(Abandoned { reason, batch }) => {
+            Action::Abandoned(Abandoned { reason, batch, .. }) => {
                 let Some((expected, mut cut)) = self.abandoned.pop_front() else {
                     return Err(TestCaseError::fail("nothing was given up"));
                 };
@@ -63,14 +63,9 @@ impl Model {
     }
 
     fn expire_lease(&mut self, lane: usize, nth: usize) {
-        let (now, attempts) = (self.now, self.config().retry.attempts);
-        let outgoing = &mut self.lanes[lane].outgoing[nth];
-        outgoing.state = State::Paused { from: now, to: now };
-        let is_last = outgoing.attempts >= attempts;
+        let now = self.now;
+        self.lanes[lane].outgoing[nth].state = State::Paused { from: now, to: now };
         self.batches.expired += 1;
-        if is_last {
-            self.abandon(lane, nth, AbandonReason::Retries);
-        }
     }
 
     /// Checks a lease, and returns its batch's reservation.
@@ -112,7 +107,6 @@ impl Model {
         self.batches.retries += u64::from(outgoing.attempts > 0);
         outgoing.attempts += 1;
         prop_assert_eq!(lease.attempt, outgoing.attempts);
-        prop_assert!(outgoing.attempts <= self.config().retry.attempts + outgoing.recalls);
         let expires = self.now + self.lease_time();
         outgoing.state = State::Leased { lease: lease.id, expires };
         let reservation = outgoing.cut.reservation;
@@ -225,23 +219,25 @@ impl Model {
         let place = self.place_of(lease);
         prop_assert_eq!(self.bus.fail(lease, failure, self.time), place.is_some());
         let Some((lane, nth)) = place else { return Ok(()) };
-        let (now, retry) = (self.now, self.config().retry.clone());
+        let (now, retry) = (self.now, self.retry());
         let outgoing = &mut self.lanes[lane].outgoing[nth];
         match failure {
+            Failure::Unavailable { .. } => unreachable!("`tests/outage.rs` has outages"),
             Failure::Permanent => self.abandon(lane, nth, AbandonReason::Permanent),
-            Failure::Retryable { .. } if outgoing.attempts >= retry.attempts => {
+            Failure::Refused { .. } if outgoing.refusals + 1 >= retry.max_attempts => {
                 self.abandon(lane, nth, AbandonReason::Retries);
             }
-            Failure::Retryable { retry_after } => {
-                let doubled = retry.min_delay * (1 << (outgoing.attempts - 1));
+            Failure::Refused { retry_after } => {
+                let doubled = retry.base_delay * (1 << outgoing.refusals);
+                outgoing.refusals += 1;
                 let longest = doubled.min(retry.max_delay).max(retry_after);
                 let (from, to) = (now + nanos(retry_after), now + nanos(longest));
                 outgoing.state = State::Paused { from, to };
             }
-            Failure::TooLarge if outgoing.cut.events.len() == 1 => {
+            Failure::Split if outgoing.cut.events.len() == 1 => {
                 self.abandon(lane, nth, AbandonReason::Permanent);
             }
-            Failure::TooLarge => self.split(lane, nth),
+            Failure::Split => self.split(lane, nth),
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ impl Model {
         let share = max_bytes / self.order.iter().filter(has_more).count().max(1);
         let mut lanes = self.order.clone();
         lanes.rotate_left(self.next_exit % self.order.len());
-        let (now, attempts) = (self.now, self.config().retry.attempts);
+        let (now, attempts) = (self.now, self.retry().max_attempts);
         let fits = |outgoing: &Outgoing| {
             outgoing.may_exit(now, attempts) && outgoing.cut.body.len() <= max_bytes
         };
@@ -116,7 +116,6 @@ impl Model {
         let outgoing = self.lanes.iter_mut().flat_map(|lane| &mut lane.outgoing);
         for outgoing in outgoing.filter(|outgoing| outgoing.is_leased()) {
             outgoing.state = State::Paused { from: now, to: now };
-            outgoing.recalls += 1;
         }
     }
 

@@ -10,7 +10,7 @@ use proptest::sample::Index;
 use shardbus::{
     AbandonReason, AbandonedEvents, BackpressureMode, Batch, BatchStats, BusConfig, BusStats,
     ByteStats, EventBus, ExitOrder, Failure, FlushReport, Format, IngestionError, Rejected,
-    ShardInfo, ShardState, Shared,
+    RetryPolicy, ShardInfo, ShardState, Shared,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -146,21 +146,21 @@ pub enum State {
 pub struct Outgoing {
     pub cut: Cut,
     pub attempts: u32,
-    /// How often it was taken back from the host, which is not held against it.
-    pub recalls: u32,
+    /// How often the receiver refused it.
+    pub refusals: u32,
     pub state: State,
 }
 
 impl Outgoing {
     pub const fn new(cut: Cut, now: u64) -> Self {
         let state = State::Paused { from: now, to: now };
-        Self { cut, attempts: 0, recalls: 0, state }
+        Self { cut, attempts: 0, refusals: 0, state }
     }
 
     /// Whether it may leave in an exit at `now`, as far as its attempts and its pause go.
     pub const fn may_exit(&self, now: u64, attempts: u32) -> bool {
         let is_free = matches!(self.state, State::Paused { from, .. } if from <= now);
-        is_free && (self.attempts == 0 || self.attempts + 1 < attempts)
+        is_free && (self.attempts == 0 || self.refusals + 1 < attempts)
     }
 
     pub const fn is_leased(&self) -> bool {
@@ -313,6 +313,10 @@ impl Model {
 
     pub fn config(&self) -> &BusConfig {
         self.bus.config()
+    }
+
+    pub fn retry(&self) -> RetryPolicy {
+        self.config().retry.clone().expect("the model's buses send again")
     }
 
     fn set_wall(&mut self, wall: u64) {
@@ -662,15 +666,26 @@ impl Model {
             abandoned: AbandonedEvents {
                 retries: self.count(Place::Abandoned(AbandonReason::Retries)),
                 permanent: self.count(Place::Abandoned(AbandonReason::Permanent)),
+                expired: self.count(Place::Abandoned(AbandonReason::Expired)),
                 shutdown: self.count(Place::Abandoned(AbandonReason::Shutdown)),
             },
             drained: self.count(Place::Drained),
             pending: self.count(Place::Waiting),
             in_flight: self.count(Place::InFlight),
+            oldest_age: self.oldest_age(),
             bytes: ByteStats { held: self.held(), delivered: self.body_bytes_delivered },
             batches: self.batches,
             shards: (0..).zip(targets).map(shard).collect(),
         }
+    }
+
+    /// How long ago the oldest event was accepted that the bus still holds.
+    fn oldest_age(&self) -> u64 {
+        let waiting = self.lanes.iter().filter_map(|lane| lane.waiting.front());
+        let outgoing = self.lanes.iter().flat_map(|lane| &lane.outgoing);
+        let in_flight = outgoing.filter_map(|outgoing| outgoing.cut.events.first());
+        let oldest = waiting.chain(in_flight).map(|&event| self.events[event].timestamp).min();
+        oldest.map_or(0, |timestamp| self.wall.saturating_sub(timestamp))
     }
 
     /// What became of the events that a flush covers.
@@ -715,6 +730,7 @@ fn counters(stats: &BusStats) -> impl Iterator<Item = u64> {
         stats.evicted,
         abandoned.retries,
         abandoned.permanent,
+        abandoned.expired,
         abandoned.shutdown,
         stats.drained,
         stats.bytes.delivered,

@@ -27,7 +27,12 @@ pub fn small() -> BusConfig {
             adaptive: true,
             ..BatchConfig::default()
         },
-        retry: RetryPolicy { attempts: 3, min_delay: ms(10), max_delay: ms(40) },
+        retry: Some(RetryPolicy {
+            max_attempts: 3,
+            base_delay: ms(10),
+            max_delay: ms(40),
+            ..RetryPolicy::default()
+        }),
         timeout: ms(500),
         ..BusConfig::default()
     }
@@ -107,6 +112,7 @@ pub fn assert_accounts(stats: &BusStats) {
             + stats.evicted
             + abandoned.retries
             + abandoned.permanent
+            + abandoned.expired
             + abandoned.shutdown
             + stats.drained
             + stats.pending

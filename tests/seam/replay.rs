@@ -36,6 +36,9 @@ enum BusOp {
     Poll,
     Acknowledge(Index),
     Retry { which: Index, after_ms: u64 },
+    Unavailable { which: Index, after_ms: u64 },
+    Settle { which: Index, outcomes: Vec<(usize, Ending)> },
+    Probe,
     GiveUp(Index),
     Split(Index),
     Expire(Index),
@@ -69,7 +72,18 @@ struct Settings {
     manual: bool,
     scaling: bool,
     attempts: u32,
+    ages: bool,
     nonce: u64,
+}
+
+/// What became of single events, for either build.
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    Delivered,
+    Unavailable,
+    Refused,
+    Permanent,
+    Split,
 }
 
 /// A module that replays operations on one build and writes down everything that can be seen.
@@ -80,7 +94,7 @@ macro_rules! replayer {
             use std::time::Duration;
             use $build::{
                 Action, BackpressureMode, BatchConfig, BusConfig, Clock, EventBus, ExitOrder, Failure,
-                Format, RawEvent, RetryPolicy, ScalingPolicy, Scheduler, ShardManager,
+                Format, Outcome, RawEvent, RetryPolicy, ScalingPolicy, Scheduler, ShardManager,
             };
 
             impl From<Mode> for BackpressureMode {
@@ -179,11 +193,13 @@ macro_rules! replayer {
                         max_delay: Duration::from_millis(50),
                         ..BatchConfig::default()
                     },
-                    retry: RetryPolicy {
-                        attempts: settings.attempts,
-                        min_delay: Duration::from_millis(10),
+                    retry: Some(RetryPolicy {
+                        max_attempts: settings.attempts,
+                        base_delay: Duration::from_millis(10),
                         max_delay: Duration::from_millis(30),
-                    },
+                        max_age: settings.ages.then(|| Duration::from_millis(150)),
+                        ..RetryPolicy::default()
+                    }),
                     scaling: settings.scaling.then(|| ScalingPolicy {
                         min_shards: 1,
                         max_shards: 6,
@@ -194,6 +210,18 @@ macro_rules! replayer {
                     }),
                     timeout: Duration::from_millis(100),
                 }
+            }
+
+            fn outcome(&(len, ending): &(usize, Ending)) -> (usize, Outcome) {
+                let retry_after = Duration::from_millis(5);
+                let outcome = match ending {
+                    Ending::Delivered => Outcome::Delivered,
+                    Ending::Unavailable => Outcome::Failed(Failure::Unavailable { retry_after }),
+                    Ending::Refused => Outcome::Failed(Failure::Refused { retry_after }),
+                    Ending::Permanent => Outcome::Failed(Failure::Permanent),
+                    Ending::Split => Outcome::Failed(Failure::Split),
+                };
+                (len, outcome)
             }
 
             pub fn bus(settings: &Settings, ops: &[BusOp]) -> Vec<String> {
@@ -235,14 +263,27 @@ macro_rules! replayer {
                         BusOp::Acknowledge(which) => bus.acknowledge(lease(which), now).to_string(),
                         BusOp::Retry { which, after_ms } => {
                             let retry_after = Duration::from_millis(*after_ms);
-                            let failure = Failure::Retryable { retry_after };
+                            let failure = Failure::Refused { retry_after };
                             bus.fail(lease(which), failure, now).to_string()
+                        }
+                        BusOp::Unavailable { which, after_ms } => {
+                            let retry_after = Duration::from_millis(*after_ms);
+                            let failure = Failure::Unavailable { retry_after };
+                            bus.fail(lease(which), failure, now).to_string()
+                        }
+                        BusOp::Probe => {
+                            bus.probe();
+                            String::new()
+                        }
+                        BusOp::Settle { which, outcomes } => {
+                            let outcomes: Vec<_> = outcomes.iter().map(outcome).collect();
+                            bus.settle(lease(which), &outcomes, now).to_string()
                         }
                         BusOp::GiveUp(which) => {
                             bus.fail(lease(which), Failure::Permanent, now).to_string()
                         }
                         BusOp::Split(which) => {
-                            bus.fail(lease(which), Failure::TooLarge, now).to_string()
+                            bus.fail(lease(which), Failure::Split, now).to_string()
                         }
                         BusOp::Expire(which) => bus.expire(lease(which), now).to_string(),
                         BusOp::Exit { max_bytes, newest } => {
@@ -373,9 +414,18 @@ fn manager_ops() -> impl Strategy<Value = Vec<ManagerOp>> {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    let flags = (any::<bool>(), proptest::bool::weighted(0.3), any::<bool>());
+    let manual = proptest::bool::weighted(0.3);
+    let flags = (any::<bool>(), manual, any::<bool>(), proptest::bool::weighted(0.2));
     (1u16..5, 1u32..4, 16u64..160, modes(), flags, 1u32..4, any::<u64>()).prop_map(
-        |(shards, log_capacity, max_bytes, mode, (json, manual, scaling), attempts, nonce)| {
+        |(
+            shards,
+            log_capacity,
+            max_bytes,
+            mode,
+            (json, manual, scaling, ages),
+            attempts,
+            nonce,
+        )| {
             Settings {
                 shards,
                 capacity: 1 << log_capacity,
@@ -385,6 +435,7 @@ fn settings() -> impl Strategy<Value = Settings> {
                 manual,
                 scaling,
                 attempts,
+                ages,
                 nonce,
             }
         },
@@ -400,6 +451,13 @@ fn bus_ops() -> impl Strategy<Value = Vec<BusOp>> {
         3 => (any::<Index>(), 0u64..40).prop_map(|(which, after_ms)| {
             BusOp::Retry { which, after_ms }
         }),
+        3 => (any::<Index>(), 0u64..40).prop_map(|(which, after_ms)| {
+            BusOp::Unavailable { which, after_ms }
+        }),
+        2 => (any::<Index>(), outcomes()).prop_map(|(which, outcomes)| {
+            BusOp::Settle { which, outcomes }
+        }),
+        1 => Just(BusOp::Probe),
         1 => any::<Index>().prop_map(BusOp::GiveUp),
         1 => any::<Index>().prop_map(BusOp::Split),
         3 => prop_oneof![0u64..60, Just(1_200)].prop_map(|ms| BusOp::Pass { ms }),
@@ -414,6 +472,18 @@ fn bus_ops() -> impl Strategy<Value = Vec<BusOp>> {
     ];
     let op = prop_oneof![3 => op, 1 => ending_ops()];
     proptest::collection::vec(op, 1..100)
+}
+
+/// Not always as many as the batch has events, which changes nothing then.
+fn outcomes() -> impl Strategy<Value = Vec<(usize, Ending)>> {
+    let ending = prop_oneof![
+        3 => Just(Ending::Delivered),
+        1 => Just(Ending::Unavailable),
+        1 => Just(Ending::Refused),
+        1 => Just(Ending::Permanent),
+        1 => Just(Ending::Split),
+    ];
+    proptest::collection::vec((0usize..3, ending), 0..4)
 }
 
 /// What a host does that is about to end, or begins anew.

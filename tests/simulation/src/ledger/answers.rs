@@ -52,19 +52,19 @@ impl Ledger {
         let outgoing = &mut self.lanes[lane].outgoing[nth];
         match failure {
             Failure::Permanent => self.abandon(lane, nth, AbandonReason::Permanent),
-            Failure::Retryable { .. } if outgoing.attempts >= retry.attempts => {
+            Failure::Refused { .. } if outgoing.attempts >= retry.attempts => {
                 self.abandon(lane, nth, AbandonReason::Retries);
             }
-            Failure::Retryable { retry_after } => {
+            Failure::Refused { retry_after } => {
                 let doubled = retry.min_delay * (1 << (outgoing.attempts - 1));
                 let longest = doubled.min(retry.max_delay).max(retry_after);
                 let (from, to) = (now + nanos(retry_after), now + nanos(longest));
                 outgoing.state = State::Paused { from, to };
             }
-            Failure::TooLarge if outgoing.events.len() == 1 => {
+            Failure::Split if outgoing.events.len() == 1 => {
                 self.abandon(lane, nth, AbandonReason::Permanent);
             }
-            Failure::TooLarge => self.split(lane, nth),
+            Failure::Split => self.split(lane, nth),
         }
         Ok(())
     }

@@ -17,15 +17,15 @@ pub enum Answer {
     TooLarge,
 }
 
-pub const RETRYABLE: Failure = Failure::Retryable { retry_after: Duration::ZERO };
+pub const RETRYABLE: Failure = Failure::Refused { retry_after: Duration::ZERO };
 
 /// Some failure.
 pub fn failure(rng: &mut Rng) -> Failure {
     match rng.u8(..4) {
         0 => Failure::Permanent,
-        1 => Failure::TooLarge,
+        1 => Failure::Split,
         2 => RETRYABLE,
-        _ => Failure::Retryable { retry_after: Duration::from_nanos(rng.u64(..MAX_RETRY_AFTER)) },
+        _ => Failure::Refused { retry_after: Duration::from_nanos(rng.u64(..MAX_RETRY_AFTER)) },
     }
 }
 
@@ -111,10 +111,10 @@ impl World<'_> {
             Answer::Deliver => self.ledger.acknowledge(lease, now)?,
             Answer::Retryable { after } => {
                 let retry_after = Duration::from_nanos(after);
-                self.ledger.fail(lease, Failure::Retryable { retry_after }, now)?;
+                self.ledger.fail(lease, Failure::Refused { retry_after }, now)?;
             }
             Answer::Permanent => self.ledger.fail(lease, Failure::Permanent, now)?,
-            Answer::TooLarge => self.ledger.fail(lease, Failure::TooLarge, now)?,
+            Answer::TooLarge => self.ledger.fail(lease, Failure::Split, now)?,
         }
         match owner {
             None => {}
