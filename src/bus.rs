@@ -362,8 +362,8 @@ impl EventBus {
         self.delivery.lock().ok()?.next_abandoned()
     }
 
-    /// The host has reason to believe that the destination is back from an outage: it is probed
-    /// soon, at most once a second. A flush does the same.
+    /// The host has reason to believe that the destination is back from an outage: it is probed at
+    /// once. A flush probes it too, but no sooner than a second after the last failure.
     pub fn probe(&self) {
         if let Ok(mut delivery) = self.delivery.lock() {
             delivery.probe();

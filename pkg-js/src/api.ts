@@ -6,10 +6,12 @@ export type {
   ScalingRefusal,
   StoreOperation,
 } from "./errors/index.js";
+export type { EventOutcomes } from "./event-outcomes.js";
 export type { IngestOptions, Receipt } from "./ingress.js";
 export type {
   Backpressure,
   BatchOptions,
+  Delivery,
   DeliveryCallback,
   DeliveryContext,
   DrainOptions,
@@ -39,6 +41,6 @@ export {
   TimeoutError,
   WasmUnavailableError,
 } from "./shared.js";
-export type { BusStats, ShardStats } from "./stats.js";
+export type { BusStats, LastError, ShardStats } from "./stats.js";
 export type { BatchStore } from "./store.js";
 export type { RequestContext } from "./wait-until.js";

@@ -33,6 +33,13 @@ const milliseconds: Check = (value) =>
     ? undefined
     : "must be a number of milliseconds from 0 to 31536000000 (a year)";
 
+const orInfinity =
+  (check: Check): Check =>
+  (value) => {
+    const broken = value === Number.POSITIVE_INFINITY ? undefined : check(value);
+    return broken && `${broken}, or Infinity`;
+  };
+
 const oneOf =
   (...names: string[]): Check =>
   (value) =>
@@ -79,7 +86,13 @@ const schema = (): Schema => ({
     adaptive: flag,
     velocityWindowMs: milliseconds,
   },
-  retry: { attempts: size, minDelayMs: milliseconds, maxDelayMs: milliseconds },
+  retry: {
+    maxAttempts: orInfinity(size),
+    baseDelayMs: milliseconds,
+    maxDelayMs: milliseconds,
+    maxAgeMs: orInfinity(milliseconds),
+    maxRetryAfterMs: milliseconds,
+  },
   scaling: {
     minShards: shardCount,
     maxShards: shardCount,
@@ -93,6 +106,7 @@ const schema = (): Schema => ({
   },
   timeoutMs: milliseconds,
   onDrop: callable,
+  onDelivered: callable,
   store,
   onStoreError: callable,
 });
@@ -132,9 +146,15 @@ export function checkOptions<T>(options: unknown): EventBusOptions<T> & {
   readonly scheduler: "auto" | "manual";
 } {
   const checked = readable(() => {
-    const isOff = isRecord(options) && options.scaling === false;
-    const given = isOff ? { ...options, scaling: undefined } : options;
-    return checkGroup(given ?? {}, schema(), "");
+    if (!isRecord(options)) return checkGroup(options ?? {}, schema(), "");
+    const { retry, scaling } = options;
+    // What is `false` here is a group of options otherwise.
+    const groups = {
+      retry: retry === false ? undefined : retry,
+      scaling: scaling === false ? undefined : scaling,
+    };
+    const copy = checkGroup({ ...options, ...groups }, schema(), "");
+    return retry === false ? { ...copy, retry } : copy;
   });
   return { scheduler: defaultScheduler, ...checked };
 }
@@ -151,4 +171,4 @@ export function brokenRule(error: unknown): unknown {
 const camelCase = (field: string): string =>
   field
     .replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
-    .replace(/(delay|window|timeout|cooldown)$/i, "$1Ms");
+    .replace(/(delay|window|timeout|cooldown|age|after)$/i, "$1Ms");

@@ -57,6 +57,14 @@ export class CoreBus {
     return calls.bus_poll(this.#handle, wallMs, nowMs);
   }
 
+  next_abandoned(): number {
+    return calls.bus_next_abandoned(this.#handle);
+  }
+
+  probe(): void {
+    calls.bus_probe(this.#handle);
+  }
+
   poll_exit(wallMs: number, nowMs: number, maxBytes: number, newest: boolean): number {
     return calls.bus_poll_exit(this.#handle, wallMs, nowMs, maxBytes, newest);
   }
@@ -181,6 +189,10 @@ export class CoreBus {
 
   shard_for(keyOrPayload: Uint8Array): number {
     return glue.shard_for(this.#handle, keyOrPayload);
+  }
+
+  settle(lease: number, outcomes: Float64Array, retryAfterMs: number, nowMs: number): boolean {
+    return glue.settle(this.#handle, lease, outcomes, retryAfterMs, nowMs);
   }
 
   batch_encode(): Uint8Array {

@@ -41,10 +41,19 @@ export const misuse = (code: number): Error =>
 export const Step = { Idle: 0, WaitUntil: 1, Send: 2, Abandoned: 3 } as const;
 
 /** How an attempt failed (`src/wasm/calls.rs`). */
-export const FailureKind = { Retryable: 0, Permanent: 1, TooLarge: 2 } as const;
+export const FailureKind = { Unavailable: 0, Refused: 1, Permanent: 2, Split: 3 } as const;
+
+/** What became of a single event (`src/wasm/bindings.rs`). */
+export const Outcome = {
+  Delivered: 0,
+  Refused: 1 + FailureKind.Refused,
+  Permanent: 1 + FailureKind.Permanent,
+} as const;
 
 /** Why a batch was given up (`src/wasm/calls.rs`). */
-export const ABANDON_REASONS = ["retries", "permanent", "shutdown"] as const;
+export const ABANDON_REASONS = ["retries", "permanent", "expired", "shutdown"] as const;
+
+export type AbandonReason = (typeof ABANDON_REASONS)[number];
 
 /** Why a batch of an earlier life is not taken in (`src/wasm/bindings.rs`). */
 export const RestoreRefusal = { NotNow: 1, Damaged: 2, TooLarge: 3 } as const;
@@ -60,7 +69,7 @@ export const SCALING_REFUSALS: { readonly [code: number]: ScalingRefusal } = {
 /** What wasm-bindgen makes to go with the exports of one compilation. */
 export type Glue = Pick<
   typeof bindings,
-  "__wbg_set_wasm" | "create" | "batch_body" | "batch_encode" | "restore" | "shard_for"
+  "__wbg_set_wasm" | "create" | "batch_body" | "batch_encode" | "restore" | "settle" | "shard_for"
 >;
 
 /** A compilation of the core, instantiated. */

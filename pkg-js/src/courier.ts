@@ -1,16 +1,21 @@
 import { CoreBatch } from "./batch.js";
 import { AttemptContext, Cancellation } from "./cancellation.js";
-import { ABANDON_REASONS, FailureKind, row, Step } from "./core.js";
+import { ABANDON_REASONS, type AbandonReason, Outcome, row, Step } from "./core.js";
 import type { CoreBus } from "./core-bus.js";
 import { DeliveryError } from "./errors/delivery-error.js";
-import { isShardbusError } from "./errors/shardbus-error.js";
 import { TimeoutError } from "./errors/timeout-error.js";
+import { Failures } from "./failures.js";
 import type { KeepaliveBudget } from "./keepalive-budget.js";
+import { runIdOf } from "./numbers.js";
 import type { DeliveryCallback } from "./options.js";
 import type { BatchCopy, Outbox } from "./outbox.js";
+import { type Run, runsOf, verdictOf } from "./outcomes.js";
 
 /** An attempt whose callback has not settled. */
 interface Attempt {
+  readonly batch: CoreBatch<unknown>;
+  /** 1 for the batch's first. */
+  readonly number: number;
   readonly deadline: number;
   readonly cancellation: Cancellation;
   /** Gives back what the attempt took of the page's budget, if it did. */
@@ -33,7 +38,9 @@ export interface CourierHost<T> {
   /** Which events go first when the page is left and not all can. */
   readonly exitOrder: "oldest" | "newest";
   /** A batch was given up. */
-  onAbandoned(reason: "retries" | "permanent" | "shutdown", batch: CoreBatch<T>): void;
+  onAbandoned(reason: AbandonReason, batch: CoreBatch<T>, attempts: number, error: unknown): void;
+  /** The receiver has this many of a batch's events. */
+  onDelivered(batch: CoreBatch<T>, attempt: number, count: number): void;
 }
 
 /**
@@ -44,7 +51,10 @@ export interface CourierHost<T> {
 export class Courier<T> {
   readonly #core: CoreBus;
   readonly #host: CourierHost<T>;
-  #seeded = false;
+  /** Why attempts failed. */
+  readonly failures = new Failures();
+  /** The nonce, once the core has it. */
+  #runId: string | undefined;
 
   constructor(core: CoreBus, host: CourierHost<T>) {
     this.#core = core;
@@ -95,10 +105,15 @@ export class Courier<T> {
    * Worker's global scope, where buses are made.
    */
   seed(): void {
-    if (this.#seeded) return;
-    const { 0: high, 1: low } = randomNumbers();
-    this.#core.seed(high as number, low as number);
-    this.#seeded = true;
+    if (this.#runId !== undefined) return;
+    const { 0: high = 0, 1: low = 0 } = randomNumbers();
+    // As the core does it: none is 0.
+    this.#runId = runIdOf(high, high === 0 && low === 0 ? 1 : low);
+    this.#core.seed(high, low);
+  }
+
+  get runId(): string | undefined {
+    return this.#runId;
   }
 
   #send(
@@ -122,17 +137,20 @@ export class Courier<T> {
     const deliver = async () => {
       let answer: () => void;
       try {
-        await this.#call(copy, batch, context);
+        const runs = runsOf(await this.#call(copy, batch, context), batch.count);
         // Once the attempt was cut off, the batch is another one's.
-        if (attempts.has(lease)) await this.#host.outbox?.settle(batch);
-        answer = () => this.#core.acknowledge(lease, performance.now());
+        if (runs === undefined && attempts.has(lease)) await this.#host.outbox?.settle(batch);
+        answer = runs
+          ? () => this.#settle(lease, batch, attempt, runs, 0)
+          : () => this.#acknowledge(lease, batch, attempt);
       } catch (error) {
-        answer = () => this.#fail(lease, error);
+        answer = () => this.#fail(lease, batch, attempt, error);
       }
       giveBack?.();
       if (attempts.delete(lease)) settle(answer);
     };
-    attempts.set(lease, { deadline, cancellation, giveBack, done: deliver() });
+    const done = deliver();
+    attempts.set(lease, { batch, number: attempt, deadline, cancellation, giveBack, done });
     return batch;
   }
 
@@ -140,38 +158,92 @@ export class Courier<T> {
   async #call(
     copy: BatchCopy | undefined,
     ...args: Parameters<DeliveryCallback<T>>
-  ): Promise<void> {
+  ): Promise<unknown> {
     if (copy !== undefined) await this.#host.outbox?.write(copy);
-    await this.#host.callback(...args);
+    return this.#host.callback(...args);
   }
 
-  #fail(lease: number, error: unknown): void {
-    const { tooLarge, retryable, retryAfterMs } = verdictOf(error);
-    const kind = retryable ? FailureKind.Retryable : FailureKind.Permanent;
-    const now = performance.now();
-    this.#core.fail(lease, tooLarge ? FailureKind.TooLarge : kind, retryAfterMs, now);
+  #acknowledge(lease: number, batch: CoreBatch<T>, attempt: number): void {
+    if (!this.#core.acknowledge(lease, performance.now())) return;
+    this.failures.noteDelivered(batch.id);
+    this.#host.onDelivered(batch, attempt, batch.count);
+    this.#showAbandoned();
+  }
+
+  /** Tells the core what became of single events. */
+  #settle(
+    lease: number,
+    batch: CoreBatch<T>,
+    attempt: number,
+    runs: readonly Run[],
+    retryAfterMs: number,
+  ): void {
+    const outcomes = Float64Array.from(runs.flatMap(({ count, outcome }) => [count, outcome]));
+    if (!this.#core.settle(lease, outcomes, retryAfterMs, performance.now())) return;
+    let delivered = 0;
+    for (const { start, count, outcome, error } of runs) {
+      const id = batch.eventId(start);
+      if (outcome === Outcome.Permanent) this.failures.noteRejected(id, attempt, error);
+      if (outcome !== Outcome.Delivered) continue;
+      delivered += count;
+      this.#host.outbox?.settleLater({ id, sequence: batch.sequence + start, count });
+    }
+    const again = runs.filter(({ outcome }) => outcome === Outcome.Refused);
+    const count = again.reduce((sum, run) => sum + run.count, 0);
+    if (delivered > 0) this.failures.noteDelivered(batch.id);
+    if (count > 0) {
+      const sentence = `The receiver did not take ${count} of ${batch.count} events this time`;
+      this.failures.note(batch.id, attempt, new DeliveryError(sentence));
+    }
+    if (delivered > 0) this.#host.onDelivered(batch, attempt, delivered);
+    this.#showAbandoned();
+  }
+
+  #fail(lease: number, batch: CoreBatch<unknown>, attempt: number, error: unknown): void {
+    const { kind, retryAfterMs, outcomes } = verdictOf(error);
+    const runs = outcomes === undefined ? undefined : runsOf(outcomes, batch.count);
+    if (runs !== undefined) {
+      this.#settle(lease, batch as CoreBatch<T>, attempt, runs, retryAfterMs);
+      return;
+    }
+    this.failures.note(batch.id, attempt, error);
+    this.#core.fail(lease, kind, retryAfterMs, performance.now());
+    this.#showAbandoned();
   }
 
   /** Cuts off those attempts that have taken too long. */
   cutOff(attempts: Attempts): void {
     const now = performance.now();
-    for (const [lease, { deadline, cancellation, giveBack }] of attempts) {
+    for (const [lease, { batch, number, deadline, cancellation, giveBack }] of attempts) {
       if (deadline > now) continue;
       const reason = new TimeoutError(
         `The attempt took longer than ${this.#host.timeoutMs} ms (\`timeoutMs\`)`,
       );
       attempts.delete(lease);
-      this.#fail(lease, reason);
+      this.#fail(lease, batch, number, reason);
       cancellation.abort(reason);
       giveBack?.();
     }
   }
 
+  /** The request that had these leases has ended: others may send their batches. */
+  expire(leases: Iterable<number>): void {
+    const now = performance.now();
+    for (const lease of leases) this.#core.expire(lease, now);
+    this.#showAbandoned();
+  }
+
+  /** Shows what was given up at once: nobody may poll for long. */
+  #showAbandoned(): void {
+    while (this.#core.next_abandoned() === Step.Abandoned) this.#handOutAbandoned();
+  }
+
   #handOutAbandoned(): void {
-    const reason = ABANDON_REASONS[row(1)[0] as number] ?? "retries";
+    const [reason = 0, attempts = 0] = row(2);
     const batch = this.#takeBatch();
     this.#host.outbox?.settleLater(batch);
-    this.#host.onAbandoned(reason, batch);
+    const error = this.failures.take(batch.id);
+    this.#host.onAbandoned(ABANDON_REASONS[reason] ?? "retries", batch, attempts, error);
   }
 
   #takeBatch(): CoreBatch<T> {
@@ -199,8 +271,7 @@ export class Courier<T> {
     const running = begun.flatMap((attempts) => [...attempts.values()]);
     for (const attempts of begun) attempts.clear();
     this.#core.abandon_everything();
-    // Nothing is left to be sent.
-    this.poll(new Map(), () => {});
+    this.#showAbandoned();
     const reason = new TimeoutError("The bus was closed before the attempt ended");
     for (const { cancellation, giveBack } of running) {
       cancellation.abort(reason);
@@ -222,20 +293,6 @@ function randomNumbers(): ArrayLike<number> {
     if (!(error instanceof RangeError)) throw error;
     return [0, 0].map(() => (Math.random() * 2 ** 32) >>> 0);
   }
-}
-
-/** What should become of the batch. An error that does not say so, or cannot be read, is retried. */
-function verdictOf(error: unknown): DeliveryError {
-  try {
-    if (isShardbusError(error) && error.code === "ERR_DELIVERY") {
-      const { tooLarge, retryable, retryAfterMs } = error as DeliveryError;
-      // Made anew, so that the pause is a number: a conversion that fails in wasm kills the module.
-      return new DeliveryError("", { tooLarge, retryable, retryAfterMs });
-    }
-  } catch {
-    // Its own code threw.
-  }
-  return new DeliveryError("");
 }
 
 /** When the first of the attempts is to be cut off; never, if there is none. */

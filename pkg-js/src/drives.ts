@@ -202,7 +202,7 @@ export class Drives<T> implements Scheduler {
     const now = performance.now();
     drive.seenAt = now;
     for (const other of this.#drives) {
-      if (other.isGone(now)) this.#bury(other, now);
+      if (other.isGone(now)) this.#bury(other);
     }
     this.#courier.cutOff(drive.attempts);
     this.#host.beforePoll();
@@ -210,14 +210,14 @@ export class Drives<T> implements Scheduler {
   }
 
   /** Ends the flush of a drive whose request has ended, and lets others send what it was sending. */
-  #bury(drive: Drive, now: number): void {
+  #bury(drive: Drive): void {
     this.#drives.delete(drive);
     // Should the request be alive after all, its time is up.
     drive.report = flushReport(this.#core, drive.flush, true);
     this.#core.end_flush(drive.flush);
     const leases = [...drive.attempts.keys()];
     drive.attempts.clear();
-    for (const lease of leases) this.#core.expire(lease, now);
+    this.#courier.expire(leases);
   }
 
   /** Stays with the attempts that a flush leaves behind: nobody may take them for lost. */

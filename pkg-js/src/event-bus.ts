@@ -7,6 +7,7 @@ import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from ".
 import { row, SCALING_REFUSALS } from "./core.js";
 import { CoreBus } from "./core-bus.js";
 import { Courier } from "./courier.js";
+import { deliveryReporter } from "./delivery-reporter.js";
 import { traceAttempts } from "./diagnostics.js";
 import { Drives } from "./drives.js";
 import { ClosedError } from "./errors/closed-error.js";
@@ -72,7 +73,7 @@ export class EventBus<T = unknown> {
         `The callback is ${callback === null ? "null" : `of type ${typeof callback}`}, but it must be a function that sends a batch`,
       );
     }
-    const { onDrop, store, onStoreError, lifecycle, exitOrder, ...checked } =
+    const { onDrop, onDelivered, store, onStoreError, lifecycle, exitOrder, ...checked } =
       checkOptions<T>(options);
     const isInPage = lifecycle !== "manual" && isPage();
     try {
@@ -83,7 +84,13 @@ export class EventBus<T = unknown> {
     if (store !== undefined) beginRestore(this.#core);
     const isManual = checked.scheduler === "manual";
     this.#losses = new LossReporter(
-      { bus: this, lost: () => this.#lost(), stats: () => this.stats(), hasTimers: !isManual },
+      {
+        bus: this,
+        lost: () => this.#lost(),
+        stats: () => this.stats(),
+        cause: () => this.#courier.failures.current,
+        hasTimers: !isManual,
+      },
       onDrop,
     );
     const timeoutMs = checked.timeoutMs ?? 10_000;
@@ -102,7 +109,8 @@ export class EventBus<T = unknown> {
       outbox: this.#outbox,
       keepalive: isInPage ? new KeepaliveBudget() : undefined,
       exitOrder: exitOrder ?? "oldest",
-      onAbandoned: (reason, batch) => this.#losses.abandoned(reason, batch),
+      onAbandoned: (...loss) => this.#losses.abandoned(...loss),
+      onDelivered: deliveryReporter(onDelivered),
     });
     const SchedulerClass = isManual ? Drives : Pump;
     this.#scheduler = new SchedulerClass<T>(this.#core, this.#courier, {
@@ -321,7 +329,12 @@ export class EventBus<T = unknown> {
       };
     }
     this.#intake.cross();
-    return busStats(this.#core);
+    return this.#stats();
+  }
+
+  #stats(): BusStats {
+    const { failures, runId } = this.#courier;
+    return { ...busStats(this.#core), lastError: failures.last, runId };
   }
 
   /**
@@ -362,7 +375,7 @@ export class EventBus<T = unknown> {
     this.#outbox?.release();
     this.#scheduler.stop();
     const report = flushReport(this.#core, flush, timedOut);
-    this.#lastStats = busStats(this.#core);
+    this.#lastStats = this.#stats();
     this.#ingress.close();
     this.#core.free();
     this.#losses.reportAll();

@@ -8,10 +8,12 @@ export interface LifecycleHost {
   leave(): void;
   /** The page is there again; its timers may have stood still meanwhile. */
   resume(): void;
+  /** The network is there again. */
+  online(): void;
 }
 
 /**
- * Tells a bus when its page is left and when it is back. Never by `unload`: it often does not come,
+ * Tells a bus when its page is left, when it is back, and when it is online again. Never by `unload`: it often does not come,
  * and listening to it keeps a page out of the back/forward cache.
  */
 export class Lifecycle {
@@ -23,12 +25,14 @@ export class Lifecycle {
     addEventListener("visibilitychange", this.#onVisibilityChange);
     addEventListener("pagehide", this.#onPageHide);
     addEventListener("pageshow", this.#onPageShow);
+    addEventListener("online", this.#onOnline);
   }
 
   stop(): void {
     removeEventListener("visibilitychange", this.#onVisibilityChange);
     removeEventListener("pagehide", this.#onPageHide);
     removeEventListener("pageshow", this.#onPageShow);
+    removeEventListener("online", this.#onOnline);
   }
 
   readonly #onVisibilityChange = (): void => {
@@ -39,4 +43,6 @@ export class Lifecycle {
   readonly #onPageHide = (): void => this.#host.leave();
 
   readonly #onPageShow = (): void => this.#host.resume();
+
+  readonly #onOnline = (): void => this.#host.online();
 }

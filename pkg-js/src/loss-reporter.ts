@@ -1,7 +1,10 @@
 import { alone } from "./alone.js";
 import type { CoreBatch } from "./batch.js";
+import type { AbandonReason } from "./core.js";
 import { isDropObserved, publishDrop } from "./diagnostics.js";
 import { Alarm } from "./event-loop.js";
+import type { Cause } from "./failures.js";
+import { lossWarning } from "./loss-warning.js";
 import type { Drop, DropReason } from "./options.js";
 import type { BusStats } from "./stats.js";
 
@@ -10,6 +13,9 @@ import type { BusStats } from "./stats.js";
  * at every call, and an overload that refuses events in every turn costs nothing more.
  */
 const INTERVAL_MS = 1000;
+
+/** Reasons that speak of want of room: why there is none is worth saying. */
+const FULL: ReadonlySet<DropReason> = new Set(["full", "sampled", "evicted"]);
 
 /** Numbers by reason. */
 type ByReason = Partial<Record<DropReason, number>>;
@@ -20,6 +26,8 @@ export interface LossSource {
   /** How many events were refused or evicted. */
   lost(): number;
   stats(): BusStats;
+  /** Why nothing leaves the bus, if that is so. */
+  cause(): Cause | undefined;
   /** Whether timers may be set. */
   readonly hasTimers: boolean;
 }
@@ -49,8 +57,14 @@ export class LossReporter<T> {
   }
 
   /** A batch was given up: told at once, because the handler may be where it is kept. */
-  abandoned(reason: "retries" | "permanent" | "shutdown", batch: CoreBatch<T>): void {
-    this.#tell({ reason, count: batch.count, batch });
+  abandoned(reason: AbandonReason, batch: CoreBatch<T>, attempts: number, error: unknown): void {
+    this.#tell({
+      reason,
+      count: batch.count,
+      batch,
+      attempts,
+      ...(error !== undefined && { error }),
+    });
   }
 
   /** Looks for losses at the end of this turn: for a bus that has nobody else to do it. */
@@ -96,7 +110,8 @@ export class LossReporter<T> {
       }
       this.#told[reason] = lost;
       this.#toldAt[reason] = now;
-      drops.push({ reason, count });
+      const cause = FULL.has(reason) ? this.#source.cause() : undefined;
+      drops.push({ reason, count, ...(cause && { error: cause.error }) });
     }
     this.#alarm?.setFor(this.#dueAt);
     // Last: a handler may lose events itself, and have them reported.
@@ -108,9 +123,7 @@ export class LossReporter<T> {
     if (this.#onDrop === undefined) {
       if (this.#warned) return;
       this.#warned = true;
-      console.warn(
-        `shardbus: events were lost (${drop.count} ${drop.reason}). This is the only warning: pass \`onDrop\` to hear of every loss, or see \`bus.stats()\``,
-      );
+      console.warn(lossWarning(drop, this.#source.cause()));
       return;
     }
     this.#call(drop).catch((error) => {

@@ -14,29 +14,33 @@ const modeNumber = (mode: Backpressure | undefined): number | undefined =>
   typeof mode === "object" ? SAMPLE : mode && MODES.indexOf(mode);
 
 /** The options that the core takes; what is not given becomes NaN. */
-export function optionNumbers<T>(options: EventBusOptions<T>): Float64Array {
-  const { backpressure, format, scheduler, batch = {}, retry = {}, scaling } = options;
+export function optionNumbers<T>(given: EventBusOptions<T>): Float64Array {
+  const { backpressure, format, scheduler, batch = {}, scaling } = given;
+  const retry = given.retry || {};
   const scaled = scaling || {};
   // `undefined` becomes NaN, and a boolean 0 or 1.
   return Float64Array.from([
-    options.shards,
-    options.capacity,
-    options.maxBytes,
-    options.maxEventBytes,
+    given.shards,
+    given.capacity,
+    given.maxBytes,
+    given.maxEventBytes,
     modeNumber(backpressure),
     typeof backpressure === "object" ? backpressure.sample : undefined,
     format === "json",
     scheduler === "manual",
-    options.timeoutMs,
+    given.timeoutMs,
     batch.minSize,
     batch.maxSize,
     batch.maxBytes,
     batch.maxDelayMs,
     batch.adaptive,
     batch.velocityWindowMs,
-    retry.attempts,
-    retry.minDelayMs,
+    given.retry === false ? 0 : undefined,
+    retry.maxAttempts,
+    retry.baseDelayMs,
     retry.maxDelayMs,
+    retry.maxAgeMs === Number.POSITIVE_INFINITY ? undefined : retry.maxAgeMs,
+    retry.maxRetryAfterMs,
     scaling ? 1 : undefined,
     scaled.minShards,
     scaled.maxShards,
@@ -50,8 +54,11 @@ export function optionNumbers<T>(options: EventBusOptions<T>): Float64Array {
   ] as number[]);
 }
 
+/** The part of the statistics that the core counts. */
+export type Counts = Omit<BusStats, "lastError" | "runId">;
+
 /** Where every event is. */
-export function busStats(core: CoreBus): BusStats {
+export function busStats(core: CoreBus): Counts {
   const length = core.stats();
   const numbers = row(length);
   let at = 0;
@@ -71,10 +78,12 @@ export function busStats(core: CoreBus): BusStats {
     },
     delivered: next(),
     evicted: next(),
-    abandoned: { retries: next(), permanent: next(), shutdown: next() },
+    abandoned: { retries: next(), permanent: next(), expired: next(), shutdown: next() },
     drained: next(),
     pending: next(),
     inFlight: next(),
+    // In nanoseconds.
+    oldestAgeMs: next() / 1e6,
     bytes: { held: next(), delivered: next() },
     batches: { delivered: next(), retries: next(), expired: next() },
     shards: [] as ShardStats[],
@@ -122,6 +131,9 @@ export interface BatchHead {
   readonly firstTimestamp: bigint;
   readonly lastTimestamp: bigint;
 }
+
+/** The nonce of a run, as it is in the ids of its batches. */
+export const runIdOf = (high: number, low: number): string => hex(high) + hex(low);
 
 /** The batch that the core handed out last. */
 export function batchHead(core: CoreBus): BatchHead {

@@ -17,7 +17,13 @@ export type Backpressure =
 export type RejectReason = "full" | "sampled" | "unrouted" | "oversize" | "invalid" | "closed";
 
 /** Why events were lost: refused, evicted, or given up. */
-export type DropReason = RejectReason | "evicted" | "retries" | "permanent" | "shutdown";
+export type DropReason =
+  | RejectReason
+  | "evicted"
+  | "retries"
+  | "permanent"
+  | "expired"
+  | "shutdown";
 
 /** Events that were lost. */
 export interface Drop<T = unknown> {
@@ -26,6 +32,22 @@ export interface Drop<T = unknown> {
   readonly count: number;
   /** The events themselves, where they were in a batch that was given up. */
   readonly batch?: Batch<T>;
+  /**
+   * Why: what the callback threw last, where attempts have failed. For what there was no room for, it
+   * says why nothing leaves.
+   */
+  readonly error?: unknown;
+  /** How often the batch was sent; 0 if it never was. */
+  readonly attempts?: number;
+}
+
+/** Events that were delivered. */
+export interface Delivery<T = unknown> {
+  readonly batch: Batch<T>;
+  /** Which attempt succeeded, the first being 1. */
+  readonly attempt: number;
+  /** How many of the batch's events the receiver has; fewer than all if the callback said so. */
+  readonly count: number;
 }
 
 /** What the callback gets beside the batch. */
@@ -42,8 +64,10 @@ export interface DeliveryContext {
 }
 
 /**
- * Sends a batch. What it returns is awaited; unless it throws or rejects, the batch is delivered.
- * Throw a `DeliveryError` to say whether and when to try again; any other error is retried.
+ * Sends a batch. What it returns is awaited; unless it throws or rejects, the batch is delivered. It
+ * may return what became of single events ({@linkcode EventOutcomes}); those that it does not name
+ * are delivered. Throw a `DeliveryError` to say what should become of the batch; any other error is
+ * taken for an outage of the destination, for which nothing is given up.
  */
 export type DeliveryCallback<T = unknown> = (batch: Batch<T>, context: DeliveryContext) => unknown;
 
@@ -82,24 +106,39 @@ export interface BatchOptions {
   readonly velocityWindowMs?: number;
 }
 
-/** How often, and after which pauses, a batch that failed is sent again. */
+/**
+ * How long to keep trying. An outage of the destination ends nothing: what waits for its return is
+ * lost only for want of room (`maxBytes`, `capacity`) or of age (`maxAgeMs`).
+ */
 export interface RetryOptions {
   /**
-   * Attempts in all, the first included.
-   * @default 5
+   * Attempts that the receiver may refuse before a batch is given up, the first included;
+   * `Infinity` for no limit. With the other defaults, ten take 13 seconds on average.
+   * @default 10
    */
-  readonly attempts?: number;
+  readonly maxAttempts?: number;
   /**
-   * The pause before the second attempt is random between zero and this, in milliseconds; the bound
-   * doubles with every further attempt.
+   * The bound of the pause after the first failure, in milliseconds; it doubles with every further
+   * one in a row, and the pause is random below it.
    * @default 200
    */
-  readonly minDelayMs?: number;
+  readonly baseDelayMs?: number;
   /**
-   * Where the doubling stops, in milliseconds.
-   * @default 30000
+   * Where the doubling stops, in milliseconds: in an outage, the longest time until the receiver's
+   * return is noticed.
+   * @default 5000
    */
   readonly maxDelayMs?: number;
+  /**
+   * Events that were accepted longer ago are given up, as `expired`; in milliseconds.
+   * @default Infinity
+   */
+  readonly maxAgeMs?: number;
+  /**
+   * The longest pause that a receiver may ask for (`Retry-After`), in milliseconds.
+   * @default 60000
+   */
+  readonly maxRetryAfterMs?: number;
 }
 
 /** When the number of shards changes. */
@@ -207,7 +246,8 @@ export interface EventBusOptions<T = unknown> {
    */
   readonly exitOrder?: "oldest" | "newest";
   readonly batch?: BatchOptions;
-  readonly retry?: RetryOptions;
+  /** How long to keep trying; `false`: each batch has one attempt. */
+  readonly retry?: false | RetryOptions;
   /**
    * When the number of shards changes; `false` if it never does. `shards` is then the number to
    * begin with, and `minShards` its default.
@@ -228,6 +268,8 @@ export interface EventBusOptions<T = unknown> {
    * used next, and at the end of `flush()`. Without a handler, the first loss is a `console.warn`.
    */
   readonly onDrop?: (drop: Drop<T>) => void;
+  /** Told of each batch that was delivered, once the receiver has said so. */
+  readonly onDelivered?: (delivery: Delivery<T>) => void;
   /**
    * Keeps a copy of each batch from before its first attempt until it is settled. At start, what it
    * has is sent first, with its old ids. Without it, what is in memory ends with the process.

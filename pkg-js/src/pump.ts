@@ -144,6 +144,11 @@ export class Pump<T> implements Scheduler, LifecycleHost {
     this.#runTask();
   }
 
+  online(): void {
+    this.#core.probe();
+    this.#runTask();
+  }
+
   #afterPoll(): void {
     this.#endExitFlush();
     this.#waiters.check();

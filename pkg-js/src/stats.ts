@@ -23,6 +23,16 @@ export interface ShardStats {
   readonly batchTarget: number;
 }
 
+/** How an attempt failed. */
+export interface LastError {
+  /** When: milliseconds since the Unix epoch. */
+  readonly at: number;
+  /** What the callback's error said. */
+  readonly message: string;
+  /** Which attempt of its batch it was, the first being 1. */
+  readonly attempt: number;
+}
+
 /**
  * Where every event offered to the bus is. After every call:
  *
@@ -57,10 +67,12 @@ export interface BusStats {
   readonly evicted: number;
   /** Events accepted, and given up later, by reason. */
   readonly abandoned: {
-    /** All attempts failed. */
+    /** The receiver refused them too often, or they failed while it took others. */
     readonly retries: number;
-    /** The callback failed with a `DeliveryError` that is not retryable. */
+    /** The receiver will never take them: a `DeliveryError` that is not retryable said so. */
     readonly permanent: number;
+    /** They got older than `retry.maxAgeMs`. */
+    readonly expired: number;
     /** The bus was closed first. */
     readonly shutdown: number;
   };
@@ -70,6 +82,8 @@ export interface BusStats {
   readonly pending: number;
   /** Events in flight or to be retried. */
   readonly inFlight: number;
+  /** How long ago the oldest event was accepted that the bus still holds; 0 if it holds none. */
+  readonly oldestAgeMs: number;
   readonly bytes: {
     /** Payload bytes held now: waiting, in flight and to be retried. At most `maxBytes`. */
     readonly held: number;
@@ -85,4 +99,11 @@ export interface BusStats {
     readonly expired: number;
   };
   readonly shards: readonly ShardStats[];
+  /** How the last attempt that failed did; nothing, if none has. */
+  readonly lastError: LastError | undefined;
+  /**
+   * What the ids of this bus's batches and events begin with: `runId-shard-sequence`. Nothing before
+   * the first batch, as a Worker has no random numbers at its global scope.
+   */
+  readonly runId: string | undefined;
 }

@@ -9,9 +9,9 @@
 /// of one connection, for which the other lanes need not wait.
 const DOWN_AFTER: u32 = 2;
 
-/// Nanoseconds between a failure and a probe that somebody asked for: a host that asks with each
+/// Nanoseconds between a failure and the probe that a flush asks for: a host that flushes with each
 /// request must not turn an outage into a flood.
-const ASKED_PROBE_DELAY: u64 = 1_000_000_000;
+const FLUSH_PROBE_DELAY: u64 = 1_000_000_000;
 
 /// What the attempts of all lanes have shown of the destination.
 #[derive(Debug, Default)]
@@ -86,12 +86,12 @@ impl Destination {
         self.probe_at = self.probe_at.max(at);
     }
 
-    /// Somebody has reason to believe that the destination is back: probes it soon.
+    /// Somebody waits for what is held: probes soon.
     pub(crate) fn probe_soon(&mut self) {
-        self.probe_by(self.failed_at.saturating_add(ASKED_PROBE_DELAY));
+        self.probe_by(self.failed_at.saturating_add(FLUSH_PROBE_DELAY));
     }
 
-    /// Nothing comes after this attempt: probes now.
+    /// There is reason to believe that the destination is back, or no time to wait: probes now.
     pub(crate) fn probe_now(&mut self) {
         self.probe_by(0);
     }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_a_probe_waits_a_second_after_the_last_failure() {
+    fn a_flush_probes_a_second_after_the_last_failure() {
         let mut destination = Destination::default();
         destination.note_failure(0, 1, 7);
         destination.probe_from(60_000_000_000);

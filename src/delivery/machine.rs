@@ -394,9 +394,9 @@ impl Delivery {
         Some(flush.report(pending))
     }
 
-    /// The host has reason to believe that the destination is back: it is probed soon.
+    /// The host has reason to believe that the destination is back: it is probed at once.
     pub(crate) fn probe(&mut self) {
-        self.destination.probe_soon();
+        self.destination.probe_now();
     }
 
     /// Closes a flush; what it covers is not hurried any more.

@@ -35,13 +35,13 @@ pub fn batch_body(handle: usize) -> Uint8Array {
 pub fn settle(
     handle: usize,
     lease: f64,
-    outcomes: &[u32],
+    outcomes: &[f64],
     retry_after_ms: f64,
     now_ms: f64,
 ) -> bool {
     let outcomes: Vec<_> = outcomes
         .chunks_exact(2)
-        .map(|pair| (pair[0] as usize, outcome(pair[1], retry_after_ms)))
+        .map(|pair| (pair[0] as usize, outcome(pair[1] as u32, retry_after_ms)))
         .collect();
     let settled = |bus: &mut Bus| bus.core.settle(lease as u64, &outcomes, nanos(now_ms));
     registry::with_bus(handle, settled).unwrap_or_default()

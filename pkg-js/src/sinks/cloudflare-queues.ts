@@ -105,7 +105,7 @@ function verdictOn(error: unknown): DeliveryError {
   const message = messageOf(error);
   const sentence = `The queue did not take the messages: ${message}`;
   if (/payload too large|exceeds/i.test(message)) return tooLarge(sentence, error);
-  return new DeliveryError(sentence, { cause: error });
+  return new DeliveryError(sentence, { cause: error, unavailable: true });
 }
 
 function tooLarge(sentence: string, cause?: unknown): DeliveryError {

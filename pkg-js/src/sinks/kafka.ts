@@ -85,6 +85,7 @@ function verdictOn(error: unknown): DeliveryError {
     cause: error,
     tooLarge: codes.some((code) => TOO_LARGE.has(code)),
     retryable: !codes.some((code) => PERMANENT.has(code)),
+    unavailable: true,
   });
 }
 

@@ -102,5 +102,6 @@ function verdictOn(error: unknown): DeliveryError {
     cause: error,
     tooLarge: code === TOO_LARGE || /max_payload/.test(message),
     retryable: !isRefusal && !names.some((n) => PERMANENT.includes(n)),
+    unavailable: true,
   });
 }

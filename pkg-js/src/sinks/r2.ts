@@ -46,7 +46,8 @@ export function r2Sink(bucket: ObjectBucket, options: R2SinkOptions = {}): Deliv
     try {
       await bucket.put(key(batch), batch.body, { httpMetadata });
     } catch (cause) {
-      throw new DeliveryError(`The bucket did not take the batch: ${messageOf(cause)}`, { cause });
+      const sentence = `The bucket did not take the batch: ${messageOf(cause)}`;
+      throw new DeliveryError(sentence, { cause, unavailable: true });
     }
   };
 }

@@ -104,5 +104,6 @@ function verdictOn(error: unknown): DeliveryError {
   return new DeliveryError(`Redis did not take the batch: ${message}`, {
     cause: error,
     retryable: !ANSWER.test(message) || PASSING.test(message),
+    unavailable: true,
   });
 }
