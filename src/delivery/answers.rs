@@ -184,12 +184,12 @@ impl Delivery {
         for (_, other) in self.lanes.iter_mut().enumerate().filter(|(index, _)| *index != lane) {
             other.resumes_at = now.saturating_add(self.backoff.spread());
             if let Some(Outgoing {
-                state: OutgoingState::Waiting { until, .. },
+                state: OutgoingState::Waiting { until, at_least_until },
                 failures: 1..,
                 ..
             }) = other.outgoing.front_mut()
             {
-                *until = now;
+                *until = *at_least_until;
             }
         }
     }

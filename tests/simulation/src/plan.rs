@@ -227,7 +227,7 @@ fn config(rng: &mut Rng, is_large: bool) -> BusConfig {
     let shards = rng.u16(1..5);
     let scaling = rng.bool().then(|| scaling(rng, shards));
     let min_size = rng.usize(1..5);
-    let min_delay = rng.u64(0..200);
+    let base_delay = rng.u64(0..200);
     BusConfig {
         shards,
         capacity: scale.next_power_of_two() << rng.u32(1..6),
@@ -244,11 +244,12 @@ fn config(rng: &mut Rng, is_large: bool) -> BusConfig {
             adaptive: rng.bool(),
             velocity_window: ms(rng.u64(5..100)),
         },
-        retry: RetryPolicy {
-            attempts: rng.u32(1..5),
-            min_delay: ms(min_delay),
-            max_delay: ms(min_delay + rng.u64(..500)),
-        },
+        retry: Some(RetryPolicy {
+            max_attempts: rng.u32(1..5),
+            base_delay: ms(base_delay),
+            max_delay: ms(base_delay + rng.u64(..500)),
+            ..RetryPolicy::default()
+        }),
         scaling,
         timeout: ms(up_to(rng, 20, [100, 100, 1500])),
     }

@@ -23,6 +23,10 @@ pub struct Tally {
     pub attempts: u64,
     /// Attempts after the first.
     pub retries: u64,
+    /// Times that the destination was found to be down.
+    pub outages: u64,
+    /// Attempts that probed a destination that was down.
+    pub probes: u64,
     /// Leases that expired.
     pub expired: u64,
     /// Batches that were split.
@@ -54,7 +58,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn counters(&mut self) -> [(&'static str, &mut u64); 23] {
+    fn counters(&mut self) -> [(&'static str, &mut u64); 25] {
         [
             ("steps", &mut self.steps),
             ("events offered", &mut self.offered),
@@ -65,6 +69,8 @@ impl Tally {
             ("events given up", &mut self.abandoned),
             ("attempts", &mut self.attempts),
             ("retries", &mut self.retries),
+            ("outages", &mut self.outages),
+            ("probes in outages", &mut self.probes),
             ("leases expired", &mut self.expired),
             ("batches split", &mut self.splits),
             ("late answers", &mut self.late),

@@ -36,6 +36,7 @@ impl Ledger {
         note!(self, "    acknowledges lease {lease}");
         let was_live = self.bus.acknowledge(lease, now);
         let Some((lane, nth)) = self.answered(lease, was_live, now)? else { return Ok(()) };
+        self.note_answer();
         if let Some(outgoing) = self.pop(lane, nth, Exit::Delivered) {
             self.counts.body_bytes_delivered += self.body_len(lane, &outgoing) as u64;
             self.counts.batches.delivered += 1;
@@ -48,15 +49,27 @@ impl Ledger {
         note!(self, "    fails lease {lease}: {failure:?}");
         let was_live = self.bus.fail(lease, failure, now);
         let Some((lane, nth)) = self.answered(lease, was_live, now)? else { return Ok(()) };
-        let (now, retry) = (self.now, self.config().retry.clone());
+        let (now, retry) = (self.now, self.retry());
+        if !matches!(failure, Failure::Unavailable { .. }) {
+            self.note_answer();
+        }
         let outgoing = &mut self.lanes[lane].outgoing[nth];
         match failure {
+            Failure::Unavailable { retry_after } => {
+                outgoing.failures += 1;
+                let longest = retry.max_delay.max(retry_after);
+                let (from, to) = (now + nanos(retry_after), now + nanos(longest));
+                outgoing.state = State::Paused { from, to };
+                self.note_unavailable(lease, from);
+            }
             Failure::Permanent => self.abandon(lane, nth, AbandonReason::Permanent),
-            Failure::Refused { .. } if outgoing.attempts >= retry.attempts => {
+            Failure::Refused { .. } if outgoing.refusals + 1 >= retry.max_attempts => {
                 self.abandon(lane, nth, AbandonReason::Retries);
             }
             Failure::Refused { retry_after } => {
-                let doubled = retry.min_delay * (1 << (outgoing.attempts - 1));
+                let doubled = retry.base_delay * (1 << outgoing.refusals);
+                outgoing.refusals += 1;
+                outgoing.failures = 0;
                 let longest = doubled.min(retry.max_delay).max(retry_after);
                 let (from, to) = (now + nanos(retry_after), now + nanos(longest));
                 outgoing.state = State::Paused { from, to };
@@ -105,7 +118,8 @@ impl Ledger {
                 origin,
                 sequence,
                 attempts: 0,
-                recalls: 0,
+                refusals: 0,
+                failures: 0,
                 state,
                 reservation,
                 address: None,

@@ -11,13 +11,13 @@ impl Ledger {
         let Counts { offered, rejected, delivered, evicted, drained, abandoned, batches, .. } =
             &self.counts;
         let rejected_in_all = sum_of(stats.rejected);
-        let AbandonedEvents { retries, permanent, shutdown } = stats.abandoned;
+        let AbandonedEvents { retries, permanent, expired, shutdown } = stats.abandoned;
         ensure!(
             stats.offered == stats.accepted + rejected_in_all
                 && stats.accepted
                     == stats.delivered
                         + stats.evicted
-                        + (retries + permanent + shutdown)
+                        + (retries + permanent + expired + shutdown)
                         + stats.drained
                         + stats.pending
                         + stats.in_flight,

@@ -36,7 +36,7 @@ impl Ledger {
         self.tally.exits += 1;
         ensure!(lease.batch.body().len() <= max_bytes, "what exits is not larger than asked for");
         let fits = |outgoing: &Outgoing| {
-            outgoing.may_exit(self.now, self.config().retry.attempts)
+            outgoing.may_exit(self.now, self.retry().max_attempts)
                 && self.body_len(lane, outgoing) <= max_bytes
         };
         let outgoing = &self.lanes[lane].outgoing;
@@ -63,7 +63,7 @@ impl Ledger {
                 self.cut_for_newest(lane, share);
             }
             let fits = |outgoing: &Outgoing| {
-                outgoing.may_exit(self.now, self.config().retry.attempts)
+                outgoing.may_exit(self.now, self.retry().max_attempts)
                     && self.body_len(lane, outgoing) <= max_bytes
             };
             let outgoing = &self.lanes[lane].outgoing;
@@ -199,7 +199,6 @@ impl Ledger {
         for &lane in &self.present {
             for outgoing in self.lanes[lane].outgoing.iter_mut().filter(|at| at.is_leased()) {
                 outgoing.state = State::Paused { from: now, to: now };
-                outgoing.recalls += 1;
             }
         }
     }

@@ -44,8 +44,10 @@ pub(super) struct Outgoing {
     pub(super) origin: Origin,
     pub(super) sequence: u64,
     pub(super) attempts: u32,
-    /// How often it was taken back from the host, which is not held against it.
-    pub(super) recalls: u32,
+    /// How often the receiver refused it.
+    pub(super) refusals: u32,
+    /// How often in a row the destination was unavailable for it.
+    pub(super) failures: u32,
     pub(super) state: State,
     pub(super) reservation: usize,
     /// Where the batch was seen in memory, once it was.
@@ -56,7 +58,7 @@ impl Outgoing {
     /// Whether it may leave in an exit at `now`, as far as its attempts and its pause go.
     pub(super) const fn may_exit(&self, now: u64, attempts: u32) -> bool {
         let is_free = matches!(self.state, State::Paused { from, .. } if from <= now);
-        is_free && (self.attempts == 0 || self.attempts + 1 < attempts)
+        is_free && (self.attempts == 0 || self.refusals + 1 < attempts)
     }
 
     pub(super) const fn is_leased(&self) -> bool {

@@ -6,6 +6,7 @@
 
 mod answers;
 mod counting;
+mod destination;
 mod endings;
 mod exits;
 mod intake;
@@ -22,7 +23,7 @@ use crate::trace::{Trace, note};
 use lane::{Lane, Lanes, Origin, Outgoing, Phase, RESTORED, State};
 use shardbus::{
     AbandonReason, AbandonedEvents, Batch, BatchStats, BusConfig, Clock, EventBus, FlushReport,
-    Rejected, Scheduler, Shared,
+    Rejected, RetryPolicy, Scheduler, Shared,
 };
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -125,6 +126,7 @@ pub struct Ledger {
     is_keyed: bool,
     is_room_awaited: bool,
     is_closed: bool,
+    destination: destination::Destination,
     held: u64,
     held_by_batches: u64,
     reservations: Vec<Reservation>,
@@ -180,6 +182,7 @@ impl Ledger {
             is_keyed: false,
             is_room_awaited: false,
             is_closed: false,
+            destination: destination::Destination::default(),
             held: 0,
             held_by_batches: 0,
             reservations: Vec::with_capacity(32),
@@ -197,6 +200,11 @@ impl Ledger {
         self.bus.config()
     }
 
+    /// How batches are sent again.
+    pub fn retry(&self) -> RetryPolicy {
+        self.config().retry.clone().expect("every plan sends again")
+    }
+
     /// The latest time that the delivery was told.
     pub const fn now(&self) -> u64 {
         self.now
@@ -211,7 +219,10 @@ impl Ledger {
             delivered,
             evicted,
             drained,
-            abandoned: abandoned.retries + abandoned.permanent + abandoned.shutdown,
+            abandoned: abandoned.retries
+                + abandoned.permanent
+                + abandoned.expired
+                + abandoned.shutdown,
             attempts: self.leases,
             retries: batches.retries,
             expired: batches.expired,
@@ -288,6 +299,7 @@ impl Ledger {
             Exit::Evicted => &mut self.counts.evicted,
             Exit::Drained | Exit::Released => &mut self.counts.drained,
             Exit::Abandoned(AbandonReason::Retries) => &mut self.counts.abandoned.retries,
+            Exit::Abandoned(AbandonReason::Expired) => &mut self.counts.abandoned.expired,
             Exit::Abandoned(AbandonReason::Permanent) => &mut self.counts.abandoned.permanent,
             Exit::Abandoned(AbandonReason::Shutdown) => &mut self.counts.abandoned.shutdown,
         } += count;

@@ -4,7 +4,7 @@ use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::intake::is_payload_of;
 use crate::ledger::{Event, Ledger, Origin, Outgoing, RESTORED, State, nanos};
 use crate::trace::note;
-use shardbus::{AbandonReason, Abandoned, Action, Batch, BusConfig, Lease, Shared};
+use shardbus::{Abandoned, Action, Batch, BusConfig, Lease, Shared};
 
 /// What the bus wants of its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,20 +39,8 @@ impl Ledger {
         self.tally.fenced += u64::from(moment.fence.is_some());
         match action {
             Action::Send(lease) => self.send(lease, moment, keep),
-            Action::Abandoned(Abandoned { reason, batch }) => {
-                note!(self, "    given up ({reason:?}): {}", batch.id());
-                let Some((expected, lane, mut outgoing)) = self.abandoned.pop_front() else {
-                    ensure!(false, "only what was given up is shown as given up");
-                    return Ok(Polled::Abandoned);
-                };
-                ensure_eq!(reason, expected, "what is given up says why");
-                self.check_batch(&batch, lane, &mut outgoing)?;
-                if keep {
-                    self.kept.push((batch, outgoing.reservation));
-                } else {
-                    drop(batch);
-                    self.release(outgoing.reservation);
-                }
+            Action::Abandoned(abandoned) => {
+                self.check_abandoned(abandoned, keep)?;
                 Ok(Polled::Abandoned)
             }
             Action::WaitUntil(wake) => {
@@ -66,29 +54,52 @@ impl Ledger {
         }
     }
 
+    /// The host asks for everything that was given up, as it does after each answer.
+    pub fn show_abandoned(&mut self, keep: bool) -> Checked {
+        while let Some(abandoned) = self.bus.next_abandoned() {
+            self.check_abandoned(abandoned, keep)?;
+        }
+        ensure!(self.abandoned.is_empty(), "all that was given up is shown");
+        Ok(())
+    }
+
+    fn check_abandoned(&mut self, abandoned: Abandoned, keep: bool) -> Checked {
+        let Abandoned { reason, attempts, batch } = abandoned;
+        note!(self, "    given up ({reason:?}): {}", batch.id());
+        let Some((expected, lane, mut outgoing)) = self.abandoned.pop_front() else {
+            ensure!(false, "only what was given up is shown as given up");
+            return Ok(());
+        };
+        ensure_eq!(reason, expected, "what is given up says why");
+        ensure_eq!(attempts, outgoing.attempts, "what is given up says how often it was sent");
+        self.check_batch(&batch, lane, &mut outgoing)?;
+        if keep {
+            self.kept.push((batch, outgoing.reservation));
+        } else {
+            drop(batch);
+            self.release(outgoing.reservation);
+        }
+        Ok(())
+    }
+
     pub(super) fn expire_leases(&mut self) {
         for place in 0..self.present.len() {
             let (lane, mut nth) = (self.present[place], 0);
             while let Some(outgoing) = self.lanes[lane].outgoing.get(nth) {
                 let is_over =
                     matches!(outgoing.state, State::Leased { expires, .. } if expires <= self.now);
-                let is_gone = is_over && self.expire_lease(lane, nth);
-                nth += usize::from(!is_gone);
+                if is_over {
+                    self.expire_lease(lane, nth);
+                }
+                nth += 1;
             }
         }
     }
 
-    /// Returns whether the batch was given up for it.
-    pub(super) fn expire_lease(&mut self, lane: usize, nth: usize) -> bool {
-        let (now, most) = (self.now, self.config().retry.attempts);
-        let outgoing = &mut self.lanes[lane].outgoing[nth];
-        outgoing.state = State::Paused { from: now, to: now };
-        let is_last = outgoing.attempts >= most;
+    pub(super) fn expire_lease(&mut self, lane: usize, nth: usize) {
+        let now = self.now;
+        self.lanes[lane].outgoing[nth].state = State::Paused { from: now, to: now };
         self.counts.batches.expired += 1;
-        if is_last {
-            self.abandon(lane, nth, AbandonReason::Retries);
-        }
-        is_last
     }
 
     fn send(&mut self, lease: Lease, moment: Moment, keep: bool) -> Checked<Polled> {
@@ -128,6 +139,7 @@ impl Ledger {
         if self.lanes[lane].outgoing[0].attempts == 0 {
             self.check_keys(lane, &self.lanes[lane].outgoing[0])?;
         }
+        self.note_attempt(lease.id)?;
         let polled = self.begin_attempt(lease, lane, 0, keep)?;
         self.check_turns(lane, moment)?;
         Ok(polled)
@@ -161,8 +173,6 @@ impl Ledger {
         self.counts.batches.retries += u64::from(outgoing.attempts > 0);
         outgoing.attempts += 1;
         ensure_eq!(lease.attempt, outgoing.attempts, "attempts are counted from 1");
-        let most = self.config().retry.attempts + outgoing.recalls;
-        ensure!(outgoing.attempts <= most, "there are no more attempts than there may be");
         self.check_batch(&lease.batch, lane, &mut outgoing)?;
         let expires = deadline + nanos(BusConfig::LEASE_MARGIN);
         outgoing.state = State::Leased { lease: lease.id, expires };

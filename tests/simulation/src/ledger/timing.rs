@@ -44,7 +44,8 @@ impl Ledger {
             origin: self.origin_of(lane),
             sequence,
             attempts: 0,
-            recalls: 0,
+            refusals: 0,
+            failures: 0,
             state: State::Paused { from: now, to: now },
             reservation,
             address: None,
@@ -96,7 +97,7 @@ impl Ledger {
 
     /// Whether there is no reason for the lane not to send now.
     pub(super) fn must_send(&self, lane: usize, moment: Moment) -> bool {
-        if !self.may_begin(lane, moment.fence) {
+        if !self.may_begin(lane, moment.fence) || self.is_withheld(lane) {
             return false;
         }
         let is_flushed = self.is_flushed(lane);
@@ -150,6 +151,7 @@ impl Ledger {
                 }
                 _ => continue,
             };
+            let to = if self.is_withheld(id) { u64::MAX } else { to };
             let (earliest, latest) = bounds.unwrap_or((from, to));
             bounds = Some((earliest.min(from), latest.min(to)));
         }

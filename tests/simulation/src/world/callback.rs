@@ -12,20 +12,25 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Answer {
     Deliver,
-    Retryable { after: u64 },
+    Unavailable { after: u64 },
+    Refuse { after: u64 },
     Permanent,
     TooLarge,
 }
 
-pub const RETRYABLE: Failure = Failure::Refused { retry_after: Duration::ZERO };
+/// Nobody answers.
+pub const UNAVAILABLE: Failure = Failure::Unavailable { retry_after: Duration::ZERO };
 
 /// Some failure.
 pub fn failure(rng: &mut Rng) -> Failure {
-    match rng.u8(..4) {
+    let retry_after = Duration::from_nanos(rng.u64(..MAX_RETRY_AFTER));
+    match rng.u8(..6) {
         0 => Failure::Permanent,
         1 => Failure::Split,
-        2 => RETRYABLE,
-        _ => Failure::Refused { retry_after: Duration::from_nanos(rng.u64(..MAX_RETRY_AFTER)) },
+        2 => UNAVAILABLE,
+        3 => Failure::Unavailable { retry_after },
+        4 => Failure::Refused { retry_after: Duration::ZERO },
+        _ => Failure::Refused { retry_after },
     }
 }
 
@@ -63,15 +68,19 @@ impl World<'_> {
             End::DeliverLate => {
                 (Answer::Deliver, Some(timeout + self.rng.u64(..timeout + 1_500 * MS)))
             }
-            End::Throw => (Answer::Retryable { after: 0 }, Some(soon)),
+            End::Throw => (self.draw_failure(0), Some(soon)),
             End::RetryAfter => {
                 let after = self.rng.u64(..MAX_RETRY_AFTER);
-                (Answer::Retryable { after }, Some(soon))
+                (self.draw_failure(after), Some(soon))
             }
             End::Permanent => (Answer::Permanent, Some(soon)),
             End::TooLarge => (Answer::TooLarge, Some(soon)),
             End::Hang => (Answer::Deliver, None),
         }
+    }
+
+    fn draw_failure(&mut self, after: u64) -> Answer {
+        if self.rng.bool() { Answer::Unavailable { after } } else { Answer::Refuse { after } }
     }
 
     fn reenters(&mut self) -> bool {
@@ -109,13 +118,18 @@ impl World<'_> {
         let now = self.clocks.now();
         match answer {
             Answer::Deliver => self.ledger.acknowledge(lease, now)?,
-            Answer::Retryable { after } => {
+            Answer::Unavailable { after } => {
+                let retry_after = Duration::from_nanos(after);
+                self.ledger.fail(lease, Failure::Unavailable { retry_after }, now)?;
+            }
+            Answer::Refuse { after } => {
                 let retry_after = Duration::from_nanos(after);
                 self.ledger.fail(lease, Failure::Refused { retry_after }, now)?;
             }
             Answer::Permanent => self.ledger.fail(lease, Failure::Permanent, now)?,
             Answer::TooLarge => self.ledger.fail(lease, Failure::Split, now)?,
         }
+        self.ledger.show_abandoned(false)?;
         match owner {
             None => {}
             Some(_) if !self.is_manual() => self.schedule_next(),

@@ -391,7 +391,7 @@ impl<'a> World<'a> {
         while let Some(attempt) = self.attempts.get(nth) {
             if attempt.owner == owner && attempt.deadline <= now {
                 let lease = self.attempts.remove(nth).lease;
-                self.ledger.fail(lease, callback::RETRYABLE, now)?;
+                self.ledger.fail(lease, callback::UNAVAILABLE, now)?;
             } else {
                 nth += 1;
             }

@@ -81,7 +81,9 @@ impl World<'_> {
         // A clock that went back is taken to stand still until it is where it was.
         let lag = self.ledger.now().saturating_sub(self.clocks.now());
         let lease = ms(timeout) + ms(&BusConfig::LEASE_MARGIN);
-        let pause = ms(&retry.max_delay).max(MAX_RETRY_AFTER);
+        // And then the spread of lanes after an outage.
+        let longest = retry.as_ref().map_or(0, |retry| 2 * ms(&retry.max_delay));
+        let pause = longest.max(MAX_RETRY_AFTER);
         // And the timers: the pump's, which was set by whatever clock there was, and those of flushes.
         let timer = self.pump.sleeps_for(self.clocks.time());
         // What was left comes one at a time.
