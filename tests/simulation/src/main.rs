@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     match seed {
         Some(seed) => show(seed, None),
         None => match from {
-            Some(from) => run_all(&[from..from + seeds]),
+            Some(from) => run_all(std::slice::from_ref(&(from..from + seeds))),
             None => {
                 let (half, fresh) = (seeds / 2, shardbus_seeds::fresh());
                 println!("half of the schedules begin at {}={fresh}", shardbus_seeds::VARIABLE);
