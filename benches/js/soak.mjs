@@ -42,7 +42,7 @@ function send(batch, { signal }) {
       response.resume().on("error", reject);
       response.on("end", () => {
         if (statusCode === 200) resolve();
-        else reject(new DeliveryError(`status ${statusCode}`, { retryable: true }));
+        else reject(new DeliveryError(`status ${statusCode}`, { status: statusCode }));
       });
     });
     outgoing.end(batch.body);
@@ -54,7 +54,7 @@ const bus = new EventBus(send, {
   shards: SHARDS,
   maxBytes: MAX_BYTES,
   batch: { maxSize: 2000 },
-  retry: { attempts: 4, minDelayMs: 100, maxDelayMs: 500 },
+  retry: { baseDelayMs: 100, maxDelayMs: 500 },
   onDrop({ reason, count }) {
     told[reason] = (told[reason] ?? 0) + count;
   },

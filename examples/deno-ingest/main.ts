@@ -13,7 +13,6 @@ const bus = new EventBus<unknown>(
   {
     // Senders are told when there is no room, and come again.
     backpressure: "drop-newest",
-    retry: { attempts: 1000, maxDelayMs: 5000 },
   },
 );
 

@@ -27,7 +27,7 @@ const bus = new EventBus(
     capacity: 1024, // what is here is not with the others
     backpressure: "drop-newest",
     batch: { minSize: 100, maxSize: 250, maxDelayMs: 50 },
-    retry: { attempts: 10, maxDelayMs: 2000 },
+    retry: { maxDelayMs: 2000 },
     onDrop: ({ batch, count, reason }) => {
       if (batch === undefined) return; // no room: it is offered again
       console.error(`${NAME}: ${count} messages go back to JetStream: ${reason}.`);

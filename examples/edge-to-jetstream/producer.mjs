@@ -26,7 +26,7 @@ const bus = new EventBus(natsSink(jetstream(connection), `flights.${NAME}`), {
   backpressure: "drop-newest",
   key: (/** @type {import("../flights/flights.mjs").Flight} */ { origin }) => origin,
   batch: { minSize: 100, maxSize: 500, maxDelayMs: 50 },
-  retry: { attempts: 1000, maxDelayMs: 2000 },
+  retry: { maxDelayMs: 2000 },
   onDrop: ({ reason, count }) => {
     if (reason !== "full") console.error(`${NAME}: ${count} events were lost: ${reason}.`);
   },

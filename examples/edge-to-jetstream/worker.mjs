@@ -25,7 +25,7 @@ const bus = new EventBus(
     shards: 4,
     backpressure: "drop-newest",
     key: ({ origin }) => origin,
-    retry: { attempts: 1000, maxDelayMs: 2000 },
+    retry: { maxDelayMs: 2000 },
     onDrop: ({ reason, count }) => {
       if (reason !== "full") console.error(`workerd: ${count} events were lost: ${reason}.`);
     },

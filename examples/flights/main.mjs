@@ -44,7 +44,7 @@ const bus = new EventBus(
     backpressure: "drop-newest",
     key: (/** @type {import("./flights.mjs").Flight} */ flight) => flight.origin,
     batch: { minSize: 100, maxSize: 500, maxDelayMs: 50 },
-    retry: { attempts: 5, minDelayMs: 50, maxDelayMs: 2000 },
+    retry: { baseDelayMs: 50, maxDelayMs: 2000 },
     onDrop: ({ reason, count }) => {
       // A refusal for want of room is no loss here: the producer offers the event again.
       if (reason !== "full") faults.push(`${count} events were lost: ${reason}.`);

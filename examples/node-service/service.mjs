@@ -17,11 +17,7 @@ const bus = new EventBus(
     const response = await fetch(COLLECTOR, { method: "POST", headers, body: batch.body, signal });
     if (!response.ok) throw DeliveryError.fromResponse(response);
   },
-  {
-    store: fileStore(OUTBOX),
-    // Some 40 minutes: the pauses are random, and half as long on average.
-    retry: { attempts: 1000, maxDelayMs: 5000 },
-  },
+  { store: fileStore(OUTBOX) },
 );
 
 const server = createServer((request, response) => {

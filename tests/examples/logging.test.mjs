@@ -40,7 +40,7 @@ afterEach(async () => {
   await once(server, "close");
 });
 
-const quiet = { retry: { minDelayMs: 1, maxDelayMs: 10 }, onDrop: () => {} };
+const quiet = { retry: { baseDelayMs: 1, maxDelayMs: 10 }, onDrop: () => {} };
 
 test("what pino logs arrives line by line, and what is too large fails nobody", async () => {
   const bus = new EventBus(async ({ body }) => {

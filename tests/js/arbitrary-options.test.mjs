@@ -47,7 +47,7 @@ const scaling = ["minShards", "maxShards", "autoScale", "fillRatioThreshold", "c
 /** The groups of options, and the names in them. */
 const groups = {
   batch: ["minSize", "maxSize", "maxBytes", "maxDelayMs", "adaptive", "velocityWindowMs"],
-  retry: ["attempts", "minDelayMs", "maxDelayMs"],
+  retry: ["maxAttempts", "baseDelayMs", "maxDelayMs", "maxAgeMs", "maxRetryAfterMs"],
   scaling,
 };
 
@@ -56,6 +56,7 @@ const names = ["shards", "capacity", "maxBytes", "maxEventBytes", "backpressure"
   "scheduler",
   "timeoutMs",
   "onDrop",
+  "onDelivered",
   "batch",
   "retry",
   "scaling",
@@ -134,6 +135,28 @@ test("a method with any argument works, or says what is wrong", async () => {
   await fc.assert(property, runs(300));
 });
 
+/** What a `DeliveryError` says, right or wrong. */
+const errorFields = ["retryable", "unavailable", "split", "tooLarge", "retryAfterMs"];
+
+/** What a callback may say of single events of three, right or wrong. */
+const outcomes = fc
+  .record({
+    rejected: fc.array(
+      fc.oneof(
+        fc.record({ index: fc.integer({ min: -1, max: 3 }) }).map((item) => () => item),
+        settings,
+      ),
+      { maxLength: 3 },
+    ),
+    retry: fc.array(fc.oneof(fc.integer({ min: -1, max: 3 }).map((n) => () => n), settings), {
+      maxLength: 3,
+    }),
+  })
+  .map(({ rejected, retry }) => () => ({
+    rejected: rejected.map((make) => make()),
+    retry: retry.map((make) => make()),
+  }));
+
 /** What a callback may do, but for hanging. */
 const behaviours = fc.oneof(
   settings,
@@ -142,11 +165,18 @@ const behaviours = fc.oneof(
   throwables.map((reason) => () => thenable({ value: throwing(reason) })),
   throwables.map((reason) => () => thenable({ get: throwing(reason) })),
   fc
-    .record({ retryable: settings, tooLarge: settings, retryAfterMs: settings })
-    .map(({ retryable, tooLarge, retryAfterMs }) => () => {
-      const fields = { retryable: retryable(), tooLarge: tooLarge(), retryAfterMs: retryAfterMs() };
-      throw Object.assign(new DeliveryError("told"), fields);
+    .record(
+      Object.fromEntries(errorFields.map((name) => [name, settings])),
+      { requiredKeys: [] },
+    )
+    .map((makers) => () => {
+      const fields = Object.entries(makers).map(([name, make]) => [name, make()]);
+      throw Object.assign(new DeliveryError("told"), Object.fromEntries(fields));
     }),
+  outcomes,
+  outcomes.map((make) => () => {
+    throw Object.assign(new DeliveryError("told"), { outcomes: make() });
+  }),
 );
 
 /** @param {PropertyDescriptor} then */
@@ -162,7 +192,7 @@ test("a callback may do anything: each event is delivered, or given up and told"
       let attempts = 0;
       const bus = new EventBus(() => script[attempts++]?.(), {
         scheduler,
-        retry: { attempts: 3, ...quickRetry },
+        retry: { maxAttempts: 3, ...quickRetry },
         onDrop: ({ count }) => {
           told += count;
         },

@@ -108,7 +108,7 @@ test("a batch that waits for its next attempt when the time is up is given up", 
 
 test("close does not wait for a pause that nobody asked for", async () => {
   const sink = recorder([fail("no")]);
-  const retry = { minDelayMs: HOUR_MS, maxDelayMs: HOUR_MS };
+  const retry = { baseDelayMs: HOUR_MS, maxDelayMs: HOUR_MS };
   const bus = new EventBus(sink.callback, { retry });
   bus.ingest(1);
   bus.flush();

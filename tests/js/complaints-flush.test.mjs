@@ -172,7 +172,7 @@ test("after a timeout nobody knows whether events were stored, and they are dupl
       shards: 3,
       timeoutMs: 10,
       batch: { minSize: 1, maxSize: 7 },
-      retry: { minDelayMs: 20, maxDelayMs: 20 },
+      retry: { baseDelayMs: 20, maxDelayMs: 20 },
     },
   );
   const events = Array.from({ length: 100 }, (_, n) => n);

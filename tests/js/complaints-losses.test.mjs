@@ -25,6 +25,7 @@ const dead = /** @type {Record<string, [import("./harness.mjs").Step, number, Op
   "it never answers": [hang, 500_000, {}],
   "every attempt times out": [hangUntilAborted, 100_000, { timeoutMs: 5 }],
   "every attempt fails": [fail("no"), 100_000, {}],
+  "every attempt is refused": [fail(new DeliveryError("no")), 100_000, {}],
   "it is always busy": [fail(new DeliveryError("busy", { retryAfterMs: HOUR_MS })), 100_000, {}],
 });
 
@@ -38,7 +39,7 @@ for (const [what, [step, count, options]] of Object.entries(dead)) {
         shards: 2,
         maxBytes,
         backpressure,
-        retry: { attempts: 3, ...quickRetry },
+        retry: { maxAttempts: 3, ...quickRetry },
         onDrop: () => {},
         ...options,
       });
@@ -119,7 +120,7 @@ test("drops are invisible: to the handler and in the statistics", async () => {
     maxEventBytes: 100,
     backpressure: "drop-newest",
     batch: { minSize: 5, maxSize: 5, maxDelayMs: HOUR_MS },
-    retry: { attempts: 1 },
+    retry: false,
     onDrop: ({ reason, count }) => {
       told[reason] = (told[reason] ?? 0) + count;
     },
@@ -159,5 +160,5 @@ test("drops are invisible: to those who have no handler", async () => {
     console.warn = warn;
   }
   assert.lengthOf(warnings, 1);
-  assert.match(warnings[0] ?? "", /events were lost \(85 evicted\)/);
+  assert.match(warnings[0] ?? "", /85 events were evicted/);
 });

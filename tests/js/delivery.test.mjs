@@ -107,10 +107,10 @@ test("a permanent failure gives the batch up at once, and onDrop gets it", async
   assert.equal(accountedStats(bus).abandoned.permanent, 2);
 });
 
-test("a batch whose attempts all fail is given up, and later ones have their turn", async () => {
+test("a batch whose attempts are all refused is given up, and later ones have their turn", async () => {
   const { log, onDrop } = dropRecorder();
-  const sink = recorder([fail("no"), fail("no"), fail("no")]);
-  const bus = new EventBus(sink.callback, { retry: { attempts: 3, ...quickRetry }, onDrop });
+  const sink = recorder(Array(3).fill(fail(new DeliveryError("no"))));
+  const bus = new EventBus(sink.callback, { retry: { maxAttempts: 3, ...quickRetry }, onDrop });
   bus.ingest("lost");
   await bus.flush();
   bus.ingest("later");
@@ -131,9 +131,9 @@ test("a batch whose attempts all fail is given up, and later ones have their tur
   assert.deepEqual([abandoned.retries, batches.retries], [1, 2]);
 });
 
-test("one attempt means no retry", async () => {
+test("without retries the first failure of any kind is the last", async () => {
   const sink = recorder([], fail("no"));
-  const bus = new EventBus(sink.callback, { retry: { attempts: 1 }, onDrop: () => {} });
+  const bus = new EventBus(sink.callback, { retry: false, onDrop: () => {} });
   bus.ingest(1);
   assert.equal((await bus.flush()).abandoned, 1);
   assert.lengthOf(sink.log, 1);
@@ -229,7 +229,7 @@ test("a batch that the receiver finds too large is sent in halves, in order", as
       if (!response.ok) throw DeliveryError.fromResponse(response);
       delivered.push(...batch);
     },
-    { batch: { minSize: 10, maxSize: 10, maxDelayMs: HOUR_MS }, retry: { attempts: 1 } },
+    { batch: { minSize: 10, maxSize: 10, maxDelayMs: HOUR_MS }, retry: false },
   );
   const texts = Array.from({ length: 10 }, (_, i) => `{"n":${i}}`);
   for (const text of texts) bus.ingestRaw(text);

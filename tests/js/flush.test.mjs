@@ -173,7 +173,7 @@ test("a flush reports what was evicted and drained meanwhile", async () => {
 
 test("a flush reports what was given up", async () => {
   const sink = recorder([], fail("no"));
-  const options = { ...byFlush, retry: { attempts: 1 }, onDrop: () => {} };
+  const options = { ...byFlush, retry: false, onDrop: () => {} };
   const bus = new EventBus(sink.callback, options);
   bus.ingestBatch([1, 2, 3]);
   assert.deepEqual(await bus.flush(), { ...nothing, abandoned: 3 });
@@ -209,7 +209,7 @@ test("the manual scheduler retries only in a flush", async () => {
 
 test("settled waits for the callbacks that run, and starts none", async () => {
   const sink = recorder([hang]);
-  const retry = { minDelayMs: HOUR_MS, maxDelayMs: HOUR_MS };
+  const retry = { baseDelayMs: HOUR_MS, maxDelayMs: HOUR_MS };
   const bus = new EventBus(sink.callback, { shards: 1, ...byFlush, retry });
   await bus.settled();
   bus.ingestBatch([1, 2, 3]);

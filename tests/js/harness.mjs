@@ -17,7 +17,7 @@ const DEADLINE_MS = 5000;
 export const HOUR_MS = 3_600_000;
 
 /** Retries that do not keep a test waiting. */
-export const quickRetry = { minDelayMs: 1, maxDelayMs: 1 };
+export const quickRetry = { baseDelayMs: 1, maxDelayMs: 1 };
 
 /** A whole body as text. Fatal: a broken byte must not pass as U+FFFD. */
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

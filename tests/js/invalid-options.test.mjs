@@ -28,9 +28,11 @@ const bad = {
   "batch.adaptive": [1, "yes", null, {}],
   "batch.velocityWindowMs": [...noTime, 0],
   retry: noGroups,
-  "retry.attempts": [...notWhole, 2 ** 32],
-  "retry.minDelayMs": noTime,
+  "retry.maxAttempts": [...notWhole, 2 ** 32].filter((value) => value !== Number.POSITIVE_INFINITY),
+  "retry.baseDelayMs": noTime,
   "retry.maxDelayMs": noTime,
+  "retry.maxAgeMs": [...noTime, 0].filter((value) => value !== Number.POSITIVE_INFINITY),
+  "retry.maxRetryAfterMs": noTime,
   scaling: noGroups,
   "scaling.minShards": [...notWhole, 65_536],
   "scaling.maxShards": [...notWhole, 65_536],
@@ -43,6 +45,7 @@ const bad = {
   "scaling.metricsWindowMs": [...noTime, 0],
   timeoutMs: [...noTime, 0],
   onDrop: noFunctions,
+  onDelivered: noFunctions,
 };
 
 /** `{ batch: { maxSize: value } }` for `batch.maxSize`. */
@@ -87,7 +90,7 @@ test("options that contradict each other are refused", () => {
     [{ scaling: { minShards: 3, maxShards: 2 } }, "scaling.maxShards", "`scaling.minShards`"],
     [{ shards: 1, scaling: { minShards: 2 } }, "shards", "`scaling.minShards`"],
     [{ shards: 3, scaling: { maxShards: 2 } }, "shards", "`scaling.maxShards`"],
-    [{ retry: { minDelayMs: 10, maxDelayMs: 9 } }, "retry.maxDelayMs", "`retry.minDelayMs`"],
+    [{ retry: { baseDelayMs: 10, maxDelayMs: 9 } }, "retry.maxDelayMs", "`retry.baseDelayMs`"],
   ];
   for (const [options, option, ...parts] of contradictions) {
     const error = thrown(() => new EventBus(() => {}, options));
@@ -103,11 +106,13 @@ test("a default gives way to an option that leaves it no room", () => {
     { batch: { maxSize: 1 } },
     { batch: { minSize: 5000 } },
     { retry: { maxDelayMs: 0 } },
+    { retry: { maxAttempts: Number.POSITIVE_INFINITY, maxAgeMs: Number.POSITIVE_INFINITY } },
+    { retry: false },
     { scaling: false },
     { scaling: {} },
     { scaling: { minShards: 20 } },
     { shards: 20, scaling: {} },
-    { retry: { minDelayMs: HOUR_MS } },
+    { retry: { baseDelayMs: HOUR_MS } },
     { batch: { adaptive: false, velocityWindowMs: 0 } },
   ]) {
     assert.isTrue(new EventBus(() => {}, options).ingest(1), JSON.stringify(options));
@@ -136,7 +141,9 @@ test("a name that is no option is refused, and the message lists those that are"
     ["__proto__"]: "shards",
     "batch.size": "maxSize",
     "batch.toString": "maxSize",
-    "retry.retries": "attempts",
+    "retry.retries": "maxAttempts",
+    "retry.attempts": "maxAttempts",
+    "retry.minDelayMs": "baseDelayMs",
     "scaling.max": "maxShards",
   };
   for (const [path, existing] of Object.entries(names)) {

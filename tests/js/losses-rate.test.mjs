@@ -160,7 +160,7 @@ test("what is refused after close is told like anything else", async () => {
 test("batches that are given up are told one by one, at once, with what is in them", async () => {
   const options = /** @type {const} */ ({
     batch: { minSize: 1, maxSize: 2 },
-    retry: { attempts: 1 },
+    retry: false,
   });
   /** @type {any[][]} */
   const dead = [];

@@ -80,7 +80,7 @@ test("a pause between attempts keeps a program alive while it waits for its flus
     const bus = new EventBus(async (batch) => {
       if (++attempts < 4) throw new Error("no");
       print(batch);
-    }, { ...slow, retry: { minDelayMs: 100, maxDelayMs: 100 } });
+    }, { ...slow, retry: { baseDelayMs: 100, maxDelayMs: 100 } });
     bus.ingest("sent at last");
     const { delivered } = await bus.flush();
     console.log(attempts, delivered);
@@ -106,7 +106,7 @@ test("a pause that began while nobody waited keeps a program alive once somebody
 });
 
 test("an attempt that hangs keeps a program alive only while it waits for its flush", async () => {
-  const options = "{ ...slow, timeoutMs: 50, retry: { attempts: 1 }, onDrop: () => {} }";
+  const options = "{ ...slow, timeoutMs: 50, retry: false, onDrop: () => {} }";
   const awaited = await run(`${setUp}
     const bus = new EventBus(() => new Promise(() => {}), ${options});
     bus.ingest(1);
@@ -124,7 +124,7 @@ test("an attempt that hangs keeps a program alive only while it waits for its fl
 test("a retry that nobody waits for does not keep a program alive", async () => {
   const output = await run(`${setUp}
     const bus = new EventBus(async () => { throw new Error("no"); }, {
-      retry: { minDelayMs: ${HOUR_MS}, maxDelayMs: ${HOUR_MS} },
+      retry: { baseDelayMs: ${HOUR_MS}, maxDelayMs: ${HOUR_MS} },
     });
     bus.ingest(1);
     console.log((await bus.flush({ timeoutMs: 50 })).pending);

@@ -76,7 +76,7 @@ for (const [what, use] of Object.entries(uses)) {
     const bus = new EventBus(recorder([fail("no"), fail("no")]).callback, {
       capacity: 4,
       maxEventBytes: 30,
-      retry: { attempts: 1 },
+      retry: false,
       batch: { minSize: 2, maxSize: 2, maxDelayMs: HOUR_MS },
       onDrop: ({ reason, count }) => {
         told[reason] = (told[reason] ?? 0) + count;
@@ -164,7 +164,7 @@ test("a callback that waits for its own flush, or close, is cut off like any tha
 test("a listener of an attempt's signal may use the bus", async () => {
   const aborted = deferred();
   const sink = recorder([hang]);
-  const options = { timeoutMs: 10, retry: { attempts: 1 }, onDrop: () => {} };
+  const options = { timeoutMs: 10, retry: false, onDrop: () => {} };
   const bus = new EventBus(sink.callback, options);
   bus.ingest(1);
   bus.flush();

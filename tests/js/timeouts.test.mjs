@@ -51,17 +51,31 @@ test("an attempt that never ends cannot stop the bus, deaf to its signal or not"
   const log = [];
   const onDrop = (/** @type {import("shardbus").Drop} */ drop) => log.push(drop);
   const sink = recorder([hang, hangUntilAborted]);
-  const options = { timeoutMs: 10, retry: { attempts: 2, ...quickRetry }, onDrop };
-  const bus = new EventBus(sink.callback, options);
-  bus.ingest("lost");
-  assert.equal((await bus.flush()).abandoned, 1);
+  const bus = new EventBus(sink.callback, { timeoutMs: 10, retry: quickRetry, onDrop });
+  bus.ingest("early");
+  assert.equal((await bus.flush()).delivered, 1);
   bus.ingest("later");
   assert.equal((await bus.flush()).delivered, 1);
-  assert.deepEqual(sink.delivered(), ["later"]);
-  assert.deepInclude(
-    log.map(({ reason, count }) => ({ reason, count })),
-    { reason: "retries", count: 1 },
-  );
+  assert.deepEqual(sink.delivered(), ["early", "later"]);
+  assert.isEmpty(log, "an outage is no reason to give up");
+});
+
+test("without retries, an attempt that never ends costs its batch, and no other", async () => {
+  for (const step of [hang, hangUntilAborted]) {
+    /** @type {import("shardbus").Drop[]} */
+    const log = [];
+    const onDrop = (/** @type {import("shardbus").Drop} */ drop) => log.push(drop);
+    const sink = recorder([step]);
+    const bus = new EventBus(sink.callback, { timeoutMs: 10, retry: false, onDrop });
+    bus.ingest("lost");
+    assert.equal((await bus.flush()).abandoned, 1);
+    bus.ingest("later");
+    assert.equal((await bus.flush()).delivered, 1);
+    assert.deepEqual(sink.delivered(), ["later"]);
+    assert.lengthOf(log, 1);
+    assert.include(log[0], { reason: "retries", count: 1, attempts: 1 });
+    assert.include(log[0]?.error, { code: "ERR_TIMEOUT" });
+  }
 });
 
 /** How an attempt that was cut off may answer after all. @type {Record<string, (call: any) => void>} */

@@ -37,7 +37,7 @@ const bus = new EventBus(
     store,
     shards: 4,
     batch: { minSize: 20, maxSize: 50, maxDelayMs: 5 },
-    retry: { attempts: 1_000_000, minDelayMs: 1, maxDelayMs: 10 },
+    retry: { maxAttempts: Number.POSITIVE_INFINITY, baseDelayMs: 1, maxDelayMs: 10 },
     timeoutMs: 4000,
     onStoreError: ({ operation, key, message }) => tell(`error ${operation} ${key} ${message}`),
     onDrop: ({ reason, batch }) => {

@@ -47,7 +47,7 @@ export async function flood(sink, server, proxy) {
       // So little that all but the last events wait for the engine.
       maxBytes: 1 << 20,
       key: ({ user }) => user,
-      retry: { attempts: 1000, minDelayMs: 20, maxDelayMs: 200 },
+      retry: { baseDelayMs: 20, maxDelayMs: 200 },
       batch: { maxDelayMs: 50 },
       onDrop: ({ reason }) => assert.equal(reason, "full"),
     },

@@ -30,7 +30,7 @@ const failing = (queue) => ({
 const bus = new EventBus(cloudflareQueuesSink(failing(env.EVENTS)), {
   shards: 4,
   key: ({ user }) => user,
-  retry: { attempts: 100, minDelayMs: 1, maxDelayMs: 1 },
+  retry: { baseDelayMs: 1, maxDelayMs: 1 },
 });
 
 export default {

@@ -1,7 +1,5 @@
 // @ts-check
 
-import { options } from "./telemetry.js";
-
 /** How many batches are listed. */
 const MOST = 8;
 
@@ -27,8 +25,7 @@ export class BatchList {
       try {
         await send(batch, context);
       } catch (error) {
-        const isLast = attempt === options.retry.attempts;
-        this.#show(batch, "in-flight retry", isLast ? "failed" : "to be retried", attempt);
+        this.#show(batch, "in-flight retry", "to be sent again", attempt);
         throw error;
       }
       const ms = Math.round(performance.now() - start).toLocaleString("en");

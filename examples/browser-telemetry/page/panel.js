@@ -7,8 +7,9 @@ const PLACES = options.capacity - 1;
 /** What the reasons mean, in the order in which they are listed. */
 const REASONS = {
   evicted: "pushed out by newer events",
-  retries: "given up after the last attempt",
-  permanent: "refused by the collector",
+  retries: "refused by the collector, again and again",
+  permanent: "refused by the collector for good",
+  expired: "too old",
   full: "no room",
   sampled: "sampled out",
   oversize: "too large",

@@ -17,7 +17,7 @@ export const options = /** @type {const} */ ({
   shards: 4,
   capacity: 512,
   batch: { minSize: 20, maxSize: 50 },
-  retry: { attempts: 4, minDelayMs: 500, maxDelayMs: 4000 },
+  retry: { baseDelayMs: 500 },
 });
 
 /** Lets a bus have what visitors do here. @param {import("shardbus").EventBus} bus */
