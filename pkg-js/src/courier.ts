@@ -9,7 +9,7 @@ import type { KeepaliveBudget } from "./keepalive-budget.js";
 import { runIdOf } from "./numbers.js";
 import type { DeliveryCallback } from "./options.js";
 import type { BatchCopy, Outbox } from "./outbox.js";
-import { type Run, runsOf, verdictOf } from "./outcomes.js";
+import { type Run, runsOf, verdictOn } from "./outcomes.js";
 
 /** An attempt whose callback has not settled. */
 interface Attempt {
@@ -199,9 +199,8 @@ export class Courier<T> {
     this.#showAbandoned();
   }
 
-  #fail(lease: number, batch: CoreBatch<unknown>, attempt: number, error: unknown): void {
-    const { kind, retryAfterMs, outcomes } = verdictOf(error);
-    const runs = outcomes === undefined ? undefined : runsOf(outcomes, batch.count);
+  #fail(lease: number, batch: CoreBatch<unknown>, attempt: number, thrown: unknown): void {
+    const { error, kind, retryAfterMs, runs } = verdictOn(thrown, batch.count);
     if (runs !== undefined) {
       this.#settle(lease, batch as CoreBatch<T>, attempt, runs, retryAfterMs);
       return;

@@ -1,5 +1,5 @@
 import { idStem } from "./batch.js";
-import { messageOf } from "./show.js";
+import { reasonOf } from "./show.js";
 import type { LastError } from "./stats.js";
 
 /** Why events were lost. */
@@ -35,13 +35,13 @@ export class Failures {
     this.#byLane.set(idStem(batchId), error);
     this.#error = error;
     this.#since ??= at;
-    this.#last = { at, message: messageOf(error), attempt };
+    this.#last = { at, message: reasonOf(error), attempt };
   }
 
   /** The events from the one with this id on were rejected. */
   noteRejected(eventId: string, attempt: number, error: unknown): void {
     this.#byId.set(eventId, error);
-    this.#last = { at: Date.now(), message: messageOf(error), attempt };
+    this.#last = { at: Date.now(), message: reasonOf(error), attempt };
   }
 
   /** A batch was delivered. */

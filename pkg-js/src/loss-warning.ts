@@ -1,6 +1,6 @@
 import type { Cause } from "./failures.js";
 import type { Drop, DropReason } from "./options.js";
-import { messageOf } from "./show.js";
+import { reasonOf } from "./show.js";
 
 /** What happened to events that were lost for each reason, and what to do about it. */
 const REASONS: { readonly [Reason in DropReason]: readonly [what: string, advice: string] } = {
@@ -14,7 +14,7 @@ const REASONS: { readonly [Reason in DropReason]: readonly [what: string, advice
     "evicted to make room for newer ones",
     "raise `maxBytes` or `capacity`, or use a `store`",
   ],
-  retries: ["given up after the receiver refused them", "see the error, and `retry.maxAttempts`"],
+  retries: ["given up after failed attempts", "see the error, and `retry`"],
   permanent: ["refused by the receiver for good", "see the error"],
   expired: ["given up because they got too old", "see `retry.maxAgeMs`"],
   shutdown: [
@@ -28,7 +28,7 @@ export function lossWarning({ reason, count, error, attempts }: Drop, cause?: Ca
   const [what, advice] = REASONS[reason];
   const events = count === 1 ? "1 event was" : `${count} events were`;
   const after = attempts ? ` (attempt ${attempts})` : "";
-  const why = error === undefined ? "" : `: ${messageOf(error)}${after}`;
+  const why = error === undefined ? "" : `: ${reasonOf(error)}${after}`;
   const since =
     cause?.since === undefined
       ? ""

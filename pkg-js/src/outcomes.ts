@@ -2,7 +2,7 @@ import { FailureKind, Outcome } from "./core.js";
 import { DeliveryError } from "./errors/delivery-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
 import type { EventOutcomes } from "./event-outcomes.js";
-import { show } from "./show.js";
+import { messageOf, show } from "./show.js";
 
 /** Consecutive events that came to the same end. */
 export interface Run {
@@ -13,32 +13,44 @@ export interface Run {
   readonly error: unknown;
 }
 
+/** How an event ended. */
+type End = Pick<Run, "outcome" | "error">;
+
 /**
  * The runs of a batch that a callback's answer speaks of; nothing, if it is no such answer, and so
  * speaks of the whole batch.
  *
- * @throws {DeliveryError} if it speaks of events that the batch does not have.
+ * @throws {DeliveryError} if it cannot be read, or speaks of events that the batch does not have.
+ * Then nobody can tell what the receiver has: the batch counts as refused.
  */
 export function runsOf(answer: unknown, count: number): Run[] | undefined {
   if (typeof answer !== "object" || answer === null) return undefined;
-  const { rejected = [], retry = [] } = answer as EventOutcomes;
-  if (!Array.isArray(rejected) || !Array.isArray(retry)) return undefined;
-  if (rejected.length === 0 && retry.length === 0) return undefined;
-  const ends = new Map<number, Pick<Run, "outcome" | "error">>();
-  const note = (index: unknown, end: Pick<Run, "outcome" | "error">) => {
+  let ends: Map<number, End>;
+  try {
+    ends = endsOf(answer as EventOutcomes, count);
+  } catch (cause) {
+    const sentence = `The callback's answer cannot be read: ${messageOf(cause)}`;
+    throw new DeliveryError(sentence, { cause });
+  }
+  return ends.size === 0 ? undefined : joinRuns(ends, count);
+}
+
+/** The ends of the events that an answer names, by their places. */
+function endsOf({ rejected = [], retry = [] }: EventOutcomes, count: number): Map<number, End> {
+  const ends = new Map<number, End>();
+  if (!Array.isArray(rejected) || !Array.isArray(retry)) return ends;
+  const note = (index: unknown, end: End) => {
     if (!Number.isInteger(index) || (index as number) < 0 || (index as number) >= count) {
-      throw new DeliveryError(
-        `The callback's answer speaks of the event at ${show(index)}, but the batch has ${count}`,
-      );
+      throw new RangeError(`it speaks of the event at ${show(index)}, but the batch has ${count}`);
     }
     ends.set(index as number, end);
   };
   for (const index of retry) note(index, { outcome: Outcome.Refused, error: undefined });
   for (const { index, error } of rejected) note(index, { outcome: Outcome.Permanent, error });
-  return joinRuns(ends, count);
+  return ends;
 }
 
-function joinRuns(ends: Map<number, Pick<Run, "outcome" | "error">>, count: number): Run[] {
+function joinRuns(ends: Map<number, End>, count: number): Run[] {
   const delivered = { outcome: Outcome.Delivered, error: undefined };
   const runs: Run[] = [];
   for (let index = 0; index < count; index++) {
@@ -55,27 +67,35 @@ function joinRuns(ends: Map<number, Pick<Run, "outcome" | "error">>, count: numb
 
 /** How an attempt failed, as its error says. */
 export interface Verdict {
+  readonly error: unknown;
   readonly kind: (typeof FailureKind)[keyof typeof FailureKind];
   readonly retryAfterMs: number;
-  /** What the error says of single events. */
-  readonly outcomes: unknown;
+  /** What became of single events, if the error says so. */
+  readonly runs: readonly Run[] | undefined;
 }
 
 /**
- * How an attempt failed that threw `error`. One that does not say so, or cannot be read, tells of an
- * outage: nobody answered.
+ * How an attempt at `count` events failed that threw `error`. One that does not say so, or cannot be
+ * read, tells of an outage: nobody answered.
  */
-export function verdictOf(error: unknown): Verdict {
-  const unavailable = { kind: FailureKind.Unavailable, retryAfterMs: 0, outcomes: undefined };
+export function verdictOn(error: unknown, count: number): Verdict {
+  const verdict = { error, kind: FailureKind.Unavailable, retryAfterMs: 0, runs: undefined };
   try {
-    if (!isShardbusError(error) || error.code !== "ERR_DELIVERY") return unavailable;
-    const { retryAfterMs, outcomes } = error as DeliveryError;
+    if (!isShardbusError(error) || error.code !== "ERR_DELIVERY") return verdict;
+    const { retryAfterMs } = error as DeliveryError;
     // A conversion that fails in wasm would kill the module.
     const ms = typeof retryAfterMs === "number" && retryAfterMs > 0 ? retryAfterMs : 0;
-    return { kind: kindOf(error as DeliveryError), retryAfterMs: ms, outcomes };
-  } catch {
-    // Its own code threw.
-    return unavailable;
+    const kind = kindOf(error as DeliveryError);
+    return {
+      ...verdict,
+      kind,
+      retryAfterMs: ms,
+      runs: runsOf((error as DeliveryError).outcomes, count),
+    };
+  } catch (unreadable) {
+    // Its own code threw; or what it says of single events makes no sense, which is a refusal.
+    const isRefusal = unreadable instanceof DeliveryError;
+    return isRefusal ? { ...verdict, error: unreadable, kind: FailureKind.Refused } : verdict;
   }
 }
 

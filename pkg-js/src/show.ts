@@ -18,6 +18,27 @@ function isArray(value: object): boolean {
   }
 }
 
+/** What an error says, and what its cause does: `fetch` tells only there why it failed. */
+export function reasonOf(error: unknown): string {
+  const message = messageOrCode(error);
+  try {
+    const { cause } = error as Error;
+    const reason = cause instanceof Error ? messageOrCode(cause) : "";
+    return message.includes(reason) ? message : `${message}: ${reason}`;
+  } catch {
+    return message;
+  }
+}
+
+/** An error that stands for several, one for each address of a host, has a code and no message. */
+function messageOrCode(error: unknown): string {
+  try {
+    return messageOf(error) || String((error as { code?: unknown }).code ?? "");
+  } catch {
+    return "";
+  }
+}
+
 /** What an error, or whatever else was thrown, says. */
 export function messageOf(error: unknown): string {
   try {
