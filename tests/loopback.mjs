@@ -5,13 +5,14 @@ import { createServer } from "node:http";
 import { createServer as createSocketServer } from "node:net";
 
 /**
- * Serves requests on 127.0.0.1, at a free port, until it is stopped.
+ * Serves requests on 127.0.0.1, until it is stopped.
  *
  * @param {import("node:http").RequestListener} answer
+ * @param {number} [at] the port; a free one, if it is left out
  */
-export async function serve(answer) {
+export async function serve(answer, at = 0) {
   const server = createServer(answer);
-  server.listen(0, "127.0.0.1");
+  server.listen(at, "127.0.0.1");
   await once(server, "listening");
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   return {

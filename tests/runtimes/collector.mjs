@@ -29,8 +29,12 @@ const headers = {
 
 const ANSWER = '{"status":1}';
 
-/** A collector of batches, which can keep senders waiting. */
-export async function startCollector() {
+/**
+ * A collector of batches, which can keep senders waiting.
+ *
+ * @param {number} [port] where it listens; a free one, if it is left out
+ */
+export async function startCollector(port) {
   /** @type {Log<Delivery>} */
   const log = new Log();
   /** @type {Log<import("node:http").ServerResponse>} */
@@ -72,7 +76,7 @@ export async function startCollector() {
       answer,
       ended: ended.promise,
     });
-  });
+  }, port);
 
   return {
     port: server.port,

@@ -119,6 +119,8 @@ const page = {
   flushOn(type) {
     addEventListener(type, () => bus("bus").flush());
   },
+  /** As the browser does when the network is back. */
+  tellOnline: () => void dispatchEvent(new Event("online")),
   stats: (name = "bus") => bus(name).stats(),
   flush: (name = "bus") => bus(name).flush(),
   close: (name = "bus") => bus(name).close(),

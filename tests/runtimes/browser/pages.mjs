@@ -402,6 +402,49 @@ export function testPages(launch, skipped = {}) {
     });
   }
 
+  /**
+   * Takes the network away from a page: by the engine, where it can be told to; else, nobody listens
+   * at the collector's port. Returns what gives it back, and tells the page.
+   *
+   * @param {Tab} tab
+   */
+  async function goOffline(tab) {
+    const { setOffline } = tab;
+    if (setOffline !== undefined) {
+      await setOffline(true);
+      return () => setOffline(false);
+    }
+    const { port } = collector;
+    await collector.stop();
+    return async () => {
+      collector = await startCollector(port);
+      await tab.call("tellOnline");
+    };
+  }
+
+  test("a page that was offline sends soon after `online`, and has lost nothing", async (t) => {
+    const tab = await openBus({});
+    await tab.call("produce", { tag: "", count: 1 });
+    await collector.nth(1);
+    const before = collector;
+    const goOnline = await goOffline(tab);
+    // By then the pause is 1.6 seconds at least.
+    while ((await tab.call("failures")).length < 5) await idle();
+    const seen = collector.log.length;
+    await goOnline();
+    const start = performance.now();
+    const since = collector === before ? seen : 0;
+    await within(collector.nth(since + 1), () => "the page does not send", 1500);
+    t.diagnostic(`sent ${Math.round(performance.now() - start)} ms after \`online\``);
+    await tab.call("close");
+    const { accepted, delivered } = await tab.call("stats");
+    assert.equal(delivered, accepted);
+    const logs = collector === before ? [collector] : [before, collector];
+    const arrived = logs.flatMap((each) => each.events());
+    assert.lengthOf(new Set(arrived), delivered);
+    t.diagnostic(`${arrived.length} events arrived, ${delivered} different ones`);
+  });
+
   test("a page that comes back goes on", async () => {
     // Firefox never tells a page what became of the requests that it had when it went.
     const tab = await openBus({ batch: { maxDelayMs: 100 }, timeoutMs: 1000 });

@@ -20,6 +20,8 @@ import puppeteer from "puppeteer-core";
  * @property {() => Promise<unknown>} back goes back to the page before; resolves at once
  * @property {() => Promise<void>} hide has the page hidden, as when the user looks at something else
  * @property {() => Promise<void>} show
+ * @property {((isOffline: boolean) => Promise<void>) | undefined} setOffline takes the network away, or
+ * gives it back, and tells the page; where the engine can be told to
  * @property {() => Promise<void>} close
  */
 
@@ -63,6 +65,8 @@ async function launch(options) {
         },
         hide: () => background.bringToFront(),
         show: () => page.bringToFront(),
+        // Firefox cannot.
+        setOffline: options.browser ? undefined : (isOffline) => page.setOfflineMode(isOffline),
         close: () => page.close(),
       };
     },

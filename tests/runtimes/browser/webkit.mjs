@@ -104,6 +104,7 @@ async function newSession(url, stopDriver) {
         back: () => tellWindow("POST", "/back", {}),
         hide: () => tellWindow("POST", "/window/minimize", {}),
         show: () => tellWindow("POST", "/window/rect", {}),
+        setOffline: undefined,
         close: () => tellWindow("DELETE", "/window"),
       };
     },
