@@ -148,9 +148,15 @@ const outcomes = fc
       ),
       { maxLength: 3 },
     ),
-    retry: fc.array(fc.oneof(fc.integer({ min: -1, max: 3 }).map((n) => () => n), settings), {
-      maxLength: 3,
-    }),
+    retry: fc.array(
+      fc.oneof(
+        fc.integer({ min: -1, max: 3 }).map((n) => () => n),
+        settings,
+      ),
+      {
+        maxLength: 3,
+      },
+    ),
   })
   .map(({ rejected, retry }) => () => ({
     rejected: rejected.map((make) => make()),
@@ -165,12 +171,9 @@ const behaviours = fc.oneof(
   throwables.map((reason) => () => thenable({ value: throwing(reason) })),
   throwables.map((reason) => () => thenable({ get: throwing(reason) })),
   fc
-    .record(
-      Object.fromEntries(errorFields.map((name) => [name, settings])),
-      { requiredKeys: [] },
-    )
+    .record(Object.fromEntries(errorFields.map((name) => [name, settings])), { requiredKeys: [] })
     .map((makers) => () => {
-      const fields = Object.entries(makers).map(([name, make]) => [name, make()]);
+      const fields = Object.entries(makers).map(([name, make]) => [name, make?.()]);
       throw Object.assign(new DeliveryError("told"), Object.fromEntries(fields));
     }),
   outcomes,

@@ -121,7 +121,8 @@ test("close does not wait for an attempt that would begin too late", async () =>
   const error = new DeliveryError("come back", { retryAfterMs: HOUR_MS });
   for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
     const sink = recorder([fail(error)]);
-    const bus = new EventBus(sink.callback, { scheduler, onDrop: () => {} });
+    const retry = { maxRetryAfterMs: HOUR_MS };
+    const bus = new EventBus(sink.callback, { scheduler, retry, onDrop: () => {} });
     bus.ingest(1);
     assert.include(await bus.close({ timeoutMs: HOUR_MS / 2 }), { abandoned: 1, timedOut: true });
     assert.equal(accountedStats(bus).abandoned.shutdown, 1);

@@ -21,6 +21,29 @@ test("a retryAfterMs that is no time is none", () => {
   }
 });
 
+/** What a status says of a batch. @type {[number[], string, object][]} */
+const classes = [
+  [[408, 425, 429, 502, 503, 504], "an outage", { retryable: true, unavailable: true }],
+  [[500, 501, 505, 507, 599], "a refusal", { retryable: true, unavailable: false }],
+  [[413], "a batch that is too large", { retryable: false, tooLarge: true, unavailable: false }],
+  [[300, 400, 401, 404, 409, 422, 451], "what is permanent", { retryable: false, tooLarge: false }],
+];
+
+for (const [statuses, what, fields] of classes) {
+  test(`statuses that tell of ${what}`, () => {
+    for (const status of statuses) assert.include(respond(status), { ...fields, status });
+  });
+}
+
+test("a DeliveryError with the status of an outage tells of one, unless it says otherwise", () => {
+  assert.isTrue(new DeliveryError("busy", { status: 503 }).unavailable);
+  assert.isFalse(new DeliveryError("busy", { status: 503, unavailable: false }).unavailable);
+  assert.isTrue(new DeliveryError("busy", { unavailable: true }).unavailable);
+  assert.isFalse(new DeliveryError("no", { status: 500 }).unavailable);
+  const { split, outcomes } = new DeliveryError("plain");
+  assert.deepEqual([split, outcomes], [false, undefined]);
+});
+
 for (const [statuses, retryable] of /** @type {const} */ ([
   [[408, 425, 429, 500, 501, 502, 503, 504, 507, 599], true],
   [[300, 301, 304, 400, 401, 403, 404, 405, 409, 410, 411, 413, 415, 422, 426, 431, 451], false],
@@ -52,6 +75,24 @@ test("Retry-After as a date", () => {
   assert.isAbove(retryAfterMs, 50_000);
   const past = "Wed, 21 Oct 2015 07:28:00 GMT";
   assert.equal(respond(429, { "Retry-After": past }).retryAfterMs, 0);
+});
+
+test("Retry-After as a date is read against the response's own clock", () => {
+  const at = (/** @type {number} */ ms) => new Date(ms).toUTCString();
+  const second = Math.floor(Date.now() / 1000) * 1000;
+  for (const hours of [-48, -3, 3, 48]) {
+    const date = second + hours * 3_600_000;
+    const headers = { date: at(date), "retry-after": at(date + 90_000) };
+    assert.equal(
+      respond(503, headers).retryAfterMs,
+      90_000,
+      `a clock that is off by ${hours} hours`,
+    );
+    const past = { date: at(date), "retry-after": at(date - 90_000) };
+    assert.equal(respond(503, past).retryAfterMs, 0);
+  }
+  const unreadable = { date: "now", "retry-after": at(second + 60_000) };
+  assert.isAbove(respond(503, unreadable).retryAfterMs, 50_000);
 });
 
 test("a Retry-After that cannot be read is none", () => {

@@ -173,8 +173,7 @@ test("a flush reports what was evicted and drained meanwhile", async () => {
 
 test("a flush reports what was given up", async () => {
   const sink = recorder([], fail("no"));
-  const options = { ...byFlush, retry: false, onDrop: () => {} };
-  const bus = new EventBus(sink.callback, options);
+  const bus = new EventBus(sink.callback, { ...byFlush, retry: false, onDrop: () => {} });
   bus.ingestBatch([1, 2, 3]);
   assert.deepEqual(await bus.flush(), { ...nothing, abandoned: 3 });
 });

@@ -57,6 +57,16 @@ export function accountedStats(bus) {
 }
 
 /**
+ * The statistics, without what differs from bus to bus.
+ *
+ * @param {{ stats(): import("shardbus").BusStats }} bus
+ */
+export function comparableStats(bus) {
+  const { runId: _, oldestAgeMs: __, ...stats } = accountedStats(bus);
+  return stats;
+}
+
+/**
  * What `call` throws; it is an error if it does not.
  *
  * @param {() => unknown} call

@@ -119,7 +119,10 @@ test("without onDrop the first loss of a bus is a warning, and the only one", as
   bus.ingestBatch([1, 2, 3]);
   await bus.close();
   assert.lengthOf(warnings, 1);
-  assert.match(String(warnings[0]), /shardbus: 2 events were evicted.*only warning.*onDrop.*stats/s);
+  assert.match(
+    String(warnings[0]),
+    /shardbus: 2 events were evicted.*only warning.*onDrop.*stats/s,
+  );
   new EventBus(() => {}, { capacity: 2, scheduler: "manual" }).ingestBatch([1, 2]);
   await idle();
   assert.lengthOf(warnings, 2);

@@ -164,8 +164,7 @@ test("a callback that waits for its own flush, or close, is cut off like any tha
 test("a listener of an attempt's signal may use the bus", async () => {
   const aborted = deferred();
   const sink = recorder([hang]);
-  const options = { timeoutMs: 10, retry: false, onDrop: () => {} };
-  const bus = new EventBus(sink.callback, options);
+  const bus = new EventBus(sink.callback, { timeoutMs: 10, retry: false, onDrop: () => {} });
   bus.ingest(1);
   bus.flush();
   (await sink.calls(1))[0]?.signal.addEventListener("abort", () => {

@@ -39,6 +39,10 @@ const bus = new EventBus<Click>(
       expectTypeOf(drop).toEqualTypeOf<Drop<Click>>();
       expectTypeOf(drop.batch?.events()).toEqualTypeOf<Click[] | undefined>();
     },
+    onDelivered: ({ batch, attempt, count }) => {
+      expectTypeOf(batch).toEqualTypeOf<Batch<Click>>();
+      expectTypeOf([attempt, count]).toEqualTypeOf<number[]>();
+    },
   },
 );
 expectTypeOf(bus).toEqualTypeOf<EventBus<Click>>();
