@@ -40,7 +40,7 @@ test("a batch waits for a maxDelayMs of months", async () => {
 
 test("an attempt has a timeoutMs of months", async () => {
   const sink = recorder([hang]);
-  const retry = { minDelayMs: 0, maxDelayMs: 0 };
+  const retry = { baseDelayMs: 0, maxDelayMs: 0 };
   const bus = new EventBus(sink.callback, { timeoutMs: MONTHS_MS, batch: { minSize: 1 }, retry });
   bus.ingest(1);
   await sink.calls(1);
@@ -61,7 +61,8 @@ const pauses = {
 for (const [what, errorOf] of Object.entries(pauses)) {
   test(`the next attempt waits for ${what} of months`, async () => {
     const sink = recorder([fail(errorOf())]);
-    const bus = new EventBus(sink.callback, { batch: { minSize: 1 } });
+    const retry = { maxRetryAfterMs: MONTHS_MS };
+    const bus = new EventBus(sink.callback, { batch: { minSize: 1 }, retry });
     bus.ingest(1);
     await sink.calls(1);
     await idle();
@@ -72,7 +73,7 @@ for (const [what, errorOf] of Object.entries(pauses)) {
 
 test("a pause between attempts may be months long", async () => {
   const sink = recorder([fail("no")]);
-  const retry = { minDelayMs: MONTHS_MS, maxDelayMs: MONTHS_MS };
+  const retry = { baseDelayMs: MONTHS_MS, maxDelayMs: MONTHS_MS };
   const bus = new EventBus(sink.callback, { batch: { minSize: 1 }, retry });
   bus.ingest(1);
   await sink.calls(1);

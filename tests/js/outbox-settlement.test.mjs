@@ -49,7 +49,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
   describe(`settlement with an outbox, ${scheduler}`, () => {
     it("a late success of an attempt that was cut off leaves the copy to the next attempt", async () => {
       const store = new MemoryStore();
-      const retry = { minDelayMs: HOUR_MS, maxDelayMs: HOUR_MS };
+      const retry = { baseDelayMs: HOUR_MS, maxDelayMs: HOUR_MS };
       const options = { scheduler, timeoutMs: 30, retry };
       const { bus, sink } = busWith([hang], store, options);
       bus.ingestBatch([1, 2]);

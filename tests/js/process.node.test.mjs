@@ -45,7 +45,7 @@ test("delays of months make no timer that overflows", async () => {
   const output = await run(`${setUp}
     const month = 31 * 86_400_000;
     const bus = new EventBus(() => { throw new Error("no"); }, {
-      batch: { maxDelayMs: month }, timeoutMs: month, retry: { minDelayMs: month, maxDelayMs: month },
+      batch: { maxDelayMs: month }, timeoutMs: month, retry: { baseDelayMs: month, maxDelayMs: month },
     });
     bus.ingest(1);
     await null;
@@ -142,7 +142,7 @@ test("a manual bus keeps a program alive only while it waits for the bus", async
     const retrying = new EventBus(async (batch) => {
       if (++attempts < 3) throw new Error("no");
       print(batch);
-    }, { ...manual, retry: { minDelayMs: 100, maxDelayMs: 100 } });
+    }, { ...manual, retry: { baseDelayMs: 100, maxDelayMs: 100 } });
     retrying.ingest("sent at last");
     await retrying.flush();
 
@@ -152,7 +152,7 @@ test("a manual bus keeps a program alive only while it waits for the bus", async
     console.log((await hanging.flush({ timeoutMs: 50 })).timedOut);
     const paused = new EventBus(async () => { throw new Error("no"); }, {
       ...manual,
-      retry: { minDelayMs: ${HOUR_MS}, maxDelayMs: ${HOUR_MS} },
+      retry: { baseDelayMs: ${HOUR_MS}, maxDelayMs: ${HOUR_MS} },
     });
     paused.ingest(1);
     console.log((await paused.flush({ timeoutMs: 50 })).timedOut);

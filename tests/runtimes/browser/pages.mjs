@@ -13,6 +13,7 @@ import {
   HOUR_MS,
   quickRetry,
   test,
+  within,
 } from "../../js/harness.mjs";
 import { startCollector } from "../collector.mjs";
 import { startSite } from "./site.mjs";
@@ -429,7 +430,11 @@ export function testPages(launch, skipped = {}) {
     const before = collector;
     const goOnline = await goOffline(tab);
     // By then the pause is 1.6 seconds at least.
-    while ((await tab.call("failures")).length < 5) await idle();
+    await eventually(
+      async () => (await tab.call("failures")).length >= 5,
+      () => "the page does not notice that it is offline",
+      20_000,
+    );
     const seen = collector.log.length;
     await goOnline();
     const start = performance.now();

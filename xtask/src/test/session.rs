@@ -173,6 +173,10 @@ impl Session {
         self.node_test_files(&tests)
     }
 
+    pub fn weather(&self) -> Result<()> {
+        self.node_tests("tests/weather")
+    }
+
     pub fn kill(&self) -> Result<()> {
         self.node_tests("tests/kill")
     }

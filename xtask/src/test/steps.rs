@@ -66,6 +66,7 @@ pub const STEPS: &[Step] = &[
     step("runtimes", "JavaScript: the same tests, in every other runtime", Waits, &["build"], Session::runtimes),
     step("pack", "the package can be packed and installed", Waits, &["build"], Session::pack),
     step("bundlers", "the packed package works in bundlers, frameworks and runtimes", Waits, &["build"], Session::bundlers),
+    step("weather", "JavaScript: a receiver goes away, and comes back", Waits, &["build"], Session::weather),
     step("kill", "JavaScript: a process with a store is killed, again and again", Waits, &["build"], Session::kill),
     step("sinks", "JavaScript: the sinks, on real engines that are killed", Waits, &["build"], Session::sinks),
     step("workerd", "JavaScript: tests, in Cloudflare's runtime", Waits, &["build"], Session::workerd),
