@@ -16,6 +16,7 @@ mod freshness;
 mod fuzz;
 mod lock;
 mod manifests;
+mod mutate;
 mod npm;
 mod package;
 mod saturate;
@@ -64,6 +65,8 @@ enum Task {
     },
     /// Look for inputs that break the core, with libFuzzer
     Fuzz(fuzz::Args),
+    /// Break the sources one by one, in a copy, and report what no test notices
+    Mutate(mutate::Args),
     /// Run schedules of the deterministic simulation, or replay one
     Simulate(simulate::Args),
     /// Run the tests with threads under ThreadSanitizer
@@ -100,6 +103,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             demo(&sh, &args)
         }
         Task::Fuzz(args) => fuzz::run(&sh, &args).map(|()| ExitCode::SUCCESS),
+        Task::Mutate(args) => mutate::run(&sh, &args).map(|()| ExitCode::SUCCESS),
         Task::Simulate(args) => simulate::run(&sh, &args).map(|()| ExitCode::SUCCESS),
         Task::Tsan => tsan::run(&sh).map(|()| ExitCode::SUCCESS),
         Task::Test(args) => test::run(sh, &args),

@@ -14,7 +14,7 @@ use crate::toolchain::{TARGET, TARGET_DIR, Tools, portable_paths};
 use crate::{exec, lock, manifests, npm, say, sizes, stamp, wasm, without_wasm};
 
 /// What it is made from.
-const SOURCES: &str = "pkg-js/src";
+pub const SOURCES: &str = "pkg-js/src";
 /// Where the package is assembled.
 pub const DIST: &str = "pkg-js/dist";
 /// Where the WebAssembly is made.
@@ -28,7 +28,7 @@ const BINDGEN: &str = "target/package/bindgen";
 
 /// What may be imported from the package, each as ES module and as CommonJS; `node` is `index` by a
 /// condition.
-const ENTRIES: &[&str] = &[
+pub const ENTRIES: &[&str] = &[
     "index",
     "node",
     "slim",
@@ -106,7 +106,7 @@ const INPUTS: [&str; 17] = [
 ];
 
 /// Sources that are made here, and so no inputs.
-const MADE: [&str; 8] = [
+pub const MADE: [&str; 8] = [
     "bus-base64.ts",
     "bus-inline.ts",
     "bus_bg.d.ts",

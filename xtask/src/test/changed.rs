@@ -61,6 +61,8 @@ const RULES: &[(&str, &[&[&str]])] = &[
     ("tests/accounting", &[RUST]),
     ("examples/", &[&["biome", "types", "examples", "demo"]]),
     ("xtask/src/test/", &[&["fmt", "clippy", "rust"]]),
+    ("xtask/src/mutate.rs", &[&["fmt", "clippy", "rust"]]),
+    ("xtask/mutations.toml", &[&["rust"]]),
     ("README.md", &[&["js"]]),
     (".gitignore", &[]),
     ("LICENSE", &[&["build"]]),

@@ -1,0 +1,294 @@
+//! Breaks the sources one by one, as `xtask/mutations.toml` lists it, and reports what no test
+//! notices. Everything happens in a copy of the tree: the checkout stays as it is.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+use xshell::{Shell, cmd};
+
+use crate::toolchain::Tools;
+use crate::{exec, lock, npm, package, say};
+
+const LIST: &str = "xtask/mutations.toml";
+/// The copy of the tree.
+const COPY: &str = "target/mutate";
+/// What the tests of the last mutation printed.
+const LOG: &str = "target/mutate.log";
+/// How many seconds one build or one run of tests may take: a mutation may make it endless.
+const LIMIT: &str = "300";
+
+/// Options of `cargo xtask mutate`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Try the mutations alone whose names contain this; may be given several times
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// List the mutations
+    #[arg(long)]
+    list: bool,
+}
+
+/// One breakage.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mutation {
+    name: String,
+    /// What it breaks: a sentence that holds while it is not there.
+    breaks: String,
+    file: PathBuf,
+    /// Is in the file exactly once.
+    find: String,
+    replace: String,
+    /// The files whose tests should notice.
+    tests: Vec<PathBuf>,
+    /// Which tests of these files, by a regular expression; without it, all. For Node alone.
+    named: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    mutation: Vec<Mutation>,
+}
+
+impl Mutation {
+    /// The file's text with the breakage in it.
+    fn apply(&self, text: &str) -> Result<String> {
+        let count = text.matches(&self.find).count();
+        let (name, file) = (&self.name, self.file.display());
+        ensure!(count == 1, "{name}: {file} has its `find` {count} times, but must have it once");
+        let broken = text.replacen(&self.find, &self.replace, 1);
+        ensure!(broken != text, "{name}: its `replace` changes nothing");
+        Ok(broken)
+    }
+
+    /// Whether the core is broken, or the JavaScript around it.
+    fn is_native(&self) -> bool {
+        is_rust(&self.file)
+    }
+}
+
+fn is_rust(file: &Path) -> bool {
+    file.extension() == Some(OsStr::new("rs"))
+}
+
+/// The list, each entry of which fits the tree that is under `root`.
+fn read_list(root: &Path) -> Result<Vec<Mutation>> {
+    let text = std::fs::read_to_string(root.join(LIST)).context(LIST)?;
+    let List { mutation: list } = toml::from_str(&text).context(LIST)?;
+    for (index, mutation) in list.iter().enumerate() {
+        let Mutation { name, file, tests, named, .. } = mutation;
+        let is_taken = list.iter().take(index).any(|other| other.name == *name);
+        ensure!(!is_taken, "two mutations have the name {name}");
+        let text = std::fs::read_to_string(root.join(file));
+        mutation.apply(&text.with_context(|| format!("{name}: {}", file.display()))?)?;
+        ensure!(!tests.is_empty(), "{name} has no tests");
+        ensure!(!(mutation.is_native() && named.is_some()), "{name}: `named` is for Node alone");
+        for test in tests {
+            ensure!(root.join(test).is_file(), "{name}: there is no {}", test.display());
+            // A broken core would have to be compiled to WebAssembly first.
+            let is_same_kind = is_rust(test) == mutation.is_native();
+            ensure!(is_same_kind, "{name}: {} does not run what it breaks", test.display());
+        }
+    }
+    Ok(list)
+}
+
+/// Runs what is asked for, and fails if a mutation survives or could not be tried.
+pub fn run(sh: &Shell, args: &Args) -> Result<()> {
+    let mut list = read_list(Path::new("."))?;
+    let is_asked_for = |name: &str| args.only.iter().any(|part| name.contains(part));
+    list.retain(|mutation| args.only.is_empty() || is_asked_for(&mutation.name));
+    ensure!(!list.is_empty(), "no mutation of {LIST} has such a name");
+    if args.list {
+        list.iter().for_each(|mutation| println!("{}: {}", mutation.name, mutation.breaks));
+        return Ok(());
+    }
+    if !list.iter().all(Mutation::is_native) {
+        // The sources that are made, and the packages, which the copy takes over.
+        package::build(sh, &Tools::set_up()?)?;
+    }
+    let _lock = lock::wait_for("mutate")?;
+    copy_tree(sh)?;
+    check_unbroken(sh, &list)?;
+    let mut escaped = Vec::new();
+    for mutation in &list {
+        let start = Instant::now();
+        let outcome = attempt(sh, mutation)?;
+        let seconds = start.elapsed().as_secs();
+        eprintln!("{seconds:>4} s  {outcome:<14}  {}", mutation.name);
+        if outcome != NOTICED {
+            escaped.push(format!("{}: {outcome}: {}", mutation.name, mutation.breaks));
+        }
+    }
+    let (escapes, all) = (escaped.len(), list.len());
+    eprintln!("{} of {all} mutations were noticed", all - escapes);
+    ensure!(escaped.is_empty(), "{escapes} were not:\n  {}", escaped.join("\n  "));
+    Ok(())
+}
+
+const NOTICED: &str = "noticed";
+
+/// Tries a mutation in the copy, and takes it back. Returns what came of it.
+fn attempt(sh: &Shell, mutation: &Mutation) -> Result<&'static str> {
+    let file = Path::new(COPY).join(&mutation.file);
+    let text = sh.read_file(&file)?;
+    sh.write_file(&file, mutation.apply(&text)?)?;
+    let outcome = (|| {
+        if !build(mutation.is_native(), &mutation.tests)? {
+            return Ok("does not build");
+        }
+        for test in &mutation.tests {
+            if !passes(test, mutation.named.as_deref())? {
+                return Ok(NOTICED);
+            }
+        }
+        Ok("survived")
+    })();
+    sh.write_file(&file, text)?;
+    outcome
+}
+
+/// Fails if tests of the list fail without any mutation: then they say nothing about one.
+fn check_unbroken(sh: &Shell, list: &[Mutation]) -> Result<()> {
+    say("running the tests on the unbroken copy");
+    let mut runs: Vec<_> = list
+        .iter()
+        .flat_map(|mutation| mutation.tests.iter().map(|test| (test, mutation.named.as_deref())))
+        .collect();
+    runs.sort();
+    runs.dedup();
+    for native in [false, true] {
+        let kind: Vec<_> = runs.iter().filter(|(test, _)| is_rust(test) == native).collect();
+        let tests: Vec<_> = kind.iter().map(|(test, _)| test).collect();
+        ensure!(tests.is_empty() || build(native, &tests)?, "the copy does not build: see {LOG}");
+        for (test, named) in kind {
+            let output = || sh.read_file(LOG).unwrap_or_default();
+            ensure!(passes(test, *named)?, "{} fails unbroken: {}", test.display(), output());
+        }
+    }
+    Ok(())
+}
+
+/// Brings the copy up to date: what git would commit, the sources that are made, and links to the
+/// packages. A file is written only if it differs, because cargo goes by times.
+fn copy_tree(sh: &Shell) -> Result<()> {
+    let files = cmd!(sh, "git ls-files --cached --others --exclude-standard").quiet().read()?;
+    let made = package::MADE.map(|name| format!("{}/{name}", package::SOURCES));
+    for file in files.lines().chain(made.iter().map(String::as_str)) {
+        // One that was deleted is still in git's index.
+        let Ok(content) = std::fs::read(file) else { continue };
+        let to = Path::new(COPY).join(file);
+        if !std::fs::read(&to).is_ok_and(|old| old == content) {
+            sh.write_file(&to, content)?;
+        }
+    }
+    link_packages(sh)
+}
+
+/// Links the installed packages one by one: those of the workspace must be the copy's own.
+fn link_packages(sh: &Shell) -> Result<()> {
+    let links = Path::new(COPY).join("node_modules");
+    sh.remove_path(&links)?;
+    sh.create_dir(&links)?;
+    for package in sh.read_dir("node_modules")? {
+        // Those of the workspace are relative links, which are right in the copy as well.
+        let target = std::fs::read_link(&package).or_else(|_| std::path::absolute(&package))?;
+        let link = links.join(package.file_name().unwrap_or_default());
+        exec(cmd!(sh, "ln -s {target} {link}"))?;
+    }
+    Ok(())
+}
+
+/// Builds in the copy what tests need. Returns whether that was possible.
+fn build(native: bool, tests: &[impl AsRef<Path>]) -> Result<bool> {
+    if native {
+        let mut targets: Vec<_> = tests.iter().map(|test| target(test.as_ref())).collect();
+        targets.sort();
+        targets.dedup();
+        let cargo = words(["cargo", "test", "--quiet", "--no-run"]);
+        return succeeds(cargo.chain(targets.into_iter().flatten()));
+    }
+    // One chunk has what entries share, so that there is one class of each name.
+    let entries = package::ENTRIES.iter().map(|entry| format!("{}/{entry}.ts", package::SOURCES));
+    let esbuild = npm::bin("esbuild").into_os_string();
+    let options = ["--bundle", "--splitting", "--format=esm", "--platform=neutral"];
+    let more = ["--main-fields=module,main", "--external:node:*", "--external:*.wasm"];
+    let out = [format!("--outdir={}", package::DIST), format!("--outbase={}", package::SOURCES)];
+    let command = [esbuild].into_iter().chain(entries.chain(out).map(OsString::from));
+    succeeds(command.chain(words(options)).chain(words(more)))
+}
+
+/// Runs the tests of a file in the copy, or those that are `named` so, on what was built.
+fn passes(test: &Path, named: Option<&str>) -> Result<bool> {
+    if !is_rust(test) {
+        let pattern = named.map(|named| format!("--test-name-pattern={named}").into());
+        let node = words(["node", "--test", "--test-timeout=60000"]);
+        return succeeds(node.chain(pattern).chain([test.into()]));
+    }
+    let cargo = words(["cargo", "test", "--quiet"]).chain(target(test));
+    let module = test.strip_prefix("src").ok().map(|module| {
+        let path = module.with_extension("").to_string_lossy().replace('/', "::");
+        format!("{path}::tests").into()
+    });
+    succeeds(cargo.chain(module))
+}
+
+/// Which of cargo's targets has a file's tests.
+fn target(test: &Path) -> Vec<OsString> {
+    if test.starts_with("src") {
+        return vec!["--lib".into()];
+    }
+    vec!["--test".into(), test.file_stem().unwrap_or_default().into()]
+}
+
+fn words<const N: usize>(words: [&str; N]) -> impl Iterator<Item = OsString> {
+    words.map(OsString::from).into_iter()
+}
+
+/// Runs a command in the copy, for no longer than [`LIMIT`]. Returns whether it succeeded.
+fn succeeds(command: impl Iterator<Item = OsString>) -> Result<bool> {
+    let log = File::create(LOG)?;
+    let mut timeout = Command::new("timeout");
+    timeout.args(["--kill-after=10", LIMIT]).args(command).current_dir(COPY);
+    // Whether a build of the checkout's own surrounds us is no business of the copy's.
+    timeout.env_remove("CARGO_TARGET_DIR").stdout(log.try_clone()?).stderr(log);
+    Ok(timeout.status().context("could not start `timeout`")?.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mutation_of_the_list_fits_the_tree() -> Result<()> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is in a tree")?;
+        ensure!(read_list(root)?.len() >= 40);
+        Ok(())
+    }
+
+    #[test]
+    fn a_mutation_whose_text_is_not_there_once_is_refused() {
+        let mutation = Mutation {
+            name: "m".to_owned(),
+            breaks: String::new(),
+            file: "f".into(),
+            find: "a".to_owned(),
+            replace: "b".to_owned(),
+            tests: Vec::new(),
+            named: None,
+        };
+        assert_eq!(mutation.apply("cac").ok().as_deref(), Some("cbc"));
+        let refusal = |text| mutation.apply(text).err().map(|error| error.to_string());
+        assert_eq!(
+            refusal("aca").as_deref(),
+            Some("m: f has its `find` 2 times, but must have it once")
+        );
+        assert!(refusal("c").is_some());
+    }
+}
