@@ -181,6 +181,19 @@ mod exits {
     }
 
     #[test]
+    fn a_retry_waits_for_what_is_in_flight_behind_it() {
+        let bus = bus(small());
+        ingest(&bus, "a b");
+        let first = expect_send(&bus, 0);
+        ingest(&bus, "c d");
+        let second = bus.poll_exit(0, 100, ExitOrder::Oldest).expect("it may leave");
+        assert!(bus.fail(first.id, RETRYABLE, 0));
+        assert_eq!(expect_wait(&bus, 100 * MS), second.deadline + 1_000 * MS);
+        assert!(bus.acknowledge(second.id, 100 * MS));
+        assert_eq!(acknowledge_all(&bus, 100 * MS), ["a b"]);
+    }
+
+    #[test]
     fn a_batch_in_flight_behind_another_can_be_split_expire_and_fail_for_good() {
         let bus = bus(small());
         ingest(&bus, "a b");
