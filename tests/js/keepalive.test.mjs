@@ -87,3 +87,15 @@ test("a request that failed, was cut off, or lost its bus counts for a moment to
     await clock.advance(2 * GRACE_MS);
   }
 });
+
+test("a page has at most nine requests in flight that outlive it", async () => {
+  const sink = recorder(Array.from({ length: 10 }, () => hang));
+  const calls = [];
+  for (let i = 0; i < 10; i++) calls.push((await send(sink, "small")).call);
+  assert.deepEqual(
+    calls.map(({ keepalive }) => keepalive),
+    [...Array.from({ length: 9 }, () => true), false],
+  );
+  for (const call of calls) call.release();
+  await idle();
+});
