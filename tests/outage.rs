@@ -5,8 +5,8 @@ mod common;
 
 use common::{MS, assert_accounts, bus, expect_send, expect_wait, key_for, small, texts};
 use shardbus::{
-    AbandonReason, Action, BatchConfig, BusConfig, EventBus, Failure, Outcome, RetryPolicy,
-    Scheduler,
+    AbandonReason, Action, BatchConfig, BusConfig, EventBus, ExitOrder, Failure, Outcome,
+    RetryPolicy, Scheduler,
 };
 use std::time::Duration;
 
@@ -217,6 +217,40 @@ fn a_host_that_flushes_all_the_time_probes_once_a_second_at_most() {
 }
 
 #[test]
+fn an_answer_to_another_lane_does_not_cut_short_what_the_receiver_asked_for() {
+    let bus = lanes(2);
+    let (first, second) = (expect_send(&bus, 0), expect_send(&bus, 0));
+    let retry_after = Duration::from_secs(20);
+    fail(&bus, first.id, 0);
+    let probe = expect_wait(&bus, 0);
+    let probe = expect_send(&bus, probe);
+    fail(&bus, probe.id, SECOND);
+    assert!(bus.fail(second.id, Failure::Unavailable { retry_after }, SECOND));
+    // The first lane's next attempt began in an exit, and is answered.
+    let exit = bus.poll_exit(SECOND, usize::MAX, ExitOrder::Oldest).expect("it may exit");
+    deliver(&bus, exit.id, SECOND);
+    assert_eq!(expect_wait(&bus, SECOND), 21 * SECOND);
+}
+
+#[test]
+fn closing_ends_the_pauses_that_spread_lanes() {
+    let delay = Duration::from_secs(30);
+    let retry = RetryPolicy { base_delay: delay, max_delay: delay, ..RetryPolicy::default() };
+    let bus = bus(BusConfig { shards: 8, retry: Some(retry), ..small() });
+    bus.seed(7);
+    for shard in 0..8 {
+        offer(&bus, shard, 8);
+    }
+    attempts(&bus, 0, 120 * SECOND, fail);
+    let wake = expect_wait(&bus, 120 * SECOND);
+    deliver(&bus, expect_send(&bus, wake).id, wake);
+    bus.close();
+    for _ in 0..7 {
+        deliver(&bus, expect_send(&bus, wake).id, wake);
+    }
+}
+
+#[test]
 fn closing_probes_at_once() {
     let bus = lanes(1);
     attempts(&bus, 0, 60 * SECOND, fail);
@@ -305,6 +339,78 @@ mod a_batch_at_fault {
         let bus = lanes(1);
         attempts(&bus, 0, 3 * HOUR, fail);
         assert_eq!(bus.stats().in_flight, 2);
+    }
+
+    /// Has a bus of one lane hold three batches of four events.
+    fn hold_three_batches(bus: &EventBus) {
+        (0..5).for_each(|_| offer(bus, 0, 1));
+    }
+
+    /// A lane whose first batch has failed for an hour, so that the one behind it is tried next, and
+    /// when that is.
+    fn on_trial(bus: &EventBus) -> u64 {
+        hold_three_batches(bus);
+        let begun = attempts(bus, 0, HOUR, fail);
+        let mut now = *begun.last().expect("it was tried");
+        while now < HOUR {
+            now = expect_wait(bus, now);
+        }
+        fail(bus, expect_send(bus, now).id, now);
+        now
+    }
+
+    #[test]
+    fn is_not_taken_for_another_once_it_was_drained() {
+        let bus = lanes(1);
+        let now = on_trial(&bus);
+        assert!(bus.drain(usize::MAX).is_some());
+        attempts(&bus, now, now + HOUR, deliver);
+        let stats = bus.stats();
+        assert_eq!((stats.drained, stats.delivered, stats.abandoned.retries), (4, 8, 0));
+    }
+
+    #[test]
+    fn is_found_by_a_batch_behind_it_that_is_taken_in_part() {
+        let bus = lanes(1);
+        let now = on_trial(&bus);
+        let tried = expect_send(&bus, now);
+        assert_eq!(tried.batch.sequence_start, 4);
+        let refused = Failure::Refused { retry_after: Duration::ZERO };
+        assert!(bus.settle(
+            tried.id,
+            &[(3, Outcome::Delivered), (1, Outcome::Failed(refused))],
+            now
+        ));
+        let (reason, _, lost) = expect_abandoned(&bus, now);
+        assert_eq!((reason, lost.len()), (AbandonReason::Retries, 4));
+        assert_eq!((bus.stats().delivered, bus.stats().in_flight), (3, 1));
+    }
+
+    #[test]
+    fn is_not_given_up_while_an_exit_has_sent_it() {
+        let bus = lanes(1);
+        let now = on_trial(&bus);
+        let tried = expect_send(&bus, now);
+        let exit = bus.poll_exit(now, usize::MAX, ExitOrder::Oldest).expect("it may exit");
+        assert_eq!(exit.batch.sequence_start, 0);
+        deliver(&bus, tried.id, now);
+        deliver(&bus, exit.id, now);
+        assert_eq!((bus.stats().delivered, bus.stats().abandoned.retries), (8, 0));
+    }
+
+    #[test]
+    fn is_not_looked_for_while_the_receiver_asks_to_be_left_alone() {
+        let bus = lanes(1);
+        hold_three_batches(&bus);
+        let begun = attempts(&bus, 0, HOUR, fail);
+        let mut now = *begun.last().expect("it was tried");
+        while now < HOUR {
+            now = expect_wait(&bus, now);
+        }
+        let retry_after = Duration::from_secs(20);
+        let lease = expect_send(&bus, now);
+        assert!(bus.fail(lease.id, Failure::Unavailable { retry_after }, now));
+        assert_eq!(expect_wait(&bus, now), now + 20 * SECOND);
     }
 }
 

@@ -41,7 +41,10 @@ impl Delivery {
         if covered != Some(whole.batch.len()) {
             return false;
         }
-        if outcomes.iter().any(|&(len, outcome)| len > 0 && outcome == Outcome::Delivered) {
+        let is_taken =
+            outcomes.iter().any(|&(len, outcome)| len > 0 && outcome == Outcome::Delivered);
+        let ends_trial = is_taken && self.lanes[lane].is_on_trial;
+        if is_taken {
             self.stats.batches_delivered += 1;
             self.note_delivery(lane, nth);
         }
@@ -58,6 +61,7 @@ impl Delivery {
                 Outcome::Failed(failure) => self.fail_nth(lane, place, lease, failure),
             }
         }
+        self.lanes[lane].is_on_trial = ends_trial && nth > 0;
         self.end_trial(lane, nth);
         true
     }
@@ -189,7 +193,7 @@ impl Delivery {
                 ..
             }) = other.outgoing.front_mut()
             {
-                *until = *at_least_until;
+                *until = now.max(*at_least_until);
             }
         }
     }
@@ -201,9 +205,12 @@ impl Delivery {
         }
     }
 
-    /// Gives the first batch up if the destination took the one behind it.
+    /// Gives the first batch up if the destination took the one behind it, unless an exit has sent
+    /// it meanwhile: its own answer is to come.
     fn end_trial(&mut self, lane: usize, nth: usize) {
-        if std::mem::take(&mut self.lanes[lane].is_on_trial) && nth > 0 {
+        let was_on_trial = std::mem::take(&mut self.lanes[lane].is_on_trial);
+        let is_leased = self.lanes[lane].outgoing.front().is_some_and(Outgoing::is_leased);
+        if was_on_trial && nth > 0 && !is_leased {
             self.abandon(lane, 0, AbandonReason::Retries);
         }
     }
@@ -215,6 +222,10 @@ impl Delivery {
     /// Takes an outgoing batch out of the bus.
     pub(super) fn take(&mut self, lane: usize, nth: usize, exit: Exit) -> Option<Outgoing> {
         let outgoing = self.lanes[lane].outgoing.remove(nth)?;
+        if nth == 0 {
+            // It was the first batch that was on trial, not the next one.
+            self.lanes[lane].is_on_trial = false;
+        }
         self.note_exit(lane, outgoing.first_index, outgoing.len(), exit);
         Some(outgoing)
     }

@@ -124,6 +124,9 @@ impl Delivery {
     /// Lets every pause end that the receiver did not ask for.
     pub(crate) fn cut_pauses_short(&mut self) {
         self.destination.probe_now();
+        for lane in &mut self.lanes {
+            lane.resumes_at = 0;
+        }
         for outgoing in self.lanes.iter_mut().flat_map(|lane| &mut lane.outgoing) {
             if let OutgoingState::Waiting { until, at_least_until } = &mut outgoing.state {
                 *until = *at_least_until;

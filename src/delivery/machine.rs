@@ -232,7 +232,35 @@ impl Delivery {
             };
             lane.outgoing.push_back(Outgoing::new(batch, first_index, now));
         }
-        self.begin_attempt(index, 1)
+        if !self.may_be_tried(index) {
+            self.lanes[index].is_on_trial = false;
+            return None;
+        }
+        let is_probe = self.is_gated(index);
+        let lease = self.begin_attempt(index, 1)?;
+        if is_probe {
+            self.destination.probe = Some(lease.id);
+        }
+        Some(lease)
+    }
+
+    /// Whether the second outgoing batch may be sent before the first: it waits neither for what is
+    /// before a fence nor for a time that the receiver asked for, and no other lane probes.
+    fn may_be_tried(&self, index: usize) -> bool {
+        let lane = &self.lanes[index];
+        let is_behind = |second: &Outgoing| {
+            let fence = self.fences.first();
+            let covers =
+                |fence: &Watermarks| fence.covers(lane.id(), second.first_index, second.len());
+            fence.is_some_and(|fence| covers(fence) == 0)
+        };
+        let asks_for_pause = |outgoing: &Outgoing| {
+            outgoing.waits_until().is_some_and(|(_, at_least_until)| at_least_until > self.now)
+        };
+        self.destination.opens_at() <= self.now
+            && self.destination.probe.is_none()
+            && !lane.outgoing.iter().take(2).any(asks_for_pause)
+            && !lane.outgoing.get(1).is_some_and(is_behind)
     }
 
     /// Whether the lane may send only to probe: the destination is down, or the lane's own batch
