@@ -40,6 +40,7 @@ pub enum End {
     Deliver,
     DeliverLate,
     Throw,
+    Refuse,
     RetryAfter,
     Permanent,
     TooLarge,
@@ -66,10 +67,11 @@ const ACTIONS: [(Do, u32); 17] = [
     (Do::Stage, 1),
 ];
 
-const ANSWERS: [(End, u32); 7] = [
+const ANSWERS: [(End, u32); 8] = [
     (End::Deliver, 20),
     (End::DeliverLate, 4),
-    (End::Throw, 6),
+    (End::Throw, 4),
+    (End::Refuse, 4),
     (End::RetryAfter, 4),
     (End::Permanent, 3),
     (End::TooLarge, 4),
@@ -85,7 +87,7 @@ pub struct Plan {
     /// How likely each action is.
     actions: Weights<Do, 17>,
     /// How likely each end of a callback is.
-    answers: Weights<End, 7>,
+    answers: Weights<End, 8>,
     /// Of 8 events, how many have a key.
     pub keyed: u8,
     /// Of 8 events, how many are as large as they may be.
@@ -100,6 +102,8 @@ pub struct Plan {
     pub write_failures: u8,
     /// Of 64 kept batches, how many get damaged when the host dies.
     pub damaged: u8,
+    /// Of 8 times that the weather of the destination changes, how often it is bad.
+    pub storms: u8,
     /// Whether answers that the host no longer waits for reach the core all the same.
     pub forwards_late_answers: bool,
     /// Most events that a producer offers in one turn.
@@ -165,6 +169,7 @@ impl Plan {
             has_store,
             write_failures: [0, 0, 1, 4][rng.usize(..4)],
             damaged: [0, 0, 2, 16][rng.usize(..4)],
+            storms: [0, 2, 4, 7][rng.usize(..4)],
             forwards_late_answers: rng.bool(),
             burst: [1, 3, 8][rng.usize(..3)],
             rng,
@@ -244,11 +249,12 @@ fn config(rng: &mut Rng, is_large: bool) -> BusConfig {
             adaptive: rng.bool(),
             velocity_window: ms(rng.u64(5..100)),
         },
-        retry: Some(RetryPolicy {
+        retry: (rng.u8(..16) > 0).then(|| RetryPolicy {
             max_attempts: rng.u32(1..5),
             base_delay: ms(base_delay),
             max_delay: ms(base_delay + rng.u64(..500)),
-            ..RetryPolicy::default()
+            max_age: None,
+            max_retry_after: ms(up_to(rng, 0, [100, 1_000, 1_000])),
         }),
         scaling,
         timeout: ms(up_to(rng, 20, [100, 100, 1500])),

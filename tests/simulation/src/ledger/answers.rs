@@ -3,14 +3,18 @@
 use crate::broken::{Checked, ensure};
 use crate::ledger::{Exit, Ledger, Outgoing, State, nanos};
 use crate::trace::note;
-use shardbus::{AbandonReason, Failure};
+use shardbus::{AbandonReason, Failure, RetryPolicy};
 
 impl Ledger {
     /// Where the batch is that is leased by this.
-    fn place_of(&self, wanted: u64) -> Option<(usize, usize)> {
+    pub(super) fn place_of(&self, wanted: u64) -> Option<(usize, usize)> {
         let is_it = |outgoing: &Outgoing| matches!(outgoing.state, State::Leased { lease, .. } if lease == wanted);
         let nth = |lane: usize| self.lanes[lane].outgoing.iter().position(is_it);
         self.present.iter().find_map(|&lane| Some((lane, nth(lane)?)))
+    }
+
+    pub(super) fn is_live(&self, lease: u64) -> bool {
+        self.place_of(lease).is_some()
     }
 
     /// Checks whether an answer was taken for live, and returns its batch's place if it was.
@@ -36,7 +40,7 @@ impl Ledger {
         note!(self, "    acknowledges lease {lease}");
         let was_live = self.bus.acknowledge(lease, now);
         let Some((lane, nth)) = self.answered(lease, was_live, now)? else { return Ok(()) };
-        self.note_answer();
+        self.note_answer(lane);
         if let Some(outgoing) = self.pop(lane, nth, Exit::Delivered) {
             self.counts.body_bytes_delivered += self.body_len(lane, &outgoing) as u64;
             self.counts.batches.delivered += 1;
@@ -51,28 +55,29 @@ impl Ledger {
         let Some((lane, nth)) = self.answered(lease, was_live, now)? else { return Ok(()) };
         let (now, retry) = (self.now, self.retry());
         if !matches!(failure, Failure::Unavailable { .. }) {
-            self.note_answer();
+            self.note_answer(lane);
         }
         let outgoing = &mut self.lanes[lane].outgoing[nth];
         match failure {
-            Failure::Unavailable { retry_after } => {
-                outgoing.failures += 1;
-                let longest = retry.max_delay.max(retry_after);
-                let (from, to) = (now + nanos(retry_after), now + nanos(longest));
-                outgoing.state = State::Paused { from, to };
-                self.note_unavailable(lease, from);
-            }
-            Failure::Permanent => self.abandon(lane, nth, AbandonReason::Permanent),
-            Failure::Refused { .. } if outgoing.refusals + 1 >= retry.max_attempts => {
+            Failure::Unavailable { .. } if retry.max_attempts == 0 => {
                 self.abandon(lane, nth, AbandonReason::Retries);
             }
+            Failure::Unavailable { retry_after } => {
+                self.await_destination((lane, nth), lease, retry_after);
+            }
+            Failure::Permanent => self.abandon(lane, nth, AbandonReason::Permanent),
             Failure::Refused { retry_after } => {
-                let doubled = retry.base_delay * (1 << outgoing.refusals);
                 outgoing.refusals += 1;
                 outgoing.failures = 0;
-                let longest = doubled.min(retry.max_delay).max(retry_after);
-                let (from, to) = (now + nanos(retry_after), now + nanos(longest));
-                outgoing.state = State::Paused { from, to };
+                let refusals = outgoing.refusals;
+                if refusals >= retry.max_attempts {
+                    self.abandon(lane, nth, AbandonReason::Retries);
+                } else {
+                    let asked = nanos(retry_after.min(retry.max_retry_after));
+                    let longest = bound(&retry, refusals).max(asked);
+                    outgoing.asked = now + asked;
+                    outgoing.state = State::Paused { from: now + asked, to: now + longest };
+                }
             }
             Failure::Split if outgoing.events.len() == 1 => {
                 self.abandon(lane, nth, AbandonReason::Permanent);
@@ -120,6 +125,7 @@ impl Ledger {
                 attempts: 0,
                 refusals: 0,
                 failures: 0,
+                asked: 0,
                 state,
                 reservation,
                 address: None,
@@ -129,4 +135,10 @@ impl Ledger {
             self.reservations[reservation].holders += 1;
         }
     }
+}
+
+/// How long a pause may be after this many failures in a row.
+pub(super) fn bound(retry: &RetryPolicy, failures: u32) -> u64 {
+    let doublings = failures.saturating_sub(1).min(31);
+    nanos(retry.base_delay * (1 << doublings)).min(nanos(retry.max_delay))
 }

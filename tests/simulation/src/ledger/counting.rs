@@ -7,6 +7,7 @@ use shardbus::{AbandonedEvents, FlushReport, ShardState};
 impl Ledger {
     /// Checks that every number is as it must be.
     pub fn check(&self) -> Checked {
+        self.bus.clock().set(self.wall);
         let stats = self.bus.stats();
         let Counts { offered, rejected, delivered, evicted, drained, abandoned, batches, .. } =
             &self.counts;
@@ -39,6 +40,7 @@ impl Ledger {
         ensure_eq!(stats.evicted, *evicted, "what is evicted is counted");
         ensure_eq!(stats.drained, *drained, "what is drained is counted");
         ensure_eq!(stats.abandoned, *abandoned, "what is given up is counted under its reason");
+        ensure_eq!(stats.oldest_age, self.oldest_age(), "the age of the oldest event is right");
         ensure_eq!(stats.batches, *batches, "batches and attempts are counted");
         let bytes = self.counts.body_bytes_delivered;
         ensure_eq!(stats.bytes.delivered, bytes, "delivered bytes are counted");
@@ -91,5 +93,12 @@ impl Ledger {
         let left = (stats.pending, stats.in_flight, stats.bytes.held);
         ensure_eq!(left, (0, 0, 0), "a closed bus holds nothing");
         Ok(())
+    }
+
+    /// How long ago the oldest event was accepted that the bus still holds.
+    fn oldest_age(&self) -> u64 {
+        let oldest = self.present.iter().filter_map(|&lane| self.lanes[lane].oldest());
+        let oldest = oldest.map(|event| self.events[event].timestamp).min();
+        oldest.map_or(0, |timestamp| self.wall.saturating_sub(timestamp))
     }
 }

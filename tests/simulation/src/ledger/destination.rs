@@ -1,69 +1,145 @@
-//! What the answers say of the destination: when it is down, and whom that keeps waiting.
+//! Whether the destination takes anything at all, as far as answers show it.
 
-use crate::broken::{Checked, ensure};
-use crate::ledger::{Ledger, Outgoing, State, nanos};
+use crate::ledger::answers::bound;
+use crate::ledger::{Ledger, State, nanos};
+use crate::trace::note;
+use std::time::Duration;
 
-/// What the answers so far have shown.
+/// Failures in a row after which no lane sends, unless to probe.
+const DOWN_AFTER: u32 = 2;
+
+/// How long after a failure a flush probes.
+const FLUSH_PROBE_DELAY: u64 = 1_000_000_000;
+
+/// What attempts have shown. Moments that the bus chooses are ranges.
 #[derive(Debug, Default)]
 pub(super) struct Destination {
-    /// Failures in a row; those that were under way together count once.
+    /// Failures in a row; what was under way together counts once.
     failures: u32,
     /// The first lease whose failure counts.
     news_from: u64,
-    /// Until when it asked to be left alone.
-    asked_until: u64,
-    /// Until when lanes may take their time after an outage.
-    resumes_by: u64,
-    /// The lease that probes.
-    probe: Option<u64>,
+    failed_at: u64,
+    /// When the next probe may and must begin.
+    probe: (u64, u64),
+    /// The receiver asked to be left alone until then.
+    not_before: u64,
+    /// The lease that probes, or did.
+    probing: Option<u64>,
+}
+
+impl Destination {
+    fn probe_by(&mut self, at: u64) {
+        let (from, to) = self.probe;
+        self.probe = (from.min(at).max(self.not_before), to.min(at).max(self.not_before));
+    }
+
+    /// Somebody waits for what is held.
+    pub(super) fn probe_soon(&mut self) {
+        self.probe_by(self.failed_at + FLUSH_PROBE_DELAY);
+    }
+
+    /// The host asks for a probe, or there is no time to wait.
+    pub(super) fn probe_now(&mut self) {
+        self.probe_by(0);
+    }
 }
 
 impl Ledger {
-    fn is_down(&self) -> bool {
-        self.destination.failures >= 2
+    /// Whether the lane may send only to probe.
+    fn is_gated(&self, lane: usize) -> bool {
+        let front = self.lanes[lane].outgoing.front();
+        self.destination.failures >= DOWN_AFTER
+            || self.destination.failures > 0 && front.is_some_and(|first| first.failures > 0)
     }
 
-    /// Whether the destination's state may keep a lane from sending.
-    pub(super) fn is_withheld(&self, lane: usize) -> bool {
-        let has_failed = |outgoing: &Outgoing| outgoing.failures > 0;
-        let is_held_up = || {
-            self.now < self.destination.asked_until
-                || self.lanes[lane].outgoing.front().is_some_and(has_failed)
+    /// When the destination, and the pause of the lane's first batch, let an attempt begin, at the
+    /// earliest and at the latest; `None` while that takes more than time.
+    pub(super) fn opens(&self, lane: usize) -> Option<(u64, u64)> {
+        let (from, to, asked) = match self.lanes[lane].outgoing.front() {
+            None => (0, 0, 0),
+            Some(first) => match first.state {
+                State::Leased { .. } => return None,
+                State::Paused { from, to } => (from, to, first.asked),
+            },
         };
-        self.is_down()
-            || self.now < self.destination.resumes_by
-            || self.destination.failures > 0 && is_held_up()
+        let destination = &self.destination;
+        if self.is_gated(lane) {
+            let is_probed = destination.probing.is_some_and(|lease| self.is_live(lease));
+            let (from, to) = destination.probe;
+            return (!is_probed).then_some((from.max(asked), to.max(asked)));
+        }
+        let open = if destination.failures > 0 { destination.not_before } else { 0 };
+        let resumes = self.lanes[lane].resumes;
+        Some((open.max(resumes.0).max(from), open.max(resumes.1).max(to)))
     }
 
-    /// A lease was given out that is none of an exit.
-    pub(super) fn note_attempt(&mut self, lease: u64) -> Checked {
-        if self.is_down() {
-            let is_probe = |outgoing: &Outgoing| matches!(outgoing.state, State::Leased { lease, .. } if Some(lease) == self.destination.probe);
-            let is_probed =
-                self.present.iter().any(|&lane| self.lanes[lane].outgoing.iter().any(is_probe));
-            ensure!(!is_probed, "one lane at a time probes a destination that is down");
-            self.destination.probe = Some(lease);
+    /// An attempt of the lane is about to begin with this lease.
+    pub(super) fn note_attempt(&mut self, lane: usize, lease: u64) {
+        if self.is_gated(lane) {
             self.tally.probes += 1;
+            self.destination.probing = Some(lease);
         }
-        Ok(())
     }
 
-    pub(super) fn note_unavailable(&mut self, lease: u64, asked_until: u64) {
+    /// The destination was found unavailable: the batch waits for it.
+    pub(super) fn await_destination(
+        &mut self,
+        (lane, nth): (usize, usize),
+        lease: u64,
+        retry_after: Duration,
+    ) {
+        let (now, retry) = (self.now, self.retry());
+        let asked = now + nanos(retry_after.min(retry.max_retry_after));
         let destination = &mut self.destination;
-        destination.asked_until = destination.asked_until.max(asked_until);
-        if lease >= self.destination.news_from {
-            self.destination.failures += 1;
-            self.destination.news_from = self.leases;
-            self.tally.outages += u64::from(self.destination.failures == 2);
+        let is_news = lease >= destination.news_from;
+        if is_news {
+            destination.failures += 1;
+            destination.news_from = self.leases;
+            destination.failed_at = now;
+        }
+        let outgoing = &mut self.lanes[lane].outgoing[nth];
+        outgoing.failures += 1;
+        let bound = bound(&retry, outgoing.failures.max(destination.failures));
+        let (from, to) = ((now + bound - bound / 2).max(asked), (now + bound).max(asked));
+        outgoing.state = State::Paused { from, to };
+        outgoing.asked = asked;
+        if is_news {
+            destination.probe = (from.max(destination.not_before), to.max(destination.not_before));
+        }
+        if retry_after > Duration::ZERO {
+            destination.not_before = destination.not_before.max(asked);
+            destination.probe.0 = destination.probe.0.max(asked);
+            destination.probe.1 = destination.probe.1.max(asked);
         }
     }
 
-    /// The destination answered, whatever it said.
-    pub(super) fn note_answer(&mut self) {
-        if self.is_down() {
-            self.destination.resumes_by = self.now + nanos(self.retry().base_delay) + 1;
-        }
+    /// The destination answered, which ends an outage.
+    pub(super) fn note_answer(&mut self, lane: usize) {
+        let was_down = self.destination.failures >= DOWN_AFTER;
         self.destination.failures = 0;
-        self.destination.asked_until = 0;
+        self.destination.not_before = 0;
+        if !was_down {
+            return;
+        }
+        note!(self, "    an outage is over");
+        self.tally.outages += 1;
+        let (now, spread) = (self.now, bound(&self.retry(), 1));
+        for &other in self.present.iter().filter(|&&other| other != lane) {
+            let other = &mut self.lanes[other];
+            other.resumes = (now, now + spread);
+            if let Some(first) = other.outgoing.front_mut()
+                && first.failures > 0
+                && let State::Paused { from, to } = &mut first.state
+            {
+                *from = now.max(first.asked);
+                *to = *from;
+            }
+        }
+    }
+
+    /// The host has reason to believe that the destination is back.
+    pub fn probe(&mut self) {
+        self.bus.probe();
+        self.destination.probe_now();
     }
 }

@@ -199,6 +199,7 @@ impl Ledger {
         for &lane in &self.present {
             for outgoing in self.lanes[lane].outgoing.iter_mut().filter(|at| at.is_leased()) {
                 outgoing.state = State::Paused { from: now, to: now };
+                outgoing.asked = 0;
             }
         }
     }

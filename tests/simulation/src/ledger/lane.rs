@@ -48,6 +48,8 @@ pub(super) struct Outgoing {
     pub(super) refusals: u32,
     /// How often in a row the destination was unavailable for it.
     pub(super) failures: u32,
+    /// Until when the receiver asked it to wait.
+    pub(super) asked: u64,
     pub(super) state: State,
     pub(super) reservation: usize,
     /// Where the batch was seen in memory, once it was.
@@ -57,7 +59,7 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// Whether it may leave in an exit at `now`, as far as its attempts and its pause go.
     pub(super) const fn may_exit(&self, now: u64, attempts: u32) -> bool {
-        let is_free = matches!(self.state, State::Paused { from, .. } if from <= now);
+        let is_free = !self.is_leased() && self.asked <= now;
         is_free && (self.attempts == 0 || self.refusals + 1 < attempts)
     }
 
@@ -96,6 +98,8 @@ pub(super) struct Lane {
     pub(super) holding_since: Option<u64>,
     /// How often another was sent from while this one could have been.
     pub(super) passed_over: usize,
+    /// When it may and must send again after an outage.
+    pub(super) resumes: (u64, u64),
 }
 
 impl Lane {
@@ -115,6 +119,7 @@ impl Lane {
             last_timestamp: 0,
             holding_since: None,
             passed_over: 0,
+            resumes: (0, 0),
         }
     }
 

@@ -20,6 +20,7 @@ mod topology;
 use crate::broken::{Checked, ensure};
 use crate::tally::Tally;
 use crate::trace::{Trace, note};
+use destination::Destination;
 use lane::{Lane, Lanes, Origin, Outgoing, Phase, RESTORED, State};
 use shardbus::{
     AbandonReason, AbandonedEvents, Batch, BatchStats, BusConfig, Clock, EventBus, FlushReport,
@@ -126,7 +127,6 @@ pub struct Ledger {
     is_keyed: bool,
     is_room_awaited: bool,
     is_closed: bool,
-    destination: destination::Destination,
     held: u64,
     held_by_batches: u64,
     reservations: Vec<Reservation>,
@@ -141,6 +141,7 @@ pub struct Ledger {
     /// What [`Counts`] does not say, and nothing has to be right for.
     tally: Tally,
     leases: u64,
+    destination: Destination,
 }
 
 impl Ledger {
@@ -182,7 +183,6 @@ impl Ledger {
             is_keyed: false,
             is_room_awaited: false,
             is_closed: false,
-            destination: destination::Destination::default(),
             held: 0,
             held_by_batches: 0,
             reservations: Vec::with_capacity(32),
@@ -193,6 +193,7 @@ impl Ledger {
             counts: Counts::default(),
             tally: Tally::default(),
             leases: 0,
+            destination: Destination::default(),
         }
     }
 
@@ -200,9 +201,11 @@ impl Ledger {
         self.bus.config()
     }
 
-    /// How batches are sent again.
-    pub fn retry(&self) -> RetryPolicy {
-        self.config().retry.clone().expect("every plan sends again")
+    fn retry(&self) -> RetryPolicy {
+        self.config()
+            .retry
+            .clone()
+            .unwrap_or(RetryPolicy { max_attempts: 0, ..RetryPolicy::default() })
     }
 
     /// The latest time that the delivery was told.
@@ -299,8 +302,8 @@ impl Ledger {
             Exit::Evicted => &mut self.counts.evicted,
             Exit::Drained | Exit::Released => &mut self.counts.drained,
             Exit::Abandoned(AbandonReason::Retries) => &mut self.counts.abandoned.retries,
-            Exit::Abandoned(AbandonReason::Expired) => &mut self.counts.abandoned.expired,
             Exit::Abandoned(AbandonReason::Permanent) => &mut self.counts.abandoned.permanent,
+            Exit::Abandoned(AbandonReason::Expired) => &mut self.counts.abandoned.expired,
             Exit::Abandoned(AbandonReason::Shutdown) => &mut self.counts.abandoned.shutdown,
         } += count;
         if let Some(outbox) = &mut self.outbox {
@@ -382,9 +385,12 @@ impl Ledger {
         self.is_closed = true;
         self.bus.close();
         // Only what the receiver asked for is left of a pause.
+        self.destination.probe_now();
         for &lane in &self.present {
+            self.lanes[lane].resumes = (0, 0);
             for outgoing in &mut self.lanes[lane].outgoing {
                 if let State::Paused { from, to } = &mut outgoing.state {
+                    *from = outgoing.asked;
                     *to = *from;
                 }
             }
@@ -406,6 +412,7 @@ impl Ledger {
 
     pub fn begin_flush(&mut self) -> Checked<u32> {
         let id = self.bus.begin_flush();
+        self.destination.probe_soon();
         self.tally.flushes += 1;
         let is_new = self.flushes.iter().all(|flush| flush.id != id);
         ensure!(is_new, "an open flush's id is not given again", "{id}");

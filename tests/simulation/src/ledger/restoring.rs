@@ -52,6 +52,7 @@ impl Ledger {
             attempts: 0,
             refusals: 0,
             failures: 0,
+            asked: 0,
             state: State::Paused { from: self.now, to: self.now },
             reservation: self.restoring.unwrap_or_default(),
             address: None,

@@ -4,7 +4,7 @@ use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::intake::is_payload_of;
 use crate::ledger::{Event, Ledger, Origin, Outgoing, RESTORED, State, nanos};
 use crate::trace::note;
-use shardbus::{Abandoned, Action, Batch, BusConfig, Lease, Shared};
+use shardbus::{AbandonReason, Abandoned, Action, Batch, BusConfig, Lease, Shared};
 
 /// What the bus wants of its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +39,25 @@ impl Ledger {
         self.tally.fenced += u64::from(moment.fence.is_some());
         match action {
             Action::Send(lease) => self.send(lease, moment, keep),
-            Action::Abandoned(abandoned) => {
-                self.check_abandoned(abandoned, keep)?;
+            Action::Abandoned(Abandoned { reason, attempts, batch }) => {
+                note!(self, "    given up ({reason:?}): {}", batch.id());
+                let Some((expected, lane, mut outgoing)) = self.abandoned.pop_front() else {
+                    ensure!(false, "only what was given up is shown as given up");
+                    return Ok(Polled::Abandoned);
+                };
+                ensure_eq!(reason, expected, "what is given up says why");
+                ensure_eq!(
+                    attempts,
+                    outgoing.attempts,
+                    "what is given up says how often it was sent"
+                );
+                self.check_batch(&batch, lane, &mut outgoing)?;
+                if keep {
+                    self.kept.push((batch, outgoing.reservation));
+                } else {
+                    drop(batch);
+                    self.release(outgoing.reservation);
+                }
                 Ok(Polled::Abandoned)
             }
             Action::WaitUntil(wake) => {
@@ -54,52 +71,29 @@ impl Ledger {
         }
     }
 
-    /// The host asks for everything that was given up, as it does after each answer.
-    pub fn show_abandoned(&mut self, keep: bool) -> Checked {
-        while let Some(abandoned) = self.bus.next_abandoned() {
-            self.check_abandoned(abandoned, keep)?;
-        }
-        ensure!(self.abandoned.is_empty(), "all that was given up is shown");
-        Ok(())
-    }
-
-    fn check_abandoned(&mut self, abandoned: Abandoned, keep: bool) -> Checked {
-        let Abandoned { reason, attempts, batch } = abandoned;
-        note!(self, "    given up ({reason:?}): {}", batch.id());
-        let Some((expected, lane, mut outgoing)) = self.abandoned.pop_front() else {
-            ensure!(false, "only what was given up is shown as given up");
-            return Ok(());
-        };
-        ensure_eq!(reason, expected, "what is given up says why");
-        ensure_eq!(attempts, outgoing.attempts, "what is given up says how often it was sent");
-        self.check_batch(&batch, lane, &mut outgoing)?;
-        if keep {
-            self.kept.push((batch, outgoing.reservation));
-        } else {
-            drop(batch);
-            self.release(outgoing.reservation);
-        }
-        Ok(())
-    }
-
     pub(super) fn expire_leases(&mut self) {
         for place in 0..self.present.len() {
             let (lane, mut nth) = (self.present[place], 0);
             while let Some(outgoing) = self.lanes[lane].outgoing.get(nth) {
                 let is_over =
                     matches!(outgoing.state, State::Leased { expires, .. } if expires <= self.now);
-                if is_over {
-                    self.expire_lease(lane, nth);
-                }
-                nth += 1;
+                let is_gone = is_over && self.expire_lease(lane, nth);
+                nth += usize::from(!is_gone);
             }
         }
     }
 
-    pub(super) fn expire_lease(&mut self, lane: usize, nth: usize) {
-        let now = self.now;
-        self.lanes[lane].outgoing[nth].state = State::Paused { from: now, to: now };
+    /// Returns whether the batch was given up for it.
+    pub(super) fn expire_lease(&mut self, lane: usize, nth: usize) -> bool {
+        let (now, is_last) = (self.now, self.config().retry.is_none());
+        let outgoing = &mut self.lanes[lane].outgoing[nth];
+        outgoing.state = State::Paused { from: now, to: now };
+        outgoing.asked = 0;
         self.counts.batches.expired += 1;
+        if is_last {
+            self.abandon(lane, nth, AbandonReason::Retries);
+        }
+        is_last
     }
 
     fn send(&mut self, lease: Lease, moment: Moment, keep: bool) -> Checked<Polled> {
@@ -116,11 +110,14 @@ impl Ledger {
         );
         ensure!(!self.lanes[lane].is_leased(), "a shard has at most one live lease");
 
+        let opens = self.opens(lane);
+        ensure!(
+            opens.is_some_and(|(from, _)| from <= now),
+            "an attempt begins after the pause, and in an outage only as the one probe",
+            "{opens:?} at {now}"
+        );
         match self.lanes[lane].outgoing.front() {
             Some(outgoing) => {
-                if let State::Paused { from, .. } = outgoing.state {
-                    ensure!(from <= now, "an attempt begins after the pause", "{from} > {now}");
-                }
                 ensure!(
                     !self.is_behind(lane, outgoing, moment.fence),
                     "nothing is sent before what it waits for"
@@ -139,7 +136,7 @@ impl Ledger {
         if self.lanes[lane].outgoing[0].attempts == 0 {
             self.check_keys(lane, &self.lanes[lane].outgoing[0])?;
         }
-        self.note_attempt(lease.id)?;
+        self.note_attempt(lane, lease.id);
         let polled = self.begin_attempt(lease, lane, 0, keep)?;
         self.check_turns(lane, moment)?;
         Ok(polled)

@@ -46,6 +46,7 @@ impl Ledger {
             attempts: 0,
             refusals: 0,
             failures: 0,
+            asked: 0,
             state: State::Paused { from: now, to: now },
             reservation,
             address: None,
@@ -97,13 +98,15 @@ impl Ledger {
 
     /// Whether there is no reason for the lane not to send now.
     pub(super) fn must_send(&self, lane: usize, moment: Moment) -> bool {
-        if !self.may_begin(lane, moment.fence) || self.is_withheld(lane) {
+        if !self.may_begin(lane, moment.fence) {
+            return false;
+        }
+        if self.opens(lane).is_none_or(|(_, to)| to > self.now) {
             return false;
         }
         let is_flushed = self.is_flushed(lane);
-        match self.lanes[lane].outgoing.front().map(|outgoing| outgoing.state) {
-            Some(State::Leased { .. }) => false,
-            Some(State::Paused { to, .. }) => to <= self.now && (is_flushed || self.is_automatic()),
+        match self.lanes[lane].outgoing.front() {
+            Some(_) => is_flushed || self.is_automatic(),
             None => {
                 let is_hurried = moment.is_hurried
                     || moment.fence.is_some()
@@ -133,13 +136,10 @@ impl Ledger {
             if !self.may_begin(id, moment.fence) {
                 continue;
             }
+            let Some(opens) = self.opens(id) else { continue };
             let is_automatic = self.is_automatic();
             let (from, to) = match (lane.outgoing.front(), lane.waiting().first()) {
-                (Some(Outgoing { state: State::Paused { from, to }, .. }), _)
-                    if is_automatic || self.is_flushed(id) =>
-                {
-                    (*from, *to)
-                }
+                (Some(_), _) if is_automatic || self.is_flushed(id) => opens,
                 (None, Some(&oldest))
                     if is_automatic && moment.fence.is_none_or(|fence| oldest < fence) =>
                 {
@@ -151,7 +151,7 @@ impl Ledger {
                 }
                 _ => continue,
             };
-            let to = if self.is_withheld(id) { u64::MAX } else { to };
+            let (from, to) = (from.max(opens.0), to.max(opens.1));
             let (earliest, latest) = bounds.unwrap_or((from, to));
             bounds = Some((earliest.min(from), latest.min(to)));
         }

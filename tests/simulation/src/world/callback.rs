@@ -1,7 +1,7 @@
 //! The user's callback, as a state machine: what it does when it is called, how it ends, and when.
 
 use crate::broken::Checked;
-use crate::plan::{End, MAX_RETRY_AFTER, MS};
+use crate::plan::{End, MAX_RETRY_AFTER, MS, up_to};
 use crate::trace::note;
 use crate::world::{Attempt, Event, Micro, World};
 use fastrand::Rng;
@@ -18,20 +18,31 @@ pub enum Answer {
     TooLarge,
 }
 
-/// Nobody answers.
-pub const UNAVAILABLE: Failure = Failure::Unavailable { retry_after: Duration::ZERO };
+pub const TIMED_OUT: Failure = Failure::Unavailable { retry_after: Duration::ZERO };
 
 /// Some failure.
 pub fn failure(rng: &mut Rng) -> Failure {
     let retry_after = Duration::from_nanos(rng.u64(..MAX_RETRY_AFTER));
-    match rng.u8(..6) {
+    match rng.u8(..5) {
         0 => Failure::Permanent,
         1 => Failure::Split,
-        2 => UNAVAILABLE,
+        2 => TIMED_OUT,
         3 => Failure::Unavailable { retry_after },
-        4 => Failure::Refused { retry_after: Duration::ZERO },
         _ => Failure::Refused { retry_after },
     }
+}
+
+/// What a destination is like for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weather {
+    /// Each callback ends as it is drawn.
+    Fair,
+    Down,
+    /// It asks to be left alone.
+    Busy,
+    Hanging,
+    /// Some answers come after the timeout.
+    Slow,
 }
 
 /// How deep callbacks may be nested: a flush in a callback calls the next one.
@@ -62,16 +73,30 @@ impl World<'_> {
         }
         let timeout = self.plan.config.timeout.as_nanos() as u64;
         let soon = if self.rng.bool() { 0 } else { self.rng.u64(..timeout) };
+        match self.weather() {
+            Weather::Fair => {}
+            Weather::Down => return (Answer::Unavailable { after: 0 }, Some(soon)),
+            Weather::Busy => {
+                let after = self.rng.u64(..2 * MAX_RETRY_AFTER);
+                return (Answer::Unavailable { after }, Some(soon));
+            }
+            Weather::Hanging => return (Answer::Deliver, None),
+            Weather::Slow => {
+                let after = self.rng.u64(timeout / 2..timeout * 3 / 2);
+                return (Answer::Deliver, Some(after));
+            }
+        }
         match self.plan.end(&mut self.rng) {
             End::Deliver => (Answer::Deliver, Some(soon)),
             // After the timeout, and perhaps after the lease.
             End::DeliverLate => {
                 (Answer::Deliver, Some(timeout + self.rng.u64(..timeout + 1_500 * MS)))
             }
-            End::Throw => (self.draw_failure(0), Some(soon)),
+            End::Throw => (Answer::Unavailable { after: 0 }, Some(soon)),
+            End::Refuse => (Answer::Refuse { after: 0 }, Some(soon)),
             End::RetryAfter => {
                 let after = self.rng.u64(..MAX_RETRY_AFTER);
-                (self.draw_failure(after), Some(soon))
+                (Answer::Refuse { after }, Some(soon))
             }
             End::Permanent => (Answer::Permanent, Some(soon)),
             End::TooLarge => (Answer::TooLarge, Some(soon)),
@@ -79,8 +104,19 @@ impl World<'_> {
         }
     }
 
-    fn draw_failure(&mut self, after: u64) -> Answer {
-        if self.rng.bool() { Answer::Unavailable { after } } else { Answer::Refuse { after } }
+    /// What the destination is like now. It stays so for a while.
+    fn weather(&mut self) -> Weather {
+        if self.weather.1 <= self.clocks.time() {
+            let weather = match self.rng.u8(..16) {
+                of_16 if of_16 >= 2 * self.plan.storms => Weather::Fair,
+                of_16 => [Weather::Down, Weather::Busy, Weather::Hanging, Weather::Slow]
+                    [usize::from(of_16 % 4)],
+            };
+            let until = self.clocks.time() + up_to(&mut self.rng, 1, [100, 1_000, 5_000]) * MS;
+            note!(self.ledger, "    the destination is {weather:?} until {until}");
+            self.weather = (weather, until);
+        }
+        self.weather.0
     }
 
     fn reenters(&mut self) -> bool {
@@ -129,7 +165,6 @@ impl World<'_> {
             Answer::Permanent => self.ledger.fail(lease, Failure::Permanent, now)?,
             Answer::TooLarge => self.ledger.fail(lease, Failure::Split, now)?,
         }
-        self.ledger.show_abandoned(false)?;
         match owner {
             None => {}
             Some(_) if !self.is_manual() => self.schedule_next(),

@@ -21,7 +21,7 @@ use crate::ledger::{KEYS, Ledger, Offer, Outbox, Polled};
 use crate::plan::{Do, MS, Plan};
 use crate::tally::Tally;
 use crate::trace::{Trace, note};
-use callback::Answer;
+use callback::{Answer, Weather};
 use clocks::Clocks;
 use drives::Drive;
 use fastrand::Rng;
@@ -101,6 +101,8 @@ pub struct World<'a> {
     /// The host let go of the bus.
     is_stopped: bool,
     is_quiet: bool,
+    /// What the destination is like, and until when.
+    weather: (Weather, u64),
     /// How many callbacks there are on the stack.
     depth: u32,
     step: u64,
@@ -133,6 +135,7 @@ impl<'a> World<'a> {
             is_stopping: false,
             is_stopped: false,
             is_quiet: false,
+            weather: (Weather::Fair, 0),
             depth: 0,
             step: 0,
             deaths: 0,
@@ -269,6 +272,7 @@ impl<'a> World<'a> {
             Do::Close => self.close(),
             Do::StrayAnswer => self.stray_answer(),
             Do::Wake => {
+                self.ledger.probe();
                 self.schedule();
                 Ok(())
             }
@@ -391,7 +395,7 @@ impl<'a> World<'a> {
         while let Some(attempt) = self.attempts.get(nth) {
             if attempt.owner == owner && attempt.deadline <= now {
                 let lease = self.attempts.remove(nth).lease;
-                self.ledger.fail(lease, callback::UNAVAILABLE, now)?;
+                self.ledger.fail(lease, callback::TIMED_OUT, now)?;
             } else {
                 nth += 1;
             }

@@ -81,14 +81,22 @@ impl World<'_> {
         // A clock that went back is taken to stand still until it is where it was.
         let lag = self.ledger.now().saturating_sub(self.clocks.now());
         let lease = ms(timeout) + ms(&BusConfig::LEASE_MARGIN);
-        // And then the spread of lanes after an outage.
-        let longest = retry.as_ref().map_or(0, |retry| 2 * ms(&retry.max_delay));
-        let pause = longest.max(MAX_RETRY_AFTER);
+        // The next probe, after one that hangs, and the lanes that follow it.
+        let outage =
+            retry.as_ref().map_or(0, |retry| ms(&retry.max_delay) + ms(&retry.base_delay) + lease);
+        let pause = retry.as_ref().map_or(0, |retry| ms(&retry.max_delay)).max(MAX_RETRY_AFTER);
         // And the timers: the pump's, which was set by whatever clock there was, and those of flushes.
         let timer = self.pump.sleeps_for(self.clocks.time());
         // What was left comes one at a time.
         let restore = 3 * TICK * (self.to_restore.len() as u64 + 1);
-        lag + timer + lease + pause + 2 * ms(&batch.max_delay) + drives::GONE + 3_000 * MS + restore
+        lag + timer
+            + lease
+            + pause
+            + outage
+            + 2 * ms(&batch.max_delay)
+            + drives::GONE
+            + 3_000 * MS
+            + restore
     }
 
     /// The bus is closed and its host lets go of it.
