@@ -59,6 +59,7 @@ enum BusOp {
     ScaleDown(u16),
     ShardFor(u8),
     AbandonEverything,
+    NextAbandoned,
     Close,
 }
 
@@ -90,7 +91,7 @@ enum Ending {
 macro_rules! replayer {
     ($name:ident, $build:ident) => {
         mod $name {
-            use super::{BusOp, ManagerOp, Mode, Settings};
+            use super::{BusOp, Ending, ManagerOp, Mode, Settings};
             use std::time::Duration;
             use $build::{
                 Action, BackpressureMode, BatchConfig, BusConfig, Clock, EventBus, ExitOrder, Failure,
@@ -362,6 +363,11 @@ macro_rules! replayer {
                             bus.abandon_everything();
                             String::new()
                         }
+                        BusOp::NextAbandoned => {
+                            let abandoned = bus.next_abandoned();
+                            let body = abandoned.as_ref().map(|abandoned| abandoned.batch.body());
+                            format!("{abandoned:?} {body:?}")
+                        }
                         BusOp::Close => {
                             bus.close();
                             bus.is_closed().to_string()
@@ -458,6 +464,7 @@ fn bus_ops() -> impl Strategy<Value = Vec<BusOp>> {
             BusOp::Settle { which, outcomes }
         }),
         1 => Just(BusOp::Probe),
+        2 => Just(BusOp::NextAbandoned),
         1 => any::<Index>().prop_map(BusOp::GiveUp),
         1 => any::<Index>().prop_map(BusOp::Split),
         3 => prop_oneof![0u64..60, Just(1_200)].prop_map(|ms| BusOp::Pass { ms }),
