@@ -99,13 +99,20 @@ export class Outbox {
 
   async #open(): Promise<void> {
     const keys = await this.#try("open", undefined, async () => {
-      this.#opening ??= this.#store.open();
+      this.#opening ??= this.#store.open((found) => this.#onFound(found));
       return [...(await this.#opening)].sort();
     });
     this.#isBroken ||= keys === undefined;
     // `writeAllSync` may have been there before: what it wrote is not of an earlier life.
     const own = new Set([...this.#kept.values()].flat().map(({ key }) => key));
     this.#left ??= (keys ?? []).filter((key) => !own.has(key));
+  }
+
+  /** A life has ended that had not when the store was opened. */
+  #onFound(keys: readonly string[]): void {
+    if (this.#isStopped) return;
+    this.#left = [...(this.#left ?? []), ...keys].sort();
+    if (this.#isRestoring() || this.#core.begin_restore()) this.#host.onRestored();
   }
 
   /** A user's store may return what it has, whatever that is. */

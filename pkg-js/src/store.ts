@@ -9,10 +9,13 @@ export interface BatchStore {
   /**
    * Opens the store. Called once, before anything else.
    *
+   * @param found to be called with the keys of what lives have left that end later, while this store
+   * is open; as often as there are some, until it is closed. A store may do without.
    * @returns the keys of what earlier lives have left, in any order. What belongs to a life that
-   * has not ended, such as another tab's, is not among them.
+   * has not ended, such as another tab's, is not among them. What is there but cannot be used, such
+   * as what another version has written, may be among them: reading it then says why.
    */
-  open(): Promise<string[]>;
+  open(found?: (keys: string[]) => void): Promise<string[]>;
   /** Reads a batch; `undefined` if it is not there. */
   read(key: string): Promise<Uint8Array | undefined>;
   /** Writes a batch, in place of what the key has. Resolves once it survives a crash. */

@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import { isShardbusError } from "shardbus";
 import { fileStore } from "shardbus/stores/fs";
 import { run, start } from "./child.node.mjs";
+import { bytes, filesUnder, openStore } from "./file-store.node.mjs";
 import { afterEach, assert, beforeEach, rejection, test, thrown } from "./harness.mjs";
 
 /** @type {string} */
@@ -21,27 +22,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(parent, { recursive: true }));
 
-/** @param {string} text */
-const bytes = (text) => new TextEncoder().encode(text);
-
-/** A store that was opened, and what it found. */
-async function opened() {
-  const store = fileStore({ directory });
-  const keys = await store.open();
-  return { store, keys: keys.sort(), close: () => store.close?.() };
-}
-
-/** The names in the directory, without those of locks. */
-const names = async () => (await readdir(directory)).filter((name) => !name.endsWith(".lock"));
-
-/** A program that holds the directory. */
-const holder = () => `
-  import { fileStore } from "shardbus/stores/fs";
-  const store = fileStore(${JSON.stringify(directory)});
-  await store.open();
-  console.log("open");
-  setInterval(() => {}, 1000);
-`;
+const opened = () => openStore(directory);
 
 test("what was written is found by the next life, and can be read and removed", async () => {
   const first = await opened();
@@ -102,7 +83,7 @@ test("what is set aside is kept, and not found again", async () => {
   const first = await opened();
   await first.store.write("a-1", bytes("damaged"));
   await first.store.setAside?.("a-1");
-  assert.deepEqual(await names(), ["a-1.corrupt"]);
+  assert.deepEqual(await filesUnder(directory), ["a-1.corrupt"]);
   assert.equal(await readFile(join(directory, "a-1.corrupt"), "utf8"), "damaged");
   await first.close();
   const second = await opened();
@@ -112,22 +93,37 @@ test("what is set aside is kept, and not found again", async () => {
 
 test("what is not the store's own is left alone", async () => {
   await mkdir(directory, { recursive: true });
-  const others = [".keep", "README", "A-1.batch", "a-1.batch.bak", "a_1.tmp-01-1", "notes.tmp"];
+  const others = [".keep", "README", "a-1.batch", "v1-0123.batch", "v1-0123456789abcdef"];
   for (const name of others) await writeFile(join(directory, name), "theirs");
   const { store, keys, close } = await opened();
   assert.deepEqual(keys, []);
   await store.write("a-1", bytes("ours"));
   await close();
-  assert.sameMembers(await names(), [...others, "a-1.batch"]);
+  assert.sameMembers(await filesUnder(directory), [...others, "life/a-1.batch"]);
+});
+
+test("what is not the store's own among batches is left alone", async () => {
+  const life = join(directory, "v1-0123456789abcdef");
+  await mkdir(life, { recursive: true });
+  const others = [".keep", "A-1.batch", "a-1.batch.bak", "a_1.tmp-1", "notes.tmp"];
+  for (const name of others) await writeFile(join(life, name), "theirs");
+  const { keys, close } = await opened();
+  assert.deepEqual(keys, []);
+  await close();
+  assert.sameMembers(
+    await filesUnder(directory),
+    others.map((name) => `life/life/${name}`),
+  );
 });
 
 test("what an interrupted write has left is removed when the store opens", async () => {
-  await mkdir(directory, { recursive: true });
-  await writeFile(join(directory, "a-1.tmp-0123456789abcdef-0"), "hal");
+  const life = join(directory, "v1-0123456789abcdef");
+  await mkdir(life, { recursive: true });
+  await writeFile(join(life, "a-1.tmp-0"), "hal");
   const { keys, close } = await opened();
   assert.deepEqual(keys, []);
-  assert.deepEqual(await names(), []);
   await close();
+  assert.deepEqual(await readdir(directory), []);
 });
 
 test("the directory may be a URL, or relative to where the store is made", async () => {
@@ -155,104 +151,13 @@ test("wrong options are refused at once", () => {
   }
 });
 
-test("a second store of the same process is refused, and the first is not disturbed", async () => {
-  const first = await opened();
-  assert.match((await rejection(opened())).message, /in use by another store of this process/);
-  await first.store.write("a-1", bytes("one"));
-  await first.close();
-  const second = await opened();
-  assert.deepEqual(second.keys, ["a-1"]);
-  await second.close();
-});
-
-test("a store in another thread is refused while the first thread lives", async () => {
-  const thread = `
-    import { parentPort } from "node:worker_threads";
-    import { fileStore } from "shardbus/stores/fs";
-    fileStore(${JSON.stringify(directory)}).open().then(
-      () => parentPort.postMessage("open"),
-      ({ message }) => parentPort.postMessage(message),
-    );
-  `;
-  const output = await run(`
-    import { Worker } from "node:worker_threads";
-    import { once } from "node:events";
-    const start = () => new Worker(${JSON.stringify(thread)}, { eval: true });
-    const [first, keep] = [start(), setInterval(() => {}, 1000)];
-    // Both may come in one turn.
-    const exit = once(first, "exit");
-    console.log((await once(first, "message"))[0]);
-    await exit;
-    const { fileStore } = await import("shardbus/stores/fs");
-    const store = fileStore(${JSON.stringify(directory)});
-    await store.open();
-    console.log((await once(start(), "message"))[0]);
-    await store.close();
-    console.log((await once(start(), "message"))[0]);
-    clearInterval(keep);
-  `);
-  assert.match(
-    output,
-    /^open\n.*in use by another store of this process, in another thread.*\nopen\n$/,
-  );
-});
-
-test("a directory that a living process uses is refused, and the error says whose it is", async () => {
-  const other = start(holder());
-  try {
-    await other.said("open");
-    const { message } = await rejection(opened());
-    assert.include(message, `in use by the process with pid ${other.pid}`);
-    assert.include(message, directory);
-  } finally {
-    await other.kill();
-  }
-  // Killed as it was, it has left its lock behind.
-  const { close } = await opened();
+test("a store that is open is not opened for a second bus", async () => {
+  const { store, close } = await opened();
+  assert.match((await rejection(store.open())).message, /is open already: make one for each bus/);
+  await store.write("a-1", bytes("one"));
   await close();
-  assert.deepEqual(await readdir(directory), []);
-});
-
-test("of processes that open a directory at once, at most one gets it", async () => {
-  const program = `
-    import { fileStore } from "shardbus/stores/fs";
-    const store = fileStore(${JSON.stringify(directory)});
-    console.log("ready");
-    await new Promise((resolve) => process.stdin.once("data", resolve));
-    await store.open().then(() => console.log("open;"), ({ message }) => console.log(message, ";"));
-    setInterval(() => {}, 1000);
-  `;
-  const processes = [1, 2, 3, 4].map(() => start(program));
-  try {
-    await Promise.all(processes.map((one) => one.said("ready")));
-    for (const one of processes) one.write("go");
-    await Promise.all(processes.map((one) => one.said(";")));
-    const winners = processes.filter((one) => one.output().includes("open;"));
-    assert.isAtMost(winners.length, 1);
-    for (const one of processes) {
-      if (!winners.includes(one)) assert.include(one.output(), "in use by the process with pid");
-    }
-  } finally {
-    await Promise.all(processes.map((one) => one.kill()));
-  }
-});
-
-test("a lock of an earlier process with the same pid is taken over", async () => {
-  await mkdir(directory, { recursive: true });
-  // As in a container that was restarted: there, the program has the same pid each time.
-  await writeFile(join(directory, `process-${process.pid}.lock`), "an-earlier-boot 4711");
-  const { close } = await opened();
+  assert.deepEqual(await store.open(), ["a-1"]);
   await close();
-});
-
-test("a lock of a process whose pid is another's by now is taken over", {
-  skip: process.platform !== "linux",
-}, async () => {
-  await mkdir(directory, { recursive: true });
-  await writeFile(join(directory, `process-${process.ppid}.lock`), "an-earlier-boot 4711");
-  const { close } = await opened();
-  await close();
-  assert.deepEqual(await readdir(directory), []);
 });
 
 test("a process killed in the middle of writing leaves whole batches only", async () => {
@@ -277,7 +182,7 @@ test("a process killed in the middle of writing leaves whole batches only", asyn
     await writer.kill();
 
     const { store, keys, close } = await opened();
-    assert.isEmpty((await names()).filter((name) => name.includes(".tmp-")));
+    assert.isEmpty((await filesUnder(directory)).filter((name) => name.includes(".tmp-")));
     for (const lane of ["a", "b", "c"]) {
       const said = [...writer.output().matchAll(new RegExp(`${lane}-(\\d+);`, "g"))];
       const last = Number(said.at(-1)?.[1] ?? -1);
@@ -306,12 +211,7 @@ test("errors of the file system come through as they are", async () => {
   const { store, close } = await opened();
   await rm(directory, { recursive: true });
   assert.equal((await rejection(store.write("a-1", bytes("one")))).code, "ENOENT");
-  await writeFile(directory, "a file where a directory should be");
-  assert.equal(thrown(() => store.writeSync?.("a-1", bytes("one"))).code, "EEXIST");
-  await rm(directory);
-  await mkdir(directory);
-  await store.write("a-1", bytes("one"));
-  assert.deepEqual(await store.read("a-1"), bytes("one"));
+  assert.equal(thrown(() => store.writeSync?.("a-1", bytes("one"))).code, "ENOENT");
   await close();
 });
 
@@ -332,7 +232,7 @@ test("a write that there is no room for rejects, and leaves nothing", async () =
   );
   await writer.said("end");
   assert.equal(writer.output(), "EFBIG\nEFBIG\nend\n");
-  assert.deepEqual(await names(), ["a-3.batch"]);
+  assert.deepEqual(await filesUnder(directory), ["life/a-3.batch"]);
 });
 
 /** A user that may not write what is root's, for tests that run as root. */

@@ -15,7 +15,7 @@ const files = fileStore(directory);
 
 /** @type {import("shardbus").BatchStore} */
 const store = {
-  open: () => files.open(),
+  open: (found) => files.open(found),
   read: (key) => files.read(key),
   async write(key, bytes) {
     await files.write(key, bytes);

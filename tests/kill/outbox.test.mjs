@@ -126,13 +126,14 @@ const damages = [
 
 /** Damages one of the batches in a directory, and returns its key. @param {string} directory @param {() => number} random */
 async function damageOne(directory, random) {
-  const files = (await readdir(directory)).filter((name) => name.endsWith(".batch")).sort();
+  const paths = await readdir(directory, { recursive: true });
+  const files = paths.filter((path) => path.endsWith(".batch")).sort();
   const file = files[Math.floor(random() * files.length)];
   if (file === undefined) return undefined;
   const damage = damages[Math.floor(random() * damages.length)] ?? ((bytes) => bytes);
   const path = join(directory, file);
   await writeFile(path, damage(await readFile(path), random));
-  return file.replace(".batch", "");
+  return basename(file, ".batch");
 }
 
 /** A batch's id, by its key: that begins with a time. @param {string} key */
@@ -211,8 +212,9 @@ test(`a process that is killed ${KILLS} times loses no batch that it had begun t
     for (const [what, count] of Object.entries(counts)) assert.isAbove(count, 0, what);
 
     for (const [i, { damaged, reported }] of chains.entries()) {
-      const files = await readdir(directories[i] ?? "");
-      const corrupt = files.map((name) => name.replace(/\.corrupt$/, ""));
+      const files = await readdir(directories[i] ?? "", { recursive: true });
+      assert.isEmpty(files.filter((path) => path.endsWith(".batch")));
+      const corrupt = files.flatMap((path) => /^(.*)\.corrupt$/.exec(path)?.[1] ?? []);
       assert.sameMembers(corrupt, [...damaged], "what was damaged is set aside, the rest is gone");
       assert.sameMembers([...reported], corrupt, "and reported");
     }

@@ -1,41 +1,42 @@
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import process from "node:process";
+import { setTimeout } from "node:timers";
 import { fileURLToPath } from "node:url";
 import { InvalidOptionError } from "../shared.js";
 import type { BatchStore } from "../store.js";
-import { lockDirectory } from "./directory-lock.js";
+import { isMissing, readWhole, writeWhole, writeWholeSync } from "./fs/files.js";
+import type { LifeLock } from "./fs/life-lock.js";
+import {
+  asideIn,
+  batchIn,
+  endedLife,
+  Life,
+  type Places,
+  type Problems,
+  removeEmpty,
+} from "./fs/lives.js";
 
 /** Where a {@linkcode fileStore} keeps its files. */
 export interface FileStoreOptions {
   /**
    * The directory, as a path or a `file:` URL. It is made if it is not there, for its owner alone.
-   * Nothing else should be in it, and only one process at a time may use it.
+   * Nothing else should be in it. Buses that send to different places need different directories.
    */
   readonly directory: string | URL;
 }
-
-const BATCH = /^([0-9a-z-]+)\.batch$/;
-const ASIDE = /^[0-9a-z-]+\.tmp-[0-9a-f]+-\d+$/;
 
 /**
  * Keeps batches as files, one each, for Node, Deno and Bun. A batch is written aside, synced to the
  * disk and renamed, so that after a crash it is there as a whole or not at all. One that cannot be
  * read is set aside as `<key>.corrupt`.
  *
- * A directory belongs to one process at a time: give each its own, also where processes cannot see
- * each other, as in containers that share a volume. A lock that a killed process has left is taken
- * over. `open()` rejects if the directory is in use, and says by whom; other errors are those of the
- * file system, such as `ENOSPC`.
+ * Any number of processes and threads of a machine may use a directory at a time: what a store has
+ * written is its own while it is open. Once it is not, however that came about, another one takes
+ * over what it has left: one that is opened later, or, within some seconds, one that is open. Across
+ * machines that share a network file system, living stores are not seen, so that batches are sent
+ * more than once, with the same ids.
+ *
+ * A batch may have 64 MiB. Errors are those of the file system, such as `ENOSPC`.
  *
  * @example
  * ```ts
@@ -47,126 +48,144 @@ export function fileStore(options: FileStoreOptions | string | URL): BatchStore 
   return new FileStore(directoryOf(options));
 }
 
+/** When an open store looks for what others have left: at first soon, later seldom. */
+const FIRST_LOOK_MS = 250;
+const MAX_LOOK_MS = 10_000;
+
+/** Ends the lives of stores that are gone without having been closed, as after a hot reload. */
+const abandoned = new FinalizationRegistry<LifeLock>((lock) => lock.release());
+
 class FileStore implements BatchStore {
   readonly #directory: string;
-  #unlock: (() => void) | undefined;
-  /** In the names of what is written aside: tells it from what earlier lives have left. */
-  readonly #life = Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString("hex");
+  #life: Life | undefined;
+  #isOpen = false;
+  /** Where there is what was written before the store was open. */
+  #early: string | undefined;
+  /** Where the batches are that are not in the directory of this life. */
+  readonly #places: Places = new Map();
+  readonly #problems: Problems = new Map();
+  #found: ((keys: string[]) => void) | undefined;
+  /** What it was told to look at. */
+  #told = new Set<string>();
   #writes = 0;
 
   constructor(directory: string) {
     this.#directory = directory;
   }
 
-  async open(): Promise<string[]> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    this.#unlock = lockDirectory(this.#directory);
+  async open(found?: (keys: string[]) => void): Promise<string[]> {
+    if (this.#isOpen) {
+      throw new Error(
+        `This store for ${this.#directory} is open already: make one for each bus. They may have the same directory if they send to the same place`,
+      );
+    }
+    this.#isOpen = true;
     try {
-      const names = await readdir(this.#directory);
-      const isLeft = (name: string) => ASIDE.test(name) && !name.includes(`.tmp-${this.#life}-`);
-      const left = names.filter(isLeft).map((name) => join(this.#directory, name));
-      await Promise.all(left.map((path) => rm(path)));
-      return names.flatMap((name) => BATCH.exec(name)?.[1] ?? []);
+      this.#life = await Life.begin(this.#directory);
+      abandoned.register(this, this.#life.lock, this);
+      const keys = await this.#look();
+      this.#found = found;
+      if (found !== undefined) lookLater(new WeakRef(this), FIRST_LOOK_MS);
+      return keys;
     } catch (error) {
       await this.close();
       throw error;
     }
   }
 
-  async read(key: string): Promise<Uint8Array | undefined> {
+  /** Takes over what others have left. Returns the keys of what is new. */
+  async #look(): Promise<string[]> {
+    const places: Places = new Map();
+    const isOwn = (path: string) => path === this.#early;
+    await this.#life?.takeOver(isOwn, places, this.#problems);
+    for (const [key, directory] of places) this.#places.set(key, directory);
+    // Reading such a one says what is the matter.
+    const problems = [...this.#problems.keys()].filter((name) => !this.#told.has(name));
+    for (const name of problems) this.#told.add(name);
+    return [...places.keys(), ...problems];
+  }
+
+  /** Looks once more; returns whether to go on with that. */
+  async lookAgain(): Promise<boolean> {
+    if (this.#life === undefined) return false;
     try {
-      const { buffer, byteOffset, byteLength } = await readFile(this.#batch(key));
-      return new Uint8Array(buffer, byteOffset, byteLength);
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
+      const keys = await this.#look();
+      if (keys.length > 0) this.#found?.(keys);
+    } catch {
+      // Whatever is the matter with the directory, the next write will say.
     }
+    return this.#life !== undefined;
+  }
+
+  async read(key: string): Promise<Uint8Array | undefined> {
+    const problem = this.#problems.get(key);
+    if (problem !== undefined) throw problem;
+    const directory = this.#placeOf(key);
+    return directory === undefined ? undefined : readWhole(batchIn(directory, key));
   }
 
   async write(key: string, bytes: Uint8Array): Promise<void> {
-    const aside = this.#aside(key);
-    try {
-      const file = await open(aside, "wx");
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(aside, this.#batch(key));
-    } catch (error) {
-      // It takes up room that is perhaps just what is missing.
-      await rm(aside, { force: true }).catch(() => {});
-      throw error;
-    }
-    if (SYNCS_DIRECTORIES) {
-      const directory = await open(this.#directory);
-      await directory.sync().finally(() => directory.close());
-    }
+    const directory = this.#placeOf(key);
+    if (directory === undefined) throw new Error("The store is not open");
+    await writeWhole(batchIn(directory, key), this.#aside(directory, key), bytes);
   }
 
   writeSync(key: string, bytes: Uint8Array): void {
-    // The process may end before the store is open.
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    const aside = this.#aside(key);
-    try {
-      const file = openSync(aside, "wx");
-      try {
-        writeFileSync(file, bytes);
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
-      }
-      renameSync(aside, this.#batch(key));
-    } catch (error) {
-      try {
-        rmSync(aside, { force: true });
-      } catch {
-        // What went wrong first says more.
-      }
-      throw error;
+    let directory = this.#placeOf(key);
+    if (directory === undefined) {
+      // The process may end before the store is open.
+      directory = this.#early ??= endedLife(this.#directory);
+      this.#places.set(key, directory);
     }
-    if (SYNCS_DIRECTORIES) {
-      const directory = openSync(this.#directory, "r");
-      try {
-        fsyncSync(directory);
-      } finally {
-        closeSync(directory);
-      }
-    }
+    writeWholeSync(batchIn(directory, key), this.#aside(directory, key), bytes);
   }
 
   /** Not synced: should a crash bring a batch back, it is sent once more with its old id. */
   async remove(key: string): Promise<void> {
-    await rm(this.#batch(key), { force: true });
+    const directory = this.#placeOf(key);
+    if (directory !== undefined) await rm(batchIn(directory, key), { force: true });
+    this.#places.delete(key);
   }
 
   async setAside(key: string): Promise<void> {
+    const directory = this.#placeOf(key);
+    if (directory === undefined) return;
     try {
-      await rename(this.#batch(key), join(this.#directory, `${key}.corrupt`));
+      await rename(batchIn(directory, key), join(this.#directory, `${key}.corrupt`));
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
+    this.#places.delete(key);
   }
 
   async close(): Promise<void> {
-    this.#unlock?.();
-    this.#unlock = undefined;
+    const life = this.#life;
+    this.#life = undefined;
+    this.#isOpen = false;
+    this.#found = undefined;
+    abandoned.unregister(this);
+    this.#places.clear();
+    if (this.#early !== undefined) await removeEmpty(this.#early);
+    this.#early = undefined;
+    await life?.end();
   }
 
-  #batch(key: string): string {
-    return join(this.#directory, `${key}.batch`);
+  #placeOf(key: string): string | undefined {
+    return this.#places.get(key) ?? this.#life?.directory;
   }
 
-  #aside(key: string): string {
-    return join(this.#directory, `${key}.tmp-${this.#life}-${this.#writes++}`);
+  #aside(directory: string, key: string): string {
+    return asideIn(directory, key, this.#writes++);
   }
 }
 
-/** Whether a rename has to be synced through its directory. Windows can do neither. */
-const SYNCS_DIRECTORIES = process.platform !== "win32";
-
-const isMissing = (error: unknown): boolean => (error as { code?: unknown }).code === "ENOENT";
+/** Has a store look again and again, unless it is closed or gone. Keeps no process alive. */
+function lookLater(store: WeakRef<FileStore>, ms: number): void {
+  const look = async () => {
+    if (await store.deref()?.lookAgain()) lookLater(store, Math.min(2 * ms, MAX_LOOK_MS));
+  };
+  setTimeout(look, ms).unref();
+}
 
 /** Made absolute, because the process may change its working directory later. */
 function directoryOf(options: unknown): string {

@@ -1,0 +1,166 @@
+import { mkdirSync } from "node:fs";
+import { lstat, mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+import { isMissing, syncDirectory, syncDirectorySync } from "./files.js";
+import { isAlive, type LifeLock, lockLife, removeLock } from "./life-lock.js";
+
+// The layout of a directory that any number of stores share. A change of it is another format.
+//
+//     v1-0123456789abcdef/        a life: of a store that is open, or was
+//       lock                      says whether it goes on
+//       <key>.batch
+//       v1-fedcba9876543210/      a life that has ended, and whose batches this one sends
+//         <key>.batch
+//     <key>.corrupt               what could not be read
+const FORMAT = 1;
+const LIFE = /^v(\d+)-([0-9a-f]{16})$/;
+const BATCH = /^([0-9a-z-]+)\.batch$/;
+const ASIDE = /^[0-9a-z-]+\.tmp-\d+$/;
+
+/** A life that begins: it has this name until it is locked. */
+const BEGINNING = /^new-[0-9a-f]{16}$/;
+
+/** When what began has been given up: that takes a moment. */
+const GIVEN_UP_MS = 60_000;
+
+/** The directory of a batch, by its key. */
+export type Places = Map<string, string>;
+
+/** What is there but cannot be used, and why, by name. */
+export type Problems = Map<string, Error>;
+
+/** A life of a store in a shared directory, from when it is locked until it ends. */
+export class Life {
+  readonly directory: string;
+  readonly #parent: string;
+  readonly #lock: LifeLock;
+
+  private constructor(parent: string, directory: string, lock: LifeLock) {
+    this.#parent = parent;
+    this.directory = directory;
+    this.#lock = lock;
+  }
+
+  /** Begins a life. Others see it once it is locked, so that they do not take it for ended. */
+  static async begin(parent: string): Promise<Life> {
+    await mkdir(parent, { recursive: true, mode: 0o700 });
+    const name = newName();
+    const directory = join(parent, name);
+    const beginning = join(parent, name.replace(/^v\d+/, "new"));
+    await mkdir(beginning, { mode: 0o700 });
+    const lock = await lockLife(beginning, name, directory);
+    try {
+      await rename(beginning, directory);
+      await syncDirectory(parent);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+    return new Life(parent, directory, lock);
+  }
+
+  /** The lock, which others than this life can release too. */
+  get lock(): LifeLock {
+    return this.#lock;
+  }
+
+  /**
+   * Takes over the lives that have ended: each goes to one of those that want it.
+   *
+   * @param isOwn whether this is the directory of a life that has ended but is the store's own.
+   * @param places where what was found is noted.
+   * @param problems where it is noted what cannot be taken over.
+   */
+  async takeOver(
+    isOwn: (directory: string) => boolean,
+    places: Places,
+    problems: Problems,
+  ): Promise<void> {
+    for (const entry of await readdir(this.#parent, { withFileTypes: true })) {
+      const { name } = entry;
+      const path = join(this.#parent, name);
+      if (!entry.isDirectory() || path === this.directory || isOwn(path)) continue;
+      try {
+        if (BEGINNING.test(name)) await clear(path);
+        const version = LIFE.exec(name)?.[1];
+        if (version === undefined || problems.has(name)) continue;
+        if (version !== String(FORMAT)) {
+          problems.set(name, new Error(`${path} ${OTHER_FORMAT}`));
+        } else if (!(await isAlive(path, name))) {
+          const taken = join(this.directory, name);
+          await rename(path, taken);
+          await this.#takeIn(taken, places);
+        }
+      } catch (error) {
+        // Another one was faster, or it is not ours to use.
+        if (!isMissing(error)) problems.set(name, error as Error);
+      }
+    }
+  }
+
+  /** Finds what a life has left that is in this one's directory now. */
+  async #takeIn(directory: string, places: Places): Promise<void> {
+    await removeLock(directory);
+    for (const entry of await readdir(directory, { withFileTypes: true })) {
+      const path = join(directory, entry.name);
+      const key = BATCH.exec(entry.name)?.[1];
+      if (key !== undefined) {
+        places.set(key, directory);
+      } else if (ASIDE.test(entry.name)) {
+        await rm(path, { force: true });
+      } else if (entry.isDirectory() && LIFE.test(entry.name)) {
+        // It had taken that over, and did not come to its end. No path grows with each death.
+        const taken = join(this.directory, entry.name);
+        await rename(path, taken);
+        await this.#takeIn(taken, places);
+      }
+    }
+    await removeEmpty(directory);
+  }
+
+  /** Ends it: what is left is for others. */
+  async end(): Promise<void> {
+    const entries = await readdir(this.directory, { withFileTypes: true }).catch(() => []);
+    for (const { name } of entries) {
+      if (LIFE.test(name)) await removeEmpty(join(this.directory, name));
+    }
+    await removeLock(this.directory);
+    this.#lock.release();
+    await removeEmpty(this.directory);
+  }
+}
+
+/** The directory of a life that has ended already, for what is written before one has begun. */
+export function endedLife(parent: string): string {
+  const directory = join(parent, newName());
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  syncDirectorySync(parent);
+  return directory;
+}
+
+export const batchIn = (directory: string, key: string): string => join(directory, `${key}.batch`);
+
+/** Where a batch is before it is whole. */
+export const asideIn = (directory: string, key: string, count: number): string =>
+  join(directory, `${key}.tmp-${count}`);
+
+const OTHER_FORMAT =
+  "was written by another version of shardbus: it is left there for a process that has that version";
+
+function newName(): string {
+  const random = Buffer.from(crypto.getRandomValues(new Uint8Array(8)));
+  return `v${FORMAT}-${random.toString("hex")}`;
+}
+
+/** Removes the directory of a life that was given up before it began. */
+async function clear(directory: string): Promise<void> {
+  const { mtimeMs } = await lstat(directory);
+  if (Date.now() - mtimeMs < GIVEN_UP_MS) return;
+  await removeLock(directory);
+  await removeEmpty(directory);
+}
+
+/** Removes a directory, unless there is something in it. */
+export async function removeEmpty(directory: string): Promise<void> {
+  await rmdir(directory).catch(() => {});
+}

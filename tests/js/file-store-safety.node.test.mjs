@@ -1,0 +1,132 @@
+// @ts-check
+// What the file store makes of what others have put into its directory, and whom its own files are
+// for. Node only; what a user may do in somebody else's directory is not tested.
+import { execFileSync } from "node:child_process";
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { run } from "./child.node.mjs";
+import { bytes, openStore } from "./file-store.node.mjs";
+import { afterEach, assert, beforeEach, rejection, test, within } from "./harness.mjs";
+
+const isWindows = process.platform === "win32";
+
+/** @type {string} */
+let parent;
+/** @type {string} */
+let directory;
+/** What a life has left. @type {string} */
+let life;
+
+beforeEach(async () => {
+  parent = await mkdtemp(join(tmpdir(), "shardbus-safety-"));
+  directory = join(parent, "outbox");
+  life = join(directory, "v1-0123456789abcdef");
+  await mkdir(life, { recursive: true });
+});
+
+afterEach(() => rm(parent, { recursive: true }));
+
+/** Why a batch cannot be read. @param {string} key */
+async function whyNot(key) {
+  const { store, keys, close } = await openStore(directory);
+  assert.deepEqual(keys, [key]);
+  const error = await within(rejection(store.read(key)), () => "reading does not end");
+  await store.write("own-1", bytes("one"));
+  assert.deepEqual(await store.read("own-1"), bytes("one"));
+  await store.remove("own-1");
+  await close();
+  return String(error);
+}
+
+test("a named pipe that is called a batch is not waited for", { skip: isWindows }, async () => {
+  execFileSync("mkfifo", [join(life, "a-1.batch")]);
+  assert.match(await whyNot("a-1"), /a-1.batch is not a regular file/);
+});
+
+test("a link that is called a batch is not followed", { skip: isWindows }, async () => {
+  await writeFile(join(parent, "secret"), "theirs");
+  await symlink(join(parent, "secret"), join(life, "a-1.batch"));
+  assert.match(await whyNot("a-1"), /ELOOP/);
+});
+
+test("a file that is larger than any batch is not read", async () => {
+  const file = await open(join(life, "a-1.batch"), "w");
+  await file.truncate(2 ** 41);
+  await file.close();
+  assert.match(await whyNot("a-1"), /has 2199023255552 bytes, but a batch may have at most/);
+});
+
+test("a directory that is called a batch is reported", async () => {
+  await mkdir(join(life, "a-1.batch"));
+  assert.match(await whyNot("a-1"), /EISDIR|is not a regular file/);
+});
+
+test("a batch that could not be read again is not written", async () => {
+  const { store, close } = await openStore(directory);
+  const large = new Uint8Array((64 << 20) + 1);
+  assert.match((await rejection(store.write("a-1", large))).message, /may have at most 67108864/);
+  await close();
+});
+
+test("a link that is called a life is not followed", { skip: isWindows }, async () => {
+  const elsewhere = join(parent, "elsewhere");
+  await mkdir(elsewhere);
+  await writeFile(join(elsewhere, "a-1.batch"), "theirs");
+  await symlink(elsewhere, join(directory, "v1-fedcba9876543210"));
+  const { keys, close } = await openStore(directory);
+  assert.deepEqual(keys, []);
+  await close();
+  assert.equal(await readFile(join(elsewhere, "a-1.batch"), "utf8"), "theirs");
+});
+
+test("a link that is called a lock is neither followed nor written to", {
+  skip: isWindows,
+}, async () => {
+  await writeFile(join(parent, "secret"), "theirs");
+  await writeFile(join(life, "a-1.batch"), "one");
+  await symlink(join(parent, "secret"), join(life, "lock"));
+  const { store, keys, close } = await openStore(directory);
+  assert.deepEqual(keys, ["a-1"]);
+  await store.remove("a-1");
+  await close();
+  assert.equal(await readFile(join(parent, "secret"), "utf8"), "theirs");
+  assert.deepEqual(await readdir(directory), []);
+});
+
+test("what the store makes is for its owner alone, whatever the umask", {
+  skip: isWindows,
+}, async () => {
+  await rm(directory, { recursive: true });
+  await run(`
+    import { fileStore } from "shardbus/stores/fs";
+    process.umask(0);
+    const store = fileStore(${JSON.stringify(directory)});
+    store.writeSync("a-1", new Uint8Array([1]));
+    await store.open();
+    store.writeSync("a-2", new Uint8Array([1]));
+    await store.write("a-3", new Uint8Array([1]));
+    process.exit();
+  `);
+  const paths = await readdir(directory, { recursive: true });
+  assert.lengthOf(
+    paths.filter((path) => path.endsWith(".batch")),
+    3,
+  );
+  for (const path of ["", ...paths]) {
+    const stats = await stat(join(directory, path));
+    // Whether a socket may be connected to is a matter of its directory.
+    if (stats.isSocket()) continue;
+    assert.equal(stats.mode & 0o777, stats.isDirectory() ? 0o700 : 0o600, path);
+  }
+});
