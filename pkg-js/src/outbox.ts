@@ -198,7 +198,8 @@ export class Outbox {
   }
 
   /**
-   * {@linkcode writeAll}, where nobody waits for it, and it may be called again meanwhile.
+   * {@linkcode writeAll}, where nobody waits for it, and it may be called again meanwhile. What a
+   * store can write before it returns is written so: the page may be about to go.
    *
    * @param last what may come last, because it is on its way already.
    */
@@ -207,6 +208,7 @@ export class Outbox {
     const late = new Set(last.map(({ id, sequence }) => this.#find(id, sequence)));
     copies.sort((a, b) => Number(late.has(a.kept)) - Number(late.has(b.kept)));
     for (const copy of copies) {
+      if (this.#writeSync(copy)) continue;
       this.#writing.add(copy.kept);
       this.#later(this.write(copy).finally(() => this.#writing.delete(copy.kept)));
     }
@@ -215,15 +217,20 @@ export class Outbox {
   /** Writes everything that is in the bus before it returns. Returns whether the store can. */
   writeAllSync(): boolean {
     if (this.#store.writeSync === undefined || this.#isBroken) return false;
-    for (const { kept, bytes } of this.#copyAll()) {
-      try {
-        this.#store.writeSync(kept.key, bytes);
-        kept.isWritten = true;
-      } catch (cause) {
-        this.#report("write", kept.key, cause);
-      }
-    }
+    for (const copy of this.#copyAll()) this.#writeSync(copy);
     return true;
+  }
+
+  /** Writes a batch before it returns. Returns whether it did; a store need not be able to. */
+  #writeSync({ kept, bytes }: BatchCopy): boolean {
+    if (this.#store.writeSync === undefined) return false;
+    try {
+      this.#store.writeSync(kept.key, bytes);
+      kept.isWritten = true;
+    } catch (cause) {
+      this.#report("write", kept.key, cause);
+    }
+    return kept.isWritten;
   }
 
   /** Copies of everything that is in the bus, less what is to be skipped. */

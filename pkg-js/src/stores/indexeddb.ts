@@ -2,6 +2,7 @@ import type { DBSchema, IDBPDatabase } from "idb";
 import { InvalidOptionError } from "../shared.js";
 import type { BatchStore } from "../store.js";
 import { openDB } from "./idb.js";
+import { Spill } from "./spill.js";
 import { TabLocks } from "./tab-locks.js";
 
 /** Where an {@linkcode indexedDbStore} keeps its batches. */
@@ -18,6 +19,9 @@ export interface IndexedDbStoreOptions {
  * time: what a tab has written is its own while it lives, and the first tab that opens a store after
  * its end sends what it has left. A page that comes back from the back/forward cache may find that
  * another tab has sent its batches too, with the same ids.
+ *
+ * What is written when a page goes is written to `localStorage`, as far as there is room: some
+ * browsers undo what begins in IndexedDB by then.
  *
  * It needs the Web Locks API, by which tabs know of each other. Browsers have it since 2022, but
  * only on secure pages: over HTTPS, or from localhost. `open()` rejects where it is missing, and in
@@ -36,7 +40,7 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): BatchStore 
   return new IndexedDbStore(nameOf(options));
 }
 
-/** Under `[owner, key]`: an owner is one life of one store. */
+/** Under `[owner, key]`: an owner is a time in which a store has batches without a break. */
 interface Schema extends DBSchema {
   batches: { key: [owner: string, key: string]; value: Uint8Array };
   corrupt: { key: [owner: string, key: string]; value: Uint8Array };
@@ -47,20 +51,31 @@ type Database = IDBPDatabase<Schema>;
 class IndexedDbStore implements BatchStore {
   readonly #name: string;
   readonly #locks: TabLocks;
+  readonly #spill: Spill;
   #connection: Promise<Database> | undefined;
-  /** Whose the batches are that this store has not written under its present owner. */
+  /** Whose what is written next is; nobody's yet while there is nothing. */
+  #owner: string | undefined;
+  /** Whose the batches are, by key. */
   readonly #owners = new Map<string, string>();
+  /** How many each has. */
+  readonly #counts = new Map<string, number>();
+  /** Whether the page is about to go, or in the back/forward cache. */
+  #isSuspended = false;
 
   constructor(name: string) {
     this.#name = name;
     this.#locks = new TabLocks(`shardbus:${name}`);
+    this.#spill = new Spill(name);
   }
 
   async open(): Promise<string[]> {
     if (typeof indexedDB === "undefined") {
       throw new Error("There is no IndexedDB here: open a bus with this store in a browser only");
     }
-    await this.#locks.open();
+    this.#locks.check();
+    // Before those who write something when the page goes.
+    globalThis.addEventListener?.("pagehide", this.#suspend, { capture: true });
+    globalThis.addEventListener?.("pageshow", this.#resume);
     try {
       // Nobody else looks meanwhile: each batch goes to one tab.
       return await this.#locks.alone(() => this.#adopt());
@@ -70,27 +85,43 @@ class IndexedDbStore implements BatchStore {
     }
   }
 
-  /** Takes over the batches of owners that have ended. */
+  /** Takes over the batches of owners that nobody has. */
   async #adopt(): Promise<string[]> {
+    const { places, otherFormats } = this.#spill.list();
     const all = await this.#use((database) => database.getAllKeys("batches"));
+    const found = new Set<string>();
     const isFree = new Map<string, boolean>();
-    for (const [owner, key] of all) {
+    for (const [owner, key] of [...all, ...places]) {
+      // What was written before this store was open.
+      if (this.#owners.has(key) && !found.has(key)) continue;
       if (!isFree.has(owner)) isFree.set(owner, await this.#locks.takeOver(owner));
-      if (isFree.get(owner)) this.#owners.set(key, owner);
+      if (!isFree.get(owner)) continue;
+      this.#put(key, owner);
+      found.add(key);
     }
-    return [...this.#owners.keys()];
+    return [...found, ...otherFormats.map((format) => OTHER_FORMAT + format)];
   }
 
   async read(key: string): Promise<Uint8Array | undefined> {
-    return this.#use((database) => database.get("batches", this.#place(key)));
+    if (key.startsWith(OTHER_FORMAT)) {
+      throw new Error(
+        "What another version of shardbus has written to localStorage is left there for a page that has that version",
+      );
+    }
+    const place = this.#placeOf(key);
+    if (place === undefined) return undefined;
+    const bytes =
+      this.#spill.read(place) ?? (await this.#use((database) => database.get("batches", place)));
+    // Another tab has sent it.
+    if (bytes === undefined) this.#disown(key);
+    return bytes;
   }
 
   async write(key: string, bytes: Uint8Array): Promise<void> {
-    await this.#locks.settled();
-    const place = this.#place(key);
-    this.#owners.set(key, place[0]);
+    const place = this.#own(key);
     // A view is stored along with all that it is a view of.
     const copy = bytes.slice();
+    if (!this.#isSuspended) await this.#locks.hold(place[0]);
     await this.#use(async (database) => {
       // Unless it is told to, a browser does not wait for the disk.
       const transaction = database.transaction("batches", "readwrite", { durability: "strict" });
@@ -101,35 +132,99 @@ class IndexedDbStore implements BatchStore {
     });
   }
 
+  writeSync(key: string, bytes: Uint8Array): void {
+    const place = this.#own(key);
+    this.#spill.write(place, bytes);
+    if (this.#isSuspended) return;
+    // The page may stay. Until it has the lock, another tab may send the batch too.
+    this.#locks.hold(place[0]).catch(() => {});
+  }
+
   /** Need not reach the disk: should a batch come back, it is sent once more with its old id. */
   async remove(key: string): Promise<void> {
-    await this.#use((database) => database.delete("batches", this.#place(key)));
-    this.#owners.delete(key);
+    const place = this.#placeOf(key);
+    if (place === undefined) return;
+    this.#spill.remove(place);
+    await this.#use((database) => database.delete("batches", place));
+    this.#disown(key);
   }
 
   async setAside(key: string): Promise<void> {
-    const place = this.#place(key);
+    const place = this.#placeOf(key);
+    if (place === undefined) return;
+    const spilled = this.#spill.read(place);
     await this.#use(async (database) => {
       const transaction = database.transaction(["batches", "corrupt"], "readwrite");
-      const bytes = await transaction.objectStore("batches").get(place);
+      const bytes = spilled ?? (await transaction.objectStore("batches").get(place));
       if (bytes !== undefined) await transaction.objectStore("corrupt").put(bytes, place);
       await Promise.all([transaction.objectStore("batches").delete(place), transaction.done]);
     });
-    this.#owners.delete(key);
+    this.#spill.remove(place);
+    this.#disown(key);
   }
 
   async close(): Promise<void> {
+    globalThis.removeEventListener?.("pagehide", this.#suspend, { capture: true });
+    globalThis.removeEventListener?.("pageshow", this.#resume);
     const connection = this.#connection;
     this.#connection = undefined;
-    this.#locks.close();
+    this.#owner = undefined;
+    this.#owners.clear();
+    this.#counts.clear();
+    this.#locks.releaseAll();
     await connection?.then(
       (database) => database.close(),
       () => {},
     );
   }
 
-  #place(key: string): [owner: string, key: string] {
-    return [this.#owners.get(key) ?? this.#locks.owner, key];
+  // A page in the back/forward cache may never come back: others may take over what it has.
+  readonly #suspend = () => {
+    this.#isSuspended = true;
+    this.#locks.releaseAll();
+    this.#owner = undefined;
+  };
+
+  readonly #resume = () => {
+    if (!this.#isSuspended) return;
+    this.#isSuspended = false;
+    // What was written meanwhile is not locked.
+    this.#owner = undefined;
+  };
+
+  #placeOf(key: string): [owner: string, key: string] | undefined {
+    const owner = this.#owners.get(key);
+    return owner === undefined ? undefined : [owner, key];
+  }
+
+  /** Where a batch is to be written. */
+  #own(key: string): [owner: string, key: string] {
+    const place = this.#placeOf(key);
+    if (place !== undefined) return place;
+    this.#owner ??= newOwner();
+    this.#put(key, this.#owner);
+    return [this.#owner, key];
+  }
+
+  #put(key: string, owner: string): void {
+    if (this.#owners.has(key)) return;
+    this.#owners.set(key, owner);
+    this.#counts.set(owner, (this.#counts.get(owner) ?? 0) + 1);
+  }
+
+  /** A batch is there no longer. With an owner's last, its lock is given back. */
+  #disown(key: string): void {
+    const owner = this.#owners.get(key);
+    if (owner === undefined) return;
+    this.#owners.delete(key);
+    const left = (this.#counts.get(owner) ?? 0) - 1;
+    if (left > 0) {
+      this.#counts.set(owner, left);
+      return;
+    }
+    this.#counts.delete(owner);
+    this.#locks.release(owner);
+    if (owner === this.#owner) this.#owner = undefined;
   }
 
   /** Lets `task` use the database. If that was closed behind our back, it is opened once more. */
@@ -167,6 +262,14 @@ class IndexedDbStore implements BatchStore {
   #forget(connection: Promise<Database>): void {
     if (this.#connection === connection) this.#connection = undefined;
   }
+}
+
+/** Of what cannot be read because another version wrote it: what its key begins with. */
+const OTHER_FORMAT = "localstorage-";
+
+function newOwner(): string {
+  const random = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** What using a connection that is closed throws. */

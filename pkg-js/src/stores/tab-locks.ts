@@ -1,43 +1,28 @@
+/** How a lock is given back, or no longer asked for. */
+type Release = () => void;
+
 /**
- * By what stores in different tabs know that another lives: each has an owner id, and holds the lock
- * of that name while it lives.
+ * By what stores in different tabs know that a batch is still somebody's: batches have an owner, and
+ * the lock of that owner is held while there are some. A lock that is held without need would keep
+ * the page out of Firefox's back/forward cache, whatever happens in `pagehide`.
+ *
+ * An owner whose lock was given back is never locked again by the store that made it: others may
+ * have taken it over.
  */
 export class TabLocks {
   readonly #prefix: string;
-  /** Gives back the locks that are held. */
-  #release: (() => void) | undefined;
-  #released: Promise<void> = Promise.resolve();
-  #settled: Promise<void> = Promise.resolve();
-  #owner = "";
+  readonly #held = new Map<string, { release: Release; isHeld: Promise<boolean> }>();
 
   constructor(prefix: string) {
     this.#prefix = prefix;
   }
 
-  /** The id of this store; another one after its page was in the back/forward cache. */
-  get owner(): string {
-    return this.#owner;
-  }
-
-  /**
-   * Takes a new owner's lock.
-   *
-   * @throws if the runtime has no Web Locks.
-   */
-  async open(): Promise<void> {
-    if (globalThis.navigator?.locks === undefined) {
-      throw new Error(
-        "There are no Web Locks here, without which tabs would send each other's batches: serve the page over HTTPS, or from localhost",
-      );
-    }
-    globalThis.addEventListener?.("pagehide", this.#suspend);
-    globalThis.addEventListener?.("pageshow", this.#resume);
-    await this.#begin();
-  }
-
-  /** Resolves once the owner's lock is held. */
-  settled(): Promise<void> {
-    return this.#settled;
+  /** @throws if the runtime has no Web Locks. */
+  check(): void {
+    if (globalThis.navigator?.locks !== undefined) return;
+    throw new Error(
+      "There are no Web Locks here, without which tabs would send each other's batches: serve the page over HTTPS, or from localhost",
+    );
   }
 
   /** Runs `task` while no other store does. */
@@ -45,46 +30,52 @@ export class TabLocks {
     return navigator.locks.request(`${this.#prefix}:open`, task) as Promise<T>;
   }
 
-  /** Takes another owner's lock, if that owner has ended. */
+  /** Resolves once the lock of an owner is held, or given back before it was. */
+  async hold(owner: string): Promise<void> {
+    await this.#request(owner, false);
+  }
+
+  /** Takes another owner's lock, if nobody has it. */
   takeOver(owner: string): Promise<boolean> {
-    return this.#hold(owner, { ifAvailable: true });
+    return this.#request(owner, true);
   }
 
-  /** Gives back all locks. */
-  close(): void {
-    globalThis.removeEventListener?.("pagehide", this.#suspend);
-    globalThis.removeEventListener?.("pageshow", this.#resume);
-    this.#release?.();
+  /** Gives back an owner's lock, and does not wait for it any longer. */
+  release(owner: string): void {
+    this.#held.get(owner)?.release();
+    this.#held.delete(owner);
   }
 
-  // A page that holds a lock is kept out of the back/forward cache.
-  readonly #suspend = () => this.#release?.();
+  releaseAll(): void {
+    for (const owner of [...this.#held.keys()]) this.release(owner);
+  }
 
-  readonly #resume = (event: Event) => {
-    // Somebody else may hold the old owner's lock by now.
-    if (!(event as PageTransitionEvent).persisted) return;
-    this.#settled = this.#begin();
-    // It is told to whoever waits for it.
-    this.#settled.catch(() => {});
-  };
-
-  async #begin(): Promise<void> {
-    const random = crypto.getRandomValues(new Uint8Array(16));
-    this.#owner = Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    this.#released = new Promise((resolve) => {
-      this.#release = resolve;
+  #request(owner: string, ifAvailable: boolean): Promise<boolean> {
+    const before = this.#held.get(owner);
+    if (before !== undefined) return before.isHeld;
+    const waiting = new AbortController();
+    let end: Release = () => {};
+    const released = new Promise<void>((resolve) => {
+      end = resolve;
     });
-    await this.#hold(this.#owner, {});
-  }
-
-  /** Resolves once the lock is held, or known to be another's. It is held until the release. */
-  #hold(owner: string, options: LockOptions): Promise<boolean> {
-    return new Promise((resolve, reject) => {
+    const isHeld = new Promise<boolean>((resolve, reject) => {
       const hold = (lock: Lock | null) => {
         resolve(lock !== null);
-        return lock === null ? undefined : this.#released;
+        return lock === null ? undefined : released;
       };
-      navigator.locks.request(`${this.#prefix}:owner:${owner}`, options, hold).catch(reject);
+      const options = ifAvailable ? { ifAvailable } : { signal: waiting.signal };
+      navigator.locks
+        .request(`${this.#prefix}:owner:${owner}`, options, hold)
+        .catch((error) => (waiting.signal.aborted ? resolve(false) : reject(error)));
     });
+    const release = () => {
+      end();
+      waiting.abort();
+    };
+    this.#held.set(owner, { release, isHeld });
+    // One that could not be had is not given back later. A failure is told to whoever asked.
+    const forget = () => this.#held.delete(owner);
+    isHeld.then((isOurs) => isOurs || forget(), forget);
+    return isHeld;
   }
 }

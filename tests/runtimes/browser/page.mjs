@@ -49,6 +49,12 @@ function ingest({ bus: name = "bus", tag = "", count, size = 0 }) {
   }
 }
 
+const STORES = "/dist/stores/indexeddb.js";
+const EVERY_BYTE = new Uint8Array(4 * 256).map((_, i) => i ^ (i >> 8));
+
+/** What is in localStorage and not the store's. */
+const ownItems = () => Object.keys(localStorage).filter((key) => /^\d{20}-/.test(key));
+
 const page = {
   /** @param {import("shardbus").EventBusOptions} [options] */
   open(options, name = "bus") {
@@ -67,20 +73,50 @@ const page = {
   },
   /** @param {import("shardbus").EventBusOptions} options */
   async openWithStore(options) {
-    const url = "/dist/stores/indexeddb.js";
-    const stores = /** @type {typeof import("shardbus/stores/indexeddb")} */ (await import(url));
-    const store = stores.indexedDbStore();
+    const { indexedDbStore } = await import(STORES);
+    const store = /** @type {import("shardbus").BatchStore} */ (indexedDbStore());
     const onStoreError = (/** @type {Error} */ { message }) => failures.push(message);
     buses.set("bus", new EventBus(send, { ...options, store, onStoreError }));
     // What is written there outlives the page as well, and at once.
-    const write = store.write.bind(store);
+    const { write, writeSync } = store;
     store.write = async (key, bytes) => {
-      await write(key, bytes);
+      await write.call(store, key, bytes);
+      localStorage.setItem(key, "");
+    };
+    store.writeSync = (key, bytes) => {
+      writeSync?.call(store, key, bytes);
       localStorage.setItem(key, "");
     };
   },
   /** The ids of all batches that ever were in the store. */
-  written: () => Object.keys(localStorage).map((key) => key.slice(21)),
+  written: () => ownItems().map((key) => key.slice(21)),
+  /** What the store has in localStorage. */
+  spilled: () => Object.keys(localStorage).filter((key) => key.startsWith("shardbus:")),
+  /** Writes each byte there is into a store, at once. */
+  async writeBytes() {
+    const { indexedDbStore } = await import(STORES);
+    indexedDbStore({ name: "bytes" }).writeSync("a-1", EVERY_BYTE);
+  },
+  /** Whether a store finds them. */
+  async hasBytes() {
+    const { indexedDbStore } = await import(STORES);
+    const store = indexedDbStore({ name: "bytes" });
+    const keys = await store.open();
+    const bytes = await store.read("a-1");
+    return `${keys}` === "a-1" && `${bytes}` === `${EVERY_BYTE}`;
+  },
+  /** Leaves so many characters of room in localStorage. @param {number} room */
+  fillLocalStorage(room) {
+    for (let size = 1 << 23, i = 0; size > 0; size >>= 1) {
+      try {
+        localStorage.setItem(`fill${i}`, "x".repeat(size));
+        i++;
+      } catch {
+        // Half of it may fit.
+      }
+    }
+    localStorage.setItem("fill0", String(localStorage.getItem("fill0")).slice(room));
+  },
   ingest,
   /** Ingests for as long as the page is there. @param {Made} made */
   produce(made) {
@@ -91,6 +127,15 @@ const page = {
   ingestAndLeave(url, made) {
     // Not before whoever calls this has heard that it was done.
     setTimeout(() => {
+      ingest(made);
+      location.href = url;
+    });
+  },
+  /** Has a bus with a store, and goes elsewhere, in one task. @param {string} url @param {import("shardbus").EventBusOptions} options @param {Made} made */
+  async openAndLeave(url, options, made) {
+    const { indexedDbStore } = await import(STORES);
+    setTimeout(() => {
+      buses.set("bus", new EventBus(send, { ...options, store: indexedDbStore() }));
       ingest(made);
       location.href = url;
     });

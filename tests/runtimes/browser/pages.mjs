@@ -29,6 +29,12 @@ const BUDGET = { bytes: 64 << 10, requests: 9 };
 /** How often a page is reloaded. */
 const RELOADS = 20;
 
+/** Asks until it is so, for some seconds. @param {() => Promise<boolean>} isSo @param {() => string} why */
+async function until(isSo, why) {
+  const end = performance.now() + 10_000;
+  while (!(await isSo())) assert.isBelow(performance.now(), end, why());
+}
+
 /** @param {string} tag @param {number} count @param {number} [from] */
 const made = (tag, count, from = 0) => Array.from({ length: count }, (_, i) => `${tag}${i + from}`);
 
@@ -349,6 +355,93 @@ export function testPages(launch, skipped = {}) {
     await eventually(findAll, () => `${arrived().size} events arrived`, 20_000);
     const byId = new Map(collector.log.map(({ id, events }) => [id, events]));
     assert.lengthOf([...byId.values()].flat(), 2000);
+  });
+
+  /** Opens pages with stores until so many events have arrived. @param {number} count */
+  async function findInStore(count) {
+    const arrived = () => new Set(collector.events().map((event) => event.trim()));
+    // A browser may take a while to see that a page has ended.
+    const findMore = async () => {
+      const next = await openPage();
+      await next.call("openWithStore", patient);
+      await next.call("flush");
+      await close(next);
+      return arrived().size >= count;
+    };
+    await until(findMore, () => `${arrived().size} of ${count} events arrived`);
+    return [...arrived()];
+  }
+
+  /** Ways to leave a page without hiding it before. @type {{ [how: string]: (tab: Tab) => Promise<void> }} */
+  const departures = {
+    "for a page of its site": (tab) => tab.goto(`${site.url}/elsewhere`),
+    "for another site": (tab) => tab.goto(`${site.otherUrl}/elsewhere`),
+    "by reloading it": (tab) => tab.goto(`${site.url}/?collector=none`),
+  };
+
+  for (const [how, leave] of Object.entries(departures)) {
+    test(`what a page has that is left ${how} while nothing can be sent, a later one sends`, async () => {
+      // Nobody listens there.
+      const tab = await openPage({ collector: "http://127.0.0.1:9" });
+      await tab.call("openWithStore", patient);
+      await tab.call("flush");
+      await tab.call("ingest", { count: 2000, size: 100 });
+      await leave(tab);
+      if (how === "by reloading it") await site.saw("loaded", ++opened);
+      await close(tab);
+      assert.deepEqual((await findInStore(2000)).sort(), made("", 2000).sort());
+      const last = await openPage();
+      assert.deepEqual(await last.call("spilled"), [], "what is sent is removed");
+    });
+  }
+
+  test("what a page has that is left before its store is open, a later one sends", async () => {
+    const tab = await openPage({ collector: "http://127.0.0.1:9" });
+    await tab.call("openAndLeave", `${site.url}/?collector=none`, patient, { count: 100 });
+    await site.saw("loaded", ++opened);
+    await close(tab);
+    assert.deepEqual((await findInStore(100)).sort(), made("", 100).sort());
+  });
+
+  test("what a page writes at once is as it was when it is read", async () => {
+    const tab = await openPage();
+    await tab.call("writeBytes");
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    await tab.goto(`${site.url}/?collector=none`);
+    await site.saw("loaded", ++opened);
+    assert.isTrue(await tab.call("hasBytes"));
+  });
+
+  test("what there is no room for when a page is hidden is reported, and written later", async () => {
+    const tab = await openPage({ collector: "http://127.0.0.1:9" });
+    await tab.call("openWithStore", patient);
+    await tab.call("flush");
+    await tab.call("fillLocalStorage", 10_000);
+    await tab.call("ingest", { count: 1000, size: 100 });
+    await hide(tab);
+    const tells = (/** @type {string} */ method, /** @type {RegExp} */ what) =>
+      until(
+        async () => what.test(String(await tab.call(method))),
+        () => `${method} tells nothing of it`,
+      );
+    await tells("failures", /There is no room for its/);
+    await tells("written", /./);
+    await close(tab);
+    assert.lengthOf(await findInStore(1000), 1000);
+  });
+
+  test("a page whose store is empty enters the back/forward cache", async () => {
+    const tab = await openPage();
+    await tab.call("openWithStore", {});
+    await tab.call("ingest", { tag: "a", count: 10 });
+    await tab.call("flush");
+    assert.deepEqual(collector.events(), made("a", 10));
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    await tab.back();
+    await site.saw("restored");
+    await tab.call("ingest", { tag: "b", count: 10 });
+    await tab.call("flush");
+    assert.deepEqual(collector.events(), [...made("a", 10), ...made("b", 10)]);
   });
 
   test("a page with a store that is reloaded again and again loses no batch of it", async () => {

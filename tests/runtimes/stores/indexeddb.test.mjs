@@ -67,6 +67,7 @@ function using(page) {
     );
   return {
     write: (/** @type {string} */ key, text = `text of ${key}`) => call("write", key, text),
+    writeSync: (/** @type {string} */ key, text = `text of ${key}`) => call("writeSync", key, text),
     read: (/** @type {string} */ key) => call("read", key),
     remove: (/** @type {string} */ key) => call("remove", key),
     setAside: (/** @type {string} */ key) => call("setAside", key),
@@ -241,6 +242,81 @@ test("a page in the back/forward cache counts as ended, and goes on as somebody 
   assert.deepEqual((await openTab()).keys, []);
   await tab.page.close();
   assert.deepEqual((await openTab()).keys, ["a-2"]);
+});
+
+test("a store that has nothing holds no lock, and one that has something does", async () => {
+  const tab = await openTab();
+  const held = () =>
+    tab.page.evaluate(async () => (await navigator.locks.query()).held?.length ?? 0);
+  assert.equal(await held(), 0);
+  for (const key of ["a-1", "a-2"]) await tab.write(key);
+  assert.equal(await held(), 1);
+  await tab.remove("a-1");
+  assert.equal(await held(), 1);
+  await tab.remove("a-2");
+  assert.equal(await held(), 0);
+  // Others may have taken over the owner before: what comes now has another one.
+  await tab.write("a-3");
+  assert.equal(await held(), 1);
+  assert.deepEqual((await openTab()).keys, []);
+});
+
+test("what a store finds and another tab has sent is not held on to", async () => {
+  const tab = await openTab();
+  await tab.write("a-1");
+  await tab.page.goto(`${pages.url}elsewhere`);
+  const other = await openTab();
+  assert.deepEqual(other.keys, ["a-1"]);
+  await other.page.evaluate(async () => {
+    const request = indexedDB.open("shardbus");
+    await new Promise((resolve) => {
+      request.onsuccess = resolve;
+    });
+    const transaction = request.result.transaction("batches", "readwrite");
+    transaction.objectStore("batches").clear();
+    await new Promise((resolve) => {
+      transaction.oncomplete = resolve;
+    });
+    request.result.close();
+  });
+  assert.isUndefined(await other.read("a-1"));
+  const held = await other.page.evaluate(async () => (await navigator.locks.query()).held);
+  assert.deepEqual(held, []);
+});
+
+test("what was written at once is found, read, set aside and removed like the rest", async () => {
+  const tab = await openTab("a:b");
+  await tab.writeSync("a-1", "one");
+  await tab.writeSync("a-2", "two");
+  await tab.write("a-2", "two, elsewhere too");
+  await tab.writeSync("a-3", "three");
+  await tab.remove("a-3");
+  assert.deepEqual(await load(tab.page, "b"), [], "another store has another name");
+  assert.deepEqual(await load(tab.page, "a:b"), ["a-1", "a-2"]);
+  assert.equal(await tab.read("a-1"), "one");
+  await tab.remove("a-2");
+  await tab.setAside("a-1");
+  assert.equal(await tab.page.evaluate(() => localStorage.length), 0);
+  assert.deepEqual(await load(tab.page, "a:b"), []);
+});
+
+test("what was written at once is its tab's own while that lives", async () => {
+  const tab = await openTab();
+  await tab.writeSync("a-1");
+  await tab.page.waitForFunction(async () => (await navigator.locks.query()).held?.length === 1);
+  assert.deepEqual((await openTab()).keys, []);
+  await tab.page.close();
+  assert.deepEqual((await openTab()).keys, ["a-1"]);
+});
+
+test("what another version has written at once is left alone, and reading it says why", async () => {
+  const tab = await openTab();
+  const item = "shardbus:2:whatever";
+  await tab.page.evaluate((item) => localStorage.setItem(item, "theirs"), item);
+  assert.deepEqual(await load(tab.page), ["localstorage-2"]);
+  const error = await tab.read("localstorage-2").catch((error) => error);
+  assert.include(String(error), "What another version of shardbus has written to localStorage");
+  assert.equal(await tab.page.evaluate((item) => localStorage.getItem(item), item), "theirs");
 });
 
 test("a page that is not secure is told why there is no store", async () => {
