@@ -228,6 +228,8 @@ impl Session {
 
     pub fn stores(&self) -> Result<()> {
         browsers::CHROMIUM.set_up(&self.sh)?;
+        // Deno and Bun are among them.
+        npm::install(&self.sh, "tests/runtimes")?;
         self.node_tests("tests/runtimes/stores")
     }
 

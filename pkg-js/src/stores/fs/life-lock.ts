@@ -110,6 +110,10 @@ export async function isAlive(directory: string, life: string): Promise<boolean>
   return hasListener(socket);
 }
 
+/** What connecting fails with where nobody listens, and where one may not know. */
+const GONE = ["ECONNREFUSED", "ENOENT"];
+const DENIED = ["EACCES", "EPERM", "ERR_ACCESS_DENIED"];
+
 function hasListener(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path });
@@ -118,10 +122,11 @@ function hasListener(path: string): Promise<boolean> {
       resolve(true);
     });
     socket.once("error", (error: { code?: unknown }) => {
-      if (error.code === "ECONNREFUSED" || error.code === "ENOENT") resolve(false);
-      // So many look at a time that they have to wait.
-      else if (error.code === "EAGAIN") resolve(true);
-      else reject(error);
+      const code = String(error.code);
+      if (GONE.includes(code)) resolve(false);
+      else if (DENIED.includes(code)) reject(error);
+      // There is somebody, who hung up at once, or has to let others wait.
+      else resolve(true);
     });
   });
 }

@@ -83,13 +83,14 @@ export class Life {
       try {
         if (BEGINNING.test(name)) await clear(path);
         const version = LIFE.exec(name)?.[1];
-        if (version === undefined || problems.has(name)) continue;
+        if (version === undefined) continue;
         if (version !== String(FORMAT)) {
           problems.set(name, new Error(`${path} ${OTHER_FORMAT}`));
         } else if (!(await isAlive(path, name))) {
           const taken = join(this.directory, name);
           await rename(path, taken);
           await this.#takeIn(taken, places);
+          problems.delete(name);
         }
       } catch (error) {
         // Another one was faster, or it is not ours to use.
