@@ -42,12 +42,19 @@ async function busInPage(/** @type {MemoryStore} */ store) {
 
 const events = [0, 1, 2, 3, 4].map((n) => n + "x".repeat(19_000));
 
+/** A store that cannot write at once. */
+function slowStore() {
+  const store = new MemoryStore();
+  /** @type {any} */ (store).writeSync = undefined;
+  return store;
+}
+
 /** The sequence numbers of the batches that were written. @param {MemoryStore} store */
 const written = (store) =>
   store.log.filter((line) => line.startsWith("write")).map((line) => Number(line.at(-1)));
 
 test("a page that goes writes what no request carries before what is on its way", async () => {
-  const store = new MemoryStore();
+  const store = slowStore();
   const { bus, sink } = await busInPage(store);
   bus.ingestBatch(events);
   leave();
@@ -67,8 +74,20 @@ test("a page that goes writes what no request carries before what is on its way"
   assert.equal(store.batches.size, 0);
 });
 
-test("a page that goes writes each batch once, however often it is told", async () => {
+test("a page that goes has written everything before it is gone, where the store can", async () => {
   const store = new MemoryStore();
+  const { bus, sink } = await busInPage(store);
+  bus.ingestBatch(events);
+  leave();
+  assert.equal(store.batches.size, 5);
+  await sink.calls(3);
+  for (const call of sink.log) call.release();
+  await bus.close();
+  assert.equal(store.batches.size, 0);
+});
+
+test("a page that goes writes each batch once, however often it is told", async () => {
+  const store = slowStore();
   const { bus, sink } = await busInPage(store);
   const writing = deferred();
   store.faults = { write: () => writing.promise };
