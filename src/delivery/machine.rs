@@ -209,8 +209,13 @@ impl Delivery {
                 lane.outgoing.push_back(Outgoing::new(batch, first_index, now));
             }
         }
+        self.begin_probing(index, 0)
+    }
+
+    /// Leases an outgoing batch, as a probe where the lane may send nothing else.
+    fn begin_probing(&mut self, index: usize, nth: usize) -> Option<Lease> {
         let is_probe = self.is_gated(index);
-        let lease = self.begin_attempt(index, 0)?;
+        let lease = self.begin_attempt(index, nth)?;
         if is_probe {
             self.destination.probe = Some(lease.id);
         }
@@ -236,12 +241,7 @@ impl Delivery {
             self.lanes[index].is_on_trial = false;
             return None;
         }
-        let is_probe = self.is_gated(index);
-        let lease = self.begin_attempt(index, 1)?;
-        if is_probe {
-            self.destination.probe = Some(lease.id);
-        }
-        Some(lease)
+        self.begin_probing(index, 1)
     }
 
     /// Whether the second outgoing batch may be sent before the first: it waits neither for what is
