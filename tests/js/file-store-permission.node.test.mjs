@@ -26,6 +26,8 @@ const flags = () => [
     ? "--permission"
     : "--experimental-permission",
   "--no-warnings",
+  // Hooks of the module loader, which the suite has in places, run in a thread.
+  "--allow-worker",
   `--allow-fs-read=${root}*`,
   `--allow-fs-read=${directory}/*`,
   `--allow-fs-write=${directory}/*`,

@@ -92,6 +92,9 @@ const page = {
   written: () => ownItems().map((key) => key.slice(21)),
   /** What the store has in localStorage. */
   spilled: () => Object.keys(localStorage).filter((key) => key.startsWith("shardbus:")),
+  /** How many bytes that is. */
+  spilledSize: () =>
+    page.spilled().reduce((size, key) => size + (localStorage.getItem(key)?.length ?? 0), 0),
   /** Writes each byte there is into a store, at once. */
   async writeBytes() {
     const { indexedDbStore } = await import(STORES);
