@@ -4,13 +4,37 @@ import fc from "fast-check";
 import { isShardbusError } from "shardbus";
 import { assert } from "./harness.mjs";
 
+/** The seed of the runs that are always the same. */
+const FIXED = 20_261_124;
+
 /**
- * How often to run a property. The runs are always the same; a failure prints the `path` to add here
- * to begin with it.
- *
- * @param {number} numRuns
+ * The seed of the others. Where there is no environment, the bundler writes it here: all runtimes of
+ * one run have the same.
  */
-export const runs = (numRuns) => ({ seed: 20_261_124, numRuns });
+const fresh = Number(process.env.SHARDBUS_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+/** The part of its runs that a property has: all of them once, fewer in every further runtime. */
+const share = Number(process.env.SHARDBUS_RUNS_SHARE ?? 1);
+
+/**
+ * Checks a property: half of the runs are the same every time, half have a new seed.
+ * `SHARDBUS_SEED=N` repeats those.
+ *
+ * @template T
+ * @param {fc.IRawProperty<T>} property
+ * @param {number} runs
+ * @param {Pick<fc.Parameters<T>, "reporter">} [options]
+ */
+export async function check(property, runs, options) {
+  const numRuns = Math.ceil((runs * share) / 2);
+  await fc.assert(property, { ...options, seed: FIXED, numRuns });
+  try {
+    await fc.assert(property, { ...options, seed: fresh, numRuns });
+  } catch (error) {
+    const { message } = /** @type {Error} */ (error);
+    throw new Error(`SHARDBUS_SEED=${fresh} repeats this: ${message}`, { cause: error });
+  }
+}
 
 /**
  * Makes a value. What is hostile is made only where it is used: fast-check looks into the values that

@@ -3,7 +3,7 @@
 // does: it works, or says what is wrong.
 import fc from "fast-check";
 import { DeliveryError, EventBus } from "shardbus";
-import { made, oddities, runs, throwables, throwing, tried, triedAsync } from "./arbitraries.mjs";
+import { check, made, oddities, throwables, throwing, tried, triedAsync } from "./arbitraries.mjs";
 import { accountedStats, assert, quickRetry, test, within } from "./harness.mjs";
 
 /** What an option may be given, right or wrong. */
@@ -92,7 +92,7 @@ test("a bus with any options works, or its constructor says what is wrong", asyn
   });
   console.error = () => {};
   try {
-    await fc.assert(property, runs(700));
+    await check(property, 700);
   } finally {
     console.error = error;
   }
@@ -132,7 +132,7 @@ test("a method with any argument works, or says what is wrong", async () => {
       assert.lengthOf(received, delivered);
     },
   );
-  await fc.assert(property, runs(300));
+  await check(property, 300);
 });
 
 /** What a `DeliveryError` says, right or wrong. */
@@ -206,5 +206,5 @@ test("a callback may do anything: each event is delivered, or given up and told"
       assert.equal(delivered + told, 3);
     },
   );
-  await fc.assert(property, runs(300));
+  await check(property, 300);
 });

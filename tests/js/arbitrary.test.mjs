@@ -5,9 +5,9 @@ import fc from "fast-check";
 import { EventBus } from "shardbus";
 import {
   byteLike,
+  check,
   keys,
   made,
-  runs,
   texts,
   throwables,
   throwing,
@@ -110,7 +110,7 @@ test("any value is accepted or refused, and the bus goes on", async () => {
       await assertWorks(bus, received);
     },
   );
-  await fc.assert(property, runs(500));
+  await check(property, 500);
 });
 
 test("a value that is accepted arrives as JSON.stringify has it", async () => {
@@ -121,7 +121,7 @@ test("a value that is accepted arrives as JSON.stringify has it", async () => {
     await bus.close();
     assert.deepEqual(received, isAccepted ? [JSON.stringify(value)] : []);
   });
-  await fc.assert(property, runs(500));
+  await check(property, 500);
 });
 
 test("any key function is right, or refuses the event", async () => {
@@ -136,7 +136,7 @@ test("any key function is right, or refuses the event", async () => {
       await assertWorks(bus, received);
     },
   );
-  await fc.assert(property, runs(300));
+  await check(property, 300);
 });
 
 test("any raw payload is refused, or arrives byte for byte", async () => {
@@ -163,5 +163,5 @@ test("any raw payload is refused, or arrives byte for byte", async () => {
       await assertWorks(bus, received);
     },
   );
-  await fc.assert(property, runs(500));
+  await check(property, 500);
 });

@@ -1,6 +1,7 @@
 // @ts-check
 import fc from "fast-check";
 import { EventBus } from "shardbus";
+import { check } from "./arbitraries.mjs";
 import {
   assert,
   bodyText,
@@ -87,7 +88,7 @@ for (const format of /** @type {const} */ (["ndjson", "json"])) {
       maxBytes: fc.integer({ min: 50, max: 200 }),
     });
     const lengths = fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 100 });
-    await fc.assert(
+    await check(
       fc.asyncProperty(batchOptions, lengths, async (batch, lengths) => {
         const sink = recorder();
         const bus = new EventBus(sink.callback, { shards: 3, format, ...bySize(batch) });
@@ -104,7 +105,7 @@ for (const format of /** @type {const} */ (["ndjson", "json"])) {
         assert.equal(sum(next), lengths.length);
         assert.lengthOf(sink.delivered(), lengths.length);
       }),
-      { numRuns: 50 },
+      50,
     );
   });
 
@@ -147,15 +148,15 @@ for (const format of /** @type {const} */ (["ndjson", "json"])) {
     assert.equal(batch.count, raws.length);
   });
 
-  test(`iteration gives any JSON back exactly as it came in: ${format}`, () => {
-    fc.assert(
+  test(`iteration gives any JSON back exactly as it came in: ${format}`, async () => {
+    await check(
       fc.property(fc.array(fc.json({ stringUnit: "binary" }), { minLength: 1 }), (raws) => {
         const bus = new EventBus(() => {}, { format, ...bySize() });
         for (const raw of raws) bus.ingestRaw(raw);
         const [batch] = bus.drain();
         assert.deepEqual(batch && [...batch], raws);
       }),
-      { numRuns: 200 },
+      200,
     );
   });
 

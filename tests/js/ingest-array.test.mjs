@@ -3,7 +3,7 @@
 // own that calls the bus.
 import fc from "fast-check";
 import { EventBus } from "shardbus";
-import { oddities, runs, values } from "./arbitraries.mjs";
+import { check, oddities, values } from "./arbitraries.mjs";
 import { assert, bodyText, comparableStats, HOUR_MS, test, thrown } from "./harness.mjs";
 
 /** @param {object} [options] @returns {EventBus<any>} */
@@ -48,9 +48,9 @@ const options = fc.record({
   maxEventBytes: fc.constantFrom(300, 1000),
 });
 
-test("an array of events is as good as its events one by one", () => {
+test("an array of events is as good as its events one by one", async () => {
   const arrays = fc.array(events, { maxLength: 120, size: "max" });
-  fc.assert(
+  await check(
     fc.property(options, arrays, (options, list) => {
       const together = makeBus(options);
       const apart = makeBus(options);
@@ -66,7 +66,7 @@ test("an array of events is as good as its events one by one", () => {
       assert.deepEqual(counts, expected);
       assert.deepEqual(seen(together), seen(apart));
     }),
-    runs(80),
+    80,
   );
 });
 

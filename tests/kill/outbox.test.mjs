@@ -1,6 +1,6 @@
 // @ts-check
 // A process with a store is killed at random moments, again and again, while its collector fails at
-// random and files are damaged between its lives. `SEED=… node --test` repeats the dice,
+// random and files are damaged between its lives. `SHARDBUS_SEED=… node --test` repeats the dice,
 // but not the timing.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -192,8 +192,8 @@ async function liveAndDie(directory, collector, random) {
 }
 
 test(`a process that is killed ${KILLS} times loses no batch that it had begun to send`, async (t) => {
-  const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
-  t.diagnostic(`SEED=${seed}`);
+  const seed = Number(process.env.SHARDBUS_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  t.diagnostic(`SHARDBUS_SEED=${seed}`);
   const parent = await mkdtemp(join(tmpdir(), "shardbus-outbox-"));
   const directories = Array.from({ length: CHAINS }, (_, i) => join(parent, "abcdefgh".charAt(i)));
   const collector = await startCollector(dice(seed));

@@ -8,6 +8,14 @@ import { build } from "esbuild";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const runner = fileURLToPath(new URL("runner.mjs", import.meta.url));
 
+/** What tests read of the environment, for runtimes without one. */
+export const VARIABLES = ["SHARDBUS_SEED", "SHARDBUS_RUNS_SHARE"];
+
+const environment = () =>
+  Object.fromEntries(
+    VARIABLES.map((name) => [`process.env.${name}`, JSON.stringify(process.env[name])]),
+  );
+
 /**
  * A test file as a module that exports `run` of the runner.
  *
@@ -23,6 +31,7 @@ export async function bundleTest(file, outfile, options) {
     bundle: true,
     format: "esm",
     logLevel: "silent",
+    define: environment(),
     alias: { ...options.alias, "node:test": runner },
   });
   // As of an import that is not there.

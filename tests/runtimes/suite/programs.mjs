@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isAllowedSkip } from "../../skips.mjs";
+import { VARIABLES } from "./bundle.mjs";
 import { broken, FILE_TIMEOUT_MS, oneByOne, Unavailable } from "./runtime.mjs";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -152,8 +153,9 @@ const deno = {
   async start() {
     const program = programOf(`@deno/${process.platform}-${process.arch}-glibc`, "deno");
     const { stdout } = await run(program, ["--version"]);
-    // Without a permission: the package must not need any.
-    const args = ["run", "--no-prompt", "--no-check", `--import-map=${path("deno-imports.json")}`];
+    // For the tests. The package must not need a permission.
+    const permissions = ["--no-prompt", `--allow-env=${VARIABLES}`];
+    const args = ["run", ...permissions, "--no-check", `--import-map=${path("deno-imports.json")}`];
     return {
       version: /deno (\S+)/.exec(stdout)?.[1] ?? "",
       runFiles: (files) =>

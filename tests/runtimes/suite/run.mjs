@@ -10,6 +10,7 @@
 //
 // A file in which no test ran fails. So does one of which a runtime runs more tests or fewer than the
 // first Node of the run: without a Node there is nothing to compare with.
+import { inspect } from "node:util";
 import { printTable } from "../../table.mjs";
 import { twoAtATime } from "../../two-at-a-time.mjs";
 import { browsers } from "./browsers.mjs";
@@ -23,6 +24,9 @@ import { workerdSuite } from "./workerd.mjs";
 /** @typedef {import("./runtime.mjs").Result} Result */
 
 const SKIPPED = 3;
+
+/** How many lines of a failure are printed. */
+const REPORT_LINES = 25;
 
 /** @type {Runtime[]} */
 const runtimes = [...programs, workerdSuite, ...browsers];
@@ -94,6 +98,19 @@ async function trySuite(runtime) {
   }
 }
 
+// All runtimes make the same random inputs.
+process.env.SHARDBUS_SEED ??= String(Math.floor(Math.random() * 2 ** 31));
+console.log(`SHARDBUS_SEED=${process.env.SHARDBUS_SEED}`);
+// `node --test tests/js` has all of them.
+process.env.SHARDBUS_RUNS_SHARE ??= "0.2";
+
+/** The beginning of a text, as long as one failure needs. @param {string} text */
+function firstLines(text) {
+  const lines = text.trimEnd().split("\n");
+  const more = lines.length - REPORT_LINES;
+  return more > 0 ? [...lines.slice(0, REPORT_LINES), `(${more} lines more)`].join("\n") : text;
+}
+
 const chosen = runtimes.filter(isWanted);
 if (chosen.length === 0) throw new Error(`there is no runtime ${wanted.join(", ")}`);
 
@@ -103,6 +120,8 @@ const reference = outcomes.find(isReference);
 
 /** @type {string[][]} */
 const rows = [["runtime", "version", "passed", "failed", "skipped", ""]];
+/** @type {string[]} */
+const reports = [];
 let [hasFailed, hasSkipped] = [false, false];
 for (const outcome of outcomes) {
   const { name, version, results, broken, skips, error } = outcome;
@@ -111,7 +130,7 @@ for (const outcome of outcomes) {
     const isSkipped = error instanceof Unavailable && process.env.CI !== "true";
     hasSkipped ||= isSkipped;
     hasFailed ||= !isSkipped;
-    if (!isSkipped) console.log(error);
+    if (!isSkipped) reports.push(`${name}: ${inspect(error)}`);
     rows.push([name, "", "", isSkipped ? "" : "all", isSkipped ? "all" : "", reason]);
     continue;
   }
@@ -119,7 +138,7 @@ for (const outcome of outcomes) {
   const failures = [...results, ...broken].flatMap(({ file, failures }) =>
     failures.map((failure) => `${name}: ${file}: ${failure.name}\n${failure.error}\n`),
   );
-  for (const failure of failures) console.log(failure);
+  reports.push(...failures);
   hasFailed ||= failures.length > 0;
   const passed = results.reduce((sum, result) => sum + result.passed, 0);
   const counts = [passed, failures.length, skips.length].map(String);
@@ -127,5 +146,7 @@ for (const outcome of outcomes) {
 }
 
 printTable(rows);
+// Last, where one looks first.
+for (const report of reports) console.log(`\n${firstLines(report)}`);
 if (hasFailed) process.exitCode = 1;
 else if (hasSkipped && wanted.length > 0) process.exitCode = SKIPPED;

@@ -11,6 +11,7 @@ mod schedule;
 mod session;
 mod steps;
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
@@ -38,6 +39,20 @@ pub struct Options {
     quick: bool,
     /// The runtimes to run the suite in; without one, all.
     runtimes: Vec<String>,
+    /// Of the random inputs that are new in each run: the same for all steps.
+    seed: u64,
+}
+
+/// Where a seed is given, to repeat a run.
+const SEED: &str = "SHARDBUS_SEED";
+
+/// The seed that was given, or a new one.
+fn seed() -> Result<u64> {
+    match std::env::var(SEED) {
+        Ok(seed) => seed.parse().with_context(|| format!("{SEED}={seed} is not a seed")),
+        // As large a one as every generator takes.
+        Err(_) => Ok(RandomState::new().build_hasher().finish() >> 33),
+    }
 }
 
 /// Options of `cargo xtask test`.
@@ -102,7 +117,7 @@ pub fn run(sh: Shell, args: &Args) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let options = Options { quick: args.quick, runtimes: args.runtime.clone() };
+    let options = Options { quick: args.quick, runtimes: args.runtime.clone(), seed: seed()? };
     if let Some(name) = &args.step {
         let step = STEPS.iter().find(|step| step.name == name).context("clap checked the name")?;
         return process::run_here(sh, step, options);
@@ -115,9 +130,17 @@ pub fn run(sh: Shell, args: &Args) -> Result<ExitCode> {
     let schedule =
         Schedule::new(&STEPS.iter().collect::<Vec<_>>(), |step| chosen.contains(&step.name));
     let start = Instant::now();
-    let verdicts = run_all(schedule, chosen.len() > 1, &options);
+    let together = chosen.len() > 1;
+    say(format_args!("{SEED}={} repeats the random inputs of this run", options.seed));
+    let verdicts = run_all(schedule, together, &options);
     let counts = Counts::of(verdicts.iter().map(|(_, verdict)| verdict));
     println!("\n{}", report::table(&verdicts, start.elapsed().as_secs_f64()));
+    for (step, verdict) in &verdicts {
+        if let Verdict::Failed { why, .. } = verdict {
+            let output = if together { process::output(step) } else { String::new() };
+            println!("{}", report::failure(step.name, why, options.seed, &output));
+        }
+    }
     println!("{counts}");
 
     let is_skipped = |(step, verdict): &(&Step, Verdict)| {

@@ -12,7 +12,7 @@ use xshell::{Shell, cmd};
 use super::schedule::Load;
 use super::session::Session;
 use super::steps::Step;
-use super::{Options, SKIPPED, Verdict};
+use super::{Options, SEED, SKIPPED, Verdict};
 use crate::Unavailable;
 
 /// Where the steps' output and reasons are kept.
@@ -63,6 +63,7 @@ fn spawn(step: &Step, keep: bool, options: &Options) -> Result<Option<i32>> {
     let _ = std::fs::remove_file(reason(step.name));
     let mut command = ourselves()?;
     command.args(["test", "--step", step.name]).stdin(Stdio::null());
+    command.env(SEED, options.seed.to_string());
     if options.quick {
         command.arg("--quick");
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Verdict, steps::Step};
+use super::{SEED, Verdict, steps::Step};
 
 /// How many steps ended in which way.
 #[derive(Default, PartialEq, Eq, Debug)]
@@ -38,20 +38,25 @@ impl std::fmt::Display for Counts {
     }
 }
 
-/// A row for each step, why those that failed did, and how to run one alone.
+/// How much of a failed step's output is repeated.
+const LAST_LINES: usize = 50;
+
+/// Why a step failed, how it ended, and how to repeat it alone.
+pub fn failure(name: &str, why: &str, seed: u64, output: &str) -> String {
+    let lines: Vec<&str> = output.trim_end().lines().collect();
+    let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+    format!(
+        "{name} failed: {why}\nto repeat it: {SEED}={seed} cargo xtask test --only {name}\n{last}\n"
+    )
+}
+
+/// A row for each step.
 pub fn table(verdicts: &[(&Step, Verdict)], seconds: f64) -> String {
     let mut table = format!("{:<24}{:>8}  result\n", "step", "seconds");
-    let mut failures = String::new();
     for (Step { name, .. }, verdict) in verdicts {
         let (seconds, result) = match verdict {
             Verdict::Passed { seconds } => (Some(seconds), "ok".to_owned()),
-            Verdict::Failed { seconds, why } => {
-                let _ = writeln!(
-                    failures,
-                    "{name} failed: {why}\nto run it alone: cargo xtask test --only {name}\n"
-                );
-                (Some(seconds), "FAILED".to_owned())
-            }
+            Verdict::Failed { seconds, .. } => (Some(seconds), "FAILED".to_owned()),
             Verdict::NotRun { why } => (None, format!("not run: {why}")),
             Verdict::Skipped { seconds, why } => (Some(seconds), format!("skipped: {why}")),
         };
@@ -59,12 +64,21 @@ pub fn table(verdicts: &[(&Step, Verdict)], seconds: f64) -> String {
         let _ = writeln!(table, "{name:<24}{seconds:>8}  {result}");
     }
     let _ = writeln!(table, "{:<24}{seconds:>8.1}", "all");
-    if failures.is_empty() { table } else { format!("{table}\n{failures}") }
+    table
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_failed_step_the_end_of_its_output_is_repeated() {
+        let output: String = (1..=100).map(|line| format!("line {line}\n")).collect();
+        let text = failure("js", "it broke", 7, &output);
+        let is_there = |part: &str| text.lines().any(|line| line == part);
+        assert!(is_there("to repeat it: SHARDBUS_SEED=7 cargo xtask test --only js"));
+        assert_eq!([50, 51, 100].map(|n| is_there(&format!("line {n}"))), [false, true, true]);
+    }
 
     #[test]
     fn a_step_that_did_not_run_because_another_failed_counts_as_failed() {
