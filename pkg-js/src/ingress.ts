@@ -128,8 +128,9 @@ export class Ingress<T> {
       throw new InvalidEventError("`ingestBatch` takes an iterable of events, such as an array");
     }
     const offer = (event: T) => this.#isAccepted(event, options);
-    const hasKeys = this.#routes && (this.#key !== undefined || options?.key !== undefined);
-    if (isPlainArray(events) && !hasKeys && !this.#isClosed) {
+    // Reading a key may throw, which refuses an event and not the call: `offer` reads it.
+    const mayHaveKeys = this.#routes && (this.#key !== undefined || options !== undefined);
+    if (isPlainArray(events) && !mayHaveKeys && !this.#isClosed) {
       const offerTogether = (together: Together) => this.#offerTogether(together);
       return ingestArray<T>(events, { offer, offerTogether });
     }

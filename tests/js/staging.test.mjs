@@ -1,9 +1,11 @@
 // @ts-check
 // Events are staged in JavaScript and cross into WebAssembly together. Nobody may be able to tell.
+import "./settable-clock.mjs";
 import fc from "fast-check";
 import { EventBus } from "shardbus";
 import { check } from "./arbitraries.mjs";
 import { assert, bodyText, comparableStats, HOUR_MS, test } from "./harness.mjs";
+import { setClock } from "./settable-clock.mjs";
 
 /**
  * @typedef {import("shardbus").EventBusOptions<any>} Options
@@ -146,6 +148,17 @@ const described = (batch) => [batch.shard, batch.sequence, batch.count, bodyText
  * @param {Operation} afterEach
  */
 async function observe(options, operations, afterEach) {
+  // How soon losses are told and which shard is drained depend on the time that passes.
+  setClock(0);
+  try {
+    return await observeNow(options, operations, afterEach);
+  } finally {
+    setClock(undefined);
+  }
+}
+
+/** @type {typeof observe} */
+async function observeNow(options, operations, afterEach) {
   /** @type {unknown[]} */
   const drops = [];
   /** @type {unknown[]} */
@@ -156,7 +169,8 @@ async function observe(options, operations, afterEach) {
   });
   /** @type {unknown[]} */
   const results = [];
-  for (const [, run] of operations) {
+  for (const [index, [, run]] of operations.entries()) {
+    setClock(index);
     try {
       const result = run(bus);
       // Only what has to be awaited: in between nothing else has its turn.
@@ -217,6 +231,7 @@ for (const [kind, unit] of kinds) {
     const seen = new Set();
     let count = 0;
     while (bus.stats().bytes.held < 24 << 20) {
+      assert.isBelow(count, 100_000, "the events do not add up to 24 MiB");
       // Some cross together, some alone; some are longer than the buffer that they cross in.
       for (let i = 0; i < 70; i++) bus.ingest({ user: `${count % 7}`, n: count++, pad });
       bus.ingest({ user: unit, n: count++, pad });
