@@ -6,6 +6,9 @@ import { EventEmitter, once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { assert, within } from "./harness.mjs";
 
+/** How long a program may say nothing: other steps run beside this one. */
+const PATIENCE_MS = 40_000;
+
 // How `node --test` ends a file that takes too long; no program may outlive it.
 process.once("SIGTERM", () => process.exit(1));
 
@@ -32,7 +35,7 @@ export async function run(program, flags = []) {
     const code = await within(
       exit,
       () => `the program does not exit; it printed ${output}`,
-      20_000,
+      PATIENCE_MS,
     );
     assert.equal(code, 0, output);
     return output;
@@ -88,14 +91,14 @@ export function watch(child) {
       const reached = async () => {
         while (!isThere()) {
           const more = Promise.race([once(printing, "text"), ended]);
-          await within(more, () => `waited for ${text}, it printed ${output}`, 10_000);
+          await within(more, () => `waited for ${text}, it printed ${output}`, PATIENCE_MS);
         }
       };
       await within(reached(), () => `${text} does not come, it printed ${output}`, 100_000);
     },
     /** Waits until it ends, and returns its exit status, or the signal that ended it. */
     async ended() {
-      const [code, signal] = await within(close, () => `it does not end: ${output}`, 10_000);
+      const [code, signal] = await within(close, () => `it does not end: ${output}`, PATIENCE_MS);
       return /** @type {number | NodeJS.Signals} */ (signal ?? code);
     },
     async kill() {
