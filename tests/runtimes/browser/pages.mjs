@@ -29,9 +29,9 @@ const BUDGET = { bytes: 64 << 10, requests: 9 };
 /** How often a page is reloaded. */
 const RELOADS = 20;
 
-/** Asks until it is so, for some seconds. @param {() => Promise<boolean>} isSo @param {() => string} why */
+/** Asks until it is so, for half a minute. @param {() => Promise<boolean>} isSo @param {() => string} why */
 async function until(isSo, why) {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 30_000;
   while (!(await isSo())) assert.isBelow(performance.now(), end, why());
 }
 

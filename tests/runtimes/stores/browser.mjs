@@ -69,7 +69,7 @@ export async function startBrowser(profile) {
     const browser = await chromium.connectOverCDP(url);
     const [context] = browser.contexts();
     if (context === undefined) throw new Error("Chromium has no context");
-    context.setDefaultTimeout(10_000);
+    context.setDefaultTimeout(30_000);
     return { context, kill: stop, stop: () => browser.close().then(stop, stop) };
   } catch (error) {
     await stop();
