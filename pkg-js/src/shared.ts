@@ -10,5 +10,5 @@ export { setDefaultScheduler } from "./check-options.js";
 export { provideCore } from "./core.js";
 export * from "./errors/index.js";
 export { EventBus } from "./event-bus.js";
-export { messageOf, show } from "./show.js";
+export { messageOf, plain, show } from "./show.js";
 export { initialize, provide, type WasmSource } from "./wasm.js";

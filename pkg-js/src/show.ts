@@ -18,15 +18,27 @@ function isArray(value: object): boolean {
   }
 }
 
+/** Most characters of what others wrote. */
+const MAX_LENGTH = 300;
+
+/**
+ * Text that others may have written, on one line and short: it ends in terminals and logs, which
+ * obey control characters.
+ */
+export function plain(text: string): string {
+  const printable = text.replace(/[^ -~\u00a0-\u2027\u202f-\u2065\u206a-\uffff]+/g, " ").trim();
+  return printable.length > MAX_LENGTH ? `${printable.slice(0, MAX_LENGTH)}…` : printable;
+}
+
 /** What an error says, and what its cause does: `fetch` tells only there why it failed. */
 export function reasonOf(error: unknown): string {
   const message = messageOrCode(error);
   try {
     const { cause } = error as Error;
     const reason = cause instanceof Error ? messageOrCode(cause) : "";
-    return message.includes(reason) ? message : `${message}: ${reason}`;
+    return plain(message.includes(reason) ? message : `${message}: ${reason}`);
   } catch {
-    return message;
+    return plain(message);
   }
 }
 

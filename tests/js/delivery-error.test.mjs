@@ -23,10 +23,15 @@ test("a retryAfterMs that is no time is none", () => {
 
 /** What a status says of a batch. @type {[number[], string, object][]} */
 const classes = [
-  [[408, 425, 429, 502, 503, 504], "an outage", { retryable: true, unavailable: true }],
+  [[301, 302, 303, 307, 308], "a redirect", { retryable: true, unavailable: true }],
+  [[408, 425, 429, 502, 503, 504, 511], "an outage", { retryable: true, unavailable: true }],
   [[500, 501, 505, 507, 599], "a refusal", { retryable: true, unavailable: false }],
   [[413], "a batch that is too large", { retryable: false, tooLarge: true, unavailable: false }],
-  [[300, 400, 401, 404, 409, 422, 451], "what is permanent", { retryable: false, tooLarge: false }],
+  [
+    [300, 304, 400, 401, 404, 409, 422, 451],
+    "what is permanent",
+    { retryable: false, tooLarge: false },
+  ],
 ];
 
 for (const [statuses, what, fields] of classes) {
@@ -45,8 +50,8 @@ test("a DeliveryError with the status of an outage tells of one, unless it says 
 });
 
 for (const [statuses, retryable] of /** @type {const} */ ([
-  [[408, 425, 429, 500, 501, 502, 503, 504, 507, 599], true],
-  [[300, 301, 304, 400, 401, 403, 404, 405, 409, 410, 411, 413, 415, 422, 426, 431, 451], false],
+  [[301, 302, 307, 308, 408, 425, 429, 500, 501, 502, 503, 504, 507, 511, 599], true],
+  [[300, 304, 400, 401, 403, 404, 405, 409, 410, 411, 413, 415, 422, 426, 431, 451], false],
 ])) {
   test(`statuses that are ${retryable ? "" : "not "}worth another attempt`, () => {
     for (const status of statuses) {
@@ -106,6 +111,42 @@ test("the message names the status", () => {
   const { message } = DeliveryError.fromResponse(named);
   assert.equal(message, "The receiver answered 503 Service Unavailable");
   assert.equal(respond(599).message, "The receiver answered 599");
+});
+
+test("the message of a redirect says where to", () => {
+  const headers = { location: "https://new.example/events" };
+  const { message } = respond(301, headers);
+  assert.equal(
+    message,
+    "The receiver answered 301, a redirect to https://new.example/events: send there",
+  );
+});
+
+test("a redirect that a browser hides is an outage, too", () => {
+  const hidden = /** @type {any} */ ({ status: 0, type: "opaqueredirect", headers: new Headers() });
+  const error = DeliveryError.fromResponse(hidden);
+  assert.include(error, { retryable: true, unavailable: true });
+  assert.include(error.message, "redirect");
+});
+
+test("messages are short, and hold no control characters of the receiver's", () => {
+  const evil = `\x1b[2J\x9b31m\u202e\n${"x".repeat(5000)}`;
+  // `Response` itself refuses such a text; what comes over the network is not looked at.
+  const response = /** @type {any} */ ({ status: 400, statusText: evil, headers: new Headers() });
+  const { message } = DeliveryError.fromResponse(response);
+  assert.match(message, /^The receiver answered 400 \[2J 31m x+…$/);
+  assert.isBelow(message.length, 400);
+});
+
+test("what `lastError` says is short, and holds no control characters", async () => {
+  const cause = new Error("reset\x1b]0;owned\x07");
+  const bus = new EventBus(() => Promise.reject(new Error("no\r\nanswer", { cause })), {
+    retry: quickRetry,
+    onDrop() {},
+  });
+  bus.ingest(1);
+  await bus.close({ timeoutMs: 50 });
+  assert.equal(bus.stats().lastError?.message, "no answer: reset ]0;owned");
 });
 
 test("the response's body is cancelled, so that its connection is free again", async () => {

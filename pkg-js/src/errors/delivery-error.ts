@@ -1,4 +1,5 @@
 import type { EventOutcomes } from "../event-outcomes.js";
+import { plain } from "../show.js";
 import { ShardbusError } from "./shardbus-error.js";
 
 /** What the bus should do with a batch whose callback failed. */
@@ -12,7 +13,7 @@ export interface DeliveryErrorOptions extends ErrorOptions {
    * Whether the destination is in an outage: it takes nothing at the moment, whatever it is sent.
    * Then the batch waits for its return, and no attempt is held against it. If not, the receiver
    * refused this batch, which is given up after `retry.maxAttempts`.
-   * @default true if `status` is 408, 425, 429, 502, 503 or 504
+   * @default true if `status` is 408, 425, 429, 502, 503, 504 or 511, or that of a redirect
    */
   readonly unavailable?: boolean;
   /**
@@ -39,8 +40,10 @@ export interface DeliveryErrorOptions extends ErrorOptions {
   readonly outcomes?: EventOutcomes;
 }
 
-/** Statuses that speak of the receiver's state and not of the request. */
-const UNAVAILABLE = [408, 425, 429, 502, 503, 504];
+/** Statuses by which a receiver, or something before it, sends a request elsewhere. */
+const REDIRECTS = [301, 302, 303, 307, 308];
+/** Statuses that speak of the state of the receiver, or of the way to it, and not of the request. */
+const UNAVAILABLE = [...REDIRECTS, 408, 425, 429, 502, 503, 504, 511];
 
 /** Thrown by the callback to say what should become of the batch. */
 export class DeliveryError extends ShardbusError {
@@ -73,23 +76,34 @@ export class DeliveryError extends ShardbusError {
   }
 
   /**
-   * The error for a response that is not ok. 408, 425, 429, 502, 503 and 504 tell of an outage, and
-   * other statuses from 500 on of a refusal; both are retryable, after `Retry-After` if the response
-   * has one. 413 is too large; every other status is permanent. The response's body is cancelled, so
-   * that its connection can be used again.
+   * The error for a response that is not ok. 408, 425, 429, 502, 503, 504, 511 and redirects tell of
+   * an outage, and other statuses from 500 on of a refusal; both are retryable, after `Retry-After`
+   * if the response has one. 413 is too large; every other status is permanent. The response's body
+   * is cancelled, so that its connection can be used again.
    */
   static fromResponse(response: Response): DeliveryError {
-    const { status, statusText, headers } = response;
+    const { status, headers, type } = response;
     response.body?.cancel().catch(() => {
       // Somebody reads the body already; then it is theirs to finish.
     });
-    return new DeliveryError(`The receiver answered ${status} ${statusText}`.trimEnd(), {
-      retryable: status >= 500 || UNAVAILABLE.includes(status),
+    // All that browsers tell of a redirect.
+    const isHidden = type === "opaqueredirect";
+    return new DeliveryError(isHidden ? REDIRECTED : sentenceOf(response), {
+      ...(isHidden && { unavailable: true }),
+      retryable: isHidden || status >= 500 || UNAVAILABLE.includes(status),
       tooLarge: status === 413,
       retryAfterMs: retryAfterMs(headers),
       status,
     });
   }
+}
+
+const REDIRECTED = "The receiver redirects elsewhere: send to the address that it redirects to";
+
+function sentenceOf({ status, statusText, headers }: Response): string {
+  const answered = `The receiver answered ${status} ${plain(statusText)}`.trimEnd();
+  const location = REDIRECTS.includes(status) ? plain(headers.get("location") ?? "") : "";
+  return location === "" ? answered : `${answered}, a redirect to ${location}: send there`;
 }
 
 /**

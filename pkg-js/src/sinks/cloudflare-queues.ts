@@ -1,5 +1,5 @@
 import type { DeliveryCallback } from "../options.js";
-import { DeliveryError, InvalidOptionError, messageOf, show } from "../shared.js";
+import { DeliveryError, InvalidOptionError, messageOf, plain, show } from "../shared.js";
 
 /** What a {@linkcode cloudflareQueuesSink} needs of a binding; a `Queue` has it. */
 export interface QueueProducer<T = unknown> {
@@ -103,7 +103,7 @@ function endOfCall(sizes: number[], start: number): number {
 /** The platform says what was wrong in words alone. */
 function verdictOn(error: unknown): DeliveryError {
   const message = messageOf(error);
-  const sentence = `The queue did not take the messages: ${message}`;
+  const sentence = `The queue did not take the messages: ${plain(message)}`;
   if (/payload too large|exceeds/i.test(message)) return tooLarge(sentence, error);
   return new DeliveryError(sentence, { cause: error, unavailable: true });
 }

@@ -1,5 +1,5 @@
 import type { DeliveryCallback } from "../options.js";
-import { DeliveryError, InvalidOptionError, messageOf, show } from "../shared.js";
+import { DeliveryError, InvalidOptionError, messageOf, plain, show } from "../shared.js";
 import { checkClient, checkSinkOptions, count } from "./events.js";
 
 /** What a {@linkcode kafkaSink} needs of a producer: those of KafkaJS and of Confluent's client have it. */
@@ -81,7 +81,7 @@ const PERMANENT = new Set<unknown>([17, 29, 31, 87]);
 
 function verdictOn(error: unknown): DeliveryError {
   const codes = codesOf(error);
-  return new DeliveryError(`Kafka did not take the batch: ${messageOf(error)}`, {
+  return new DeliveryError(`Kafka did not take the batch: ${plain(messageOf(error))}`, {
     cause: error,
     tooLarge: codes.some((code) => TOO_LARGE.has(code)),
     retryable: !codes.some((code) => PERMANENT.has(code)),

@@ -1,5 +1,5 @@
 import type { DeliveryCallback } from "../options.js";
-import { DeliveryError, flag, messageOf } from "../shared.js";
+import { DeliveryError, flag, messageOf, plain } from "../shared.js";
 import { checkClient, checkSinkOptions, count, namer, type ShardName } from "./events.js";
 
 /** What a {@linkcode natsSink} needs of a client, which `jetstream()` of `@nats-io/jetstream` has. */
@@ -98,7 +98,7 @@ function verdictOn(error: unknown): DeliveryError {
   const message = messageOf(error);
   const isRefusal = name === "JetStreamApiError" && typeof status === "number" && status < 500;
   const names = [name, (cause as Error | undefined)?.name] as string[];
-  return new DeliveryError(`JetStream did not take the events: ${message}`, {
+  return new DeliveryError(`JetStream did not take the events: ${plain(message)}`, {
     cause: error,
     tooLarge: code === TOO_LARGE || /max_payload/.test(message),
     retryable: !isRefusal && !names.some((n) => PERMANENT.includes(n)),

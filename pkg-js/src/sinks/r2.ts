@@ -1,6 +1,6 @@
 import type { Batch } from "../batch.js";
 import type { DeliveryCallback } from "../options.js";
-import { callable, DeliveryError, idStem, messageOf } from "../shared.js";
+import { callable, DeliveryError, idStem, messageOf, plain } from "../shared.js";
 import { checkClient, checkSinkOptions } from "./events.js";
 
 /** What an {@linkcode r2Sink} needs of a binding; an `R2Bucket` has it. */
@@ -46,7 +46,7 @@ export function r2Sink(bucket: ObjectBucket, options: R2SinkOptions = {}): Deliv
     try {
       await bucket.put(key(batch), batch.body, { httpMetadata });
     } catch (cause) {
-      const sentence = `The bucket did not take the batch: ${messageOf(cause)}`;
+      const sentence = `The bucket did not take the batch: ${plain(messageOf(cause))}`;
       throw new DeliveryError(sentence, { cause, unavailable: true });
     }
   };

@@ -1,6 +1,6 @@
 import type { Check } from "../check-group.js";
 import type { DeliveryCallback } from "../options.js";
-import { DeliveryError, idStem, messageOf } from "../shared.js";
+import { DeliveryError, idStem, messageOf, plain } from "../shared.js";
 import { checkClient, checkSinkOptions, count, namer, type ShardName } from "./events.js";
 
 /** What a {@linkcode redisSink} needs of a client; those of the package `redis` all have it. */
@@ -101,7 +101,7 @@ const ANSWER = /^-?[A-Z]{3,} /;
 
 function verdictOn(error: unknown): DeliveryError {
   const message = messageOf(error);
-  return new DeliveryError(`Redis did not take the batch: ${message}`, {
+  return new DeliveryError(`Redis did not take the batch: ${plain(message)}`, {
     cause: error,
     retryable: !ANSWER.test(message) || PASSING.test(message),
     unavailable: true,
