@@ -1,17 +1,22 @@
 import type { Batch } from "../batch.js";
 import type { DeliveryCallback } from "../options.js";
-import { callable, DeliveryError, flag, InvalidOptionError, isRecord, show } from "../shared.js";
+import { callable, DeliveryError, flag, isRecord } from "../shared.js";
 import { checkSinkOptions } from "./events.js";
+import { finishAnswer } from "./http-answer.js";
+import { canCompress, compress } from "./http-compress.js";
+import { type HeaderList, headersRule, toHeaders } from "./http-headers.js";
+import { sendThrough } from "./http-redirect.js";
+import { checkUrl, withId } from "./http-url.js";
+
+export type { HeaderList } from "./http-headers.js";
 
 /** How an {@linkcode httpSink} sends. */
 export interface HttpSinkOptions {
   /** More headers, or others than the sink's own. A function is asked at each attempt. */
-  readonly headers?:
-    | Readonly<Record<string, string>>
-    | ((batch: Batch) => Readonly<Record<string, string>>);
+  readonly headers?: HeaderList | ((batch: Batch) => HeaderList | PromiseLike<HeaderList>);
   /**
-   * Whether bodies are compressed, where the runtime has `CompressionStream`. Requests that may
-   * outlive their page are not: they have to begin at once.
+   * Whether bodies are compressed, where the runtime has `CompressionStream`. Requests that a page
+   * makes as it goes are not: they have to begin at once.
    * @default false
    */
   readonly gzip?: boolean;
@@ -23,30 +28,47 @@ export interface HttpSinkOptions {
   readonly preflight?: boolean;
   /**
    * Judges the response: the batch is delivered unless it throws or rejects. It may read the body;
-   * what it leaves is read for it.
+   * of what it leaves a little is read for it.
    * @default throws `DeliveryError.fromResponse(response)` unless `response.ok`
    */
   readonly check?: (response: Response) => unknown;
   /**
+   * The origins, such as `https://other.example`, that a redirect may lead to, beside the one that
+   * the request went to. All headers go along, credentials too.
+   * @default []
+   */
+  readonly redirectOrigins?: readonly string[];
+  /**
    * What else is passed to `fetch`, such as `method` or `credentials`.
    * @default { method: "POST" }
    */
-  readonly init?: Omit<RequestInit, "body" | "headers" | "keepalive" | "signal">;
+  readonly init?: Omit<RequestInit, "body" | "headers" | "keepalive" | "redirect" | "signal"> & {
+    readonly headers?: HeaderList;
+  };
   /**
    * Used instead of the global `fetch`.
    */
   readonly fetch?: (url: string | URL, init: RequestInit) => Promise<Response>;
 }
 
+/** What of `fetch`'s options the sink sets itself. */
+const OWN = ["body", "keepalive", "redirect", "signal"];
+
 const schema = {
-  headers: (value: unknown) =>
-    isRecord(value) || typeof value === "function"
-      ? undefined
-      : "must be an object or a function of the batch",
+  headers: (value: unknown) => (typeof value === "function" ? undefined : headersRule(value)),
   gzip: flag,
   preflight: flag,
   check: callable,
-  init: (value: unknown) => (isRecord(value) ? undefined : "must be an object"),
+  redirectOrigins: (value: unknown) =>
+    Array.isArray(value) && value.every(isOrigin)
+      ? undefined
+      : "must be an array of origins, such as `https://other.example`",
+  init: (value: unknown) => {
+    if (!isRecord(value)) return "must be an object";
+    const own = OWN.find((name) => value[name] !== undefined);
+    if (own !== undefined) return `must not have \`${own}\`, which the sink sets`;
+    return value.headers === undefined ? undefined : headersRule(value.headers);
+  },
   fetch: callable,
 };
 
@@ -55,77 +77,111 @@ const schema = {
  * `Idempotency-Key`, which stays the same over all attempts.
  *
  * Answers of 408, 425, 429 and 5xx are retried, after `Retry-After` if there is one, and so is a
- * request without an answer. A batch that got 413 is split in two. Any other answer that is not ok
- * is permanent. Responses are read to their end, so that their connections are used again.
+ * request without an answer. A batch that got 413 is split in two. A redirect is no delivery: 307 and
+ * 308 are followed within the origin, where the runtime shows them (browsers do not), and all others
+ * are retried. Any other answer that is not ok is permanent. Up to 64 KiB of a response are read, so
+ * that its connection is used again.
  *
  * @example
  * ```ts
  * const bus = new EventBus(httpSink("https://collector.example/events", { gzip: true }));
  * ```
  * @param url where to send to, or a function that says so for each batch.
- * @throws {InvalidOptionError} if an option has a wrong name or type.
+ * @throws {InvalidOptionError} if an option has a wrong name or type, or nothing can be sent to `url`.
  */
 export function httpSink(
   url: string | URL | ((batch: Batch) => string | URL),
   options: HttpSinkOptions = {},
 ): DeliveryCallback {
-  checkUrl(url);
   checkSinkOptions(options, schema);
-  const { headers, init, gzip = false, preflight = true, check = throwUnlessOk } = options;
+  const { headers = {}, init, gzip = false, preflight = true, check = throwUnlessOk } = options;
+  const { redirectOrigins = [] } = options;
+  const fixed = init?.headers && toHeaders("init.headers", init.headers);
+  // What a `fetch` of one's own takes is its own business.
+  const checked = (target: string | URL) => {
+    if (options.fetch === undefined) checkUrl(target);
+    return target;
+  };
+  if (typeof url !== "function") checked(url);
   return async (batch, { signal, keepalive }) => {
-    // No `await` before `fetch` unless the body is compressed: a page that goes does not come back.
-    const base = typeof url === "function" ? url(batch) : url;
+    // No `await` before `fetch` that need not be: a page that goes does not come back from it.
+    const base = typeof url === "function" ? checked(url(batch)) : url;
     const target = preflight ? base : withId(base, batch.id);
     const all = new Headers(
       preflight
         ? { "content-type": batch.contentType, "idempotency-key": batch.id }
         : { "content-type": "text/plain" },
     );
-    const own = typeof headers === "function" ? headers(batch) : (headers ?? {});
-    for (const [name, value] of Object.entries(own)) all.set(name, value);
+    const asked = typeof headers === "function" ? headers(batch) : headers;
+    const given = toHeaders("headers", isPromise(asked) ? await asked : asked);
+    for (const [name, value] of [...(fixed ?? []), ...given]) all.set(name, value);
 
-    let body = batch.body;
-    if (gzip && preflight && !keepalive && typeof CompressionStream !== "undefined") {
-      body = await compress(body);
-      all.set("content-encoding", "gzip");
+    let { body } = batch;
+    if (gzip && preflight && canCompress()) {
+      const compressed = await compress(body);
+      if (compressed !== undefined) {
+        body = compressed;
+        all.set("content-encoding", "gzip");
+      }
     }
-    const send = options.fetch ?? fetch;
-    const response = await send(target, {
+    const request: RequestInit = {
       method: "POST",
       ...init,
       headers: all,
       body,
       signal,
-      keepalive,
-    });
+      redirect: "manual",
+      // Bun takes a `false` for a wish to close the connection.
+      ...(keepalive && { keepalive }),
+    };
+    const send = options.fetch ?? fetch;
+    const answer = await sendThrough(
+      (to) => send(to, request),
+      finishAnswer,
+      target,
+      redirectOrigins,
+    );
     try {
-      await check(response);
+      await check(answer);
     } finally {
-      // The answer is known: that the rest of it is lost changes nothing.
-      if (!response.bodyUsed) await response.arrayBuffer().catch(() => {});
+      await finishAnswer(answer);
     }
   };
 }
 
-async function throwUnlessOk(response: Response): Promise<void> {
+async function throwUnlessOk(answer: Response): Promise<void> {
+  if (answer.ok) return;
   // Before the error, which would cancel the body and so close its connection.
-  await response.arrayBuffer().catch(() => {});
-  if (!response.ok) throw DeliveryError.fromResponse(response);
+  await finishAnswer(answer);
+  throw DeliveryError.fromResponse(answer);
 }
 
-function withId(url: string | URL, id: string): string {
-  const text = String(url);
-  return `${text}${text.includes("?") ? "&" : "?"}id=${id}`;
+/**
+ * A `check` for collectors that never answer with HTML. What does then is something before them,
+ * such as the log-in page of a hotel's network or an outage page, and the batch waits until it is
+ * gone.
+ *
+ * @example
+ * ```ts
+ * const bus = new EventBus(httpSink("https://collector.example/events", { check: refuseHtml }));
+ * ```
+ */
+export async function refuseHtml(response: Response): Promise<void> {
+  const { headers, status } = response;
+  if (/^\s*(text\/html|application\/xhtml\+xml)\b/i.test(headers.get("content-type") ?? "")) {
+    const sentence = `Something before the receiver answered ${status} with a page of HTML`;
+    throw new DeliveryError(sentence, { unavailable: true, status });
+  }
+  await throwUnlessOk(response);
 }
 
-async function compress(body: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  const stream = new Blob([body]).stream().pipeThrough(new CompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
+const isPromise = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as PromiseLike<unknown> | undefined)?.then === "function";
 
-function checkUrl(url: unknown): void {
-  if ((typeof url === "string" && url !== "") || typeof url === "function") return;
-  if (url instanceof URL) return;
-  const sentence = `\`url\` is ${show(url)}, but it must be a URL or a function of the batch`;
-  throw new InvalidOptionError("url", sentence);
-}
+const isOrigin = (value: unknown): boolean => {
+  try {
+    return new URL(value as string).origin === value;
+  } catch {
+    return false;
+  }
+};

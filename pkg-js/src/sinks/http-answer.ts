@@ -1,0 +1,31 @@
+/** Most bytes that are read of an answer. */
+const MAX_BYTES = 64 << 10;
+
+/** How long an answer is read at most, in milliseconds: short beside any `timeoutMs`. */
+const MAX_MS = 250;
+
+/**
+ * Reads what was not read of an answer, so that its connection can be used again: a little of it,
+ * and briefly, because a receiver may answer without end. The rest is cancelled. Never rejects: what
+ * the answer says is known already.
+ */
+export async function finishAnswer({ body }: Response): Promise<void> {
+  if (!body || body.locked) return;
+  const reader = body.getReader();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, MAX_MS);
+  });
+  await Promise.race([skipSome(reader), late]).catch(() => {});
+  clearTimeout(timer);
+  reader.cancel().catch(() => {});
+}
+
+async function skipSome(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  let bytes = 0;
+  while (bytes < MAX_BYTES) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    bytes += value.length;
+  }
+}

@@ -1,0 +1,36 @@
+import { InvalidOptionError, show } from "../shared.js";
+
+/** Headers in the forms that `fetch` takes, and any other pairs of names and values. */
+export type HeaderList =
+  | Headers
+  | Readonly<Record<string, string>>
+  | Iterable<readonly [name: string, value: string]>;
+
+/** What is wrong with a value as a {@linkcode HeaderList}; nothing, if it is right. */
+export function headersRule(value: unknown): string | undefined {
+  try {
+    toHeaders("headers", value as HeaderList);
+    return undefined;
+  } catch {
+    return "must be a `Headers`, an object or pairs, of names and values that a header can have";
+  }
+}
+
+/** @throws {InvalidOptionError} if `list` is of no form that has headers in it. */
+export function toHeaders(option: string, list: HeaderList): Headers {
+  const entries = entriesOf(list);
+  // `Headers` would send the word "undefined".
+  if (entries === undefined || entries.some((entry) => entry?.[1] == null)) {
+    throw new InvalidOptionError(option, `\`${option}\` is ${show(list)} without headers in it`);
+  }
+  return new Headers(entries);
+}
+
+function entriesOf(list: HeaderList): [string, string][] | undefined {
+  if (typeof list !== "object" || list === null) return undefined;
+  if (Symbol.iterator in list) return [...(list as Iterable<[string, string]>)];
+  // A promise, or an object of a class, has its headers elsewhere, if any.
+  const prototype = Object.getPrototypeOf(list);
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return isPlain ? Object.entries(list) : undefined;
+}
