@@ -88,6 +88,12 @@ impl Batch {
         self.records.is_empty()
     }
 
+    /// How long each payload is, in bytes.
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn lens(&self) -> Vec<u32> {
+        self.records.iter().map(|record| record.len).collect()
+    }
+
     /// Bytes of all payloads, without separators and brackets.
     #[must_use]
     pub fn payload_bytes(&self) -> u64 {

@@ -1,8 +1,8 @@
 import type { CoreBus } from "./core-bus.js";
+import { DeliveryError } from "./errors/delivery-error.js";
 import { batchHead } from "./numbers.js";
-import { splitJsonArray } from "./split.js";
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Consecutive events of one shard, ready to send. */
 export interface Batch<T = unknown> {
@@ -28,7 +28,12 @@ export interface Batch<T = unknown> {
   readonly firstTimestamp: bigint;
   /** When the last event was accepted: nanoseconds since the Unix epoch. */
   readonly lastTimestamp: bigint;
-  /** Parses the events. */
+  /**
+   * Parses the events.
+   *
+   * @throws {DeliveryError} if one of them, which came by `ingestRaw`, is not one JSON text. Thrown
+   * by the callback, it has the batch split, until that event is given up alone.
+   */
   events(): T[];
   /** The events as JSON texts, exactly as they came in. */
   [Symbol.iterator](): Iterator<string>;
@@ -56,6 +61,7 @@ export class CoreBatch<T> implements Batch<T> {
   readonly contentType: string;
   readonly firstTimestamp: bigint;
   readonly lastTimestamp: bigint;
+  readonly #lens: Uint32Array;
 
   constructor(core: CoreBus) {
     const head = batchHead(core);
@@ -64,27 +70,48 @@ export class CoreBatch<T> implements Batch<T> {
     this.sequence = head.sequence;
     this.count = head.count;
     this.body = core.batch_body() as Uint8Array<ArrayBuffer>;
+    this.#lens = core.batch_lens();
     this.contentType = head.isJson ? "application/json" : "application/x-ndjson";
     this.firstTimestamp = head.firstTimestamp;
     this.lastTimestamp = head.lastTimestamp;
   }
 
   events(): T[] {
-    const text = decoder.decode(this.body);
-    // A JSON text in a line of NDJSON holds no raw newline, so every one of them separates.
-    return JSON.parse(this.#isNdjson ? `[${text.replaceAll("\n", ",")}]` : text);
+    return this.#texts().map((text, i) => {
+      try {
+        return JSON.parse(text);
+      } catch {
+        // Without what `JSON.parse` says: it cites the event, which may be private.
+        const sentence = `The event ${this.eventId(i)} is not one JSON text`;
+        throw new DeliveryError(sentence, { split: true });
+      }
+    });
   }
 
   [Symbol.iterator](): Iterator<string> {
-    const text = decoder.decode(this.body);
-    return (this.#isNdjson ? text.split("\n") : splitJsonArray(text))[Symbol.iterator]();
+    return this.#texts()[Symbol.iterator]();
   }
 
   eventId(index: number): string {
     return `${idStem(this.id)}-${this.sequence + index}`;
   }
 
-  get #isNdjson(): boolean {
-    return this.contentType === "application/x-ndjson";
+  /**
+   * The events as texts. Where one ends, the core alone knows: a payload that is not one JSON text
+   * may look like several, or like a part of one.
+   */
+  #texts(): string[] {
+    const { body } = this;
+    const text = decoder.decode(body);
+    // Then no character has several bytes, and all of them are where their bytes are.
+    const isNarrow = text.length === body.length;
+    const texts: string[] = [];
+    let start = this.contentType === "application/json" ? 1 : 0;
+    for (const len of this.#lens) {
+      const end = start + len;
+      texts.push(isNarrow ? text.slice(start, end) : decoder.decode(body.subarray(start, end)));
+      start = end + 1;
+    }
+    return texts;
   }
 }

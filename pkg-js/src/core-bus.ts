@@ -187,6 +187,10 @@ export class CoreBus {
     return glue.batch_body(this.#handle);
   }
 
+  batch_lens(): Uint32Array {
+    return glue.batch_lens(this.#handle);
+  }
+
   shard_for(keyOrPayload: Uint8Array): number {
     return glue.shard_for(this.#handle, keyOrPayload);
   }

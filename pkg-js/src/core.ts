@@ -69,7 +69,14 @@ export const SCALING_REFUSALS: { readonly [code: number]: ScalingRefusal } = {
 /** What wasm-bindgen makes to go with the exports of one compilation. */
 export type Glue = Pick<
   typeof bindings,
-  "__wbg_set_wasm" | "create" | "batch_body" | "batch_encode" | "restore" | "settle" | "shard_for"
+  | "__wbg_set_wasm"
+  | "create"
+  | "batch_body"
+  | "batch_encode"
+  | "batch_lens"
+  | "restore"
+  | "settle"
+  | "shard_for"
 >;
 
 /** A compilation of the core, instantiated. */

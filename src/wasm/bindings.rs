@@ -28,6 +28,13 @@ pub fn batch_body(handle: usize) -> Uint8Array {
     of_batch(handle, |batch| Uint8Array::from(&batch.body()[..])).unwrap_or_default()
 }
 
+/// How long each of the batch's events is, in bytes. They stand one after another in its body, with
+/// one byte between two.
+#[wasm_bindgen]
+pub fn batch_lens(handle: usize) -> Vec<u32> {
+    of_batch(handle, crate::Batch::lens).unwrap_or_default()
+}
+
 /// The receiver answered for single events: `outcomes` has pairs of a number of consecutive events,
 /// and 0 if they were delivered or else one more than how they failed (see [`calls::failure`]).
 /// Returns whether the lease was still live.

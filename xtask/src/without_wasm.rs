@@ -134,7 +134,7 @@ fn adapt_glue(glue: &str) -> Result<String> {
         .replace(".byteLength === 0", ".buffer !== wasm.memory.buffer")
         .replace("cachedDataViewMemory0.buffer.detached === undefined && ", "");
     ensure!(
-        adapted.matches(".buffer !== wasm.memory.buffer").count() == 3
+        adapted.matches(".buffer !== wasm.memory.buffer").count() == 4
             && !adapted.contains("detached === undefined")
             && !adapted.contains("byteLength"),
         "wasm-bindgen looks at memory in another way than before: adapt `adapt_glue`"

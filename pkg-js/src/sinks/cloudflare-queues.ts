@@ -1,3 +1,4 @@
+import type { Batch } from "../batch.js";
 import type { DeliveryCallback } from "../options.js";
 import { DeliveryError, InvalidOptionError, messageOf, plain, show } from "../shared.js";
 
@@ -33,7 +34,8 @@ const OVERHEAD_BYTES = 128;
  * before what, and `id` what came before. If a part of a batch fails, the next attempt begins with
  * that part.
  *
- * What is larger than 128 kB is given up, alone. Everything else is retried.
+ * What is larger than 128 kB, or came by `ingestRaw` and is not one JSON text, is given up, alone.
+ * Everything else is retried.
  *
  * @example
  * ```ts
@@ -55,9 +57,7 @@ export function cloudflareQueuesSink<T = unknown>(
   return async (batch, { signal }) => {
     const { id, shard } = batch;
     const producer = typeof queue === "function" ? queue(shard) : queue;
-    const bodies = batch.events().map((event, i) => {
-      return { id: batch.eventId(i), shard, sequence: batch.sequence + i, event };
-    });
+    const { bodies, rejected } = parse(batch);
     const before = begun.get(shard);
     let sent = before?.id === id ? Math.min(before.sent, bodies.length) : 0;
     const sizes = bodies.map((body) => sizeOf(body));
@@ -79,7 +79,24 @@ export function cloudflareQueuesSink<T = unknown>(
       begun.set(shard, { id, sent });
     }
     begun.delete(shard);
+    return { rejected };
   };
+}
+
+/** The messages of a batch, and which of its events cannot be in one. */
+function parse<T>(batch: Batch<T>) {
+  const bodies: QueuedEvent<T>[] = [];
+  const rejected: { index: number; error: unknown }[] = [];
+  for (const [index, text] of [...batch].entries()) {
+    const id = batch.eventId(index);
+    try {
+      const event = JSON.parse(text);
+      bodies.push({ id, shard: batch.shard, sequence: batch.sequence + index, event });
+    } catch {
+      rejected.push({ index, error: new DeliveryError(`The event ${id} is not one JSON text`) });
+    }
+  }
+  return { bodies, rejected };
 }
 
 const encoder = new TextEncoder();

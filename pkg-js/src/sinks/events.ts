@@ -1,3 +1,4 @@
+import type { Batch } from "../batch.js";
 import {
   type Check,
   checkGroup,
@@ -42,3 +43,13 @@ export const count: Check = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 1
     ? undefined
     : "must be a whole number of at least 1";
+
+/**
+ * Sees to it that a body says what its batch has: in an array, an event that is not one JSON text
+ * spoils the others.
+ *
+ * @throws {DeliveryError} which has such an event given up alone.
+ */
+export function checkBody(batch: Batch): void {
+  if (batch.contentType === "application/json") batch.events();
+}

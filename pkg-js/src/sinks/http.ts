@@ -1,7 +1,7 @@
 import type { Batch } from "../batch.js";
 import type { DeliveryCallback } from "../options.js";
 import { callable, DeliveryError, flag, isRecord } from "../shared.js";
-import { checkSinkOptions } from "./events.js";
+import { checkBody, checkSinkOptions } from "./events.js";
 import { finishAnswer } from "./http-answer.js";
 import { canCompress, compress } from "./http-compress.js";
 import { type HeaderList, headersRule, toHeaders } from "./http-headers.js";
@@ -104,6 +104,7 @@ export function httpSink(
   };
   if (typeof url !== "function") checked(url);
   return async (batch, { signal, keepalive }) => {
+    checkBody(batch);
     // No `await` before `fetch` that need not be: a page that goes does not come back from it.
     const base = typeof url === "function" ? checked(url(batch)) : url;
     const target = preflight ? base : withId(base, batch.id);

@@ -1,7 +1,7 @@
 import type { Batch } from "../batch.js";
 import type { DeliveryCallback } from "../options.js";
 import { callable, DeliveryError, idStem, messageOf, plain } from "../shared.js";
-import { checkClient, checkSinkOptions } from "./events.js";
+import { checkBody, checkClient, checkSinkOptions } from "./events.js";
 
 /** What an {@linkcode r2Sink} needs of a binding; an `R2Bucket` has it. */
 export interface ObjectBucket {
@@ -42,6 +42,7 @@ export function r2Sink(bucket: ObjectBucket, options: R2SinkOptions = {}): Deliv
   checkSinkOptions(options, schema);
   const { key = objectKey } = options;
   return async (batch) => {
+    checkBody(batch);
     const httpMetadata = { contentType: batch.contentType };
     try {
       await bucket.put(key(batch), batch.body, { httpMetadata });
