@@ -36,6 +36,8 @@ export class Pump<T> implements Scheduler, LifecycleHost {
   #leaving: symbol | undefined;
   /** The flush that hurries what was in the bus when the page was left. */
   #exitFlush: number | undefined;
+  /** The turn that attempts get before they are cut off. */
+  #lastTurn: "to come" | "over" | undefined;
   #stopped = false;
 
   constructor(core: CoreBus, courier: Courier<T>, host: SchedulerHost) {
@@ -88,7 +90,7 @@ export class Pump<T> implements Scheduler, LifecycleHost {
 
   /** Asks the core what to do, and does it, until there is nothing to do or enough was handed out. */
   #run(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#letsAnswersIn()) return;
     this.#courier.cutOff(this.#attempts);
     this.#host.beforePoll();
     if (this.#leaving !== undefined) this.#hurry();
@@ -97,6 +99,26 @@ export class Pump<T> implements Scheduler, LifecycleHost {
     if (wakeAt === undefined) this.#scheduleNext();
     else this.#alarm.setFor(Math.min(wakeAt, firstDeadline(this.#attempts)));
     this.#afterPoll();
+  }
+
+  /**
+   * Gives attempts that have taken too long one more turn. A process that stood still finds its
+   * timers due before it has read the answers that came meanwhile; and until it has, the core must
+   * not be asked, which would take their leases back. Returns whether that turn is still to come.
+   */
+  #letsAnswersIn(): boolean {
+    // A page that goes has no more turns.
+    if (this.#leaving !== undefined) return false;
+    if (firstDeadline(this.#attempts) > performance.now()) return false;
+    if (this.#lastTurn === undefined) {
+      this.#lastTurn = "to come";
+      yieldToLoop(() => {
+        this.#lastTurn = "over";
+        this.#runTask();
+        this.#lastTurn = undefined;
+      });
+    }
+    return this.#lastTurn === "to come";
   }
 
   /**
@@ -203,7 +225,11 @@ export class Pump<T> implements Scheduler, LifecycleHost {
           }
         };
         if (timeoutMs !== undefined) {
-          timer = setTimeout(() => stop(() => resolve(report(true))), timeoutMs);
+          // After what was answered while the process stood still.
+          const end = () => {
+            if (!waiter.check()) resolve(report(true));
+          };
+          timer = setTimeout(() => yieldToLoop(() => stop(end)), timeoutMs);
         }
         onAbort = () => stop(() => reject(signal?.reason));
         signal?.addEventListener("abort", onAbort, { once: true });

@@ -1,0 +1,93 @@
+// @ts-check
+
+// A process stands still, as under SIGSTOP, in a debugger, or in a function that is frozen between
+// two calls: time passes, answers come, and it reads them when it goes on. Node only.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { serve } from "../loopback.mjs";
+import { assert, deferred, test, within } from "./harness.mjs";
+
+const TIMEOUT_MS = 3000;
+/** Longer than an attempt may take, and than the core leaves it to the host after that. */
+const STILL_MS = 4500;
+const LIMIT_MS = 30_000;
+
+/** Sends two batches at once, from two shards, and prints what became of them. @param {string} callback @param {string} end */
+const program = (callback, end) => `
+  import { request } from "node:http";
+  import { EventBus } from "shardbus";
+  import { httpSink } from "shardbus/sinks/http";
+
+  const url = process.env.COLLECTOR;
+  const ownRequest = (batch) => new Promise((resolve, reject) => {
+    const sent = request(url, { method: "POST" }, (response) => response.resume().on("end", resolve));
+    sent.on("error", reject).end(batch.body);
+  });
+  const bus = new EventBus(${callback}, {
+    shards: 2, key: String, timeoutMs: ${TIMEOUT_MS}, retry: { baseDelayMs: 1 },
+  });
+  for (const n of [1, 2, 3, 4, 5, 6]) bus.ingest(n);
+  // It has much to do when it goes on, all of it due.
+  setInterval(() => bus.stats(), 5).unref();
+  const ingesting = setInterval(() => bus.ingest(0), 500);
+  const report = await ${end};
+  clearInterval(ingesting);
+  const { batches, abandoned } = bus.stats();
+  console.log(JSON.stringify({ report, retries: batches.retries, abandoned }));
+  process.exit();
+`;
+
+/** Runs the program, and lets it stand still from its first requests on until they are answered. @param {string} source */
+async function runStandingStill(source) {
+  const arrived = deferred();
+  const answers = deferred();
+  let requests = 0;
+  const server = await serve(async (request, response) => {
+    request.resume();
+    if (++requests === 2) arrived.resolve();
+    if (requests <= 2) await answers.promise;
+    response.end("taken");
+  });
+  const cwd = fileURLToPath(new URL(".", import.meta.url));
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", source], {
+    cwd,
+    env: { ...process.env, COLLECTOR: server.url },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    output += text;
+  });
+  try {
+    await within(arrived.promise, () => "nothing is sent", LIMIT_MS);
+    child.kill("SIGSTOP");
+    answers.resolve();
+    await new Promise((resolve) => setTimeout(resolve, STILL_MS));
+    child.kill("SIGCONT");
+    await within(once(child, "exit"), () => `it does not end; it printed ${output}`, LIMIT_MS);
+    return JSON.parse(output);
+  } finally {
+    child.kill("SIGKILL");
+    await server.stop();
+  }
+}
+
+for (const [how, callback] of /** @type {const} */ ([
+  ["the HTTP sink", "httpSink(url)"],
+  ["a callback of its own", "ownRequest"],
+])) {
+  test(`what was answered while the process stood still is not sent again: ${how}`, async () => {
+    const { report, retries } = await runStandingStill(program(callback, "bus.flush()"));
+    assert.equal(retries, 0);
+    assert.equal(report.delivered, 6);
+  });
+}
+
+test("what was answered while the process stood still counts in close(), whose time is up", async () => {
+  const source = program("httpSink(url)", `bus.close({ timeoutMs: ${TIMEOUT_MS} })`);
+  const { report, abandoned } = await runStandingStill(source);
+  assert.equal(report.delivered, 6);
+  assert.isFalse(report.timedOut);
+  assert.equal(abandoned.shutdown, 0);
+});
