@@ -107,6 +107,36 @@ test("a refused user is permanent", async () => {
   reader.destroy();
 });
 
+test("attempts that were cut off are not sent once the client is connected again", async () => {
+  const node = await startRedis();
+  const socket = { port: node.port, reconnectStrategy: 20 };
+  // The client's own limit would end them as well, later.
+  const queueing = createClient({ socket, commandOptions: { timeout: 0 } }).on("error", () => {});
+  await queueing.connect();
+  const bus = new EventBus(redisSink(queueing, "events"), { timeoutMs: 100, retry: quickRetry });
+  try {
+    await node.kill();
+    bus.ingest(1);
+    const flushed = bus.flush();
+    await eventually(
+      () => bus.stats().batches.retries >= 5,
+      () => "it is not retried",
+      30_000,
+    );
+    await node.start();
+    await flushed;
+    const stats = String(await queueing.sendCommand(["INFO", "commandstats"]));
+    const calls = Number(/cmdstat_eval:calls=(\d+)/.exec(stats)?.[1]);
+    const attempts = bus.stats().batches.retries + 1;
+    assert.isBelow(calls, attempts - 3, `${attempts} attempts`);
+    assert.lengthOf(await queueing.keys("events:*"), 1);
+  } finally {
+    await bus.close({ timeoutMs: 1000 });
+    queueing.destroy();
+    await node.stop();
+  }
+});
+
 test("on a cluster, a stream and what is remembered of it are in one slot", async () => {
   const node = await startRedis("--cluster-enabled", "yes");
   const url = `redis://127.0.0.1:${node.port}`;

@@ -6,6 +6,11 @@ import { checkClient, checkSinkOptions, count, namer, type ShardName } from "./e
 /** What a {@linkcode redisSink} needs of a client; those of the package `redis` all have it. */
 export interface RedisEvaluator {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+  /**
+   * The same client, whose commands end with a signal. Without it, a client that queues commands
+   * while it is not connected sends each attempt that was cut off, once it is.
+   */
+  withCommandOptions?(options: { abortSignal: AbortSignal }): RedisEvaluator;
 }
 
 /** How a {@linkcode redisSink} writes. */
@@ -74,11 +79,12 @@ export function redisSink(
   checkSinkOptions(options, schema);
   const { maxLength = Number.POSITIVE_INFINITY, dedupMs = 3_600_000 } = options;
   const most = Number.isFinite(maxLength) ? `${maxLength}` : "";
-  return async (batch) => {
+  return async (batch, { signal }) => {
+    const evaluator = client.withCommandOptions?.({ abortSignal: signal }) ?? client;
     const name = streamOf(batch.shard);
     const head = [`${idStem(batch.id)}-`, `${batch.sequence}`, `${dedupMs}`, most];
     try {
-      await client.eval(SCRIPT, {
+      await evaluator.eval(SCRIPT, {
         keys: [name, `${inSlotOf(name)}:shardbus:${batch.id}`],
         arguments: [...head, ...batch],
       });
