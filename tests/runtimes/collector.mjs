@@ -1,6 +1,7 @@
 // @ts-check
 
 // The collector that runtimes under test send their batches to.
+import { gunzipSync } from "node:zlib";
 import { deferred } from "../js/harness.mjs";
 import { serve } from "../loopback.mjs";
 import { Log } from "./log.mjs";
@@ -13,6 +14,7 @@ import { Log } from "./log.mjs";
  * @property {number} attempt
  * @property {boolean} keepalive what the sender says of its request
  * @property {number} bytes of the body
+ * @property {boolean} isCompressed
  * @property {any[]} events
  * @property {() => void} answer answers it, if it is held
  * @property {Promise<boolean>} ended whether it was answered, or the sender went away before
@@ -44,9 +46,11 @@ export async function startCollector(port) {
 
   const server = await serve(async (request, response) => {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-    const body = await read(request);
+    const sent = await read(request);
     // The sender was cut off before it had said it all.
-    if (body === undefined) return;
+    if (sent === undefined) return;
+    const isCompressed = request.headers["content-encoding"] === "gzip";
+    const body = isCompressed ? gunzipSync(sent) : sent;
     if (request.method === "OPTIONS") {
       preflights++;
       response.end();
@@ -68,7 +72,8 @@ export async function startCollector(port) {
       id: searchParams.get("id") ?? String(request.headers["idempotency-key"]),
       attempt: Number(searchParams.get("attempt") ?? request.headers["x-attempt"]),
       keepalive: searchParams.get("keepalive") === "true",
-      bytes: body.length,
+      bytes: sent.length,
+      isCompressed,
       events: body
         .toString()
         .split("\n")

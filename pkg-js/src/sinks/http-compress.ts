@@ -1,28 +1,43 @@
-/** Whether bodies can be compressed now: a page that is hidden may be gone before one is. */
-export const canCompress = (): boolean =>
-  typeof CompressionStream === "function" &&
-  !(typeof document === "object" && document.visibilityState === "hidden");
+type Bytes = Uint8Array<ArrayBuffer>;
 
-/** The body, compressed; nothing if the page begins to go before it is. */
-export async function compress(
-  body: Uint8Array<ArrayBuffer>,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const compressed = gzip(body);
-  if (typeof document !== "object") return compressed;
-  let onHidden = () => {};
-  const hidden = new Promise<undefined>((resolve) => {
-    onHidden = () => resolve(undefined);
-  });
-  // What goes on from here does so before the event ends, when the page is still there.
-  document.addEventListener("visibilitychange", onHidden);
-  try {
-    return await Promise.race([compressed, hidden]);
-  } finally {
-    document.removeEventListener("visibilitychange", onHidden);
+/**
+ * Compresses a body. Gives nothing, at once or when it turns out so, if there is no time for it: a
+ * page that goes may be gone before the body is compressed.
+ */
+export type Compressor = (body: Bytes) => Promise<Bytes | undefined> | undefined;
+
+/** What compresses here; it watches the page, if this is one, from now on. */
+export function makeCompressor(): Compressor {
+  if (typeof CompressionStream !== "function") return () => undefined;
+  if (typeof document !== "object") return gzip;
+  let isLeft = false;
+  const waiting = new Set<() => void>();
+  // First of all listeners. WebKit says that a page is left, and not that it is hidden then.
+  for (const type of ["visibilitychange", "pagehide", "pageshow"]) {
+    addEventListener(
+      type,
+      () => {
+        isLeft = type === "pagehide";
+        if (isLeft || isHidden()) for (const resolve of waiting) resolve();
+      },
+      { capture: true },
+    );
   }
+  return (body) => {
+    if (isLeft || isHidden()) return undefined;
+    let onGoing = () => {};
+    const going = new Promise<undefined>((resolve) => {
+      onGoing = () => resolve(undefined);
+    });
+    waiting.add(onGoing);
+    // What follows the end of either runs before the event ends, when the page is still there.
+    return Promise.race([gzip(body), going]).finally(() => waiting.delete(onGoing));
+  };
 }
 
-async function gzip(body: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+const isHidden = (): boolean => document.visibilityState === "hidden";
+
+async function gzip(body: Bytes): Promise<Bytes> {
   const stream = new Blob([body]).stream().pipeThrough(new CompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

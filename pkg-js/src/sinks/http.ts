@@ -3,7 +3,7 @@ import type { DeliveryCallback } from "../options.js";
 import { callable, DeliveryError, flag, isRecord } from "../shared.js";
 import { checkBody, checkSinkOptions } from "./events.js";
 import { finishAnswer } from "./http-answer.js";
-import { canCompress, compress } from "./http-compress.js";
+import { makeCompressor } from "./http-compress.js";
 import { type HeaderList, headersRule, toHeaders } from "./http-headers.js";
 import { sendThrough } from "./http-redirect.js";
 import { checkUrl, withId } from "./http-url.js";
@@ -103,6 +103,7 @@ export function httpSink(
     return target;
   };
   if (typeof url !== "function") checked(url);
+  const compress = gzip && preflight ? makeCompressor() : undefined;
   return async (batch, { signal, keepalive }) => {
     checkBody(batch);
     // No `await` before `fetch` that need not be: a page that goes does not come back from it.
@@ -118,12 +119,11 @@ export function httpSink(
     for (const [name, value] of [...(fixed ?? []), ...given]) all.set(name, value);
 
     let { body } = batch;
-    if (gzip && preflight && canCompress()) {
-      const compressed = await compress(body);
-      if (compressed !== undefined) {
-        body = compressed;
-        all.set("content-encoding", "gzip");
-      }
+    const compressing = compress?.(body);
+    const compressed = compressing && (await compressing);
+    if (compressed !== undefined) {
+      body = compressed;
+      all.set("content-encoding", "gzip");
     }
     const request: RequestInit = {
       method: "POST",

@@ -2,6 +2,7 @@
 
 // What the tests can have a page do. They call these by name, as `page.ingest(…)`.
 import { DeliveryError, EventBus } from "shardbus";
+import { httpSink } from "shardbus/sinks/http";
 
 const settings = new URL(location.href).searchParams;
 
@@ -70,6 +71,19 @@ const page = {
     const url = "/copy/index.js";
     const copy = /** @type {typeof import("shardbus")} */ (await import(url));
     buses.set(name, new copy.EventBus(send, options));
+  },
+  /** @param {import("shardbus").EventBusOptions} options @param {import("shardbus/sinks/http").HttpSinkOptions} sinkOptions */
+  openWithSink(options, sinkOptions) {
+    const sink = httpSink(String(settings.get("collector")), sinkOptions);
+    buses.set("bus", new EventBus(sink, options));
+  },
+  /** Makes compression take for ever. */
+  stopCompression() {
+    class Endless {
+      readable = new ReadableStream();
+      writable = new WritableStream();
+    }
+    Object.assign(globalThis, { CompressionStream: Endless });
   },
   /** @param {import("shardbus").EventBusOptions} options */
   async openWithStore(options) {

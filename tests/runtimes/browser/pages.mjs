@@ -173,6 +173,27 @@ export function testPages(launch, skipped = {}) {
     });
   }
 
+  test("the HTTP sink compresses in a page, unless the page goes", async () => {
+    const tab = await openPage();
+    await tab.call("openWithSink", patient, { gzip: true });
+    await tab.call("ingest", { tag: "a", count: 100 });
+    await tab.call("flush");
+    assert.deepInclude(await collector.nth(1), { events: made("a", 100), isCompressed: true });
+
+    await tab.call("ingest", { tag: "b", count: 100 });
+    await tab.goto(`${site.otherUrl}/elsewhere`);
+    assert.deepInclude(await collector.nth(2), { events: made("b", 100), isCompressed: false });
+  });
+
+  test("what the HTTP sink was compressing when the page was hidden is sent as it is", async () => {
+    const tab = await openPage();
+    await tab.call("stopCompression");
+    await tab.call("openWithSink", { batch: { minSize: 10 } }, { gzip: true });
+    await tab.call("ingest", { count: 10 });
+    await hide(tab);
+    assert.deepInclude(await collector.nth(1), { events: made("", 10), isCompressed: false });
+  });
+
   test("of a collector elsewhere, the browser asks first unless the type is a plain one", async () => {
     for (const [type, preflights] of /** @type {const} */ ([
       ["text/plain", 0],
