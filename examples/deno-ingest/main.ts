@@ -1,20 +1,14 @@
 // An endpoint that takes events from many senders, and hands them on in batches.
-import { DeliveryError, EventBus } from "shardbus";
+import { EventBus } from "shardbus";
 import { installShutdownHooks } from "shardbus/shutdown";
+import { httpSink } from "shardbus/sinks/http";
 
 const collector = Deno.env.get("COLLECTOR") ?? "http://127.0.0.1:9000/";
 
-const bus = new EventBus<unknown>(
-  async (batch, { signal }) => {
-    const headers = { "content-type": batch.contentType, "idempotency-key": batch.id };
-    const response = await fetch(collector, { method: "POST", headers, body: batch.body, signal });
-    if (!response.ok) throw DeliveryError.fromResponse(response);
-  },
-  {
-    // Senders are told when there is no room, and come again.
-    backpressure: "drop-newest",
-  },
-);
+const bus = new EventBus<unknown>(httpSink(collector), {
+  // Senders are told when there is no room, and come again.
+  backpressure: "drop-newest",
+});
 
 const server = Deno.serve(
   { hostname: "127.0.0.1", port: Number(Deno.env.get("PORT") ?? 8080) },

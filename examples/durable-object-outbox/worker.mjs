@@ -1,19 +1,15 @@
 // @ts-check
 
 // A Worker whose events go through a Durable Object, which sends them by alarm.
-import { DeliveryError, EventBus } from "shardbus";
+import { EventBus } from "shardbus";
+import { httpSink } from "shardbus/sinks/http";
 import { durableObjectStore } from "./store.mjs";
 
 const COLLECTOR = "https://collector.example/events";
 /** How long events wait for others, and a batch that failed for its next attempt. */
 const DELAY_MS = 1000;
 
-/** @type {import("shardbus").DeliveryCallback} */
-const send = async (batch, { signal }) => {
-  const headers = { "content-type": batch.contentType, "idempotency-key": batch.id };
-  const response = await fetch(COLLECTOR, { method: "POST", headers, body: batch.body, signal });
-  if (!response.ok) throw DeliveryError.fromResponse(response);
-};
+const send = httpSink(COLLECTOR);
 
 export class Events {
   #storage;

@@ -1,5 +1,6 @@
 // @ts-check
-import { DeliveryError, EventBus } from "shardbus";
+import { EventBus } from "shardbus";
+import { httpSink } from "shardbus/sinks/http";
 import { checkAccounting, checkArrivals } from "./check.mjs";
 import { Collector } from "./collector.mjs";
 import { loadFlights } from "./flights.mjs";
@@ -23,21 +24,9 @@ const progress = startProgress(flights.length);
 const faults = [];
 
 const bus = new EventBus(
-  async (batch, { signal }) => {
-    const response = await fetch(url, {
-      method: "POST",
-      body: batch.body,
-      headers: {
-        "content-type": batch.contentType,
-        "idempotency-key": batch.id,
-        "x-shard": String(batch.shard),
-        "x-sequence": String(batch.sequence),
-      },
-      signal,
-    });
-    if (!response.ok) throw DeliveryError.fromResponse(response);
-    progress.add(batch.count);
-  },
+  httpSink(url, {
+    headers: ({ shard, sequence }) => ({ "x-shard": `${shard}`, "x-sequence": `${sequence}` }),
+  }),
   {
     shards: 4,
     capacity: 1024, // far less than the file: the producer is faster than the collector and must wait
@@ -45,6 +34,7 @@ const bus = new EventBus(
     key: (/** @type {import("./flights.mjs").Flight} */ flight) => flight.origin,
     batch: { minSize: 100, maxSize: 500, maxDelayMs: 50 },
     retry: { baseDelayMs: 50, maxDelayMs: 2000 },
+    onDelivered: ({ count }) => progress.add(count),
     onDrop: ({ reason, count }) => {
       // A refusal for want of room is no loss here: the producer offers the event again.
       if (reason !== "full") faults.push(`${count} events were lost: ${reason}.`);

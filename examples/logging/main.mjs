@@ -8,7 +8,8 @@ import { SeverityNumber } from "@opentelemetry/api";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { LoggerProvider } from "@opentelemetry/sdk-logs";
 import { pino } from "pino";
-import { DeliveryError, EventBus } from "shardbus";
+import { EventBus } from "shardbus";
+import { httpSink } from "shardbus/sinks/http";
 import { BusLogRecordProcessor, sendOtlp } from "./otel-processor.mjs";
 import { pinoDestination } from "./pino-destination.mjs";
 
@@ -21,12 +22,7 @@ await once(collector, "listening");
 const { port } = /** @type {import("node:net").AddressInfo} */ (collector.address());
 const url = `http://127.0.0.1:${port}`;
 
-const lines = new EventBus(async (batch, { signal }) => {
-  const headers = { "content-type": batch.contentType, "idempotency-key": batch.id };
-  const init = { method: "POST", headers, body: batch.body, signal };
-  const response = await fetch(`${url}/pino`, init);
-  if (!response.ok) throw DeliveryError.fromResponse(response);
-});
+const lines = new EventBus(httpSink(`${url}/pino`));
 const logger = pino({}, pinoDestination(lines));
 logger.info({ user: "ada" }, "signed in");
 logger.warn("the disk is nearly full");

@@ -49,7 +49,9 @@ export const sendOtlp =
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ resourceLogs }),
+      redirect: "manual", // what is followed arrives as a GET, without its body
       signal,
     });
     if (!response.ok) throw DeliveryError.fromResponse(response);
+    await response.body?.cancel(); // or it keeps its connection
   };

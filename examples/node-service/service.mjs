@@ -5,20 +5,14 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { setTimeout } from "node:timers/promises";
-import { DeliveryError, EventBus } from "shardbus";
+import { EventBus } from "shardbus";
 import { installShutdownHooks } from "shardbus/shutdown";
+import { httpSink } from "shardbus/sinks/http";
 import { fileStore } from "shardbus/stores/fs";
 
 const { PORT = "8080", COLLECTOR = "http://127.0.0.1:9000/", OUTBOX = "outbox" } = process.env;
 
-const bus = new EventBus(
-  async (batch, { signal }) => {
-    const headers = { "content-type": batch.contentType, "idempotency-key": batch.id };
-    const response = await fetch(COLLECTOR, { method: "POST", headers, body: batch.body, signal });
-    if (!response.ok) throw DeliveryError.fromResponse(response);
-  },
-  { store: fileStore(OUTBOX) },
-);
+const bus = new EventBus(httpSink(COLLECTOR), { store: fileStore(OUTBOX) });
 
 const server = createServer((request, response) => {
   const { method, url } = request;

@@ -40,10 +40,8 @@ const encoder = new TextEncoder();
  *
  * @example
  * ```ts
- * const bus = new EventBus(async (batch, { signal }) => {
- *   const response = await fetch(url, { method: "POST", body: batch.body, signal });
- *   if (!response.ok) throw DeliveryError.fromResponse(response);
- * });
+ * import { httpSink } from "shardbus/sinks/http";
+ * const bus = new EventBus(httpSink("https://collector.example/events"));
  * bus.ingest({ type: "click" });
  * await bus.close();
  * ```

@@ -16,7 +16,8 @@ const cwd = fileURLToPath(new URL(".", import.meta.url));
 async function runExample(sink, address, instead) {
   const readme = await readFile(new URL("../../pkg-js/README.md", import.meta.url), "utf8");
   const examples = Array.from(readme.matchAll(/```js\n(.*?)```/gs), ([, example = ""]) => example);
-  const example = examples.find((text) => text.includes(`shardbus/sinks/${sink}`)) ?? "";
+  // The last: the HTTP sink is also in examples of other things.
+  const example = examples.findLast((text) => text.includes(`shardbus/sinks/${sink}`)) ?? "";
   assert.include(example, address);
   const source = example.replace(address, instead);
   await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", source], { cwd });
