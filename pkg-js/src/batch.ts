@@ -1,8 +1,7 @@
 import type { CoreBus } from "./core-bus.js";
 import { DeliveryError } from "./errors/delivery-error.js";
 import { batchHead } from "./numbers.js";
-
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+import { utf8Decoder } from "./utf8.js";
 
 /** Consecutive events of one shard, ready to send. */
 export interface Batch<T = unknown> {
@@ -102,6 +101,7 @@ export class CoreBatch<T> implements Batch<T> {
    */
   #texts(): string[] {
     const { body } = this;
+    const decoder = utf8Decoder();
     const text = decoder.decode(body);
     // Then no character has several bytes, and all of them are where their bytes are.
     const isNarrow = text.length === body.length;

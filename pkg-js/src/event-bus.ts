@@ -13,6 +13,7 @@ import { Drives } from "./drives.js";
 import { ClosedError } from "./errors/closed-error.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { ScalingError } from "./errors/scaling-error.js";
+import { atTurnsEnd } from "./event-loop.js";
 import { type IngestOptions, Ingress, type Receipt } from "./ingress.js";
 import { Intake } from "./intake.js";
 import { KeepaliveBudget } from "./keepalive-budget.js";
@@ -27,12 +28,11 @@ import { validKey } from "./serialize.js";
 import { show } from "./show.js";
 import type { BusStats } from "./stats.js";
 import { storeErrorReporter } from "./store-errors.js";
+import { utf8Encoder } from "./utf8.js";
 import { type RequestContext, Rides } from "./wait-until.js";
 
 /** How long `close()` takes at most unless it is told. */
 const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
-
-const encoder = new TextEncoder();
 
 /**
  * Takes events one at a time, holds them as bytes within bounds, and hands them in batches to a
@@ -131,7 +131,7 @@ export class EventBus<T = unknown> {
       flush: (options) => this.flush(options),
     });
     // IO is not to be had at a Worker's global scope.
-    if (store !== undefined && !isManual) queueMicrotask(() => this.#restore());
+    if (store !== undefined && !isManual) atTurnsEnd(() => this.#restore());
   }
 
   /**
@@ -280,7 +280,7 @@ export class EventBus<T = unknown> {
   shardFor(keyOrBytes: string | Uint8Array): number {
     if (this.#lastStats !== undefined) throw new ClosedError();
     if (isBytes(keyOrBytes)) return this.#core.shard_for(new Uint8Array(keyOrBytes));
-    return this.#core.shard_for(encoder.encode(validKey(keyOrBytes) ?? ""));
+    return this.#core.shard_for(utf8Encoder().encode(validKey(keyOrBytes) ?? ""));
   }
 
   /** Resolves when all callbacks that run now have settled. Starts none. */

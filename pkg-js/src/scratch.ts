@@ -1,7 +1,6 @@
 import { byteLength } from "./bytes.js";
 import { type RawExports, rawExports } from "./core.js";
-
-const encoder = new TextEncoder();
+import { utf8Encoder } from "./utf8.js";
 
 /**
  * The buffer in wasm memory that events come in through. There is one for all buses, and nothing
@@ -9,6 +8,7 @@ const encoder = new TextEncoder();
  */
 export class Scratch {
   readonly raw: RawExports;
+  readonly #encoder = utf8Encoder();
   #bytes = new Uint8Array(0);
   #lengths = new Uint32Array(0);
 
@@ -30,6 +30,7 @@ export class Scratch {
     let view = this.#view();
     // Most text is ASCII: try the room there is before making room for the worst case.
     if (end > view.length && offset + text.length > view.length) view = this.#reserve(end);
+    const encoder = this.#encoder;
     let { read, written } = encoder.encodeInto(text, offset === 0 ? view : view.subarray(offset));
     if (read < text.length && end > view.length) {
       ({ read, written } = encoder.encodeInto(text, this.#reserve(end).subarray(offset)));
@@ -43,7 +44,8 @@ export class Scratch {
    */
   writeAscii(text: string, offset: number): boolean {
     const view = this.#view();
-    const { read, written } = encoder.encodeInto(text, offset === 0 ? view : view.subarray(offset));
+    const to = offset === 0 ? view : view.subarray(offset);
+    const { read, written } = this.#encoder.encodeInto(text, to);
     return read === text.length && written === text.length;
   }
 

@@ -34,4 +34,4 @@ export function validKey(key: unknown): string | undefined {
 const isWellFormed: (text: string) => boolean =
   "isWellFormed" in String.prototype
     ? (text) => (text as string & { isWellFormed(): boolean }).isWellFormed()
-    : (text) => !/\p{Surrogate}/u.test(text);
+    : (text) => !/[\uD800-\uDFFF]/u.test(text);

@@ -254,6 +254,7 @@ fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
 
 fn write_glue(sh: &Shell) -> Result<()> {
     let glue = sh.read_file(format!("{BINDGEN}/bus_bg.js"))?;
+    let glue = with_decoder(&glue, "./utf8.js")?;
     Ok(sh.write_file(format!("{SOURCES}/bus_bg.js"), with_itself(&glue))?)
 }
 
@@ -261,6 +262,20 @@ fn write_base64(sh: &Shell, module: &[u8]) -> Result<()> {
     let base64 = BASE64_STANDARD.encode(module);
     let source = format!("/** `bus.wasm`. */\nexport const base64: string =\n  \"{base64}\";\n");
     Ok(sh.write_file(format!("{SOURCES}/bus-base64.ts"), source)?)
+}
+
+/// The glue, with our decoder of text, which `module` exports. The glue would make one of its own when
+/// it is loaded, and not every environment has one then.
+pub fn with_decoder(glue: &str, module: &str) -> Result<String> {
+    let split = || {
+        let (before, rest) = glue.split_once("let cachedTextDecoder")?;
+        let (_, after) = rest.split_once("return cachedTextDecoder.decode(bytes);\n}\n")?;
+        Some((before, after))
+    };
+    let (before, after) = split().context("wasm-bindgen decodes text differently")?;
+    ensure!(!after.contains("TextDecoder"), "wasm-bindgen decodes text elsewhere, too");
+    let decode = "const decodeText = (bytes) => utf8Decoder().decode(bytes);\n";
+    Ok(format!("import {{ utf8Decoder }} from \"{module}\";\n{before}{decode}{after}"))
 }
 
 /// The glue, with a function that returns all of it. The module imports it as one object, and an
@@ -419,6 +434,16 @@ mod tests {
     fn the_glue_returns_itself() {
         let glue = "export function a(x) {\n}\nfunction b() {\n}\nexport function c() {\n}\n";
         assert_eq!(with_itself(glue), format!("{glue}\nexport const glue = () => ({{ a, c }});\n"));
+    }
+
+    #[test]
+    fn the_glue_makes_no_decoder_of_its_own() {
+        let glue = "a();\nlet cachedTextDecoder = new TextDecoder();\nfunction decodeText(bytes) {\n    \
+                    return cachedTextDecoder.decode(bytes);\n}\nb();\n";
+        let expected = "import { utf8Decoder } from \"./utf8.js\";\na();\n\
+                        const decodeText = (bytes) => utf8Decoder().decode(bytes);\nb();\n";
+        assert_eq!(with_decoder(glue, "./utf8.js").unwrap(), expected);
+        assert!(with_decoder("a();\n", "./utf8.js").is_err());
     }
 
     #[test]

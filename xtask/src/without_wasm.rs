@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use xshell::{Shell, cmd};
 
-use crate::package::COMPILED;
+use crate::package::{COMPILED, with_decoder};
 use crate::toolchain::Tools;
 use crate::{exec, npm, saturate, say, stamp, wasm};
 
@@ -86,7 +86,8 @@ pub fn build(sh: &Shell, tools: &Tools, sources: &str, types: &str) -> Result<()
     stamp::once(sh, &stamp, &[options, module].concat(), || translate(sh))?;
 
     sh.copy_file(format!("{WORK}/bus_js.min.js"), format!("{sources}/bus_js.js"))?;
-    let glue = adapt_glue(&sh.read_file(format!("{WORK}/bus_js_bg.js"))?)?;
+    let glue = with_decoder(&sh.read_file(format!("{WORK}/bus_js_bg.js"))?, "./shared.js")?;
+    let glue = adapt_glue(&glue)?;
     sh.write_file(format!("{sources}/bus_js_bg.js"), glue)?;
     sh.write_file(format!("{sources}/bus_js_bg.d.ts"), types)?;
     sh.write_file(

@@ -99,9 +99,10 @@ function parse<T>(batch: Batch<T>) {
   return { bodies, rejected };
 }
 
-const encoder = new TextEncoder();
+let encoder: TextEncoder | undefined;
 
 function sizeOf(body: QueuedEvent): number {
+  encoder ??= new TextEncoder();
   return encoder.encode(JSON.stringify(body)).length + OVERHEAD_BYTES;
 }
 

@@ -1,0 +1,24 @@
+// What turns text into UTF-8 and back. Made when it is first needed, and taken from Node where the
+// environment of a test hides it, as Jest's jsdom does.
+import { builtin } from "./builtin.js";
+
+type Coders = Pick<typeof globalThis, "TextEncoder" | "TextDecoder">;
+
+function coders(name: keyof Coders): Coders {
+  const isThere = typeof globalThis[name] === "function";
+  return isThere ? globalThis : (builtin<Coders>("node:util") ?? globalThis);
+}
+
+let encoder: TextEncoder | undefined;
+let decoder: TextDecoder | undefined;
+
+export function utf8Encoder(): TextEncoder {
+  encoder ??= new (coders("TextEncoder").TextEncoder)();
+  return encoder;
+}
+
+/** What it decodes keeps its byte order mark: that is an event's own. */
+export function utf8Decoder(): TextDecoder {
+  decoder ??= new (coders("TextDecoder").TextDecoder)("utf-8", { ignoreBOM: true });
+  return decoder;
+}
