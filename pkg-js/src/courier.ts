@@ -1,5 +1,6 @@
 import { CoreBatch } from "./batch.js";
 import { AttemptContext, Cancellation } from "./cancellation.js";
+import { elapsed } from "./clock.js";
 import { ABANDON_REASONS, type AbandonReason, Outcome, row, Step } from "./core.js";
 import type { CoreBus } from "./core-bus.js";
 import { DeliveryError } from "./errors/delivery-error.js";
@@ -63,7 +64,7 @@ export class Courier<T> {
 
   /**
    * Asks the core what to do, and does it. Returns the batch whose attempt has begun, or when to
-   * ask again (on the clock of `performance.now()`; never, if it is infinite).
+   * ask again (on the clock of `elapsed()`; never, if it is infinite).
    *
    * @param attempts what has begun is added here. Taken out of it, an attempt's answer is ignored.
    * @param settle called when the callback has settled, with what tells the core.
@@ -71,7 +72,7 @@ export class Courier<T> {
   poll(attempts: Attempts, settle: (answer: () => void) => void): CoreBatch<T> | number {
     this.seed();
     for (;;) {
-      const step = this.#core.poll(Date.now(), performance.now());
+      const step = this.#core.poll(Date.now(), elapsed());
       if (step === Step.Send) return this.#send(attempts, settle, false);
       if (step === Step.WaitUntil) return row(1)[0] as number;
       if (step === Step.Idle) return Number.POSITIVE_INFINITY;
@@ -97,7 +98,7 @@ export class Courier<T> {
     const room = keepalive?.room() ?? 0;
     if (room === 0) return false;
     const isNewest = exitOrder === "newest";
-    return this.#core.poll_exit(Date.now(), performance.now(), room, isNewest) === Step.Send;
+    return this.#core.poll_exit(Date.now(), elapsed(), room, isNewest) === Step.Send;
   }
 
   /**
@@ -164,7 +165,7 @@ export class Courier<T> {
   }
 
   #acknowledge(lease: number, batch: CoreBatch<T>, attempt: number): void {
-    if (!this.#core.acknowledge(lease, performance.now())) return;
+    if (!this.#core.acknowledge(lease, elapsed())) return;
     this.failures.noteDelivered(batch.id);
     this.#host.onDelivered(batch, attempt, batch.count);
     this.#showAbandoned();
@@ -179,7 +180,7 @@ export class Courier<T> {
     retryAfterMs: number,
   ): void {
     const outcomes = Float64Array.from(runs.flatMap(({ count, outcome }) => [count, outcome]));
-    if (!this.#core.settle(lease, outcomes, retryAfterMs, performance.now())) return;
+    if (!this.#core.settle(lease, outcomes, retryAfterMs, elapsed())) return;
     let delivered = 0;
     for (const { start, count, outcome, error } of runs) {
       const id = batch.eventId(start);
@@ -206,13 +207,13 @@ export class Courier<T> {
       return;
     }
     this.failures.note(batch.id, attempt, error);
-    this.#core.fail(lease, kind, retryAfterMs, performance.now());
+    this.#core.fail(lease, kind, retryAfterMs, elapsed());
     this.#showAbandoned();
   }
 
   /** Cuts off those attempts that have taken too long. */
   cutOff(attempts: Attempts): void {
-    const now = performance.now();
+    const now = elapsed();
     for (const [lease, { batch, number, deadline, cancellation, giveBack }] of attempts) {
       if (deadline > now) continue;
       const reason = new TimeoutError(
@@ -227,7 +228,7 @@ export class Courier<T> {
 
   /** The request that had these leases has ended: others may send their batches. */
   expire(leases: Iterable<number>): void {
-    const now = performance.now();
+    const now = elapsed();
     for (const lease of leases) this.#core.expire(lease, now);
     this.#showAbandoned();
   }

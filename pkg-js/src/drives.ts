@@ -1,4 +1,5 @@
 import { alone } from "./alone.js";
+import { elapsed } from "./clock.js";
 import type { CoreBus } from "./core-bus.js";
 import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
@@ -31,7 +32,7 @@ class Drive {
   readonly flush: number;
   readonly attempts: Attempts = new Map();
   /** When it last showed that its request is alive. */
-  seenAt = performance.now();
+  seenAt = elapsed();
   /** What the flush came to, if others have ended it. */
   report: FlushReport | undefined;
   /**
@@ -61,7 +62,7 @@ class Drive {
     this.#alarm.setAwaited(false);
   }
 
-  /** Waits for `time` at most, on the clock of `performance.now()`. */
+  /** Waits for `time` at most, on the clock of `elapsed()`. */
   async sleepUntil(time: number): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#resume = resolve;
@@ -156,9 +157,9 @@ export class Drives<T> implements Scheduler {
       if (isDone && drive.attempts.size === 0) return report;
       if (drive.report !== undefined) return drive.report;
       if (isLast && isTooLate(this.#core, wake, end) && this.#isIdle()) break;
-      await drive.sleepUntil(Math.min(performance.now() + TICK_MS, wake, end));
+      await drive.sleepUntil(Math.min(elapsed() + TICK_MS, wake, end));
       signal?.throwIfAborted();
-    } while (performance.now() < end);
+    } while (elapsed() < end);
     const report = this.#report(drive);
     return { ...report, timedOut: report.pending > 0 };
   }
@@ -199,7 +200,7 @@ export class Drives<T> implements Scheduler {
   /** Shows that the drive's request is alive, and looks after those whose request is not. */
   #look(drive: Drive): void {
     if (this.#stopped) return;
-    const now = performance.now();
+    const now = elapsed();
     drive.seenAt = now;
     for (const other of this.#drives) {
       if (other.isGone(now)) this.#bury(other);
@@ -225,7 +226,7 @@ export class Drives<T> implements Scheduler {
     drive.release();
     while (drive.attempts.size > 0) {
       alone(() => this.#look(drive));
-      const tick = performance.now() + TICK_MS;
+      const tick = elapsed() + TICK_MS;
       await drive.sleepUntil(Math.min(tick, firstDeadline(drive.attempts)));
     }
     this.#drives.delete(drive);
@@ -241,7 +242,7 @@ export class Drives<T> implements Scheduler {
 
   async settled(): Promise<void> {
     const running = () => {
-      const alive = [...this.#drives].filter((drive) => !drive.isGone(performance.now()));
+      const alive = [...this.#drives].filter((drive) => !drive.isGone(elapsed()));
       return alive.flatMap(({ attempts }) => [...attempts.keys()]);
     };
     const awaited = new Set(running());

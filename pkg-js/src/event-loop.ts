@@ -1,26 +1,54 @@
-// What runtimes disagree on about timers and tasks.
+// What runtimes, and the fake clocks of tests, disagree on about timers and tasks.
+import { builtin } from "./builtin.js";
+import { elapsed, reach } from "./clock.js";
 
 interface Timer {
   ref?(): void;
   unref?(): void;
 }
 
-declare const setImmediate: ((task: () => void) => unknown) | undefined;
+type Task = () => void;
+
+/** Not every runtime has all of them. */
+interface Timers {
+  readonly setTimeout?: (task: Task, ms: number) => unknown;
+  readonly setImmediate?: (task: Task) => unknown;
+}
 
 /** The longest delay that `setTimeout` understands; longer ones fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
-/** Calls `task` as a task of its own, so that others get their turn first. */
-export const yieldToLoop: (task: () => void) => void =
-  typeof setImmediate === "function" ? (task) => setImmediate(task) : (task) => setTimeout(task, 0);
+/**
+ * A function of the runtime's own, taken when this is loaded, as a clock that is faked later stops
+ * the global one. One that is faked already has the mark of `@sinonjs/fake-timers`.
+ */
+function own<Name extends keyof Timers>(name: Name): Timers[Name] | undefined {
+  const global = (globalThis as Timers)[name];
+  const isFake = typeof global === "function" && "clock" in global;
+  return isFake ? builtin<Timers>("node:timers")?.[name] : global;
+}
+
+const ownSetTimeout = /* @__PURE__ */ own("setTimeout");
+const ownSetImmediate = /* @__PURE__ */ own("setImmediate");
+
+/** Calls `task` as a task of its own, so that others get their turn first. Time is not waited for. */
+export function yieldToLoop(task: Task): void {
+  if (ownSetImmediate !== undefined) ownSetImmediate(task);
+  else (ownSetTimeout ?? setTimeout)(task, 0);
+}
 
 /** Calls `task` as a microtask. A promise costs less than `queueMicrotask`, where that has hooks. */
-export function atTurnsEnd(task: () => void): void {
+export function atTurnsEnd(task: Task): void {
   void Promise.resolve().then(task);
 }
 
 /** Calls `task` once what is running now has ended. Unlike timers, this is not throttled. */
-export function afterTask(task: () => void): void {
+export function afterTask(task: Task): void {
+  // jsdom has none.
+  if (typeof MessageChannel !== "function") {
+    yieldToLoop(task);
+    return;
+  }
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => {
     port1.close();
@@ -29,31 +57,60 @@ export function afterTask(task: () => void): void {
   port2.postMessage(undefined);
 }
 
+/** Sets a timer. It is cleared by the same clock: a fake one does not know the timers of others. */
+function startTimer(task: Task, ms: number): { readonly timer: unknown; cancel(): void } {
+  const clear = clearTimeout;
+  let isCancelled = false;
+  const timer: unknown = setTimeout(() => {
+    if (!isCancelled) task();
+  }, ms);
+  const cancel = () => {
+    isCancelled = true;
+    // One of `node:test`'s that it has dropped would take another one along.
+    if (typeof timer === "object" && timer !== null && "priorityQueuePosition" in timer) return;
+    try {
+      clear(timer as number);
+    } catch {
+      // Deno's `FakeTime` throws once it is over. Its timers are gone then.
+    }
+  };
+  return { timer, cancel };
+}
+
+/** Calls `task` after `ms` milliseconds, unless it is told not to. */
+export function after(ms: number, task: Task): { cancel(): void } {
+  return startTimer(task, ms);
+}
+
 /**
  * One timer that can be set anew, and that keeps the process alive only if told to.
  *
  * To be set for later costs nothing: the timer fires when it was to fire first, and is started again
- * for what is left.
+ * for what is left. That is for the runtime's own timers. Those of a fake clock may be gone without
+ * having fired, so they are always set anew.
  */
 export class Alarm {
-  readonly #task: () => void;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #task: Task;
+  #running: ReturnType<typeof startTimer> | undefined;
+  /** What has set the timer. */
+  #setter: unknown;
   /** When the task is due. */
   #time = Number.POSITIVE_INFINITY;
   /** When the timer fires: not later. */
   #firesAt = Number.POSITIVE_INFINITY;
   #awaited = false;
 
-  constructor(task: () => void) {
+  constructor(task: Task) {
     this.#task = task;
   }
 
-  /** Calls the task at `time`, on the clock of `performance.now()`; never, if it is infinite. */
+  /** Calls the task at `time`, on the clock of `elapsed()`; never, if it is infinite. */
   setFor(time: number): void {
-    if (time === this.#time) return;
+    if (!this.#isSure()) this.#stop();
+    else if (time === this.#time) return;
     const wasSet = this.#isSet();
     this.#time = time;
-    if (time < this.#firesAt) this.#start(performance.now());
+    if (time < this.#firesAt) this.#start();
     else if (this.#isSet() !== wasSet) this.#hold();
   }
 
@@ -61,21 +118,35 @@ export class Alarm {
     return this.#time !== Number.POSITIVE_INFINITY;
   }
 
-  #start(now: number): void {
-    clearTimeout(this.#timer);
-    this.#firesAt = this.#time;
+  /** Whether the timer, if there is one, is sure to fire. */
+  #isSure(): boolean {
+    if (this.#running === undefined) return true;
+    return this.#setter === ownSetTimeout && setTimeout === ownSetTimeout;
+  }
+
+  #start(): void {
+    this.#stop();
+    const time = elapsed();
     // Whole milliseconds, rounded up: a timer that fires early would find nothing to do.
-    const delay = Math.min(Math.max(Math.ceil(this.#time - now), 0), MAX_DELAY_MS);
-    this.#timer = setTimeout(this.#fire, delay);
+    const delay = Math.min(Math.max(Math.ceil(this.#time - time), 0), MAX_DELAY_MS);
+    this.#firesAt = Math.min(this.#time, time + delay);
+    this.#setter = setTimeout;
+    this.#running = startTimer(this.#fire, delay);
     this.#hold();
   }
 
-  readonly #fire = (): void => {
-    this.#timer = undefined;
+  #stop(): void {
+    this.#running?.cancel();
+    this.#running = undefined;
     this.#firesAt = Number.POSITIVE_INFINITY;
-    const now = performance.now();
-    if (now < this.#time) {
-      if (this.#isSet()) this.#start(now);
+  }
+
+  readonly #fire = (): void => {
+    reach(this.#firesAt);
+    this.#running = undefined;
+    this.#firesAt = Number.POSITIVE_INFINITY;
+    if (elapsed() < this.#time) {
+      if (this.#isSet()) this.#start();
       return;
     }
     this.#time = Number.POSITIVE_INFINITY;
@@ -90,14 +161,12 @@ export class Alarm {
   }
 
   clear(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#stop();
     this.#time = Number.POSITIVE_INFINITY;
-    this.#firesAt = Number.POSITIVE_INFINITY;
   }
 
   #hold(): void {
-    const timer = this.#timer as Timer | number | undefined;
+    const timer = this.#running?.timer as Timer | number | undefined;
     if (typeof timer === "object") {
       if (this.#awaited && this.#isSet()) timer.ref?.();
       else timer.unref?.();

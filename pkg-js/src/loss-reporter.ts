@@ -1,8 +1,9 @@
 import { alone } from "./alone.js";
 import type { CoreBatch } from "./batch.js";
+import { elapsed } from "./clock.js";
 import type { AbandonReason } from "./core.js";
 import { isDropObserved, publishDrop } from "./diagnostics.js";
-import { Alarm } from "./event-loop.js";
+import { Alarm, atTurnsEnd } from "./event-loop.js";
 import type { Cause } from "./failures.js";
 import { lossWarning } from "./loss-warning.js";
 import type { Drop, DropReason } from "./options.js";
@@ -41,7 +42,7 @@ export class LossReporter<T> {
   readonly #alarm: Alarm | undefined;
   /** How many losses there were when they were last looked into. */
   #seen = 0;
-  /** How many the handler was told of, and when: on the clock of `performance.now()`. */
+  /** How many the handler was told of, and when: on the clock of `elapsed()`. */
   #told: ByReason = {};
   #toldAt: ByReason = {};
   /** When the first of what is held back is to be told; infinite, if nothing is. */
@@ -71,7 +72,7 @@ export class LossReporter<T> {
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    atTurnsEnd(() => {
       this.#scheduled = false;
       this.report();
     });
@@ -79,7 +80,7 @@ export class LossReporter<T> {
 
   /** Tells of what was refused or evicted, unless a reason was told less than a second ago. */
   report(): void {
-    if (this.#source.lost() === this.#seen && performance.now() < this.#dueAt) return;
+    if (this.#source.lost() === this.#seen && elapsed() < this.#dueAt) return;
     this.#look();
   }
 
@@ -92,7 +93,7 @@ export class LossReporter<T> {
   #look(intervalMs = INTERVAL_MS): void {
     // Without a handler there is nothing more to say, and no timer to set.
     if (this.#warned && !isDropObserved()) return;
-    const now = performance.now();
+    const now = elapsed();
     const { rejected, evicted } = this.#source.stats();
     const drops: Drop<T>[] = [];
     this.#seen = this.#source.lost();

@@ -1,6 +1,7 @@
 import { aloneAsync } from "./alone.js";
 import { type CoreBatch, idStem } from "./batch.js";
 import { isBytes } from "./bytes.js";
+import { elapsed } from "./clock.js";
 import { RestoreRefusal } from "./core.js";
 import type { CoreBus } from "./core-bus.js";
 import { StoreError, type StoreOperation } from "./errors/store-error.js";
@@ -236,7 +237,7 @@ export class Outbox {
   /** Copies of everything that is in the bus, less what is to be skipped. */
   #copyAll(skipped?: ReadonlySet<Kept>): BatchCopy[] {
     const copies: BatchCopy[] = [];
-    this.#core.stage(performance.now());
+    this.#core.stage(elapsed());
     while (this.#core.next_staged()) {
       const copy = this.copy(skipped);
       if (copy !== undefined) copies.push(copy);
@@ -248,7 +249,7 @@ export class Outbox {
   release(): void {
     this.#isReleased = true;
     this.#core.recall();
-    this.#core.stage(performance.now());
+    this.#core.stage(elapsed());
     while (this.#core.next_staged()) {
       const { id, sequence } = this.#handedOut();
       if (this.#find(id, sequence)?.isWritten) this.#core.release();
@@ -332,7 +333,7 @@ export class Outbox {
         timeUp = reject;
       });
       alarm.setAwaited(true);
-      alarm.setFor(performance.now() + timeoutMs);
+      alarm.setFor(elapsed() + timeoutMs);
       return await Promise.race([run(), late]);
     } catch (cause) {
       this.#report(operation, key, cause);

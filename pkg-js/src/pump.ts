@@ -1,7 +1,8 @@
+import { elapsed } from "./clock.js";
 import type { CoreBus } from "./core-bus.js";
 import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
-import { Alarm, afterTask, atTurnsEnd, yieldToLoop } from "./event-loop.js";
+import { Alarm, after, afterTask, atTurnsEnd, yieldToLoop } from "./event-loop.js";
 import type { LifecycleHost } from "./lifecycle.js";
 import { flushReport } from "./numbers.js";
 import {
@@ -27,7 +28,7 @@ export class Pump<T> implements Scheduler, LifecycleHost {
   readonly #attempts: Attempts = new Map();
   readonly #alarm = new Alarm(() => this.#runTask());
   #scheduled = false;
-  /** When the core wants to be asked again, on the clock of `performance.now()`. */
+  /** When the core wants to be asked again, on the clock of `elapsed()`. */
   #wakeAt = 0;
   /** What may still be handed out in this task. */
   #bytesLeft = MAX_BYTES_PER_TASK;
@@ -103,13 +104,13 @@ export class Pump<T> implements Scheduler, LifecycleHost {
 
   /**
    * Gives attempts that have taken too long one more turn. A process that stood still finds its
-   * timers due before it has read the answers that came meanwhile; and until it has, the core must
-   * not be asked, which would take their leases back. Returns whether that turn is still to come.
+   * timers due before it has read the answers that came meanwhile, and a fake clock makes time pass at
+   * a stroke; and until they are read, the core must not be asked, which would take their leases back. Returns whether that turn is still to come.
    */
   #letsAnswersIn(): boolean {
     // A page that goes has no more turns.
     if (this.#leaving !== undefined) return false;
-    if (firstDeadline(this.#attempts) > performance.now()) return false;
+    if (firstDeadline(this.#attempts) > elapsed()) return false;
     if (this.#lastTurn === undefined) {
       this.#lastTurn = "to come";
       yieldToLoop(() => {
@@ -122,7 +123,7 @@ export class Pump<T> implements Scheduler, LifecycleHost {
   }
 
   /**
-   * Begins attempts. Returns when to ask again, on the clock of `performance.now()`; nothing, if
+   * Begins attempts. Returns when to ask again, on the clock of `elapsed()`; nothing, if
    * there may be more to begin now.
    */
   #handOut(): number | undefined {
@@ -193,11 +194,11 @@ export class Pump<T> implements Scheduler, LifecycleHost {
     signal?.throwIfAborted();
     this.#host.beforePoll();
     const budget = isLast && timeoutMs !== undefined ? timeoutMs : Number.POSITIVE_INFINITY;
-    const end = performance.now() + budget;
+    const end = elapsed() + budget;
     const flush = this.#core.begin_flush();
     this.schedule();
     const report = (timedOut: boolean): FlushReport => flushReport(this.#core, flush, timedOut);
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let timer: ReturnType<typeof after> | undefined;
     let onAbort: (() => void) | undefined;
     try {
       return await new Promise<FlushReport>((resolve, reject) => {
@@ -229,13 +230,13 @@ export class Pump<T> implements Scheduler, LifecycleHost {
           const end = () => {
             if (!waiter.check()) resolve(report(true));
           };
-          timer = setTimeout(() => yieldToLoop(() => stop(end)), timeoutMs);
+          timer = after(timeoutMs, () => yieldToLoop(() => stop(end)));
         }
         onAbort = () => stop(() => reject(signal?.reason));
         signal?.addEventListener("abort", onAbort, { once: true });
       });
     } finally {
-      clearTimeout(timer);
+      timer?.cancel();
       if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
       if (!this.#stopped) this.#core.end_flush(flush);
     }

@@ -194,11 +194,10 @@ impl BatchWorker {
             self.batcher.record((accepted - self.recorded) as usize, now);
             self.recorded = accepted;
         }
-        if shard.is_empty() {
-            self.waiting_since = None;
-        } else {
-            self.waiting_since.get_or_insert(now);
-        }
+        // What the wall clock tells now: from here on it may stand still.
+        let since = now.saturating_sub(shard.oldest_age());
+        let known = self.waiting_since.unwrap_or(since);
+        self.waiting_since = (!shard.is_empty()).then_some(known.min(since));
     }
 
     fn is_due(&self, shard: &Shard, now: u64) -> bool {

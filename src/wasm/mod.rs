@@ -17,7 +17,7 @@ mod registry;
 /// Milliseconds, as JavaScript counts them, in nanoseconds. Whole milliseconds stay exact.
 fn nanos(ms: f64) -> u64 {
     let whole = ms.trunc();
-    (whole as u64).saturating_mul(1_000_000).saturating_add(((ms - whole) * 1e6) as u64)
+    (whole as u64).saturating_mul(1_000_000).saturating_add(((ms - whole) * 1e6 + 0.5) as u64)
 }
 
 /// Nanoseconds in milliseconds.

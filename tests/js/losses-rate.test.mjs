@@ -89,15 +89,13 @@ test("there is a timer only while something is held back, and it keeps no proces
   assert.isEmpty(clock.timers);
 });
 
-test("a timer that is early tells nothing, and is set again", async () => {
+test("a timer that fires tells what is due, even if the clock says that it is early", async () => {
   const { bus, told } = watchedBus();
   await lose(bus);
   await lose(bus);
-  clock.timers[0]?.task();
-  clock.timers.shift();
-  assert.lengthOf(told, 1);
-  await clock.advance(1000);
+  clock.timers.shift()?.task();
   assert.lengthOf(told, 2);
+  assert.isEmpty(clock.timers);
 });
 
 test("without a handler there is no timer", async () => {

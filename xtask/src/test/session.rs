@@ -181,6 +181,13 @@ impl Session {
         self.node_tests("tests/kill")
     }
 
+    pub fn test_tools(&self) -> Result<()> {
+        npm::install(&self.sh, "tests/tools")?;
+        // A newer Node is among them.
+        npm::install(&self.sh, "tests/runtimes")?;
+        self.node_tests("tests/tools")
+    }
+
     pub fn sinks(&self) -> Result<()> {
         npm::install(&self.sh, "tests/sinks")?;
         self.npm_bin("tsc", &["--project", "tests/sinks"])?;

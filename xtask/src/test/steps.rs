@@ -68,6 +68,7 @@ pub const STEPS: &[Step] = &[
     step("bundlers", "the packed package works in bundlers, frameworks and runtimes", Waits, &["build"], Session::bundlers),
     step("weather", "JavaScript: a receiver goes away, and comes back", Waits, &["build"], Session::weather),
     step("kill", "JavaScript: a process with a store is killed, again and again", Waits, &["build"], Session::kill),
+    step("tools", "JavaScript: fake clocks, test runners and their environments", Waits, &["build"], Session::test_tools),
     step("sinks", "JavaScript: the sinks, on real engines that are killed", Waits, &["build"], Session::sinks),
     step("workerd", "JavaScript: tests, in Cloudflare's runtime", Waits, &["build"], Session::workerd),
     step("chromium", "JavaScript: tests of pages, in Chromium", Waits, &["build"], Session::chromium),
