@@ -12,8 +12,8 @@ use crate::{exec, npm};
 /// today, so that what makes them grow is noticed. Raise a limit for what is worth it.
 #[rustfmt::skip]
 const LIMITS: &[(&str, usize)] = &[
-    ("index.js", 58_500),
-    ("node.js", 69_000),
+    ("index.js", 59_500),
+    ("node.js", 70_000),
     ("workerd.js", 19_100),
     ("edge-light.js", 19_100),
     ("slim.js", 19_100),
@@ -22,8 +22,8 @@ const LIMITS: &[(&str, usize)] = &[
     ("otel.js", 1_200),
     ("stores/fs.js", 3_900),
     ("stores/indexeddb.js", 4_300),
-    ("index.cjs", 58_500),
-    ("node.cjs", 68_500),
+    ("index.cjs", 59_700),
+    ("node.cjs", 69_500),
     ("slim.cjs", 19_200),
     ("js.cjs", 82_000),
     ("shutdown.cjs", 1_700),
