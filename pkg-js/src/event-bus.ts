@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { aloneAsync } from "./alone.js";
+import { captureContext } from "./async-context.js";
 import type { Batch } from "./batch.js";
 import { isBytes } from "./bytes.js";
 import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
@@ -80,6 +81,7 @@ export class EventBus<T = unknown> {
       throw brokenRule(error);
     }
     if (store !== undefined) beginRestore(this.#core);
+    const run = captureContext();
     const isManual = checked.scheduler === "manual";
     this.#losses = new LossReporter(
       {
@@ -88,10 +90,12 @@ export class EventBus<T = unknown> {
         stats: () => this.stats(),
         cause: () => this.#courier.failures.current,
         hasTimers: !isManual,
+        run,
       },
       onDrop,
     );
     const timeoutMs = checked.timeoutMs ?? 10_000;
+    const reportStoreError = storeErrorReporter(onStoreError);
     this.#outbox =
       store &&
       new Outbox(this.#core, store, {
@@ -99,16 +103,19 @@ export class EventBus<T = unknown> {
         timeoutMs: timeoutMs / 4,
         schedule: () => this.#scheduler.schedule(),
         onRestored: () => isManual || this.#restore(),
-        onError: storeErrorReporter(onStoreError),
+        onError: (error) => run(reportStoreError, error),
+        run,
       });
+    const send = traceAttempts(this, callback);
+    const reportDelivery = deliveryReporter(onDelivered);
     this.#courier = new Courier<T>(this.#core, {
-      callback: traceAttempts(this, callback),
+      callback: (...args) => run(send, ...args),
       timeoutMs,
       outbox: this.#outbox,
       keepalive: isInPage ? new KeepaliveBudget() : undefined,
       exitOrder: exitOrder ?? "oldest",
       onAbandoned: (...loss) => this.#losses.abandoned(...loss),
-      onDelivered: deliveryReporter(onDelivered),
+      onDelivered: (...delivery) => run(reportDelivery, ...delivery),
     });
     const SchedulerClass = isManual ? Drives : Pump;
     this.#scheduler = new SchedulerClass<T>(this.#core, this.#courier, {

@@ -1,4 +1,5 @@
 import { alone } from "./alone.js";
+import type { RunInContext } from "./async-context.js";
 import type { CoreBatch } from "./batch.js";
 import { elapsed } from "./clock.js";
 import type { AbandonReason } from "./core.js";
@@ -31,6 +32,8 @@ export interface LossSource {
   cause(): Cause | undefined;
   /** Whether timers may be set. */
   readonly hasTimers: boolean;
+  /** Calls what the user gave. */
+  readonly run: RunInContext;
 }
 
 /**
@@ -120,6 +123,10 @@ export class LossReporter<T> {
   }
 
   #tell(drop: Drop<T>): void {
+    this.#source.run(() => this.#publish(drop));
+  }
+
+  #publish(drop: Drop<T>): void {
     publishDrop(this.#source.bus, drop);
     if (this.#onDrop === undefined) {
       if (this.#warned) return;

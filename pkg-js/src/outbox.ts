@@ -1,4 +1,5 @@
 import { aloneAsync } from "./alone.js";
+import type { RunInContext } from "./async-context.js";
 import { type CoreBatch, idStem } from "./batch.js";
 import { isBytes } from "./bytes.js";
 import { elapsed } from "./clock.js";
@@ -40,6 +41,8 @@ export interface OutboxHost {
   onRestored(): void;
   /** The store did not do what it was asked to. */
   onError(error: StoreError): void;
+  /** Calls what the user gave. */
+  readonly run: RunInContext;
 }
 
 /**
@@ -224,9 +227,10 @@ export class Outbox {
 
   /** Writes a batch before it returns. Returns whether it did; a store need not be able to. */
   #writeSync({ kept, bytes }: BatchCopy): boolean {
-    if (this.#store.writeSync === undefined) return false;
+    const store = this.#store;
+    if (store.writeSync === undefined) return false;
     try {
-      this.#store.writeSync(kept.key, bytes);
+      this.#host.run(() => store.writeSync?.(kept.key, bytes));
       kept.isWritten = true;
     } catch (cause) {
       this.#report("write", kept.key, cause);
@@ -334,7 +338,7 @@ export class Outbox {
       });
       alarm.setAwaited(true);
       alarm.setFor(elapsed() + timeoutMs);
-      return await Promise.race([run(), late]);
+      return await Promise.race([this.#host.run(run), late]);
     } catch (cause) {
       this.#report(operation, key, cause);
       return undefined;

@@ -31,6 +31,7 @@ const worker :Workerd.Worker = (
     (name = "bus.wasm", wasm = embed "bus.wasm"),
   ],
   compatibilityDate = "2026-01-01",
+  compatibilityFlags = [],
   globalOutbound = "collector",
   bindings = [(name = "OBJECTS", durableObjectNamespace = "FlushingObject")],
   durableObjectNamespaces = [(className = "FlushingObject", uniqueKey = "flushing-object")],
@@ -43,20 +44,23 @@ const worker :Workerd.Worker = (
  *
  * @param {string} source the Worker's main module
  * @param {number} collectorPort
+ * @param {string[]} [flags] compatibility flags
  */
-export async function startWorker(source, collectorPort) {
+export async function startWorker(source, collectorPort, flags = []) {
   const directory = await mkdtemp(join(tmpdir(), "shardbus-workerd-"));
   await build({
     stdin: { contents: source, resolveDir: fileURLToPath(new URL(".", import.meta.url)) },
     bundle: true,
     format: "esm",
     conditions: ["workerd"],
+    external: ["node:*"],
     loader: { ".wasm": "copy" },
     assetNames: "[name]",
     outfile: join(directory, "worker.js"),
     logLevel: "warning",
   });
-  await writeFile(join(directory, "config.capnp"), config);
+  const flagged = config.replace("Flags = []", `Flags = ${JSON.stringify(flags)}`);
+  await writeFile(join(directory, "config.capnp"), flagged);
 
   const collector = `--external-addr=collector=127.0.0.1:${collectorPort}`;
   // On disk, because what is in memory does not outlive an object that is reset.

@@ -1,0 +1,26 @@
+// The context that asynchronous work runs in: what `AsyncLocalStorage` and `AsyncContext` hold, such as
+// a request's trace and tenant.
+import { builtin } from "./builtin.js";
+
+/** Calls a function in a context, with arguments. */
+export type RunInContext = <A extends unknown[], R>(call: (...args: A) => R, ...args: A) => R;
+
+interface AsyncHooks {
+  readonly AsyncLocalStorage?: { snapshot?(): RunInContext };
+}
+
+/**
+ * What calls functions in the context of now. A bus does so with all that it is given: whoever happens
+ * to offer the event that makes a batch leave has nothing to do with the others in it.
+ */
+export function captureContext(): RunInContext {
+  const { AsyncContext } = globalThis as {
+    AsyncContext?: { Snapshot: new () => { run: RunInContext } };
+  };
+  if (AsyncContext !== undefined) {
+    const snapshot = new AsyncContext.Snapshot();
+    return (call, ...args) => snapshot.run(call, ...args);
+  }
+  const { AsyncLocalStorage } = builtin<AsyncHooks>("node:async_hooks") ?? {};
+  return AsyncLocalStorage?.snapshot?.() ?? ((call, ...args) => call(...args));
+}
