@@ -17,6 +17,7 @@ use crate::shard::{
 use crate::stats::{AbandonedEvents, BatchStats, BusStats, ByteStats, Rejected, ShardInfo};
 use crate::sync::{Counter, Lock, Shared};
 use std::collections::VecDeque;
+use std::ops::Deref;
 
 /// A bounded event buffer that says what to send and when.
 ///
@@ -255,7 +256,8 @@ impl EventBus {
 
     /// Adds or drains shards if it is time to look at the load and the load asks for it.
     fn scale(&self, now: u64) {
-        let Some(policy) = self.manager.mapper().map(ShardMapper::policy) else { return };
+        let Some(mapper) = self.manager.mapper() else { return };
+        let policy = mapper.policy();
         let window = nanos(policy.metrics_window);
         if now.saturating_sub(self.scaled_at.get()) < window || self.is_closed() {
             return;
@@ -297,6 +299,9 @@ impl EventBus {
 
     fn grow(&self, count: u16, cools: bool) -> Result<Vec<u16>, ScalingError> {
         let Ok(mut delivery) = self.delivery.lock() else { return Err(busy()) };
+        if count == 0 {
+            return Ok(Vec::new());
+        }
         let Change { ids, watermarks } = self.manager.grow(count, cools)?;
         for shard in ids.iter().filter_map(|&id| self.manager.shard(id)) {
             let collector = collector(&self.manager, shard.id());
@@ -556,7 +561,7 @@ impl EventBus {
         for lane in delivery.lanes() {
             stats.in_flight += lane.in_flight();
             if !lane.is_restored() {
-                let shard = shard_info(lane, self.manager.mapper());
+                let shard = shard_info(lane, self.manager.mapper().map(Deref::deref));
                 stats.accepted += shard.accepted;
                 stats.evicted += shard.evicted;
                 stats.pending += shard.pending;

@@ -32,8 +32,9 @@ pub enum IngestionError {
     /// and the format is [`Format::Ndjson`](crate::Format::Ndjson).
     #[error("the payload is empty or holds a newline; send one JSON text on one line")]
     Invalid,
-    /// The value could not be written as JSON.
-    #[error("the value cannot be written as JSON: {0}")]
+    /// A text is not JSON. The crate's own functions that accept events never say so: this is for
+    /// callers who parse with `?` on the way to one of them.
+    #[error("the text is not JSON, send one JSON text: {0}")]
     Serialization(#[from] serde_json::Error),
 }
 

@@ -2,14 +2,25 @@
 
 use crate::canonical;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// A JSON value that is about to become a [`RawEvent`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct Event(Value);
+/// A JSON value that is about to become a [`RawEvent`]. As JSON it is the value itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Event(
+    /// The value.
+    pub Value,
+);
 
 impl Event {
+    /// Wraps a value.
+    #[must_use]
+    pub const fn new(value: Value) -> Self {
+        Self(value)
+    }
+
     /// Parses one JSON text.
     ///
     /// # Errors
@@ -19,13 +30,32 @@ impl Event {
         serde_json::from_slice(json).map(Self)
     }
 
-    /// Writes the value in canonical form, once, and hashes it.
+    /// Parses one JSON text, without [`FromStr`](std::str::FromStr) in scope.
     ///
     /// # Errors
     ///
-    /// The serialiser's; a JSON value gives it no reason to fail.
-    pub fn into_raw(self) -> serde_json::Result<RawEvent> {
-        canonical::to_vec(&self.0).map(RawEvent::from_bytes)
+    /// The parser's, if `json` is not one JSON text.
+    #[expect(clippy::should_implement_trait, reason = "it is implemented too")]
+    pub fn from_str(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json).map(Self)
+    }
+
+    /// The value.
+    #[must_use]
+    pub const fn as_value(&self) -> &Value {
+        &self.0
+    }
+
+    /// Takes the value out.
+    #[must_use]
+    pub fn into_inner(self) -> Value {
+        self.0
+    }
+
+    /// Writes the value in canonical form, once, and hashes it.
+    #[must_use]
+    pub fn into_raw(self) -> RawEvent {
+        RawEvent::from_value(self.0)
     }
 }
 
@@ -33,7 +63,13 @@ impl std::str::FromStr for Event {
     type Err = serde_json::Error;
 
     fn from_str(json: &str) -> serde_json::Result<Self> {
-        serde_json::from_str(json).map(Self)
+        Self::from_str(json)
+    }
+}
+
+impl From<Event> for Value {
+    fn from(event: Event) -> Self {
+        event.0
     }
 }
 
@@ -89,13 +125,12 @@ impl RawEvent {
         Self { bytes: bytes.into(), hash, is_keyed: true }
     }
 
-    /// Writes `value` in canonical form: compact, keys in ascending byte order.
-    ///
-    /// # Errors
-    ///
-    /// The serialiser's; a JSON value gives it no reason to fail.
-    pub fn from_value(value: &Value) -> serde_json::Result<Self> {
-        canonical::to_vec(value).map(Self::from_bytes)
+    /// Writes `value` in canonical form: compact, keys in ascending byte order. `From<&Value>` does
+    /// the same with a value that is kept.
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a value is handed over")]
+    pub fn from_value(value: Value) -> Self {
+        Self::from(&value)
     }
 
     /// The bytes.
@@ -140,6 +175,30 @@ impl RawEvent {
     /// The parser's, if they are not one JSON text.
     pub fn parse(&self) -> serde_json::Result<Value> {
         serde_json::from_slice(&self.bytes)
+    }
+}
+
+impl From<&Value> for RawEvent {
+    fn from(value: &Value) -> Self {
+        Self::from_bytes(canonical::to_vec(value))
+    }
+}
+
+impl From<Value> for RawEvent {
+    fn from(value: Value) -> Self {
+        Self::from_value(value)
+    }
+}
+
+impl From<Event> for RawEvent {
+    fn from(event: Event) -> Self {
+        event.into_raw()
+    }
+}
+
+impl AsRef<[u8]> for RawEvent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

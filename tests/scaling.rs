@@ -255,10 +255,10 @@ mod states {
         for i in 0..4 {
             shard.try_push_raw(numbered(i)).expect("there is room");
         }
-        let metrics = collector.collect_and_reset(false, 0);
+        let metrics = collector.collect_and_reset();
         assert_eq!((metrics.event_rate, metrics.fill_ratio), (4, 0.25));
         shard.pop_batch(2);
-        let metrics = collector.collect_and_reset(false, 0);
+        let metrics = collector.collect_and_reset();
         assert_eq!((metrics.event_rate, metrics.fill_ratio), (0, 0.125));
     }
 }

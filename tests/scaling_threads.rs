@@ -2,9 +2,7 @@
 //! doubled or reordered, and the counters add up exactly.
 #![cfg(not(any(feature = "single-threaded", target_family = "wasm")))]
 
-use shardbus::{
-    BackpressureMode, InternalEvent, RawEvent, ScalingPolicy, ShardManager, ShardMapper,
-};
+use shardbus::{BackpressureMode, InternalEvent, RawEvent, ScalingPolicy, ShardManager};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Barrier;
 use std::thread;
@@ -46,7 +44,7 @@ fn consume(manager: &ShardManager, found: &mut Vec<InternalEvent>) {
 /// Adds, activates, drains and removes shards. Returns what the removed ones held.
 fn scale(manager: &ShardManager) -> Vec<InternalEvent> {
     let mut stranded = Vec::new();
-    let active = || manager.mapper().map(ShardMapper::active_shard_ids).unwrap_or_default();
+    let active = || manager.mapper().map(|mapper| mapper.active_shard_ids()).unwrap_or_default();
     for change in 0..CHANGES {
         if let Ok(id) = manager.add_shard_force() {
             manager.activate_shard(id).expect("nobody else changes shards");

@@ -9,9 +9,10 @@ use crate::scaling_policy::ScalingPolicy;
 use crate::shard::ring_buffer::RingBuffer;
 use crate::shard::routing::{Routes, RoutingTable};
 use crate::shard::shard::{Refusal, check_len};
-use crate::shard::{ByteBudget, Shard, ShardMapper, ShardRef, ShardState, ShardStats};
+use crate::shard::{ByteBudget, Shard, ShardMapper, ShardRef};
 use crate::sync::{Counter, Lock, Shared, Snapshot};
 use serde_json::Value;
+use std::ops::Deref;
 
 /// Sums over all shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,9 +65,10 @@ pub struct ShardManager {
     pub(super) clock: Clock,
     pub(super) budget: Shared<ByteBudget>,
     /// Keeps the states of the shards, where their set may change.
-    pub(super) mapper: Option<ShardMapper>,
-    /// Counters of removed shards. Locked by whoever changes the set of shards or sums them up.
-    pub(super) removed: Lock<ShardStats>,
+    pub(super) mapper: Option<Shared<ShardMapper>>,
+    /// Held by whoever publishes a routing table, which must be made of the last one. Nobody waits
+    /// for a shard meanwhile.
+    pub(super) changes: Lock<()>,
     unrouted: Counter,
     /// Events refused because their shard was held by the very caller that offered them.
     reentered: Counter,
@@ -181,26 +183,37 @@ impl ShardManager {
         budget: ByteBudget,
         mapper: Option<ShardMapper>,
     ) -> Self {
-        let (shards, keyed, unkeyed) = (Vec::new(), Vec::new(), Vec::new());
         let mut manager = Self {
-            table: Routes::Fixed(RoutingTable { version: 0, shards, keyed, unkeyed }),
+            table: Routes::Fixed(RoutingTable::of(Vec::new())),
             rings,
             mode,
             clock,
             budget: Shared::new(budget),
-            mapper,
-            removed: Lock::default(),
+            mapper: mapper.map(Shared::new),
+            changes: Lock::default(),
             unrouted: Counter::default(),
             reentered: Counter::default(),
         };
-        let shards: Vec<_> = (0..num_shards).map(|id| manager.new_shard(id)).collect();
-        let (keyed, unkeyed) = (shards.clone(), shards.clone());
-        let table = RoutingTable { version: 0, shards, keyed, unkeyed };
+        let table = RoutingTable::of((0..num_shards).map(|id| manager.new_shard(id)).collect());
         manager.table = match manager.mapper {
             Some(_) => Routes::Changing(Snapshot::new(table)),
             None => Routes::Fixed(table),
         };
         manager
+    }
+
+    /// The table of the moment, which routes as the mapper says.
+    #[inline]
+    pub(super) fn table(&self) -> impl Deref<Target = RoutingTable> {
+        let table = self.table.load();
+        match &self.mapper {
+            Some(mapper) if mapper.version() != table.mapper_version => {
+                drop(table);
+                self.follow(mapper);
+                self.table.load()
+            }
+            _ => table,
+        }
     }
 
     /// A shard that reports to the mapper, if there is one.
@@ -220,9 +233,9 @@ impl ShardManager {
     ///
     /// # Errors
     ///
-    /// As [`ingest_raw`](Self::ingest_raw), and [`IngestionError::Serialization`].
+    /// As [`ingest_raw`](Self::ingest_raw).
     pub fn ingest(&self, event: impl Into<Event>) -> Result<(u16, u64), IngestionError> {
-        self.ingest_raw(event.into().into_raw()?)
+        self.ingest_raw(event.into().into_raw())
     }
 
     /// Accepts an event, or refuses it as the mode says. Returns its shard and its timestamp.
@@ -263,17 +276,14 @@ impl ShardManager {
         is_keyed: bool,
     ) -> Result<(u16, u64), IngestionError> {
         check_len(payload)?;
-        let timing = PushTiming::begin(self, hash);
         loop {
-            let table = self.table.load();
+            let table = self.table();
             let Some(target) = table.route(hash, is_keyed) else {
                 self.unrouted.add(1);
                 return Err(IngestionError::Unrouted);
             };
             if let Some(result) = self.push_into(target, payload, table.version) {
-                let timestamp = result?;
-                timing.end(self, target.id());
-                return Ok((target.id(), timestamp));
+                return Ok((target.id(), result?));
             }
             // The set of shards changed since the table was loaded: route anew.
         }
@@ -287,12 +297,20 @@ impl ShardManager {
         payload: &[u8],
         table_version: u64,
     ) -> Option<Result<u64, IngestionError>> {
+        // Before the shard is locked: to wait for it is a part of the push.
+        let is_measured = self.mapper.is_some() && target.counters().measures_next_push();
+        let start = is_measured.then(|| self.clock.now());
         while let Some(mut shard) = target.enter() {
-            if shard.table_version != table_version {
+            if !shard.see_table(table_version) {
                 return None;
             }
             match shard.push(payload) {
-                Ok(timestamp) => return Some(Ok(timestamp)),
+                Ok(timestamp) => {
+                    if let Some(start) = start {
+                        shard.report_push_since(start);
+                    }
+                    return Some(Ok(timestamp));
+                }
                 Err(Refusal::Full) => return Some(Err(IngestionError::Backpressure)),
                 Err(Refusal::Sampled) => return Some(Err(IngestionError::Sampled)),
                 Err(Refusal::NeedsBytes) => {
@@ -338,21 +356,20 @@ impl ShardManager {
     /// id, if there is none. Events without a key go there too unless the shard is overfull.
     #[must_use]
     pub fn select_shard_by_hash(&self, hash: u64) -> u16 {
-        self.table.load().route(hash, true).map_or(u16::MAX, ShardRef::id)
+        self.table().route(hash, true).map_or(u16::MAX, ShardRef::id)
     }
 
     /// The id of the shard that takes this value in canonical form.
     #[must_use]
     #[deprecated(note = "hash once with `RawEvent::from_value`, then `select_shard_by_hash`")]
     pub fn select_shard(&self, value: &Value) -> u16 {
-        RawEvent::from_value(value)
-            .map_or(u16::MAX, |event| self.select_shard_by_hash(event.hash()))
+        self.select_shard_by_hash(RawEvent::from(value).hash())
     }
 
     /// A handle to the shard with this id.
     #[must_use]
     pub fn shard(&self, id: u16) -> Option<ShardRef> {
-        self.table.load().shards.iter().find(|shard| shard.id() == id).cloned()
+        self.table().find(id).cloned()
     }
 
     /// Runs `f` with exclusive access to the shard with this id; `None` if there is no such shard.
@@ -361,28 +378,26 @@ impl ShardManager {
     ///
     /// As [`ShardRef::lock`].
     pub fn with_shard<R>(&self, id: u16, f: impl FnOnce(&mut Shard) -> R) -> Option<R> {
+        // The table is let go of first: `f` may take long.
         self.shard(id).map(|shard| f(&mut shard.lock()))
     }
 
     /// The ids of all shards, in no particular order.
     #[must_use]
     pub fn shard_ids(&self) -> Vec<u16> {
-        self.table.load().shards.iter().map(ShardRef::id).collect()
+        self.table().shards.iter().map(ShardRef::id).collect()
     }
 
     /// How many shards take events, or did until they began to drain.
     #[must_use]
     pub fn num_shards(&self) -> u16 {
-        let was_activated = |shard: &&ShardRef| match &self.mapper {
-            Some(mapper) => mapper.shard_state(shard.id()) != Some(ShardState::Provisioning),
-            None => true,
-        };
-        self.table.load().shards.iter().filter(was_activated).count() as u16
+        self.table().num_activated
     }
 
-    /// What keeps the states of the shards, where their set may change.
+    /// What keeps the states of the shards, where their set may change. What is changed there, by
+    /// whichever handle to it, is followed before the next event is routed.
     #[must_use]
-    pub const fn mapper(&self) -> Option<&ShardMapper> {
+    pub const fn mapper(&self) -> Option<&Shared<ShardMapper>> {
         self.mapper.as_ref()
     }
 
@@ -392,11 +407,7 @@ impl ShardManager {
         self.mode
     }
 
-    /// Sums of all counters. None of them ever goes down.
-    ///
-    /// # Panics
-    ///
-    /// As [`ShardRef::lock`]; so do the other methods that look into every shard.
+    /// Sums of all counters, read without waiting for a shard. None of them ever goes down.
     #[must_use]
     pub fn stats(&self) -> ManagerStats {
         let reentered = self.reentered.get();
@@ -406,11 +417,9 @@ impl ShardManager {
             events_dropped: reentered,
             ..ManagerStats::default()
         };
-        // Held while the shards are summed up, or one that is being removed could be missed.
-        let removed = self.removed.lock();
         let table = self.table.load();
-        let shards = table.shards.iter().map(|shard| shard.lock().stats());
-        for stats in shards.chain(removed.as_deref().copied()) {
+        let shards = table.shards.iter().map(|shard| shard.counters().stats());
+        for stats in shards.chain([table.removed]) {
             sum.events_ingested += stats.events_ingested;
             sum.events_dropped += stats.events_dropped;
             sum.batches_dispatched += stats.batches_dispatched;
@@ -424,24 +433,22 @@ impl ShardManager {
     /// Whether no shard holds an event.
     #[must_use]
     pub fn all_shards_empty(&self) -> bool {
-        self.table.load().shards.iter().all(|shard| shard.lock().is_empty())
+        self.table().shards.iter().all(|shard| shard.counters().len.get() == 0)
     }
 
-    /// How many events all shards hold.
+    /// How many events all shards hold, counted without waiting for a shard.
     #[must_use]
-    pub fn total_pending_in_rings(&self) -> usize {
-        self.table.load().shards.iter().map(|shard| shard.lock().len()).sum()
+    pub fn total_pending_in_rings(&self) -> u64 {
+        self.table().shards.iter().map(|shard| shard.counters().len.get()).sum()
     }
 
     /// How many events the shards hold that are not locked now, and how many shards are.
     /// Never waits.
     #[must_use]
-    pub fn try_total_pending_in_rings(&self) -> (usize, usize) {
-        self.table.load().shards.iter().fold((0, 0), |(sum, skipped), shard| {
-            match shard.try_lock() {
-                Some(shard) => (sum + shard.len(), skipped),
-                None => (sum, skipped + 1),
-            }
+    pub fn try_total_pending_in_rings(&self) -> (u64, usize) {
+        self.table().shards.iter().fold((0, 0), |(sum, skipped), shard| match shard.try_lock() {
+            Some(shard) => (sum + shard.len() as u64, skipped),
+            None => (sum, skipped + 1),
         })
     }
 
@@ -452,32 +459,11 @@ impl ShardManager {
 
     /// What can be taken in with certainty, whatever the hashes are.
     pub(crate) fn room(&self) -> Room {
-        let table = self.table.load();
+        let table = self.table();
         let slots = |shard: &ShardRef| shard.enter().map_or(0, |shard| shard.certain_slots());
         Room {
             events: table.keyed.iter().map(slots).min().unwrap_or(0),
             bytes: self.budget.max().saturating_sub(self.budget.held()),
-        }
-    }
-}
-
-/// How long one push in 64 takes, for the mapper: measuring each would cost more than the push.
-struct PushTiming(Option<u64>);
-
-impl PushTiming {
-    /// Hashes are as good as random, and cost no counter that all producers share.
-    fn begin(manager: &ShardManager, hash: u64) -> Self {
-        let is_sampled = manager.mapper.is_some() && hash.is_multiple_of(64);
-        Self(is_sampled.then(|| manager.clock.now()))
-    }
-
-    #[inline]
-    fn end(self, manager: &ShardManager, shard: u16) {
-        if let Self(Some(begin)) = self
-            && let Some(collector) =
-                manager.mapper.as_ref().and_then(|mapper| mapper.metrics_collector(shard))
-        {
-            collector.record_push(manager.clock.now().saturating_sub(begin));
         }
     }
 }
@@ -551,8 +537,8 @@ mod tests {
         }
         let shard = manager.shard(0).expect("shard 0 exists");
         let guard = shard.lock();
-        let free = manager.shard(1).expect("shard 1 exists").lock().len();
+        let free = manager.shard(1).expect("shard 1 exists").lock().len() as u64;
         assert_eq!(manager.try_total_pending_in_rings(), (free, 1));
-        assert_eq!(free + guard.len(), 10);
+        assert_eq!(free + guard.len() as u64, 10);
     }
 }

@@ -4,7 +4,7 @@ use crate::clock::{Clock, nanos};
 use crate::error::{ConfigError, ScalingError};
 use crate::scaling_policy::ScalingPolicy;
 use crate::shard::metrics::{ShardMetrics, ShardMetricsCollector};
-use crate::sync::{Lock, LockGuard, Shared};
+use crate::sync::{Counter, Lock, LockGuard, Shared};
 use std::time::Duration;
 
 /// Where a shard is in its life.
@@ -35,18 +35,36 @@ pub enum ScalingDecision {
 /// Keeps the states of all shards and decides when there should be more or fewer.
 ///
 /// Ids are counted up and never used again. The mapper holds no events: the
-/// [`ShardManager`](crate::ShardManager) does.
+/// [`ShardManager`](crate::ShardManager) does, and follows its [mapper](crate::ShardManager::mapper):
+/// before it routes an event or looks a shard up, it makes the shards that the mapper has added, and
+/// routes to those that are active. A shard that the mapper has forgotten keeps what it holds until
+/// [`ShardManager::remove_shard`](crate::ShardManager::remove_shard) takes it out.
 #[derive(Debug)]
 pub struct ShardMapper {
     policy: ScalingPolicy,
     capacity: usize,
     clock: Clock,
     state: Lock<State>,
+    /// Counts the changes of the state that may concern routing. Written under the lock of `state`.
+    version: Counter,
+}
+
+/// What routing needs to know of a mapper, at one moment.
+#[derive(Debug)]
+pub(super) struct View {
+    /// The mapper's version.
+    pub(super) version: u64,
+    /// All shards, by id.
+    pub(super) states: Vec<(u16, ShardState)>,
+    /// The ids that keyed events are spread over.
+    pub(super) keyed: Vec<u16>,
+    /// The ids that unkeyed events are spread over.
+    pub(super) unkeyed: Vec<u16>,
 }
 
 #[derive(Debug)]
 struct State {
-    /// In the order of allocation.
+    /// In the order of allocation, and so by id.
     shards: Vec<MappedShard>,
     next_id: u16,
     scaled_at: Option<Since>,
@@ -64,8 +82,15 @@ struct MappedShard {
 }
 
 impl MappedShard {
-    fn new(id: u16, capacity: usize, state: ShardState, activated_at: Option<Since>) -> Self {
-        let collector = Shared::new(ShardMetricsCollector::new(id, capacity));
+    fn new(
+        id: u16,
+        capacity: usize,
+        state: ShardState,
+        activated_at: Option<Since>,
+        clock: &Clock,
+    ) -> Self {
+        let collector = ShardMetricsCollector::with_clock(id, capacity, clock.clone());
+        let collector = Shared::new(collector);
         Self { id, state, collector, activated_at, metrics: None, underutilized: None }
     }
 
@@ -93,11 +118,12 @@ impl State {
         capacity: usize,
         state: ShardState,
         activated_at: Option<Since>,
+        clock: &Clock,
     ) -> Vec<u16> {
         let first = std::mem::replace(&mut self.next_id, end);
         let mut ids = Vec::new();
         for id in first..end {
-            self.shards.push(MappedShard::new(id, capacity, state, activated_at));
+            self.shards.push(MappedShard::new(id, capacity, state, activated_at, clock));
             ids.push(id);
         }
         ids
@@ -112,7 +138,26 @@ impl State {
     }
 
     fn find(&mut self, id: u16) -> Option<&mut MappedShard> {
-        self.shards.iter_mut().find(|shard| shard.id == id)
+        let at = self.shards.binary_search_by_key(&id, |shard| shard.id).ok()?;
+        self.shards.get_mut(at)
+    }
+
+    /// The ids that keyed events are spread over, and those that unkeyed ones are: all active
+    /// shards, and those of them that are not overfull.
+    ///
+    /// Load steers unkeyed events only, and never to fewer than half of the active shards: then it
+    /// would move the load instead of spreading it.
+    fn selection(&self, policy: &ScalingPolicy) -> (Vec<u16>, Vec<u16>) {
+        let (mut active, mut roomy) = (Vec::new(), Vec::new());
+        for shard in self.active() {
+            active.push(shard.id);
+            let threshold = policy.fill_ratio_threshold;
+            if shard.metrics.is_none_or(|metrics| metrics.fill_ratio <= threshold) {
+                roomy.push(shard.id);
+            }
+        }
+        let unkeyed = if roomy.len() * 2 >= active.len() { roomy } else { active.clone() };
+        (active, unkeyed)
     }
 
     fn is_cooling_down(&mut self, cooldown: Duration, now: u64) -> bool {
@@ -146,12 +191,33 @@ impl ShardMapper {
         let policy = ScalingPolicy { max_shards: policy.max_shards.max(initial), ..policy };
         policy.validate()?;
         let mut state = State { shards: Vec::new(), next_id: 0, scaled_at: None };
-        state.add(initial, capacity, ShardState::Active, None);
-        Ok(Self { policy, capacity, clock, state: Lock::new(state) })
+        state.add(initial, capacity, ShardState::Active, None, &clock);
+        let (state, version) = (Lock::new(state), Counter::default());
+        Ok(Self { policy, capacity, clock, state, version })
     }
 
     fn state(&self) -> LockGuard<'_, State> {
         self.state.lock().expect("nothing but the mapper's own code runs while its state is locked")
+    }
+
+    /// Counts the changes that may concern routing.
+    #[inline]
+    pub(super) fn version(&self) -> u64 {
+        self.version.get()
+    }
+
+    /// Lets those who follow the mapper know that `state` has changed.
+    fn note_change(&self, state: LockGuard<'_, State>) {
+        self.version.add_alone(1);
+        drop(state);
+    }
+
+    /// What routing needs to know.
+    pub(super) fn view(&self) -> View {
+        let state = self.state();
+        let states = state.shards.iter().map(|shard| (shard.id, shard.state)).collect();
+        let (keyed, unkeyed) = state.selection(&self.policy);
+        View { version: self.version(), states, keyed, unkeyed }
     }
 
     /// The policy, as normalized.
@@ -213,7 +279,9 @@ impl ShardMapper {
             return Err(ScalingError::InCooldown);
         }
         state.scaled_at = Some(Since(now));
-        Ok(state.add(end, self.capacity, to, Some(Since(now))))
+        let ids = state.add(end, self.capacity, to, Some(Since(now)), &self.clock);
+        self.note_change(state);
+        Ok(ids)
     }
 
     /// Lets a provisioning shard take events; its warm-up begins. Returns false, with nothing
@@ -237,6 +305,7 @@ impl ShardMapper {
             ShardState::Provisioning => {
                 shard.state = ShardState::Active;
                 shard.activated_at = Some(Since(now));
+                self.note_change(state);
                 Ok(true)
             }
         }
@@ -261,6 +330,7 @@ impl ShardMapper {
             ShardState::Active => {
                 shard.state = ShardState::Draining;
                 state.scaled_at = Some(Since(now));
+                self.note_change(state);
                 Ok(())
             }
         }
@@ -306,6 +376,7 @@ impl ShardMapper {
             ids.push(lightest.id);
         }
         state.scaled_at = Some(Since(now));
+        self.note_change(state);
         Ok(ids)
     }
 
@@ -347,6 +418,7 @@ impl ShardMapper {
         if removed == ShardState::Active {
             state.scaled_at = Some(Since(self.clock.now()));
         }
+        self.note_change(state);
         Some(removed)
     }
 
@@ -356,14 +428,16 @@ impl ShardMapper {
         let now = self.clock.now();
         let idle_below = self.policy.underutilized_threshold;
         let collect = |shard: &mut MappedShard| {
-            let draining = shard.state == ShardState::Draining;
-            let metrics = shard.collector.collect_and_reset(draining, now);
+            shard.collector.set_draining(shard.state == ShardState::Draining);
+            let metrics = shard.collector.collect_and_reset();
             shard.metrics = Some(metrics);
             let idle = metrics.fill_ratio < idle_below && metrics.event_rate == 0;
             shard.underutilized = idle.then(|| shard.underutilized.unwrap_or(Since(now)));
             metrics
         };
-        state.shards.iter_mut().map(collect).collect()
+        let metrics = state.shards.iter_mut().map(collect).collect();
+        self.note_change(state);
+        metrics
     }
 
     /// What the metrics last collected ask for. Changes nothing.
@@ -407,25 +481,6 @@ impl ShardMapper {
         }
     }
 
-    /// The ids that keyed events are spread over, and those that unkeyed ones are: all active
-    /// shards, and those of them that are not overfull.
-    ///
-    /// Load steers unkeyed events only, and never to fewer than half of the active shards: then it
-    /// would move the load instead of spreading it.
-    pub(crate) fn selection(&self) -> (Vec<u16>, Vec<u16>) {
-        let state = self.state();
-        let (mut active, mut roomy) = (Vec::new(), Vec::new());
-        for shard in state.active() {
-            active.push(shard.id);
-            let threshold = self.policy.fill_ratio_threshold;
-            if shard.metrics.is_none_or(|metrics| metrics.fill_ratio <= threshold) {
-                roomy.push(shard.id);
-            }
-        }
-        let unkeyed = if roomy.len() * 2 >= active.len() { roomy } else { active.clone() };
-        (active, unkeyed)
-    }
-
     /// How many shards are active.
     #[must_use]
     pub fn active_shard_count(&self) -> u16 {
@@ -434,8 +489,8 @@ impl ShardMapper {
 
     /// How many shards there are, in whatever state.
     #[must_use]
-    pub fn total_shard_count(&self) -> usize {
-        self.state().shards.len()
+    pub fn total_shard_count(&self) -> u16 {
+        self.state().shards.len() as u16
     }
 
     /// The ids of the active shards, oldest first.
@@ -486,12 +541,20 @@ mod tests {
         (mapper.expect("the policy is valid"), clock)
     }
 
+    fn selection(mapper: &ShardMapper) -> (Vec<u16>, Vec<u16>) {
+        let View { keyed, unkeyed, .. } = mapper.view();
+        (keyed, unkeyed)
+    }
+
     fn pass(clock: &Clock, ms: u64) {
         clock.set(clock.now() + ms * MS);
     }
 
     fn fill(mapper: &ShardMapper, id: u16, len: usize) {
-        mapper.metrics_collector(id).expect("the shard exists").record_state(len, len as u64);
+        mapper
+            .metrics_collector(id)
+            .expect("the shard exists")
+            .record_state(len as u64, len as u64);
     }
 
     #[test]
@@ -526,10 +589,10 @@ mod tests {
     fn activation_happens_once_and_only_from_provisioning() {
         let (mapper, _) = mapper(2);
         mapper.scale_up_provisioning(1).expect("there is room");
-        assert_eq!(mapper.selection().0, [0, 1]);
+        assert_eq!(selection(&mapper).0, [0, 1]);
         assert_eq!(mapper.activate(2), Ok(true));
         assert_eq!(mapper.activate(2), Ok(false));
-        assert_eq!(mapper.selection().0, [0, 1, 2]);
+        assert_eq!(selection(&mapper).0, [0, 1, 2]);
         assert!(matches!(mapper.activate(9), Err(ScalingError::InvalidPolicy(_))));
         mapper.drain_specific(2).expect("two others are active");
         assert!(matches!(mapper.activate(2), Err(ScalingError::InvalidPolicy(_))));
@@ -553,7 +616,7 @@ mod tests {
         assert!(matches!(mapper.drain_specific(9), Err(ScalingError::InvalidPolicy(_))));
         assert_eq!(mapper.drain_specific(1), Ok(()), "within the cooldown");
         assert_eq!(mapper.drain_specific(1), Ok(()), "again");
-        assert_eq!(mapper.selection().0, [0, 2]);
+        assert_eq!(selection(&mapper).0, [0, 2]);
         pass(&clock, 999);
         assert_eq!(mapper.scale_up(1), Err(ScalingError::InCooldown), "draining started it");
     }
@@ -686,12 +749,12 @@ mod tests {
         let (mapper, _) = mapper(4);
         fill(&mapper, 1, 800);
         mapper.collect_metrics();
-        assert_eq!(mapper.selection(), (vec![0, 1, 2, 3], vec![0, 2, 3]));
+        assert_eq!(selection(&mapper), (vec![0, 1, 2, 3], vec![0, 2, 3]));
         for id in [0, 2] {
             fill(&mapper, id, 800);
         }
         mapper.collect_metrics();
-        assert_eq!(mapper.selection(), (vec![0, 1, 2, 3], vec![0, 1, 2, 3]));
+        assert_eq!(selection(&mapper), (vec![0, 1, 2, 3], vec![0, 1, 2, 3]));
     }
 
     #[test]

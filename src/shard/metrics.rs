@@ -1,14 +1,20 @@
 //! What is known of a shard's load.
 
+use crate::clock::Clock;
 use crate::sync::Counter;
 
 /// Gathers what happens in one shard between two collections.
 ///
-/// The shard writes, the mapper collects; neither waits for the other.
+/// The shard tells it what it holds and how long its pushes take, whoever delivers the events tells
+/// it how long that takes, and the mapper, or whoever made the collector, collects; nobody waits for
+/// anybody.
 #[derive(Debug)]
 pub struct ShardMetricsCollector {
     shard_id: u16,
     capacity: usize,
+    clock: Clock,
+    /// 1 while the shard is being emptied.
+    draining: Counter,
     len: Counter,
     /// Events accepted since the shard was made, and how many of them were collected.
     accepted: Counter,
@@ -78,12 +84,20 @@ impl ShardMetrics {
 }
 
 impl ShardMetricsCollector {
-    /// A collector for a shard with `capacity` slots.
+    /// A collector for a shard with `capacity` slots, on the system's clock.
     #[must_use]
     pub fn new(shard_id: u16, capacity: usize) -> Self {
+        Self::with_clock(shard_id, capacity, Clock::default())
+    }
+
+    /// [`new`](Self::new) on a clock of the caller's, which dates the collections.
+    #[must_use]
+    pub fn with_clock(shard_id: u16, capacity: usize, clock: Clock) -> Self {
         Self {
             shard_id,
             capacity,
+            clock,
+            draining: Counter::default(),
             len: Counter::default(),
             accepted: Counter::default(),
             collected: Counter::default(),
@@ -93,8 +107,8 @@ impl ShardMetricsCollector {
     }
 
     /// Notes that the shard now holds `len` events, and has accepted `accepted` since it was made.
-    pub(crate) fn record_state(&self, len: usize, accepted: u64) {
-        self.len.set(len as u64);
+    pub(crate) fn record_state(&self, len: u64, accepted: u64) {
+        self.len.set(len);
         self.accepted.set(accepted);
     }
 
@@ -103,7 +117,19 @@ impl ShardMetricsCollector {
         self.len.get() == 0
     }
 
-    /// Notes how long a push took.
+    /// Says whether the shard is being emptied: it then outweighs all others.
+    pub fn set_draining(&self, draining: bool) {
+        self.draining.set(u64::from(draining));
+    }
+
+    /// Whether the shard is being emptied.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.get() == 1
+    }
+
+    /// Notes how long a push took. A shard with a collector measures one push in 64 itself, its
+    /// first included.
     pub fn record_push(&self, nanos: u64) {
         self.push.record(nanos);
     }
@@ -114,7 +140,8 @@ impl ShardMetricsCollector {
     }
 
     /// The window since the last collection; a new one begins.
-    pub fn collect_and_reset(&self, draining: bool, now: u64) -> ShardMetrics {
+    pub fn collect_and_reset(&self) -> ShardMetrics {
+        let draining = self.is_draining();
         let accepted = self.accepted.get();
         let event_rate = accepted - self.collected.get();
         self.collected.set(accepted);
@@ -128,7 +155,7 @@ impl ShardMetricsCollector {
             avg_flush_latency_us: self.flush.take(),
             draining,
             weight: ShardMetrics::weight_of(fill_ratio, avg_push_latency_ns, event_rate, draining),
-            last_updated: now,
+            last_updated: self.clock.now(),
         }
     }
 }
@@ -145,12 +172,13 @@ mod tests {
 
     #[test]
     fn a_collection_starts_a_new_window() {
-        let collector = ShardMetricsCollector::new(3, 1024);
+        let clock = Clock::manual(99);
+        let collector = ShardMetricsCollector::with_clock(3, 1024, clock.clone());
         collector.record_state(512, 600);
         collector.record_push(10);
         collector.record_push(20);
         collector.record_flush(7);
-        let metrics = collector.collect_and_reset(false, 99);
+        let metrics = collector.collect_and_reset();
         assert_eq!(
             (metrics.shard_id, metrics.fill_ratio, metrics.event_rate, metrics.last_updated),
             (3, 0.5, 600, 99)
@@ -158,7 +186,9 @@ mod tests {
         assert_eq!((metrics.avg_push_latency_ns, metrics.avg_flush_latency_us), (15, 7));
 
         collector.record_state(100, 650);
-        let metrics = collector.collect_and_reset(false, 100);
+        clock.set(100);
+        let metrics = collector.collect_and_reset();
+        assert_eq!(metrics.last_updated, 100);
         assert_eq!((metrics.event_rate, metrics.fill_ratio), (50, 100.0 / 1024.0));
         assert_eq!((metrics.avg_push_latency_ns, metrics.avg_flush_latency_us), (0, 0));
     }

@@ -2,6 +2,7 @@
 
 mod batcher;
 mod budget;
+mod counters;
 mod manager;
 mod mapper;
 mod metrics;
@@ -16,6 +17,7 @@ mod watermarks;
 
 pub use batcher::{AdaptiveBatcher, BatchWorker};
 pub(crate) use budget::{ByteBudget, Reservation};
+use counters::ShardCounters;
 pub use manager::{ManagerStats, ShardManager};
 pub use mapper::{ScalingDecision, ShardMapper, ShardState};
 pub use metrics::{ShardMetrics, ShardMetricsCollector};

@@ -1,6 +1,7 @@
 //! Which shard a hash belongs to.
 
-use crate::shard::ShardRef;
+use crate::shard::mapper::View;
+use crate::shard::{ShardRef, ShardState, ShardStats};
 use crate::sync::{Shared, Snapshot};
 use std::ops::Deref;
 
@@ -10,15 +11,90 @@ pub(super) struct RoutingTable {
     /// Counts the changes of `keyed`. A shard that has seen a later version refuses what was routed
     /// by this one.
     pub(super) version: u64,
-    /// All shards, oldest first, whether they take events or not.
+    /// The version of the mapper that this table follows.
+    pub(super) mapper_version: u64,
+    /// All shards, oldest first and so by ascending id, whether they take events or not.
     pub(super) shards: Vec<ShardRef>,
     /// Those that keyed events are spread over.
     pub(super) keyed: Vec<ShardRef>,
     /// Those that unkeyed events are spread over.
     pub(super) unkeyed: Vec<ShardRef>,
+    /// How many shards take events, or did until they began to drain.
+    pub(super) num_activated: u16,
+    /// Sums of the counters of shards that were removed.
+    pub(super) removed: ShardStats,
 }
 
 impl RoutingTable {
+    /// A table in which all shards take events.
+    pub(super) fn of(shards: Vec<ShardRef>) -> Self {
+        Self {
+            version: 0,
+            mapper_version: 0,
+            keyed: shards.clone(),
+            unkeyed: shards.clone(),
+            num_activated: shards.len() as u16,
+            shards,
+            removed: ShardStats::default(),
+        }
+    }
+
+    /// The table after this one, which routes as the mapper says: with a shard by `new_shard` for each
+    /// id that is new, and without `gone`, which takes no events. What the mapper has forgotten stays
+    /// until it is gone.
+    pub(super) fn following(
+        &self,
+        view: &View,
+        gone: Option<&ShardRef>,
+        new_shard: impl Fn(u16) -> ShardRef,
+    ) -> Self {
+        let (mut shards, mut removed) = (self.shards.clone(), self.removed);
+        for &(id, _) in &view.states {
+            if self.position(id).is_none() {
+                shards.push(new_shard(id));
+            }
+        }
+        if let Some(gone) = gone
+            && let Some(at) = self.position(gone.id())
+        {
+            shards.remove(at);
+            removed = removed.plus(&gone.counters().stats());
+        }
+        // All are sorted by id.
+        let pick = |ids: &[u16]| -> Vec<ShardRef> {
+            let is_picked = |shard: &&ShardRef| ids.binary_search(&shard.id()).is_ok();
+            shards.iter().filter(is_picked).cloned().collect()
+        };
+        let (keyed, unkeyed) = (pick(&view.keyed), pick(&view.unkeyed));
+        let reroutes = !keyed.iter().map(ShardRef::id).eq(self.keyed.iter().map(ShardRef::id));
+        let is_provisioning = |(_, state): &&(u16, ShardState)| *state == ShardState::Provisioning;
+        let num_provisioning = view.states.iter().filter(is_provisioning).count();
+        Self {
+            version: self.version + u64::from(reroutes),
+            mapper_version: view.version,
+            keyed,
+            unkeyed,
+            num_activated: (shards.len() - num_provisioning) as u16,
+            shards,
+            removed,
+        }
+    }
+
+    fn position(&self, id: u16) -> Option<usize> {
+        // Where no shard before it was removed, which is so in a set that does not change.
+        let own = usize::from(id);
+        if self.shards.get(own).is_some_and(|shard| shard.id() == id) {
+            return Some(own);
+        }
+        self.shards.binary_search_by_key(&id, ShardRef::id).ok()
+    }
+
+    /// The shard with this id.
+    #[inline]
+    pub(super) fn find(&self, id: u16) -> Option<&ShardRef> {
+        self.position(id).map(|at| &self.shards[at])
+    }
+
     /// The shard that takes events with this hash.
     #[inline]
     pub(super) fn route(&self, hash: u64, is_keyed: bool) -> Option<&ShardRef> {

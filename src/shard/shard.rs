@@ -3,10 +3,10 @@
 use crate::clock::{Clock, TimestampGenerator};
 use crate::config::{BackpressureMode, Format};
 use crate::error::IngestionError;
-use crate::event::{Event, InternalEvent, RawEvent};
+use crate::event::{Event, InternalEvent};
 use crate::lines::Lines;
 use crate::shard::ring_buffer::RingBuffer;
-use crate::shard::{ByteBudget, Record, Reservation, ShardMetricsCollector};
+use crate::shard::{ByteBudget, Record, Reservation, ShardCounters, ShardMetricsCollector};
 use crate::sync::Shared;
 use bytes::Bytes;
 
@@ -65,12 +65,14 @@ pub struct Shard {
     budget: Shared<ByteBudget>,
     /// Arrivals in the last quarter since one was admitted; [`BackpressureMode::Sample`] only.
     arrivals_since_admitted: u32,
-    stats: ShardStats,
+    counters: Shared<ShardCounters>,
     /// Told of every change, where somebody watches the load.
     collector: Option<Shared<ShardMetricsCollector>>,
-    /// The version of the routing table that may route to this shard. Changed only under the lock
-    /// of every shard, so that a producer with an older table in hand notices.
-    pub(crate) table_version: u64,
+    /// The latest version of the routing table that routed to this shard, or whose publisher looked
+    /// in: what was routed by an older one is refused.
+    table_version: u64,
+    /// How many events the shard had accepted by older tables.
+    accepted_by_older_tables: u64,
 }
 
 /// Lengths are stored in 32 bits.
@@ -126,10 +128,32 @@ impl Shard {
             timestamps: TimestampGenerator::default(),
             budget,
             arrivals_since_admitted: 0,
-            stats: ShardStats::default(),
+            counters: Shared::default(),
             collector: None,
             table_version: 0,
+            accepted_by_older_tables: 0,
         }
+    }
+
+    /// Notes that a table of this version may route here. Returns false, with nothing changed, if
+    /// the shard knows of a later one.
+    #[inline]
+    pub(super) fn see_table(&mut self, version: u64) -> bool {
+        if version > self.table_version {
+            self.table_version = version;
+            self.accepted_by_older_tables = self.counters.ingested.get();
+        }
+        version == self.table_version
+    }
+
+    /// How many events the shard had accepted before it [saw](Self::see_table) the latest table.
+    pub(super) const fn accepted_by_older_tables(&self) -> u64 {
+        self.accepted_by_older_tables
+    }
+
+    /// The counters, for whoever does not hold the shard.
+    pub(super) const fn counters(&self) -> &Shared<ShardCounters> {
+        &self.counters
     }
 
     /// Accepts a JSON value in canonical form, or refuses it as the mode says. Returns its
@@ -137,32 +161,37 @@ impl Shard {
     ///
     /// # Errors
     ///
-    /// [`IngestionError::Backpressure`], [`Sampled`](IngestionError::Sampled), or
-    /// [`Serialization`](IngestionError::Serialization).
+    /// As [`try_push_raw`](Self::try_push_raw).
     pub fn try_push(&mut self, event: impl Into<Event>) -> Result<u64, IngestionError> {
-        self.try_push_raw(&event.into().into_raw()?)
+        self.try_push_raw(event.into().into_raw())
     }
 
-    /// Accepts an event, or refuses it as the mode says. Returns its timestamp.
+    /// Copies an event's bytes, or refuses it as the mode says. Returns its timestamp.
+    ///
+    /// Bytes, text and a [`RawEvent`](crate::RawEvent) will do: the shard has been chosen, and no
+    /// hash is needed.
     ///
     /// # Errors
     ///
     /// [`IngestionError::Backpressure`], [`Sampled`](IngestionError::Sampled), or
     /// [`Oversize`](IngestionError::Oversize) for 4 GiB and more.
-    pub fn try_push_raw(
-        &mut self,
-        event: impl std::borrow::Borrow<RawEvent>,
-    ) -> Result<u64, IngestionError> {
-        let payload = event.borrow().as_bytes();
+    pub fn try_push_raw(&mut self, event: impl AsRef<[u8]>) -> Result<u64, IngestionError> {
+        let payload = event.as_ref();
         check_len(payload)?;
-        self.push(payload).map_err(|refusal| match refusal {
+        let is_measured = self.collector.is_some() && self.counters.measures_next_push();
+        let start = is_measured.then(|| self.clock.now());
+        let timestamp = self.push(payload).map_err(|refusal| match refusal {
             Refusal::Sampled => IngestionError::Sampled,
             Refusal::Full => IngestionError::Backpressure,
             Refusal::NeedsBytes => {
                 self.count_full();
                 IngestionError::Backpressure
             }
-        })
+        })?;
+        if let Some(start) = start {
+            self.report_push_since(start);
+        }
+        Ok(timestamp)
     }
 
     /// Accepts a payload shorter than 4 GiB, or refuses it as the mode says.
@@ -183,7 +212,7 @@ impl Shard {
             }
             BackpressureMode::Sample { rate } => {
                 if self.is_full() || !self.admits(rate) || !self.budget.try_reserve(len) {
-                    self.stats.events_sampled += 1;
+                    self.counters.sampled.add_alone(1);
                     return Err(Refusal::Sampled);
                 }
                 false
@@ -199,7 +228,7 @@ impl Shard {
         }
         let timestamp = self.timestamps.next(self.clock.now());
         self.ring.try_push(payload, timestamp);
-        self.stats.events_ingested += 1;
+        self.counters.ingested.add_alone(1);
         self.report();
         Ok(timestamp)
     }
@@ -222,26 +251,36 @@ impl Shard {
         }
         let timestamp = self.timestamps.next_run(self.clock.now(), count as u64);
         self.ring.push_together(lines.first(count), timestamp, bytes);
-        self.stats.events_ingested += count as u64;
+        self.counters.ingested.add_alone(count as u64);
         self.report();
         count
     }
 
-    /// Tells the collector how things stand.
+    /// Shows everybody how much the shard holds, and tells the collector how things stand.
+    #[inline]
     fn report(&self) {
+        let len = self.len() as u64;
+        self.counters.len.set(len);
         if let Some(collector) = &self.collector {
-            collector.record_state(self.len(), self.stats.events_ingested);
+            collector.record_state(len, self.counters.ingested.get());
+        }
+    }
+
+    /// Tells the collector of a push that began at `start`, by the shard's clock.
+    pub(super) fn report_push_since(&self, start: u64) {
+        if let Some(collector) = &self.collector {
+            collector.record_push(self.clock.now().saturating_sub(start));
         }
     }
 
     /// Counts one event as refused because there was no room.
-    pub(crate) const fn count_full(&mut self) {
-        self.stats.events_full += 1;
+    pub(crate) fn count_full(&mut self) {
+        self.counters.full.add_alone(1);
     }
 
     /// Counts events as accepted that go past the ring.
-    pub(crate) const fn count_past(&mut self, count: u64) {
-        self.stats.events_ingested += count;
+    pub(crate) fn count_past(&mut self, count: u64) {
+        self.counters.ingested.add_alone(count);
     }
 
     /// Where the last quarter begins: the length at which sampling starts.
@@ -266,9 +305,15 @@ impl Shard {
     pub(crate) fn evict_oldest(&mut self) -> bool {
         let Some(len) = self.ring.evict_oldest() else { return false };
         self.budget.release(len as u64);
-        self.stats.events_evicted += 1;
+        self.counters.evicted.add_alone(1);
         self.report();
         true
+    }
+
+    /// Counts a batch that whoever pops the events has made of them; a
+    /// [`BatchWorker`](crate::BatchWorker) counts its own.
+    pub fn record_batch_dispatch(&mut self) {
+        self.counters.batches.add_alone(1);
     }
 
     /// Takes the oldest event.
@@ -308,7 +353,7 @@ impl Shard {
     ) -> Option<(Bytes, Vec<Record>, Reservation)> {
         let before = self.ring.bytes();
         let (body, records) = self.ring.take_body(max_len, max_bytes)?;
-        self.stats.batches_dispatched += 1;
+        self.counters.batches.add_alone(1);
         self.report();
         let reservation = self.budget.move_to_batch((before - self.ring.bytes()) as u64);
         Some((body, records, reservation))
@@ -372,8 +417,8 @@ impl Shard {
 
     /// How many events were accepted before the oldest one held; with nothing held, how many were
     /// accepted at all. An event's index is the value this had when the event was the oldest.
-    pub(crate) const fn head_index(&self) -> u64 {
-        self.stats.events_ingested - self.len() as u64
+    pub(crate) fn head_index(&self) -> u64 {
+        self.counters.ingested.get() - self.len() as u64
     }
 
     /// How many nanoseconds ago the oldest event was accepted, by the wall clock; 0 with none.
@@ -394,15 +439,15 @@ impl Shard {
 
     /// The counters.
     #[must_use]
-    pub const fn stats(&self) -> ShardStats {
-        let ShardStats { events_full, events_sampled, events_evicted, .. } = self.stats;
-        ShardStats { events_dropped: events_full + events_sampled + events_evicted, ..self.stats }
+    pub fn stats(&self) -> ShardStats {
+        self.counters.stats()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::RawEvent;
 
     fn shard(mode: BackpressureMode) -> Shard {
         Shard::new(3, 4, mode)

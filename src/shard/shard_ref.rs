@@ -1,6 +1,6 @@
 //! A shared handle to a shard.
 
-use crate::shard::Shard;
+use crate::shard::{Shard, ShardCounters};
 use crate::sync::{Lock, LockGuard, Shared};
 
 /// A handle to a shard. It outlives the shard's removal from the routing table.
@@ -10,12 +10,20 @@ pub struct ShardRef(Shared<ShardCell>);
 #[derive(Debug)]
 struct ShardCell {
     id: u16,
+    counters: Shared<ShardCounters>,
     shard: Lock<Shard>,
 }
 
 impl ShardRef {
     pub(super) fn new(shard: Shard) -> Self {
-        Self(Shared::new(ShardCell { id: shard.id, shard: Lock::new(shard) }))
+        let counters = Shared::clone(shard.counters());
+        Self(Shared::new(ShardCell { id: shard.id, counters, shard: Lock::new(shard) }))
+    }
+
+    /// The shard's counters, which can be read while somebody holds the shard.
+    #[inline]
+    pub(super) fn counters(&self) -> &ShardCounters {
+        &self.0.counters
     }
 
     /// The shard's id.

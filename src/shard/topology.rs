@@ -1,18 +1,18 @@
 //! How the set of shards changes.
 //!
-//! A change locks every shard, notes how much each has accepted, and publishes a new routing table
-//! with a new version, which the shards note too. A producer that has routed by an older table
-//! finds that out under the shard's lock and routes anew. So every event was accepted either
-//! before the change, by the old table, or after it, by the new one.
+//! The mapper decides, and the manager follows: it publishes a routing table, with a new version if
+//! keyed events are spread over other shards than before. A shard learns of a version from whoever
+//! comes first under its lock, a producer that was routed by it or the one that changes, and refuses
+//! from then on what was routed by an older one: the producer routes that anew. So every event was
+//! accepted either before the change, by the old table, or after it, by the new one; and nobody waits
+//! for a shard to change the set, which a thread may do that holds one.
 
 use crate::error::ScalingError;
 use crate::event::InternalEvent;
-use crate::shard::routing::RoutingTable;
 use crate::shard::{
-    ScalingDecision, Shard, ShardManager, ShardMapper, ShardMetrics, ShardRef, ShardStats,
-    Watermarks,
+    ScalingDecision, ShardManager, ShardMapper, ShardMetrics, ShardRef, ShardStats, Watermarks,
 };
-use crate::sync::LockGuard;
+use crate::sync::Shared;
 
 /// A change of the set of shards that take events.
 #[derive(Debug)]
@@ -23,61 +23,41 @@ pub(crate) struct Change {
     pub(crate) watermarks: Watermarks,
 }
 
-fn held_by_caller() -> ScalingError {
-    ScalingError::InvalidPolicy("the caller holds a shard; let go of it first".to_owned())
-}
-
 impl ShardManager {
-    fn scaled(&self) -> Result<&ShardMapper, ScalingError> {
+    fn scaled(&self) -> Result<&Shared<ShardMapper>, ScalingError> {
         let off = || ScalingError::InvalidPolicy("dynamic scaling is not enabled".to_owned());
         self.mapper.as_ref().ok_or_else(off)
     }
 
-    /// Begins a change. One at a time, and none while counters are summed up.
-    fn begin_change(&self) -> Result<LockGuard<'_, ShardStats>, ScalingError> {
-        let removed = self.removed.lock().map_err(|_| held_by_caller())?;
-        // Found out before the mapper is touched, so that a refused change leaves no trace.
-        let is_held = self.table.load().shards.iter().any(|shard| shard.enter().is_none());
-        if is_held { Err(held_by_caller()) } else { Ok(removed) }
+    /// Publishes a table that routes as the mapper says, if the last one does not.
+    #[inline(never)]
+    pub(super) fn follow(&self, mapper: &ShardMapper) {
+        self.publish(mapper, None);
     }
 
-    /// Publishes a table of `shards`, routed to as the mapper says. With `reroutes`, what was
-    /// routed by the old table and has not arrived yet is routed anew.
-    fn publish(
-        &self,
-        shards: Vec<ShardRef>,
-        mapper: &ShardMapper,
-        reroutes: bool,
-    ) -> Result<Watermarks, ScalingError> {
-        let old = self.table.load();
-        let version = old.version + u64::from(reroutes);
-        // No change both adds and removes, so the longer list has all that are concerned.
-        let longer = if shards.len() > old.shards.len() { &shards } else { &old.shards };
-        let concerned = longer.clone();
-        // Nobody else ever holds more than one, so these cannot wait for each other.
-        let mut guards = Vec::new();
-        for shard in &concerned {
-            guards.push(shard.enter().ok_or_else(held_by_caller)?);
+    /// Publishes a table that routes as the mapper says, without the shard that is `gone`. Returns
+    /// whether the last one had it.
+    fn publish(&self, mapper: &ShardMapper, gone: Option<&ShardRef>) -> bool {
+        // One at a time, and none of them waits for anything but the mapper's own lock.
+        let Ok(_change) = self.changes.lock() else { return false };
+        let table = self.table.load();
+        let view = mapper.view();
+        let had_it = gone.is_some_and(|gone| table.find(gone.id()).is_some());
+        if had_it || view.version != table.mapper_version {
+            self.table.store(table.following(&view, gone, |id| self.new_shard(id)));
         }
-        let watermark = |shard: &mut LockGuard<'_, Shard>| {
-            shard.table_version = version;
-            (shard.id, shard.stats().events_ingested)
-        };
-        let watermarks = guards.iter_mut().map(watermark).collect();
-        let pick = |ids: Vec<u16>| {
-            let picked = shards.iter().filter(|shard| ids.contains(&shard.id()));
-            picked.cloned().collect()
-        };
-        let (keyed, unkeyed) = mapper.selection();
-        let (keyed, unkeyed) = (pick(keyed), pick(unkeyed));
-        self.table.store(RoutingTable { version, shards, keyed, unkeyed });
-        Ok(watermarks)
+        had_it
     }
 
-    fn with_added(&self, ids: &[u16]) -> Vec<ShardRef> {
-        let mut shards = self.shards();
-        shards.extend(ids.iter().map(|&id| self.new_shard(id)));
-        shards
+    /// Shows every shard the present table, and returns what each had accepted by older ones.
+    fn watermarks(&self) -> Watermarks {
+        let table = self.table.load();
+        let watermark = |shard: &ShardRef| {
+            let mut shard = shard.enter()?;
+            shard.see_table(table.version);
+            Some((shard.id, shard.accepted_by_older_tables()))
+        };
+        table.shards.iter().filter_map(watermark).collect()
     }
 
     /// Adds a shard that takes no events until it is [activated](Self::activate_shard).
@@ -104,9 +84,8 @@ impl ShardManager {
         allocate: impl FnOnce(&ShardMapper) -> Result<Vec<u16>, ScalingError>,
     ) -> Result<u16, ScalingError> {
         let mapper = self.scaled()?;
-        let _change = self.begin_change()?;
         let ids = allocate(mapper)?;
-        self.publish(self.with_added(&ids), mapper, false)?;
+        self.follow(mapper);
         ids.first().copied().ok_or(ScalingError::AtMaxShards)
     }
 
@@ -118,14 +97,13 @@ impl ShardManager {
     /// cannot change; [`AtMaxShards`](ScalingError::AtMaxShards), and the shard stays as it is.
     pub fn activate_shard(&self, id: u16) -> Result<(), ScalingError> {
         let mapper = self.scaled()?;
-        let _change = self.begin_change()?;
-        if mapper.activate(id)? {
-            self.publish(self.shards(), mapper, true)?;
-        }
+        mapper.activate(id)?;
+        self.follow(mapper);
         Ok(())
     }
 
-    /// Lets a shard take no more events. Fine if it is draining already.
+    /// Lets a shard take no more events, but for those that other threads are offering now. Fine if
+    /// it is draining already.
     ///
     /// # Errors
     ///
@@ -133,18 +111,20 @@ impl ShardManager {
     /// shard is unknown or was never activated, or the set of shards cannot change.
     pub fn drain_shard(&self, id: u16) -> Result<(), ScalingError> {
         let mapper = self.scaled()?;
-        let _change = self.begin_change()?;
         mapper.drain_specific(id)?;
-        self.publish(self.shards(), mapper, true).map(drop)
+        self.follow(mapper);
+        Ok(())
     }
 
     /// Removes a shard, whatever its state: it takes no more events from this moment, and what it
     /// held is returned in order. Its counters stay in the [sums](Self::stats). Nothing happens if
-    /// there is no such shard.
+    /// there is no such shard. Waits until nobody holds the shard: with threads, a caller that does
+    /// waits for itself.
     ///
     /// # Errors
     ///
-    /// [`ScalingError::InvalidPolicy`] if the set of shards cannot change.
+    /// [`ScalingError::InvalidPolicy`] if the set of shards cannot change or, in the single-threaded
+    /// build, the caller holds the shard.
     pub fn remove_shard(&self, id: u16) -> Result<Vec<InternalEvent>, ScalingError> {
         let removed = self.detach_shard(id)?;
         Ok(removed.map_or_else(Vec::new, |shard| shard.lock().pop_batch(usize::MAX)))
@@ -152,69 +132,61 @@ impl ShardManager {
 
     /// [`remove_shard`](Self::remove_shard), but what the shard held stays in it.
     pub(crate) fn detach_shard(&self, id: u16) -> Result<Option<ShardRef>, ScalingError> {
-        let mapper = self.scaled()?;
-        let mut removed = self.begin_change()?;
-        let mut shards = self.shards();
-        let Some(index) = shards.iter().position(|shard| shard.id() == id) else {
-            return Ok(None);
+        let held = || {
+            let why = "the caller holds the shard; let go of it first";
+            ScalingError::InvalidPolicy(why.to_owned())
         };
-        let gone = shards.remove(index);
+        let mapper = self.scaled()?;
+        let Some(shard) = self.shard(id) else { return Ok(None) };
+        // Found out before the mapper is touched, so that a refused removal leaves no trace.
+        drop(shard.enter().ok_or_else(held)?);
         mapper.remove(id);
-        self.publish(shards, mapper, true)?;
-        let mut shard = gone.enter().ok_or_else(held_by_caller)?;
-        // No table has this version, so whoever holds the old table finds out that it is old.
-        shard.table_version = u64::MAX;
-        *removed = removed.plus(&shard.stats());
-        drop(shard);
-        Ok(Some(gone))
+        self.follow(mapper);
+        // No table has this version, so whoever has an older table in hand routes anew.
+        shard.enter().ok_or_else(held)?.see_table(u64::MAX);
+        // Nothing is routed to it any more. Its counters are seen either in it or in the sums.
+        Ok(self.publish(mapper, Some(&shard)).then_some(shard))
     }
 
     /// Adds `count` shards that take events at once.
     pub(crate) fn grow(&self, count: u16, cools: bool) -> Result<Change, ScalingError> {
         let mapper = self.scaled()?;
-        let _change = self.begin_change()?;
         let ids = if cools { mapper.scale_up(count)? } else { mapper.scale_up_force(count)? };
-        let watermarks = self.publish(self.with_added(&ids), mapper, true)?;
-        Ok(Change { ids, watermarks })
+        self.follow(mapper);
+        Ok(Change { ids, watermarks: self.watermarks() })
     }
 
     /// Lets up to `count` shards take no more events.
     pub(crate) fn shrink(&self, count: u16, cools: bool) -> Result<Change, ScalingError> {
         let mapper = self.scaled()?;
-        let _change = self.begin_change()?;
         let ids = if cools { mapper.scale_down(count)? } else { mapper.scale_down_force(count)? };
-        let watermarks = self.publish(self.shards(), mapper, true)?;
-        Ok(Change { ids, watermarks })
+        self.follow(mapper);
+        Ok(Change { ids, watermarks: self.watermarks() })
     }
 
     /// Collects the metrics of all shards, and steers unkeyed events by them. `None` if the set of
     /// shards cannot change.
     pub fn collect_metrics(&self) -> Option<Vec<ShardMetrics>> {
         let mapper = self.mapper.as_ref()?;
-        let _change = self.begin_change().ok()?;
         let metrics = mapper.collect_metrics();
-        let table = self.table.load();
-        let routed: Vec<_> = table.unkeyed.iter().map(ShardRef::id).collect();
-        if routed != mapper.selection().1 {
-            // Where a keyed event goes stays the same, so nothing need be routed anew.
-            self.publish(table.shards.clone(), mapper, false).ok()?;
-        }
+        self.follow(mapper);
         Some(metrics)
     }
 
     /// What the metrics last collected ask for. Changes nothing.
     #[must_use]
     pub fn evaluate_scaling(&self) -> ScalingDecision {
-        self.mapper.as_ref().map_or(ScalingDecision::None, ShardMapper::evaluate_scaling)
+        let mapper = self.mapper.as_ref();
+        mapper.map_or(ScalingDecision::None, |mapper| mapper.evaluate_scaling())
     }
 
     /// Sums of the counters of the shards that were removed.
     pub(crate) fn removed_stats(&self) -> ShardStats {
-        self.removed.lock().map(|removed| *removed).unwrap_or_default()
+        self.table.load().removed
     }
 
     /// Handles to all shards.
     pub(crate) fn shards(&self) -> Vec<ShardRef> {
-        self.table.load().shards.clone()
+        self.table().shards.clone()
     }
 }

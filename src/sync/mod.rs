@@ -20,6 +20,14 @@ pub use local::{Counter, Lock, LockGuard, Shared, Snapshot};
 #[cfg(not(single_threaded))]
 pub use threaded::{Counter, Lock, LockGuard, Shared, Snapshot};
 
+impl Counter {
+    /// Adds `n`, where nobody else writes at the same time: cheaper than [`add`](Self::add).
+    #[inline]
+    pub fn add_alone(&self, n: u64) {
+        self.set(self.get().wrapping_add(n));
+    }
+}
+
 /// A [`Lock`] was asked for by the thread that already holds it.
 ///
 /// Only the single-threaded build can tell; with threads the same mistake is a deadlock.
@@ -37,7 +45,8 @@ mod tests {
         assert_eq!(counter.add(3), 8);
         assert_eq!(counter.sub(6), 2);
         counter.set(40);
-        assert_eq!(counter.get(), 40);
+        counter.add_alone(2);
+        assert_eq!(counter.get(), 42);
     }
 
     #[test]

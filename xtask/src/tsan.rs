@@ -11,7 +11,7 @@ use xshell::{Shell, cmd};
 
 use crate::{Unavailable, debian, exec, say};
 
-const TESTS: [&str; 4] = ["--test", "threads", "--test", "scaling_threads"];
+const TESTS: [&str; 6] = ["--test", "threads", "--test", "scaling_threads", "--test", "held_shard"];
 
 /// Builds the tests with the sanitizer, and runs them: a race makes them fail.
 pub fn run(sh: &Shell) -> Result<()> {
