@@ -48,6 +48,8 @@ struct Mutation {
     tests: Vec<PathBuf>,
     /// Which tests of these files, by a regular expression; without it, all. For Node alone.
     named: Option<String>,
+    /// The features that the tests are built with. For the core alone.
+    features: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -67,10 +69,22 @@ impl Mutation {
         Ok(broken)
     }
 
+    /// Which of its files' tests, and how they are built.
+    fn choice(&self) -> Choice<'_> {
+        Choice { named: self.named.as_deref(), features: self.features.as_deref() }
+    }
+
     /// Whether the core is broken, or the JavaScript around it.
     fn is_native(&self) -> bool {
         is_rust(&self.file)
     }
+}
+
+/// [`Mutation::named`] and [`Mutation::features`].
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Choice<'a> {
+    named: Option<&'a str>,
+    features: Option<&'a str>,
 }
 
 fn is_rust(file: &Path) -> bool {
@@ -82,13 +96,15 @@ fn read_list(root: &Path) -> Result<Vec<Mutation>> {
     let text = std::fs::read_to_string(root.join(LIST)).context(LIST)?;
     let List { mutation: list } = toml::from_str(&text).context(LIST)?;
     for (index, mutation) in list.iter().enumerate() {
-        let Mutation { name, file, tests, named, .. } = mutation;
+        let Mutation { name, file, tests, named, features, .. } = mutation;
         let is_taken = list.iter().take(index).any(|other| other.name == *name);
         ensure!(!is_taken, "two mutations have the name {name}");
         let text = std::fs::read_to_string(root.join(file));
         mutation.apply(&text.with_context(|| format!("{name}: {}", file.display()))?)?;
         ensure!(!tests.is_empty(), "{name} has no tests");
         ensure!(!(mutation.is_native() && named.is_some()), "{name}: `named` is for Node alone");
+        let is_misused = !mutation.is_native() && features.is_some();
+        ensure!(!is_misused, "{name}: `features` is for the core alone");
         for test in tests {
             ensure!(root.join(test).is_file(), "{name}: there is no {}", test.display());
             // A broken core would have to be compiled to WebAssembly first.
@@ -144,7 +160,7 @@ fn attempt(sh: &Shell, mutation: &Mutation) -> Result<&'static str> {
             return Ok("does not build");
         }
         for test in &mutation.tests {
-            if !passes(test, mutation.named.as_deref())? {
+            if !passes(test, &mutation.choice())? {
                 return Ok(NOTICED);
             }
         }
@@ -159,7 +175,7 @@ fn check_unbroken(sh: &Shell, list: &[Mutation]) -> Result<()> {
     say("running the tests on the unbroken copy");
     let mut runs: Vec<_> = list
         .iter()
-        .flat_map(|mutation| mutation.tests.iter().map(|test| (test, mutation.named.as_deref())))
+        .flat_map(|mutation| mutation.tests.iter().map(|test| (test, mutation.choice())))
         .collect();
     runs.sort();
     runs.dedup();
@@ -167,9 +183,9 @@ fn check_unbroken(sh: &Shell, list: &[Mutation]) -> Result<()> {
         let kind: Vec<_> = runs.iter().filter(|(test, _)| is_rust(test) == native).collect();
         let tests: Vec<_> = kind.iter().map(|(test, _)| test).collect();
         ensure!(tests.is_empty() || build(native, &tests)?, "the copy does not build: see {LOG}");
-        for (test, named) in kind {
+        for (test, choice) in kind {
             let output = || sh.read_file(LOG).unwrap_or_default();
-            ensure!(passes(test, *named)?, "{} fails unbroken: {}", test.display(), output());
+            ensure!(passes(test, choice)?, "{} fails unbroken: {}", test.display(), output());
         }
     }
     Ok(())
@@ -224,14 +240,15 @@ fn build(native: bool, tests: &[impl AsRef<Path>]) -> Result<bool> {
     succeeds(command.chain(words(options)).chain(words(more)))
 }
 
-/// Runs the tests of a file in the copy, or those that are `named` so, on what was built.
-fn passes(test: &Path, named: Option<&str>) -> Result<bool> {
+/// Runs the tests of a file in the copy, or those that are chosen, on what was built.
+fn passes(test: &Path, choice: &Choice<'_>) -> Result<bool> {
     if !is_rust(test) {
-        let pattern = named.map(|named| format!("--test-name-pattern={named}").into());
+        let pattern = choice.named.map(|named| format!("--test-name-pattern={named}").into());
         let node = words(["node", "--test", "--test-timeout=60000"]);
         return succeeds(node.chain(pattern).chain([test.into()]));
     }
-    let cargo = words(["cargo", "test", "--quiet"]).chain(target(test));
+    let features = choice.features.map(|features| format!("--features={features}").into());
+    let cargo = words(["cargo", "test", "--quiet"]).chain(features).chain(target(test));
     let module = test.strip_prefix("src").ok().map(|module| {
         let path = module.with_extension("").to_string_lossy().replace('/', "::");
         format!("{path}::tests").into()
@@ -282,6 +299,7 @@ mod tests {
             replace: "b".to_owned(),
             tests: Vec::new(),
             named: None,
+            features: None,
         };
         assert_eq!(mutation.apply("cac").ok().as_deref(), Some("cbc"));
         let refusal = |text| mutation.apply(text).err().map(|error| error.to_string());

@@ -90,7 +90,13 @@ impl Session {
     }
 
     pub fn rust(&self) -> Result<()> {
-        exec(cmd!(self.sh, "cargo test --workspace"))
+        exec(cmd!(self.sh, "cargo test --workspace"))?;
+        // Features that another crate of a build may turn on.
+        for feature in ["arbitrary_precision", "preserve_order"] {
+            let vectors = cmd!(self.sh, "cargo test --test vectors --features");
+            exec(vectors.arg(format!("serde_json/{feature}")))?;
+        }
+        Ok(())
     }
 
     pub fn rust_single_threaded(&self) -> Result<()> {
