@@ -8,7 +8,7 @@ use crate::delivery::{
     Outcome, Permit,
 };
 use crate::error::{ConfigError, IngestionError, RestoreError, ScalingError};
-use crate::event::hash;
+use crate::event::{Event, RawEvent, hash};
 use crate::lines::Lines;
 use crate::shard::{
     Change, ManagerStats, ScalingDecision, ShardManager, ShardMapper, ShardMetricsCollector,
@@ -117,19 +117,71 @@ impl EventBus {
     /// Accepts one JSON text, or refuses it. It is routed by `key`, or by its own bytes. Returns
     /// its shard and its timestamp.
     ///
-    /// Only what would break a body is looked for in the text; it is not parsed.
+    /// Only what would break a body is looked for in the text; it is not parsed. A value goes in by
+    /// [`ingest_event`](Self::ingest_event), bytes that have their hash by
+    /// [`ingest_raw`](Self::ingest_raw).
     ///
     /// # Errors
     ///
     /// The reason for the refusal, which is counted.
     pub fn ingest(&self, payload: &[u8], key: Option<&[u8]>) -> Result<(u16, u64), IngestionError> {
+        self.refuse_what_breaks_a_body(payload)?;
+        self.ingest_line(payload, key)
+    }
+
+    /// Accepts a JSON value in canonical form, or refuses it. Returns its shard and its timestamp.
+    ///
+    /// # Errors
+    ///
+    /// The reason for the refusal, which is counted.
+    pub fn ingest_event(&self, event: impl Into<Event>) -> Result<(u16, u64), IngestionError> {
+        self.ingest_raw(event.into().into_raw())
+    }
+
+    /// [`ingest`](Self::ingest) for an event that is routed by the hash that it has.
+    ///
+    /// # Errors
+    ///
+    /// The reason for the refusal, which is counted.
+    pub fn ingest_raw(&self, event: RawEvent) -> Result<(u16, u64), IngestionError> {
+        self.refuse_what_breaks_a_body(event.as_bytes())?;
+        self.admit(event.len(), event.is_keyed())?;
+        self.manager.ingest_raw(event)
+    }
+
+    /// Offers events in order, each as [`ingest_raw`](Self::ingest_raw) does. Returns how many were
+    /// accepted; [`stats`](Self::stats) says why the others were not.
+    pub fn ingest_raw_batch(&self, events: impl IntoIterator<Item = RawEvent>) -> usize {
+        events.into_iter().filter_map(|event| self.ingest_raw(event).ok()).count()
+    }
+
+    fn refuse_what_breaks_a_body(&self, payload: &[u8]) -> Result<(), IngestionError> {
         let breaks_body = payload.is_empty()
             || (self.config.format == Format::Ndjson && payload.contains(&b'\n'));
         if breaks_body && !self.is_closed() {
             self.refuse_invalid();
             return Err(IngestionError::Invalid);
         }
-        self.ingest_line(payload, key)
+        Ok(())
+    }
+
+    /// Counts an event as offered, and refuses it if the bus is closed or it is too large.
+    #[inline]
+    fn admit(&self, len: usize, is_keyed: bool) -> Result<(), IngestionError> {
+        if self.is_closed() {
+            self.refuse_closed();
+            return Err(IngestionError::ShuttingDown);
+        }
+        let max = self.config.max_event_bytes;
+        if len > max {
+            self.refuse_oversize();
+            return Err(IngestionError::Oversize { len, max });
+        }
+        self.offered.add(1);
+        if is_keyed {
+            self.keyed.set(1);
+        }
+        Ok(())
     }
 
     /// [`ingest`](Self::ingest) for a payload that is known not to be empty and to hold no newline,
@@ -143,24 +195,15 @@ impl EventBus {
         payload: &[u8],
         key: Option<&[u8]>,
     ) -> Result<(u16, u64), IngestionError> {
-        if self.is_closed() {
-            self.refuse_closed();
-            return Err(IngestionError::ShuttingDown);
-        }
-        let (len, max) = (payload.len(), self.config.max_event_bytes);
-        if len > max {
-            self.refuse_oversize();
-            return Err(IngestionError::Oversize { len, max });
-        }
-        self.offered.add(1);
-        if key.is_some() {
-            self.keyed.set(1);
-        }
+        self.admit(payload.len(), key.is_some())?;
         self.manager.ingest_bytes(payload, key)
     }
 
     /// Offers payloads as [`ingest_line`](Self::ingest_line) does, one after another, each with its
     /// key if there are keys: then there must be as many. Returns how many were accepted.
+    ///
+    /// For the npm package, which has them in this form.
+    #[doc(hidden)]
     pub fn ingest_lines(&self, mut lines: Lines<'_>, mut keys: Option<Lines<'_>>) -> usize {
         debug_assert!(
             keys.is_none_or(|keys| keys.lens().len() == lines.lens().len()),
@@ -623,6 +666,6 @@ fn shard_info(lane: &Lane, mapper: Option<&ShardMapper>) -> ShardInfo {
         in_flight: lane.in_flight(),
         bytes: shard.bytes() as u64,
         next_sequence: lane.worker.next_sequence(),
-        batch_target: lane.worker.target() as u64,
+        batch_target: lane.worker.target_batch_size() as u64,
     }
 }

@@ -87,7 +87,7 @@ pub struct BatchConfig {
 
 impl BatchConfig {
     /// Most events that [`max_size`](Self::max_size) may allow.
-    pub const MAX_SIZE_LIMIT: usize = 1_000_000;
+    pub const MAX_BATCH_SIZE_LIMIT: usize = 1_000_000;
 
     /// Large batches, for throughput.
     #[must_use]
@@ -135,7 +135,7 @@ impl BatchConfig {
             "must be at least `batch.min_size`",
         );
         rules.check(
-            self.max_size <= Self::MAX_SIZE_LIMIT,
+            self.max_size <= Self::MAX_BATCH_SIZE_LIMIT,
             "batch.max_size",
             max_size,
             "must be at most 1000000",

@@ -1,5 +1,57 @@
 //! A bounded, sharded event buffer with batching and truthful delivery.
 //!
+//! # The most important types
+//!
+//! | type | what it is |
+//! | --- | --- |
+//! | [`EventBus`] | the whole: takes events, and says what to send and when; made from a [`BusConfig`] |
+//! | [`Action`] | what to do next, which [`EventBus::poll`] says: mostly, to send the [`Batch`] of a [`Lease`] |
+//! | [`Failure`], [`Outcome`] | what became of it, which [`EventBus::fail`] and [`EventBus::settle`] are told |
+//! | [`BusStats`] | where every event is |
+//! | [`Event`], [`RawEvent`] | a JSON value, and bytes with the hash that routes them |
+//! | [`ShardManager`] | routing and buffering without delivery, for whoever brings his own |
+//! | [`Shard`], [`BatchWorker`] | one bounded queue, and what cuts its batches |
+//! | [`ShardMapper`] | which shards there are, where their number may change |
+//!
+//! # How to drive a bus
+//!
+//! The crate does no IO, starts no thread and draws no random number. It reads the time from a
+//! [`Clock`] or is told. Whoever drives a bus asks it what to do, does it, and answers:
+//!
+//! ```
+//! use shardbus::{Action, Batch, BusConfig, Clock, EventBus, Failure};
+//! use std::time::{Duration, Instant};
+//!
+//! # fn send(batch: &Batch) -> Result<(), Failure> { assert_eq!(batch.len(), 2); Ok(()) }
+//! let bus = EventBus::new(BusConfig::default(), Clock::system())?;
+//! bus.seed(7); // 64 random bits, which tell this bus's batches from those of every other
+//! bus.ingest(br#"{"type":"click"}"#, None)?;
+//! bus.ingest(br#"{"type":"scroll"}"#, Some(b"user-1"))?; // in order with all of this key
+//!
+//! let start = Instant::now();
+//! let now = || start.elapsed().as_nanos() as u64;
+//! bus.close();
+//! let flush = bus.begin_flush();
+//! while bus.flush_report(flush).is_some_and(|report| report.pending > 0) {
+//!     match bus.poll(now()) {
+//!         Action::Send(lease) => match send(&lease.batch) {
+//!             Ok(()) => drop(bus.acknowledge(lease.id, now())),
+//!             Err(failure) => drop(bus.fail(lease.id, failure, now())),
+//!         },
+//!         Action::Abandoned(lost) => eprintln!("{} events are lost", lost.batch.len()),
+//!         Action::WaitUntil(then) => {
+//!             std::thread::sleep(Duration::from_nanos(then.saturating_sub(now())));
+//!         }
+//!         _ => break,
+//!     }
+//! }
+//! assert_eq!(bus.stats().delivered, 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The repository's `examples/rust` has drivers that run beside the producers, one on threads and one
+//! on tokio, with a limit on the time of each attempt.
+//!
 //! # What is guaranteed
 //!
 //! - **Bounded.** A bus never holds more payload bytes than [`BusConfig::max_bytes`], counting what
@@ -22,8 +74,35 @@
 //! | `bus` | [`EventBus`]: the two together |
 //! | `wasm` | the surface for JavaScript; a translation, on wasm targets only |
 //!
-//! The core does no IO and draws no random number. It reads the time from a [`Clock`] or is told;
-//! what is to be done comes out of [`EventBus::poll`] as an [`Action`].
+//! # For users of net-mesh
+//!
+//! Names of shards, events and policies are those of `net-mesh`, all at the crate's root. What is
+//! different, and why:
+//!
+//! | there | here | why |
+//! | --- | --- | --- |
+//! | `Shard::new(id, capacity)` | takes a [`BackpressureMode`] too | a shard evicts and samples under its own lock |
+//! | `Shard::{counters, set_metrics_collector}`, `ShardTable` | [`Shard::stats`], [`Shard::with_metrics`] | what is not needed from outside is not public |
+//! | `ShardMapper::select_shard` | [`ShardManager::select_shard_by_hash`] | the manager routes, the mapper says by which shards |
+//! | `ShardMapper::set_on_shard_created`, `…_removed` | the ids that each operation returns | nothing scales by itself but [`EventBus::poll`], which opens and closes the shards' lanes |
+//! | `ShardMapper::new` fails with a `ScalingError` | [`ConfigError`], which becomes one by `?` | it names the field, its value and the rule |
+//! | `ShardManager::stats` returns `ShardStats` | [`ManagerStats`] | it also has the events that no shard takes |
+//! | `ShardManager::ingest(Value)` | `impl Into<Event>` | an [`Event`] will do; name the type where a parser's result is to be inferred |
+//! | `ShardMetrics::compute_weight`, an `Instant` | [`ShardMetrics::weight_of`], nanoseconds | time comes from a [`Clock`] |
+//! | `ShardMetricsCollector::record_buffer_len`, `pushes_since_drain_start` | the shard tells its collector | nobody else knows; a drained shard is empty when it holds nothing |
+//! | thresholds of 5 ns and 1 ms | 10 µs and 1 s | to measure alone takes more than 5 ns, and a batch's answer more than 1 ms |
+//! | `BatchConfig`: 1,000 to 10,000 events in 10 ms | 100 to 1,000 events or 256 KiB in 1 s | requests from the edge are small and few |
+//! | `ScalingError::ShardCreationFailed`, `IngestionResult` | absent | nothing fails so; errors are `#[non_exhaustive]` |
+//! | `InternalEvent::new`, `from_value` | its fields are public | it is what comes out |
+//! | `Batch { events }`, `Batch::new`, `batch_process_nonce()` | [`Batch::events`], [`Batch::body`], [`EventBus::seed`] | the events of a batch are one body; the caller has the randomness |
+//! | `TimestampGenerator::{next(), now_raw}` | [`next(now)`](TimestampGenerator::next) | time is told; nanoseconds since the Unix epoch |
+//! | `AdaptiveBatcher::{record_events(n), reset}` | [`record(n, now)`](AdaptiveBatcher::record), a new one | the same |
+//! | `BatchWorker::{add_events, check_timeout, …}` | [`poll`](BatchWorker::poll), [`flush`](BatchWorker::flush), [`deadline`](BatchWorker::deadline) on a [`Shard`] | events stay in the bounded ring until a batch is cut |
+//! | `EventBusConfig` and its builder | [`BusConfig`] and `..BusConfig::default()` | one name for a setting, in Rust and in JavaScript |
+//! | `EventBus::{ingest(Event), ingest_batch}` | [`ingest_event`](EventBus::ingest_event), [`ingest_raw`](EventBus::ingest_raw), [`ingest_raw_batch`](EventBus::ingest_raw_batch); [`ingest`](EventBus::ingest) takes bytes and a key | a bus copies bytes, and routes by a key |
+//! | `EventBus::{num_shards, pending_in_rings, shard_metrics, shard_stats}` | [`EventBus::stats`] | one look in which the numbers add up |
+//! | `async new`, `flush`, `shutdown`, `Adapter`, `start_scaling_monitor` | [`poll`](EventBus::poll), [`acknowledge`](EventBus::acknowledge), [`fail`](EventBus::fail), [`begin_flush`](EventBus::begin_flush), [`close`](EventBus::close) | no runtime is asked for |
+//! | `poll(ConsumeRequest)`, `Filter`, `StoredEvent`, adapters | absent | this is a buffer, and not a store |
 
 #![cfg_attr(not(target_family = "wasm"), forbid(unsafe_code))]
 

@@ -2,7 +2,9 @@
 
 /// Payloads one after another in one text, each with the same number of other bytes before it.
 ///
-/// If that is one byte, it must be what separates two events in a body.
+/// If that is one byte, it must be what separates two events in a body. For the npm package, which
+/// has them in this form.
+#[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 pub struct Lines<'a> {
     text: &'a [u8],

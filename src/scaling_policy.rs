@@ -34,6 +34,24 @@ pub struct ScalingPolicy {
 }
 
 impl ScalingPolicy {
+    /// At most one shard per CPU, of which there are `cpus`: for a container that may not use all
+    /// that the machine has, and for tests.
+    #[must_use]
+    pub fn default_for_cpus(cpus: u16) -> Self {
+        Self {
+            fill_ratio_threshold: 0.7,
+            push_latency_threshold_ns: 10_000,
+            flush_latency_threshold_us: 1_000_000,
+            min_shards: 1,
+            max_shards: cpus.max(1),
+            cooldown: Duration::from_secs(1),
+            scale_down_delay: Duration::from_secs(10),
+            underutilized_threshold: 0.1,
+            metrics_window: Duration::from_millis(100),
+            auto_scale: true,
+        }
+    }
+
     /// Adds shards early and keeps them.
     #[must_use]
     pub fn high_throughput() -> Self {
@@ -114,18 +132,7 @@ impl ScalingPolicy {
 impl Default for ScalingPolicy {
     /// At most one shard per CPU.
     fn default() -> Self {
-        Self {
-            fill_ratio_threshold: 0.7,
-            push_latency_threshold_ns: 10_000,
-            flush_latency_threshold_us: 1_000_000,
-            min_shards: 1,
-            max_shards: cpus(),
-            cooldown: Duration::from_secs(1),
-            scale_down_delay: Duration::from_secs(10),
-            underutilized_threshold: 0.1,
-            metrics_window: Duration::from_millis(100),
-            auto_scale: true,
-        }
+        Self::default_for_cpus(cpus())
     }
 }
 

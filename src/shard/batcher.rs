@@ -37,7 +37,7 @@ impl AdaptiveBatcher {
 
     /// The size at which a batch may leave.
     #[must_use]
-    pub const fn target(&self) -> usize {
+    pub const fn batch_size(&self) -> usize {
         self.target
     }
 
@@ -146,8 +146,8 @@ impl BatchWorker {
 
     /// The size at which a batch may leave.
     #[must_use]
-    pub const fn target(&self) -> usize {
-        self.batcher.target()
+    pub const fn target_batch_size(&self) -> usize {
+        self.batcher.batch_size()
     }
 
     /// Cuts a batch if one may leave at `now` (in nanoseconds from any fixed point, not going
@@ -203,7 +203,7 @@ impl BatchWorker {
     fn is_due(&self, shard: &Shard, now: u64) -> bool {
         // A body that cannot grow any more need not wait, nor a shard that is about to fill up.
         !shard.is_empty()
-            && (shard.len() >= self.batcher.target().min(shard.high_water())
+            && (shard.len() >= self.batcher.batch_size().min(shard.high_water())
                 || shard.body_len() >= self.batcher.config.max_bytes
                 || self.waited(shard, now) >= nanos(self.batcher.config.max_delay))
     }
@@ -244,7 +244,7 @@ mod tests {
         per_ms: usize,
         ms: std::ops::Range<u64>,
     ) -> Vec<usize> {
-        let mut targets = vec![batcher.target()];
+        let mut targets = vec![batcher.batch_size()];
         for t in ms {
             let target = batcher.record(per_ms, t * MS);
             if targets.last() != Some(&target) {
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn without_adaptation_the_target_is_the_maximum() {
         let mut batcher = AdaptiveBatcher::new(BatchConfig { adaptive: false, ..config(10, 500) });
-        assert_eq!(batcher.target(), 500);
+        assert_eq!(batcher.batch_size(), 500);
         assert_eq!(targets(&mut batcher, 1, 0..100), [500]);
     }
 
@@ -284,7 +284,7 @@ mod tests {
     fn the_target_decays_while_nothing_arrives() {
         let mut batcher = adaptive(1000, 10_000);
         targets(&mut batcher, 1000, 0..400);
-        let busy = batcher.target();
+        let busy = batcher.batch_size();
         let after_pause = batcher.record(1, 400 * MS + 300 * MS);
         assert!(after_pause < busy / 2 + 1000, "three windows: {after_pause}");
         assert_eq!(batcher.record(1, 60_000 * MS), 1000, "a minute");
@@ -294,7 +294,7 @@ mod tests {
     fn a_frozen_clock_leaves_the_target_and_the_samples_alone() {
         let mut batcher = adaptive(100, 10_000);
         targets(&mut batcher, 1000, 0..200);
-        let before = batcher.target();
+        let before = batcher.batch_size();
         for _ in 0..10_000 {
             assert_eq!(batcher.record(500, 200 * MS), before);
         }

@@ -8,7 +8,8 @@ use std::rc::Rc;
 /// A reference-counted pointer that stays on its thread.
 pub type Shared<T> = Rc<T>;
 
-/// Access to what a [`Lock`] holds; unlocks when dropped.
+/// Exclusive access, such as [`ShardRef::lock`](crate::ShardRef::lock) gives to a shard, until it is
+/// dropped.
 pub type LockGuard<'a, T> = RefMut<'a, T>;
 
 /// Mutual exclusion, which on one thread means: no re-entrance.

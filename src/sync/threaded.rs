@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// A reference-counted pointer that can be sent wherever `T` can.
 pub type Shared<T> = Arc<T>;
 
-/// Access to what a [`Lock`] holds; unlocks when dropped.
+/// Exclusive access, such as [`ShardRef::lock`](crate::ShardRef::lock) gives to a shard, until it is
+/// dropped.
 pub type LockGuard<'a, T> = MutexGuard<'a, T>;
 
 /// Mutual exclusion.

@@ -4,7 +4,8 @@ use anyhow::Result;
 use xshell::{Shell, cmd};
 
 /// The native half: what a change of the core or of its tests can break.
-const RUST: &[&str] = &["fmt", "clippy", "clippy-single-threaded", "rust", "rust-single-threaded"];
+const RUST: &[&str] =
+    &["fmt", "clippy", "clippy-single-threaded", "rust", "rust-single-threaded", "doc"];
 /// What a change of the core can break beside that.
 const CORE: &[&str] = &["simulate", "tsan", "fuzz", "clippy-wasm", "rust-wasm"];
 /// What a change of the built package can break.

@@ -124,6 +124,11 @@ impl Session {
         Ok(test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner))
     }
 
+    pub fn doc(&self) -> Result<()> {
+        let doc = cmd!(self.sh, "cargo doc --no-deps --package shardbus");
+        exec(doc.env("RUSTDOCFLAGS", "-D warnings"))
+    }
+
     pub fn simulate(&self) -> Result<()> {
         let few = self.options.quick.then(simulate::Args::quick);
         simulate::run(&self.sh, &few.unwrap_or_else(simulate::Args::short))
