@@ -9,7 +9,7 @@
 //! | [`Failure`], [`Outcome`] | what became of it, which [`EventBus::fail`] and [`EventBus::settle`] are told |
 //! | [`BusStats`] | where every event is |
 //! | [`Event`], [`RawEvent`] | a JSON value, and bytes with the hash that routes them |
-//! | [`ShardManager`] | routing and buffering without delivery, for whoever brings his own |
+//! | [`ShardManager`] | routing and buffering without delivery, for those who bring their own |
 //! | [`Shard`], [`BatchWorker`] | one bounded queue, and what cuts its batches |
 //! | [`ShardMapper`] | which shards there are, where their number may change |
 //!

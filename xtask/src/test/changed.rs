@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 const RUST: &[&str] =
     &["fmt", "clippy", "clippy-single-threaded", "rust", "rust-single-threaded", "doc"];
 /// What a change of the core can break beside that.
-const CORE: &[&str] = &["simulate", "tsan", "fuzz", "clippy-wasm", "rust-wasm"];
+const CORE: &[&str] = &["simulate", "tsan", "fuzz", "rust-examples", "clippy-wasm", "rust-wasm"];
 /// What a change of the built package can break.
 const PACKAGE: &[&str] = &[
     "biome",
@@ -62,6 +62,7 @@ const RULES: &[(&str, &[&[&str]])] = &[
     ("tests/seam/", &[RUST]),
     ("tests/common/", &[RUST]),
     ("tests/accounting", &[RUST]),
+    ("examples/rust/", &[&["fmt", "rust-examples"]]),
     ("examples/", &[&["biome", "types", "examples", "demo"]]),
     ("xtask/src/test/", &[&["fmt", "clippy", "rust"]]),
     ("xtask/src/mutate.rs", &[&["fmt", "clippy", "rust"]]),

@@ -66,7 +66,8 @@ impl Session {
 
     pub fn fmt(&self) -> Result<()> {
         exec(cmd!(self.sh, "cargo fmt --all --check"))?;
-        for manifest in ["benches/native/Cargo.toml", "fuzz/Cargo.toml"] {
+        for manifest in ["benches/native/Cargo.toml", "examples/rust/Cargo.toml", "fuzz/Cargo.toml"]
+        {
             exec(cmd!(self.sh, "cargo fmt --manifest-path {manifest} --check"))?;
         }
         Ok(())
@@ -122,6 +123,15 @@ impl Session {
             "wasm",
         ]);
         Ok(test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner))
+    }
+
+    pub fn rust_examples(&self) -> Result<()> {
+        let on = ["--manifest-path", "examples/rust/Cargo.toml", "--target-dir", "target/examples"];
+        exec(cmd!(self.sh, "cargo clippy").args(on).args(DENY_WARNINGS))?;
+        for driver in ["threads", "tokio"] {
+            exec(cmd!(self.sh, "cargo run --quiet --bin {driver}").args(on))?;
+        }
+        Ok(())
     }
 
     pub fn doc(&self) -> Result<()> {

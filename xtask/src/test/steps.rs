@@ -49,6 +49,7 @@ const fn step(
 pub const STEPS: &[Step] = &[
     step("setup", "the tools are installed", Compiles, &[], Session::setup),
     step("fmt", "Rust: format", Waits, &[], Session::fmt),
+    step("rust-examples", "Rust: two drivers deliver the flights", Compiles, &["setup"], Session::rust_examples),
     step("demo", "the flights example, on as little as it needs", Compiles, &["setup"], Session::demo),
     step("build", "the npm package builds", Compiles, &["setup"], Session::package),
     step("clippy", "Rust: lints, with threads", Compiles, &[], Session::clippy),

@@ -1,0 +1,44 @@
+//! What both programs share: the events, the collector, and what its answers mean.
+
+pub mod collector;
+pub mod flights;
+
+use shardbus::{BackpressureMode, BatchConfig, BusConfig, Failure};
+use std::time::Duration;
+
+/// A bus of four shards that holds a fifth of the flights, and refuses what has no room.
+#[must_use]
+pub fn config() -> BusConfig {
+    BusConfig {
+        shards: 4,
+        capacity: 1024,
+        backpressure: BackpressureMode::FailProducer,
+        batch: BatchConfig {
+            max_size: 500,
+            max_delay: Duration::from_millis(50),
+            ..BatchConfig::default()
+        },
+        timeout: Duration::from_secs(1),
+        ..BusConfig::default()
+    }
+}
+
+/// No answer: an outage, during which nothing is given up.
+pub const NO_ANSWER: Failure = Failure::Unavailable { retry_after: Duration::ZERO };
+
+/// What an HTTP status says about a batch.
+///
+/// # Errors
+///
+/// What is to become of the batch, unless it was taken.
+pub fn judge(status: u16, retry_after: Option<&str>) -> Result<(), Failure> {
+    let seconds = retry_after.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let retry_after = Duration::from_secs(seconds);
+    Err(match status {
+        200..300 => return Ok(()),
+        408 | 425 | 429 | 502..=504 => Failure::Unavailable { retry_after },
+        413 => Failure::Split,
+        400..500 => Failure::Permanent,
+        _ => Failure::Refused { retry_after },
+    })
+}
