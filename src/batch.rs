@@ -22,7 +22,7 @@ pub struct Batch {
     body: Bytes,
     format: Format,
     records: Vec<Record>,
-    /// Parts of a batch share it. So do batches of an earlier life, which come one at a time.
+    /// Parts of a batch share it.
     reservation: Shared<Reservation>,
 }
 

@@ -463,31 +463,32 @@ impl EventBus {
         self.delivery.lock().is_ok_and(|mut delivery| delivery.release(batch))
     }
 
-    /// Holds back everything that is in the bus or comes, until [`end_restore`](Self::end_restore),
-    /// so that what an earlier life of the host has left goes first. Until then the bytes of one
-    /// batch are kept free for it, and count as held. Returns whether there are that many.
-    pub fn begin_restore(&self) -> bool {
-        let (budget, len) = (self.manager.budget(), self.config.batch.max_bytes as u64);
-        let Ok(mut delivery) = self.delivery.lock() else { return false };
-        let is_reserved = budget.try_reserve(len);
-        if is_reserved {
-            let shard = self.manager.new_shard(Lane::RESTORED);
-            delivery.begin_restore(shard, budget.move_to_batch(len));
-        }
-        is_reserved
+    /// Lets what earlier lives of the host have left come back, one batch at a time and beside what
+    /// is new, until [`end_restore`](Self::end_restore). A flush waits for the last of it.
+    pub fn begin_restore(&self) {
+        let Ok(mut delivery) = self.delivery.lock() else { return };
+        delivery.begin_restore(self.manager.new_shard(Lane::RESTORED));
+    }
+
+    /// Whether the bus takes a batch of an earlier life now.
+    #[must_use]
+    pub fn wants_restored(&self) -> bool {
+        !self.is_closed() && self.delivery.lock().is_ok_and(|delivery| delivery.wants_restored())
     }
 
     /// Takes in a batch that was [encoded](Batch::encode) in an earlier life of the host, with the id
-    /// that it had. Returns it. Its events count as offered, accepted and restored.
+    /// that it had. Returns it. Its events count as offered, accepted and restored; its bytes count
+    /// neither as held nor towards [`max_bytes`](BusConfig::max_bytes).
     ///
     /// # Errors
     ///
     /// [`RestoreError`]; the bus is as it was.
     pub fn restore(&self, bytes: &[u8]) -> Result<Shared<Batch>, RestoreError> {
         let Ok(mut delivery) = self.delivery.lock() else { return Err(RestoreError::NotNow) };
-        let reservation = delivery.room_to_restore().filter(|_| !self.is_closed());
-        let reservation = reservation.ok_or(RestoreError::NotNow)?;
-        let batch = Batch::decode(bytes, reservation).ok_or(RestoreError::Damaged)?;
+        if self.is_closed() || !delivery.wants_restored() {
+            return Err(RestoreError::NotNow);
+        }
+        let batch = Batch::decode(bytes)?;
         let (len, max) = (batch.body().len(), self.config.batch.max_bytes);
         if len > max {
             return Err(RestoreError::TooLarge { len, max });
@@ -499,14 +500,14 @@ impl EventBus {
         Ok(batch)
     }
 
-    /// What is in the bus is not held back any more.
+    /// Nothing more of earlier lives comes back.
     pub fn end_restore(&self) {
         if let Ok(mut delivery) = self.delivery.lock() {
             delivery.end_restore();
         }
     }
 
-    /// Whether what is in the bus is held back for what an earlier life has left.
+    /// Whether more of what earlier lives have left may come back.
     #[must_use]
     pub fn is_restoring(&self) -> bool {
         self.delivery.lock().is_ok_and(|delivery| delivery.is_restoring())

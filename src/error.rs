@@ -46,8 +46,13 @@ pub enum RestoreError {
     #[error("the bus does not take a batch now; begin a restore, and restore one at a time")]
     NotNow,
     /// The bytes are not those of a batch.
-    #[error("the bytes are damaged, or were not written by this version; set them aside")]
+    #[error("the bytes are damaged; set them aside")]
     Damaged,
+    /// The bytes are those of a batch, but in the format of another version.
+    #[error(
+        "the bytes have format {0}, which this version does not know; leave them to one that does"
+    )]
+    OtherFormat(u8),
     /// The body is larger than a body may be.
     #[error("the body has {len} bytes and the limit is {max}; raise `batch.max_bytes` to send it")]
     TooLarge {

@@ -376,85 +376,60 @@ mod restores {
     }
 
     #[test]
-    fn what_was_left_goes_first_one_at_a_time_with_its_old_id() {
+    fn what_was_left_is_sent_beside_what_is_new_one_at_a_time_with_its_old_id() {
         let left = left(&["a b", "c"]);
         let bus = bus(small());
         bus.seed(9);
-        assert!(bus.begin_restore());
+        bus.begin_restore();
         ingest(&bus, "x y");
-        expect_idle(&bus, 0);
-
+        assert!(bus.wants_restored());
         bus.restore(&left[0].encode()).expect("it is whole");
+        assert!(!bus.wants_restored());
         assert_eq!(bus.restore(&left[1].encode()).err(), Some(RestoreError::NotNow));
+
         let first = expect_send(&bus, 0);
         assert_eq!((first.batch.id(), first.attempt), (left[0].id(), 1));
         assert_eq!(first.batch.body(), left[0].body());
+        assert_eq!(acknowledge_all(&bus, 0), ["x y"], "while the other is in flight");
         assert!(bus.fail(first.id, RETRYABLE, 0));
         assert_eq!(expect_send(&bus, 100 * MS).batch.id(), left[0].id());
         bus.recall();
         assert!(bus.acknowledge(expect_send(&bus, 100 * MS).id, 100 * MS));
 
         bus.restore(&left[1].encode()).expect("it is whole");
-        assert_eq!(acknowledge_all(&bus, 100 * MS), ["c"]);
+        ingest(&bus, "z z");
+        assert_eq!(acknowledge_all(&bus, 100 * MS), ["z z", "c"], "they take turns");
         bus.end_restore();
-        assert_eq!(acknowledge_all(&bus, 100 * MS), ["x y"]);
         drop(first);
 
         let stats = bus.stats();
         assert_accounts(&stats);
-        assert_eq!((stats.offered, stats.restored, stats.delivered), (5, 3, 5));
+        assert_eq!((stats.offered, stats.restored, stats.delivered), (7, 3, 7));
         assert_eq!((stats.bytes.held, stats.shards.len()), (0, 1));
     }
 
     #[test]
-    fn one_batch_of_bytes_is_kept_free() {
-        let config = small();
-        let max_bytes = config.batch.max_bytes as u64;
-        let bus = bus(BusConfig { max_bytes: max_bytes + 2_000, ..config });
-        assert!(bus.begin_restore());
-        assert_eq!(bus.stats().bytes.held, max_bytes);
-        for _ in 0..10 {
-            bus.ingest(&[b'1'; 1_000], None).expect("older ones are evicted");
+    fn it_takes_no_room_from_what_is_new() {
+        let bus = bus(BusConfig { max_bytes: 2_000, max_event_bytes: 1_000, ..small() });
+        bus.begin_restore();
+        bus.restore(&left(&["a"])[0].encode()).expect("it needs no room");
+        for _ in 0..2 {
+            bus.ingest(&[b'1'; 1_000], None).expect("there is room");
         }
-        bus.restore(&left(&["a"])[0].encode()).expect("its bytes are kept free");
-        assert!(bus.stats().bytes.held <= max_bytes + 2_000);
-        assert_eq!(acknowledge_all(&bus, 0), ["a"]);
-        bus.end_restore();
-        assert_eq!(bus.stats().bytes.held, 2_000);
+        assert_eq!((bus.stats().bytes.held, bus.stats().evicted), (2_000, 0));
+        assert_eq!(acknowledge_all(&bus, 0).first().map(|words| &**words), Some("a"));
     }
 
     #[test]
-    fn its_bytes_are_held_until_it_is_settled() {
-        let bus = bus(small());
-        assert!(bus.begin_restore());
-        bus.restore(&left(&["abc"])[0].encode()).expect("it is whole");
-        bus.end_restore();
-        assert!(bus.stats().bytes.held >= 3);
-        assert_eq!(acknowledge_all(&bus, 0), ["abc"]);
-        assert_eq!(bus.stats().bytes.held, 0);
-    }
-
-    #[test]
-    fn a_manual_flush_gets_past_what_comes_back_after_it_began() {
+    fn a_manual_flush_sends_it_and_what_is_new() {
         let bus = bus(BusConfig { scheduler: Scheduler::Manual, ..small() });
-        assert!(bus.begin_restore());
+        bus.begin_restore();
         ingest(&bus, "x");
         let flush = bus.begin_flush();
         bus.restore(&left(&["a"])[0].encode()).expect("it is whole");
-        assert_eq!(acknowledge_all(&bus, 0), ["a"]);
-        bus.end_restore();
-        assert_eq!(acknowledge_all(&bus, 0), ["x"]);
+        assert_eq!(acknowledge_all(&bus, 0), ["a", "x"]);
         let report = bus.flush_report(flush).expect("the flush is open");
         assert_eq!((report.delivered, report.pending), (1, 0));
-    }
-
-    #[test]
-    fn a_bus_without_room_does_not_begin() {
-        let config = small();
-        let bus = bus(BusConfig { max_bytes: config.batch.max_bytes as u64 - 1, ..config });
-        assert!(!bus.begin_restore());
-        ingest(&bus, "a b");
-        assert_eq!(acknowledge_all(&bus, 0), ["a b"]);
     }
 
     #[test]
@@ -468,15 +443,18 @@ mod restores {
         };
         let bus = bus(small());
         assert_eq!(refused(&bus, &bytes), RestoreError::NotNow);
-        assert!(bus.begin_restore());
+        bus.begin_restore();
         assert_eq!(refused(&bus, &bytes[1..]), RestoreError::Damaged);
         assert_eq!(refused(&bus, b""), RestoreError::Damaged);
+        let mut newer = bytes.clone();
+        newer[8] = 2;
+        assert_eq!(refused(&bus, &newer), RestoreError::OtherFormat(2));
         bus.close();
         assert_eq!(refused(&bus, &bytes), RestoreError::NotNow);
 
         let batch = BatchConfig { max_bytes: 6, ..small().batch };
         let small = common::bus(BusConfig { batch, max_event_bytes: 6, ..small() });
-        assert!(small.begin_restore());
+        small.begin_restore();
         assert_eq!(refused(&small, &bytes), RestoreError::TooLarge { len: 7, max: 6 });
     }
 
@@ -485,7 +463,7 @@ mod restores {
     fn sequence_numbers_that_end_too_soon_are_refused() {
         let mut bytes = left(&["a b c"])[0].encode();
         let bus = bus(small());
-        assert!(bus.begin_restore());
+        bus.begin_restore();
         for (sequence, is_right) in [(u64::MAX - 3, true), (u64::MAX - 2, false), (u64::MAX, false)]
         {
             bytes[20..28].copy_from_slice(&sequence.to_le_bytes());
@@ -507,11 +485,12 @@ mod restores {
     fn it_can_be_split_flushed_staged_and_given_up() {
         let left = left(&["a b c"]);
         let bus = bus(small());
-        assert!(bus.begin_restore());
+        bus.begin_restore();
         bus.restore(&left[0].encode()).expect("it is whole");
         ingest(&bus, "x");
         let flush = bus.begin_flush();
         assert!(bus.fail(expect_send(&bus, 0).id, Failure::Split, 0));
+        assert_eq!(words(&expect_send(&bus, 0).batch), "x", "it is its turn");
         let half = expect_send(&bus, 0);
         assert_eq!((words(&half.batch), half.batch.id()), ("a b".to_owned(), left[0].id()));
         assert!(bus.acknowledge(half.id, 0));
@@ -528,7 +507,7 @@ mod restores {
     #[test]
     fn a_flush_sends_it_where_nothing_else_does() {
         let bus = bus(BusConfig { scheduler: Scheduler::Manual, ..small() });
-        assert!(bus.begin_restore());
+        bus.begin_restore();
         let flush = bus.begin_flush();
         bus.restore(&left(&["a"])[0].encode()).expect("it is whole");
         assert_eq!(acknowledge_all(&bus, 0), ["a"]);
@@ -546,11 +525,9 @@ mod restores {
             ..small()
         });
         bus.ingest(b"a", Some(b"k")).expect("there is room");
-        assert!(bus.begin_restore());
+        bus.begin_restore();
         bus.scale_up(1).expect("scaling is on");
         bus.restore(&left(&["z"])[0].encode()).expect("it is whole");
-        assert_eq!(acknowledge_all(&bus, 10 * MS), ["z"]);
-        bus.end_restore();
-        assert_eq!(acknowledge_all(&bus, 10 * MS), ["a"]);
+        assert_eq!(acknowledge_all(&bus, 10 * MS), ["z", "a"]);
     }
 }

@@ -335,6 +335,51 @@ mod a_batch_at_fault {
     }
 
     #[test]
+    fn of_an_earlier_life_holds_up_neither_what_is_new_nor_what_is_behind_it() {
+        let left: Vec<_> = {
+            let earlier = lanes(1);
+            offer(&earlier, 0, 1);
+            std::iter::from_fn(|| earlier.drain(3)).map(|batch| batch.encode()).collect()
+        };
+        for is_busy in [true, false] {
+            let bus = bus(patient());
+            bus.seed(9);
+            bus.begin_restore();
+            let mut left = left.iter();
+            let (mut now, mut delivered, mut given_up) = (0, 0, Vec::new());
+            while given_up.is_empty() || bus.stats().in_flight > 0 {
+                if bus.wants_restored()
+                    && let Some(bytes) = left.next()
+                {
+                    bus.restore(bytes).expect("it is whole");
+                }
+                match bus.poll(now) {
+                    Action::Send(lease)
+                        if lease.batch.process_nonce == 7 && lease.batch.sequence_start == 0 =>
+                    {
+                        fail(&bus, lease.id, now);
+                    }
+                    Action::Send(lease) => {
+                        now += 100 * MS;
+                        delivered += u64::from(lease.batch.process_nonce == 9);
+                        deliver(&bus, lease.id, now);
+                        assert!(now < 2 * HOUR, "it is not given up");
+                    }
+                    Action::WaitUntil(wake) => now = wake,
+                    Action::Abandoned(abandoned) => given_up.push(abandoned.batch.id()),
+                    other => panic!("it was forgotten: {other:?}"),
+                }
+                if is_busy && now < HOUR + 30 * SECOND && bus.stats().shards[0].in_flight == 0 {
+                    offer(&bus, 0, 1);
+                }
+            }
+            assert_eq!(given_up, ["0000000000000007-0-0"]);
+            assert!(!is_busy || delivered > 10_000, "what is new goes on: {delivered}");
+            assert_accounts(&bus.stats());
+        }
+    }
+
+    #[test]
     fn is_not_looked_for_while_nothing_is_behind_it() {
         let bus = lanes(1);
         attempts(&bus, 0, 3 * HOUR, fail);

@@ -198,8 +198,6 @@ impl World {
         match self.bus.poll(self.now) {
             Action::Send(lease) => {
                 assert_eq!(self.live(&lease.batch), 0, "a second live lease of a shard");
-                let is_restored = self.is_restored(&lease.batch);
-                assert!(is_restored || !self.bus.is_restoring(), "what was left goes first");
                 self.begin_attempt(lease);
             }
             Action::Abandoned(abandoned) => {

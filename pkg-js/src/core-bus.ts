@@ -109,8 +109,8 @@ export class CoreBus {
     calls.bus_recall(this.#handle);
   }
 
-  begin_restore(): number {
-    return calls.bus_begin_restore(this.#handle);
+  begin_restore(): void {
+    calls.bus_begin_restore(this.#handle);
   }
 
   end_restore(): void {
@@ -119,6 +119,10 @@ export class CoreBus {
 
   is_restoring(): number {
     return calls.bus_is_restoring(this.#handle);
+  }
+
+  wants_restored(): number {
+    return calls.bus_wants_restored(this.#handle);
   }
 
   begin_flush(): number {

@@ -56,7 +56,7 @@ export const ABANDON_REASONS = ["retries", "permanent", "expired", "shutdown"] a
 export type AbandonReason = (typeof ABANDON_REASONS)[number];
 
 /** Why a batch of an earlier life is not taken in (`src/wasm/bindings.rs`). */
-export const RestoreRefusal = { NotNow: 1, Damaged: 2, TooLarge: 3 } as const;
+export const RestoreRefusal = { NotNow: 1, Damaged: 2, TooLarge: 3, OtherFormat: 4 } as const;
 
 /** Why the number of shards does not change (`src/wasm/calls.rs`). */
 export const SCALING_REFUSALS: { readonly [code: number]: ScalingRefusal } = {

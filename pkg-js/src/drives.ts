@@ -8,7 +8,6 @@ import { flushReport } from "./numbers.js";
 import {
   type FlushOptions,
   type FlushReport,
-  isTooLate,
   MAX_BATCHES_PER_TASK,
   MAX_BYTES_PER_TASK,
   type Scheduler,
@@ -148,7 +147,7 @@ export class Drives<T> implements Scheduler {
     signal?: AbortSignal,
   ): Promise<FlushReport> {
     do {
-      if (this.#core.is_restoring()) await this.#host.restore();
+      if (this.#core.wants_restored()) await this.#host.restore();
       const wake = await this.#handOut(drive);
       signal?.throwIfAborted();
       const report = this.#report(drive);
@@ -156,7 +155,7 @@ export class Drives<T> implements Scheduler {
       const isDone = report.pending === 0 && !this.#core.is_restoring();
       if (isDone && drive.attempts.size === 0) return report;
       if (drive.report !== undefined) return drive.report;
-      if (isLast && isTooLate(this.#core, wake, end) && this.#isIdle()) break;
+      if (isLast && wake > end && this.#isIdle()) break;
       await drive.sleepUntil(Math.min(elapsed() + TICK_MS, wake, end));
       signal?.throwIfAborted();
     } while (elapsed() < end);

@@ -57,6 +57,7 @@ export class EventBus<T = unknown> {
   readonly #rides: Rides;
   readonly #lifecycle: Lifecycle | undefined;
   readonly #losses: LossReporter<T>;
+  #isRestoring = false;
   #closing: Promise<FlushReport> | undefined;
   /** The statistics, once the core is gone. */
   #lastStats: BusStats | undefined;
@@ -80,7 +81,7 @@ export class EventBus<T = unknown> {
     } catch (error) {
       throw brokenRule(error);
     }
-    if (store !== undefined) beginRestore(this.#core);
+    if (store !== undefined) this.#core.begin_restore();
     const run = captureContext();
     const isManual = checked.scheduler === "manual";
     this.#losses = new LossReporter(
@@ -102,7 +103,7 @@ export class EventBus<T = unknown> {
         // The callback should have most of an attempt's time.
         timeoutMs: timeoutMs / 4,
         schedule: () => this.#scheduler.schedule(),
-        onRestored: () => isManual || this.#restore(),
+        onFound: () => isManual || this.#restore(),
         onError: (error) => run(reportStoreError, error),
         run,
       });
@@ -121,7 +122,10 @@ export class EventBus<T = unknown> {
     this.#scheduler = new SchedulerClass<T>(this.#core, this.#courier, {
       restore: async () => this.#outbox?.restore(),
       beforePoll: () => this.#intake.cross(),
-      afterPoll: () => this.#losses.report(),
+      afterPoll: () => {
+        this.#losses.report();
+        if (!isManual) this.#restore();
+      },
       afterFlush: () => this.#losses.reportAll(),
     });
     this.#intake = new Intake(this.#core, checked.format ?? "ndjson", this.#scheduler);
@@ -394,8 +398,14 @@ export class EventBus<T = unknown> {
     await this.close();
   }
 
+  /** Brings back what earlier lives have left, beside everything else. */
   #restore(): void {
-    if (this.#outbox !== undefined) void aloneAsync(this.#outbox.restore());
+    if (this.#isRestoring || !this.#outbox?.wantsRestored) return;
+    this.#isRestoring = true;
+    const restored = this.#outbox.restore().finally(() => {
+      this.#isRestoring = false;
+    });
+    void aloneAsync(restored);
   }
 
   #offered(): number {
@@ -409,14 +419,4 @@ export class EventBus<T = unknown> {
     const { offered, accepted, evicted } = this.stats();
     return offered - accepted + evicted;
   }
-}
-
-/** Holds back what is sent for what earlier lives have left, or lets go of a bus that cannot. */
-function beginRestore(core: CoreBus): void {
-  if (core.begin_restore()) return;
-  core.free();
-  throw new InvalidOptionError(
-    "maxBytes",
-    "`maxBytes` is less than `batch.maxBytes`, but with a `store` it must not be: so much is kept free for a batch that the store has",
-  );
 }

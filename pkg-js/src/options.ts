@@ -271,8 +271,9 @@ export interface EventBusOptions<T = unknown> {
   /** Told of each batch that was delivered, once the receiver has said so. */
   readonly onDelivered?: (delivery: Delivery<T>) => void;
   /**
-   * Keeps a copy of each batch from before its first attempt until it is settled. At start, what it
-   * has is sent first, with its old ids. Without it, what is in memory ends with the process.
+   * Keeps a copy of each batch from before its first attempt until it is settled. What earlier runs
+   * have left is sent beside new events, with its old ids. Without it, what is in memory ends with
+   * the process.
    */
   readonly store?: BatchStore;
   /**

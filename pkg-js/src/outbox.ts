@@ -37,8 +37,8 @@ export interface OutboxHost {
   readonly timeoutMs: number;
   /** Something changed that the scheduler should look at. */
   schedule(): void;
-  /** A restored batch was settled: there is room for the next one. */
-  onRestored(): void;
+  /** There is more that earlier lives have left. */
+  onFound(): void;
   /** The store did not do what it was asked to. */
   onError(error: StoreError): void;
   /** Calls what the user gave. */
@@ -63,13 +63,9 @@ export class Outbox {
   #opening: Promise<string[]> | undefined;
   /** What earlier lives have left, and was not looked at yet; first the oldest. */
   #left: string[] | undefined;
-  /** What was taken out of it last, until it is settled. */
-  #restored: Kept | undefined;
   /** Whether the store could not be opened. */
   #isBroken = false;
   #isStopped = false;
-  /** Whether the bus has let go of what it had. */
-  #isReleased = false;
 
   constructor(core: CoreBus, store: BatchStore, host: OutboxHost) {
     this.#core = core;
@@ -78,12 +74,11 @@ export class Outbox {
   }
 
   /**
-   * Brings back the next batch of an earlier life once the one before is settled, and lets the bus
-   * go on after the last. Several requests of a Worker may be at it, and each may end at any moment,
-   * so nothing is certain after an `await`.
+   * Brings back the next batch of an earlier life, if the core takes one now. Several requests of a
+   * Worker may be at it, and each may end at any moment, so nothing is certain after an `await`.
    */
   async restore(): Promise<void> {
-    while (this.#isRestoring() && this.#restored === undefined) {
+    while (this.wantsRestored) {
       if (this.#left === undefined) {
         await this.#open();
         continue;
@@ -95,7 +90,7 @@ export class Outbox {
         return;
       }
       const bytes = await this.#try("read", key, () => this.#read(key));
-      if (this.#left[0] !== key || !this.#isRestoring()) continue;
+      if (this.#left[0] !== key || !this.wantsRestored) continue;
       this.#left.shift();
       if (bytes !== undefined) this.#takeIn(key, bytes);
     }
@@ -106,7 +101,6 @@ export class Outbox {
       this.#opening ??= this.#store.open((found) => this.#onFound(found));
       return [...(await this.#opening)].sort();
     });
-    this.#isBroken ||= keys === undefined;
     // `writeAllSync` may have been there before: what it wrote is not of an earlier life.
     const own = new Set([...this.#kept.values()].flat().map(({ key }) => key));
     this.#left ??= (keys ?? []).filter((key) => !own.has(key));
@@ -116,7 +110,8 @@ export class Outbox {
   #onFound(keys: readonly string[]): void {
     if (this.#isStopped) return;
     this.#left = [...(this.#left ?? []), ...keys].sort();
-    if (this.#isRestoring() || this.#core.begin_restore()) this.#host.onRestored();
+    this.#core.begin_restore();
+    this.#host.onFound();
   }
 
   /** A user's store may return what it has, whatever that is. */
@@ -126,14 +121,15 @@ export class Outbox {
     throw new TypeError(`\`read\` returned ${show(bytes)}, but it must return a Uint8Array`);
   }
 
-  #isRestoring(): boolean {
-    return !this.#isStopped && this.#core.is_restoring() === 1;
+  /** Whether the core takes a batch of an earlier life now, if there is one. */
+  get wantsRestored(): boolean {
+    return !this.#isStopped && this.#core.wants_restored() === 1;
   }
 
   /** Leaves in the store what was not brought back: it is for the next life to send. */
   stop(): void {
     this.#isStopped = true;
-    if (this.#restored === undefined) this.#core.end_restore();
+    this.#core.end_restore();
   }
 
   #takeIn(key: string, bytes: Uint8Array): void {
@@ -143,8 +139,7 @@ export class Outbox {
       return;
     }
     const { id, sequence: from, count: left } = this.#handedOut();
-    this.#restored = { key, from, to: from + left, left, isWritten: true };
-    this.#of(id).push(this.#restored);
+    this.#of(id).push({ key, from, to: from + left, left, isWritten: true });
     this.#core.forget();
     this.#host.schedule();
   }
@@ -159,7 +154,11 @@ export class Outbox {
       this.#report("read", key, "its body is larger than `batch.maxBytes`, so it stays there");
       return;
     }
-    this.#report("read", key, "it is damaged, or was written by another version; it is set aside");
+    if (refusal === RestoreRefusal.OtherFormat) {
+      this.#report("read", key, "another version of shardbus has written it, so it stays there");
+      return;
+    }
+    this.#report("read", key, "it is damaged; it is set aside");
     const setAside = async () => this.#store.setAside?.(key);
     this.#later(this.#try("set-aside", key, setAside));
   }
@@ -218,11 +217,11 @@ export class Outbox {
     }
   }
 
-  /** Writes everything that is in the bus before it returns. Returns whether the store can. */
+  /** Writes everything that is in the bus before it returns. Returns whether the store has it all. */
   writeAllSync(): boolean {
     if (this.#store.writeSync === undefined || this.#isBroken) return false;
-    for (const copy of this.#copyAll()) this.#writeSync(copy);
-    return true;
+    const written = this.#copyAll().map((copy) => this.#writeSync(copy));
+    return written.every(Boolean);
   }
 
   /** Writes a batch before it returns. Returns whether it did; a store need not be able to. */
@@ -251,7 +250,6 @@ export class Outbox {
 
   /** Takes out of the bus what the store has: it is for the next life to send. */
   release(): void {
-    this.#isReleased = true;
     this.#core.recall();
     this.#core.stage(elapsed());
     while (this.#core.next_staged()) {
@@ -271,17 +269,6 @@ export class Outbox {
     this.#forget(id, kept);
     if (this.#left !== undefined && !this.#isBroken) {
       await this.#try("remove", kept.key, () => this.#store.remove(kept.key));
-    }
-    if (kept === this.#restored) this.#afterRestored();
-  }
-
-  #afterRestored(): void {
-    this.#restored = undefined;
-    if (!this.#isStopped) {
-      this.#host.onRestored();
-    } else if (!this.#isReleased) {
-      this.#core.end_restore();
-      this.#host.schedule();
     }
   }
 
@@ -340,7 +327,10 @@ export class Outbox {
       alarm.setFor(elapsed() + timeoutMs);
       return await Promise.race([this.#host.run(run), late]);
     } catch (cause) {
-      this.#report(operation, key, cause);
+      // Whoever waits for the store to open hears of it; once is enough.
+      const isToldAlready = operation === "open" && this.#isBroken;
+      this.#isBroken ||= operation === "open";
+      if (!isToldAlready) this.#report(operation, key, cause);
       return undefined;
     } finally {
       alarm.clear();

@@ -8,7 +8,6 @@ import { flushReport } from "./numbers.js";
 import {
   type FlushOptions,
   type FlushReport,
-  isTooLate,
   MAX_BATCHES_PER_TASK,
   MAX_BYTES_PER_TASK,
   type Scheduler,
@@ -207,8 +206,7 @@ export class Pump<T> implements Scheduler, LifecycleHost {
           check: () => {
             const now = report(false);
             const isSettled = now.pending === 0 && !this.#core.is_restoring();
-            const isHopeless =
-              this.#attempts.size === 0 && isTooLate(this.#core, this.#wakeAt, end);
+            const isHopeless = this.#attempts.size === 0 && this.#wakeAt > end;
             if (isSettled || isHopeless) resolve({ ...now, timedOut: !isSettled });
             return isSettled || isHopeless;
           },

@@ -1,4 +1,3 @@
-import type { CoreBus } from "./core-bus.js";
 import type { WaitOptions } from "./options.js";
 
 /**
@@ -33,15 +32,6 @@ export interface FlushReport {
 export interface FlushOptions extends WaitOptions {
   /** Whether nothing comes after it: then it does not wait for attempts that begin too late. */
   readonly isLast?: boolean;
-}
-
-/**
- * Whether the core wants to be asked again only after `end`. A core that is restoring and never wants
- * to be asked waits for the store to remove a batch, and goes on then.
- */
-export function isTooLate(core: CoreBus, wakeAt: number, end: number): boolean {
-  const isStoreAwaited = wakeAt === Number.POSITIVE_INFINITY && core.is_restoring() === 1;
-  return wakeAt > end && !isStoreAwaited;
 }
 
 /** Decides when the core is asked what to do, and lets callers wait for what comes of it. */

@@ -17,13 +17,14 @@
 
 use super::Batch;
 use crate::config::Format;
+use crate::error::RestoreError;
 use crate::event::hash;
 use crate::shard::{Record, Reservation};
-use crate::sync::Shared;
 use bytes::{BufMut as _, Bytes};
 
-const MAGIC: &[u8] = b"shardbus\x01";
-const HEADER_LEN: usize = MAGIC.len() + 23;
+const MAGIC: &[u8] = b"shardbus";
+const VERSION: u8 = 1;
+const HEADER_LEN: usize = MAGIC.len() + 24;
 const RECORD_LEN: usize = 12;
 const CHECKSUM_LEN: usize = 8;
 
@@ -36,6 +37,7 @@ impl Batch {
         let len = HEADER_LEN + records_len + self.body.len() + CHECKSUM_LEN;
         let mut bytes = Vec::with_capacity(len);
         bytes.put_slice(MAGIC);
+        bytes.put_u8(VERSION);
         bytes.put_u8(match self.format {
             Format::Ndjson => 0,
             Format::Json => 1,
@@ -53,14 +55,26 @@ impl Batch {
         bytes
     }
 
-    /// The batch that was [encoded](Self::encode); `None` if the bytes are not whole.
-    pub(crate) fn decode(bytes: &[u8], reservation: Shared<Reservation>) -> Option<Self> {
+    /// The batch that was [encoded](Self::encode). Its bytes are held beside the bound.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError::Damaged`] or [`RestoreError::OtherFormat`].
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, RestoreError> {
+        match bytes.strip_prefix(MAGIC).and_then(<[u8]>::first) {
+            // Only the beginning is the same in all formats.
+            Some(&version) if version != VERSION => Err(RestoreError::OtherFormat(version)),
+            _ => Self::decode_whole(bytes).ok_or(RestoreError::Damaged),
+        }
+    }
+
+    fn decode_whole(bytes: &[u8]) -> Option<Self> {
         let (whole, mut checksum) =
             bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM_LEN)?)?;
         if u64::from_le_bytes(take(&mut checksum)?) != hash(whole) {
             return None;
         }
-        let mut rest = whole.strip_prefix(MAGIC)?;
+        let mut rest = whole.get(MAGIC.len() + 1..)?;
         let format = match take(&mut rest)? {
             [0] => Format::Ndjson,
             [1] => Format::Json,
@@ -82,9 +96,8 @@ impl Batch {
             && sequence.checked_add(count as u64).is_some()
             && body_len(format, &records) == body.len() as u64;
         let key = (shard_id, sequence, nonce);
-        is_whole.then(|| {
-            Self::new(key, format, (Bytes::from_owner(body.to_vec()), records, reservation))
-        })
+        let body = Bytes::from_owner(body.to_vec());
+        is_whole.then(|| Self::new(key, format, (body, records, Reservation::of_nothing())))
     }
 }
 
@@ -104,12 +117,7 @@ fn body_len(format: Format, records: &[Record]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shard::ByteBudget;
     use proptest::prelude::*;
-
-    fn reservation() -> Shared<Reservation> {
-        Shared::new(Shared::new(ByteBudget::unlimited()).move_to_batch(0))
-    }
 
     fn batch(format: Format, events: &[Vec<u8>], key: (u16, u64, u64)) -> Batch {
         let (before, after) = format.brackets();
@@ -119,7 +127,7 @@ mod tests {
             timestamp: at as u64,
         };
         let records = events.iter().enumerate().map(record).collect();
-        Batch::new(key, format, (body.into(), records, reservation()))
+        Batch::new(key, format, (body.into(), records, Reservation::of_nothing()))
     }
 
     fn batches() -> impl Strategy<Value = Batch> {
@@ -134,7 +142,7 @@ mod tests {
 
         #[test]
         fn what_is_encoded_is_decoded(batch in batches()) {
-            let decoded = Batch::decode(&batch.encode(), reservation()).expect("it is whole");
+            let decoded = Batch::decode(&batch.encode()).expect("it is whole");
             prop_assert_eq!(decoded.id(), batch.id());
             prop_assert_eq!((decoded.format(), decoded.body()), (batch.format(), batch.body()));
             prop_assert!(decoded.events().map(|e| (e.raw, e.insertion_ts))
@@ -150,8 +158,18 @@ mod tests {
             let whole = batch.encode();
             let mut damaged = whole.clone();
             damaged[at.index(whole.len())] ^= 1 << bit;
-            prop_assert!(Batch::decode(&damaged, reservation()).is_none());
-            prop_assert!(Batch::decode(&whole[..at.index(whole.len())], reservation()).is_none());
+            prop_assert!(Batch::decode(&damaged).is_err());
+            prop_assert!(Batch::decode(&whole[..at.index(whole.len())]).is_err());
+        }
+
+        #[test]
+        fn another_format_is_not_taken_for_damage(batch in batches(), version in any::<u8>()) {
+            let mut bytes = batch.encode();
+            bytes[MAGIC.len()] = version;
+            match Batch::decode(&bytes) {
+                Ok(_) => prop_assert_eq!(version, VERSION),
+                Err(error) => prop_assert_eq!(error, RestoreError::OtherFormat(version)),
+            }
         }
 
         /// A checksum proves nothing about who made it.
@@ -160,10 +178,10 @@ mod tests {
             mut bytes in proptest::collection::vec(any::<u8>(), 0..200),
             count in 0u32..5,
         ) {
-            let mut forged = [MAGIC, &[0; 19], &count.to_le_bytes()].concat();
+            let mut forged = [MAGIC, &[VERSION], &[0; 19], &count.to_le_bytes()].concat();
             forged.append(&mut bytes);
             forged.extend(hash(&forged).to_le_bytes());
-            if let Some(batch) = Batch::decode(&forged, reservation()) {
+            if let Ok(batch) = Batch::decode(&forged) {
                 prop_assert_eq!(batch.events().count(), batch.len());
             }
         }

@@ -14,7 +14,7 @@ impl Delivery {
         self.advance(now);
         let Some((lane, nth)) = self.find_lease(lease) else { return false };
         self.stats.batches_delivered += 1;
-        self.note_delivery(lane, nth);
+        self.note_delivery(lane, nth, lease);
         self.deliver(lane, nth);
         self.end_trial(lane, nth);
         true
@@ -46,7 +46,7 @@ impl Delivery {
         let ends_trial = is_taken && self.lanes[lane].is_on_trial;
         if is_taken {
             self.stats.batches_delivered += 1;
-            self.note_delivery(lane, nth);
+            self.note_delivery(lane, nth, lease);
         }
         let Some(whole) = self.lanes[lane].outgoing.remove(nth) else { return false };
         let others = self.lanes[lane].outgoing.len();
@@ -97,7 +97,7 @@ impl Delivery {
     fn fail_nth(&mut self, lane: usize, nth: usize, lease: u64, failure: Failure) {
         self.lanes[lane].is_on_trial = false;
         if !matches!(failure, Failure::Unavailable { .. }) {
-            self.note_answer(lane);
+            self.note_answer(lane, lease);
         }
         match failure {
             Failure::Unavailable { retry_after } => {
@@ -169,20 +169,20 @@ impl Delivery {
     }
 
     /// The destination took at least some of a batch.
-    fn note_delivery(&mut self, lane: usize, nth: usize) {
+    fn note_delivery(&mut self, lane: usize, nth: usize, lease: u64) {
         let Lane { collector, outgoing, .. } = &self.lanes[lane];
         if let (Some(collector), Some(outgoing)) = (collector, outgoing.get(nth)) {
             collector.record_flush(self.now.saturating_sub(outgoing.sent_at) / 1000);
         }
-        self.note_answer(lane);
+        self.note_answer(lane, lease);
         self.destination.note_delivery();
     }
 
     /// The destination answered: an outage is over, and the lanes that waited for its end follow one
     /// another.
-    fn note_answer(&mut self, lane: usize) {
+    fn note_answer(&mut self, lane: usize, lease: u64) {
         let now = self.now;
-        if !self.destination.note_answer() {
+        if !self.destination.note_answer(lease) {
             return;
         }
         for (_, other) in self.lanes.iter_mut().enumerate().filter(|(index, _)| *index != lane) {

@@ -60,7 +60,7 @@ impl Destination {
 
     /// When a lane that has not failed itself may send.
     pub(crate) const fn opens_at(&self) -> u64 {
-        if self.is_failing() { self.not_before } else { 0 }
+        self.not_before
     }
 
     /// Counts the failure of an attempt, unless others that were under way with it said the same;
@@ -100,11 +100,14 @@ impl Destination {
         self.probe_at = self.probe_at.min(at).max(self.not_before);
     }
 
-    /// The receiver answered. Returns whether that ends an outage.
-    pub(crate) const fn note_answer(&mut self) -> bool {
+    /// The receiver answered an attempt. Returns whether that ends an outage.
+    pub(crate) const fn note_answer(&mut self, lease: u64) -> bool {
         let was_down = self.is_down();
         self.failures = 0;
-        self.not_before = 0;
+        // An attempt that began before the receiver asked for a pause says nothing about the pause.
+        if lease >= self.news_from {
+            self.not_before = 0;
+        }
         was_down
     }
 
@@ -137,9 +140,20 @@ mod tests {
         }
         destination.leave_alone_until(100);
         assert_eq!(destination.opens_at(), 100);
-        assert!(destination.note_answer());
+        assert!(destination.note_answer(5));
         assert_eq!((destination.failures(), destination.opens_at()), (0, 0));
-        assert!(!destination.note_answer(), "there was none to end");
+        assert!(!destination.note_answer(5), "there was none to end");
+    }
+
+    #[test]
+    fn an_answer_to_an_older_attempt_does_not_cut_a_pause_short() {
+        let mut destination = Destination::default();
+        destination.note_failure(1, 2, 10);
+        destination.leave_alone_until(100);
+        destination.note_answer(0);
+        assert_eq!(destination.opens_at(), 100);
+        destination.note_answer(2);
+        assert_eq!(destination.opens_at(), 0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::delivery::flush::{Exit, Flush};
 use crate::delivery::lane::{Lane, Outgoing, OutgoingState};
 use crate::delivery::retry::Backoff;
 use crate::delivery::{Abandoned, Action, DeliveryStats, FlushReport, Lease};
-use crate::shard::{BatchWorker, Reservation, Shard, ShardMetricsCollector, ShardRef, Watermarks};
+use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef, Watermarks};
 use crate::sync::Shared;
 use std::collections::VecDeque;
 
@@ -39,8 +39,8 @@ pub(crate) struct Delivery {
     /// another shard than before: what was accepted after one waits until what was accepted before
     /// it is settled.
     pub(super) fences: Vec<Watermarks>,
-    /// While what an earlier life has left goes first: the bytes that are kept free for it.
-    pub(super) restoring: Option<Shared<Reservation>>,
+    /// Whether earlier lives may have left more than was taken in.
+    pub(super) is_restoring: bool,
     /// Given up, and not yet shown to the host.
     pub(super) abandoned: VecDeque<Abandoned>,
     pub(super) stats: DeliveryStats,
@@ -65,7 +65,7 @@ impl Delivery {
             margin: nanos(BusConfig::LEASE_MARGIN),
             flushes: Vec::new(),
             fences: Vec::new(),
-            restoring: None,
+            is_restoring: false,
             abandoned: VecDeque::new(),
             stats: DeliveryStats::default(),
             next_lease: 0,
@@ -260,7 +260,7 @@ impl Delivery {
         self.destination.opens_at() <= self.now
             && self.destination.probe.is_none()
             && !lane.outgoing.iter().take(2).any(asks_for_pause)
-            && !lane.outgoing.get(1).is_some_and(is_behind)
+            && (lane.is_restored() || !lane.outgoing.get(1).is_some_and(is_behind))
     }
 
     /// Whether the lane may send only to probe: the destination is down, or the lane's own batch
@@ -284,17 +284,15 @@ impl Delivery {
         Some(self.destination.opens_at().max(lane.resumes_at).max(until))
     }
 
-    /// Whether an attempt of the lane may begin: none is under way, what an earlier life has left
-    /// goes first, and what is behind a fence waits.
+    /// Whether an attempt of the lane may begin: none is under way, and what is behind a fence waits.
+    /// What an earlier life has left is behind none.
     fn may_begin(&self, index: usize) -> bool {
         let lane = &self.lanes[index];
         let is_behind = |fence: &Watermarks| {
             let covers = |first: &Outgoing| fence.covers(lane.id(), first.first_index, first.len());
             lane.outgoing.front().is_some_and(|first| covers(first) == 0)
         };
-        !lane.is_leased()
-            && (lane.is_restored()
-                || self.restoring.is_none() && !self.fences.first().is_some_and(is_behind))
+        !lane.is_leased() && (lane.is_restored() || !self.fences.first().is_some_and(is_behind))
     }
 
     /// Leases an outgoing batch.
@@ -317,7 +315,7 @@ impl Delivery {
     fn is_flushed(&self, index: usize) -> bool {
         let lane = &self.lanes[index];
         if lane.is_restored() && self.is_restoring() {
-            // It goes before what any flush covers.
+            // A flush waits for the last of it.
             return !self.flushes.is_empty();
         }
         self.flushes.iter().any(|flush| lane.count_before(&flush.watermarks) > 0)

@@ -1,19 +1,20 @@
-//! What an earlier life of the host has left.
+//! What earlier lives of the host have left.
 //!
-//! Such batches come back one at a time, through a lane of their own, with the ids that they had.
-//! Until the last of them is settled, nothing else is sent.
+//! Such batches come back one at a time, through a lane of their own, with the ids that they had. The
+//! lane takes turns with the others: what is new is sent beside what is old. What comes back is held
+//! beside the bound on bytes, so that it takes no room from what is new.
 
 use crate::batch::Batch;
 use crate::delivery::lane::{Lane, Outgoing};
 use crate::delivery::machine::Delivery;
-use crate::shard::{BatchWorker, Reservation, ShardRef};
+use crate::shard::{BatchWorker, ShardRef};
 use crate::sync::Shared;
 
 impl Delivery {
-    /// Holds everything back, until [`end_restore`](Self::end_restore), for what an earlier life
-    /// has left. `shard` counts its events; `reserved` are the bytes that one batch of it may have.
-    pub(crate) fn begin_restore(&mut self, shard: ShardRef, reserved: Reservation) {
-        self.restoring = Some(Shared::new(reserved));
+    /// Takes in, until [`end_restore`](Self::end_restore), what earlier lives have left. `shard`
+    /// counts its events.
+    pub(crate) fn begin_restore(&mut self, shard: ShardRef) {
+        self.is_restoring = true;
         if self.restored_lane().is_none() {
             let worker = BatchWorker::new(self.config.batch.clone(), 0);
             // The first, so that it is also drained first.
@@ -21,15 +22,20 @@ impl Delivery {
         }
     }
 
-    /// Whether things are held back.
+    /// Whether there may be more to take in.
     pub(crate) const fn is_restoring(&self) -> bool {
-        self.restoring.is_some()
+        self.is_restoring
     }
 
-    /// The bytes for a batch that can be restored now: one is expected, and there is none yet.
-    pub(crate) fn room_to_restore(&mut self) -> Option<Shared<Reservation>> {
-        let reserved = self.restoring.clone()?;
-        self.restored_lane()?.outgoing.is_empty().then_some(reserved)
+    /// Whether a batch can be taken in now: there is none, or one that has failed. Then the next one
+    /// is there to be tried, should the first be at fault (see [`blame`](super::blame)).
+    pub(crate) fn wants_restored(&self) -> bool {
+        let lane = self.lanes.first().filter(|lane| self.is_restoring && lane.is_restored());
+        lane.is_some_and(|lane| match lane.outgoing.len() {
+            0 => true,
+            1 => lane.outgoing[0].suspicion.is_there(),
+            _ => false,
+        })
     }
 
     /// Takes in a batch of an earlier life.
@@ -43,10 +49,9 @@ impl Delivery {
         lane.outgoing.push_back(Outgoing::new(batch, first_index, now));
     }
 
-    /// Nothing is held back any more, and the bytes that were kept free are given back, once no
-    /// batch has them.
-    pub(crate) fn end_restore(&mut self) {
-        self.restoring = None;
+    /// Nothing more is taken in.
+    pub(crate) const fn end_restore(&mut self) {
+        self.is_restoring = false;
     }
 
     fn restored_lane(&mut self) -> Option<&mut Lane> {

@@ -3,6 +3,10 @@
 use crate::clock::nanos;
 use crate::config::RetryPolicy;
 
+/// The bound of a pause in an outage is at least this: without any pause, a host would do nothing but
+/// ask.
+pub(crate) const MIN_OUTAGE_BOUND: u64 = 20_000_000;
+
 /// Exponential backoff: the bound of a pause is `min(max_delay, base_delay * 2^(failures - 1))`.
 ///
 /// A refused batch pauses for anything between zero and the bound ("full jitter"); an outage for
@@ -47,7 +51,7 @@ impl Backoff {
 
     /// Nanoseconds to pause after the destination was found unavailable, the first time being 1.
     pub(crate) fn outage_pause(&mut self, failures: u32) -> u64 {
-        let bound = self.bound(failures);
+        let bound = self.bound(failures).max(MIN_OUTAGE_BOUND);
         bound - self.up_to(bound / 2)
     }
 
@@ -118,6 +122,18 @@ mod tests {
             assert!(pauses.iter().any(|&pause| pause < bound / 100 * 55), "failure {failures}");
             assert!(pauses.iter().any(|&pause| pause > bound / 100 * 95), "failure {failures}");
         }
+    }
+
+    #[test]
+    fn an_outage_pauses_even_without_a_delay() {
+        let (base_delay, max_delay) = (Duration::ZERO, Duration::ZERO);
+        let policy = RetryPolicy { base_delay, max_delay, ..RetryPolicy::default() };
+        let mut backoff = Backoff::new(Some(policy), 7);
+        assert_eq!(backoff.pause(3), 0);
+        let pauses: Vec<_> = (0..100).map(|_| backoff.outage_pause(3)).collect();
+        assert!(
+            pauses.iter().all(|pause| (MIN_OUTAGE_BOUND / 2..=MIN_OUTAGE_BOUND).contains(pause))
+        );
     }
 
     #[test]

@@ -70,6 +70,13 @@ pub(crate) struct Reservation {
     len: u64,
 }
 
+impl Reservation {
+    /// For what is held beside the bound.
+    pub(crate) fn of_nothing() -> Self {
+        Self { budget: Shared::new(ByteBudget::unlimited()), len: 0 }
+    }
+}
+
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.budget.in_batches.sub(self.len);

@@ -72,7 +72,8 @@ fn of_batch<R>(handle: usize, f: impl FnOnce(&crate::Batch) -> R) -> Option<R> {
 }
 
 /// Takes in what `batch_encode` made in an earlier life; then the batch is the one handed out last.
-/// Returns 0, or why not: 1 for not now, 2 for damaged, 3 for too large.
+/// Returns 0, or why not: 1 for not now, 2 for damaged, 3 for too large, 4 for the
+/// format of another version.
 #[wasm_bindgen]
 pub fn restore(handle: usize, bytes: &[u8]) -> u32 {
     let restored = |bus: &mut Bus| {
@@ -84,6 +85,7 @@ pub fn restore(handle: usize, bytes: &[u8]) -> u32 {
         Some(Err(RestoreError::NotNow)) | None => 1,
         Some(Err(RestoreError::Damaged)) => 2,
         Some(Err(RestoreError::TooLarge { .. })) => 3,
+        Some(Err(RestoreError::OtherFormat(_))) => 4,
     }
 }
 

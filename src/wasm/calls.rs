@@ -131,19 +131,24 @@ calls! {
         bus.core.recall();
     }
 
-    /// Holds everything back for what an earlier life has left. Returns whether there is room for it.
-    fn bus_begin_restore(bus) -> bool {
-        bus.core.begin_restore()
+    /// Lets what earlier lives have left come back.
+    fn bus_begin_restore(bus) {
+        bus.core.begin_restore();
     }
 
-    /// Nothing is held back any more.
+    /// Nothing more comes back.
     fn bus_end_restore(bus) {
         bus.core.end_restore();
     }
 
-    /// Whether things are held back.
+    /// Whether more may come back.
     fn bus_is_restoring(bus) -> bool {
         bus.core.is_restoring()
+    }
+
+    /// Whether a batch may come back now.
+    fn bus_wants_restored(bus) -> bool {
+        bus.core.wants_restored()
     }
 
     /// Opens a flush and returns its id.

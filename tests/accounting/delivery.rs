@@ -72,7 +72,6 @@ impl Model {
     fn send(&mut self, lease: &Lease, is_short_of_bytes: bool) -> Checked<(usize, u64)> {
         let is_restored = lease.batch.process_nonce != self.nonce;
         let shard = if is_restored { self.shards() } else { usize::from(lease.batch.shard_id) };
-        prop_assert!(is_restored || self.restoring.is_none(), "what was left goes first");
         let flushed = self.is_flushed(shard);
         prop_assert!(flushed || self.is_automatic(), "a manual bus sends only under a flush");
 
@@ -144,8 +143,7 @@ impl Model {
                     bounds = Some((earliest.min(expires), latest.min(expires)));
                 }
             }
-            let is_held_back = self.restoring.is_some() && shard != self.shards();
-            if is_held_back || lane.outgoing.iter().any(Outgoing::is_leased) {
+            if lane.outgoing.iter().any(Outgoing::is_leased) {
                 continue;
             }
             let may_send = self.is_automatic() || self.is_flushed(shard);
@@ -315,7 +313,7 @@ impl Model {
 /// Flushes and the end.
 impl Model {
     fn is_flushed(&self, shard: usize) -> bool {
-        if shard == self.shards() && self.restoring.is_some() {
+        if shard == self.shards() && self.is_restoring {
             return !self.flushes.is_empty();
         }
         let lane = &self.lanes[shard];

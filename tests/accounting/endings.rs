@@ -154,18 +154,13 @@ impl Model {
 /// What earlier lives have left.
 impl Model {
     pub fn begin_restore(&mut self) -> Checked {
-        let bytes = self.config().batch.max_bytes as u64;
-        let has_room = self.held() + bytes <= self.config().max_bytes;
-        prop_assert_eq!(self.bus.begin_restore(), has_room);
-        if has_room {
-            self.restores += 1;
-            self.restoring = Some((usize::MAX - self.restores, bytes));
-            let lane = self.shards();
-            if !self.order.contains(&lane) {
-                self.order.insert(0, lane);
-            }
+        self.bus.begin_restore();
+        self.is_restoring = true;
+        let lane = self.shards();
+        if !self.order.contains(&lane) {
+            self.order.insert(0, lane);
         }
-        prop_assert_eq!(self.bus.is_restoring(), self.restoring.is_some());
+        prop_assert!(self.bus.is_restoring());
         Ok(())
     }
 
@@ -187,16 +182,20 @@ impl Model {
         let lane = self.shards();
         let (len, max) = (left.body().len(), self.config().batch.max_bytes);
         let restored = self.bus.restore(&bytes);
-        let is_expected = self.restoring.is_some() && self.lanes[lane].outgoing.is_empty();
+        let is_expected = self.is_restoring && self.lanes[lane].outgoing.is_empty();
         let expected = if self.bus.is_closed() || !is_expected {
             Some(RestoreError::NotNow)
+        } else if is_damaged && nonce as usize % bytes.len() == VERSION_AT {
+            Some(RestoreError::OtherFormat(bytes[VERSION_AT]))
         } else if is_damaged {
             Some(RestoreError::Damaged)
         } else {
             (len > max).then_some(RestoreError::TooLarge { len, max })
         };
         prop_assert_eq!(restored.as_ref().err(), expected.as_ref());
-        if let (Ok(batch), Some(reservation)) = (restored, self.restoring) {
+        if let Ok(batch) = restored {
+            // Held beside the bound.
+            let reservation = (usize::MAX - self.events.len(), 0);
             let mut cut = self.take_in(&left, reservation);
             self.check_batch(&batch, &mut cut)?;
             self.lanes[lane].outgoing.push_back(Outgoing::new(cut, self.now));
@@ -223,11 +222,14 @@ impl Model {
 
     pub fn end_restore(&mut self) -> Checked {
         self.bus.end_restore();
-        self.restoring = None;
+        self.is_restoring = false;
         prop_assert!(!self.bus.is_restoring());
         Ok(())
     }
 }
+
+/// Where the format's version is.
+const VERSION_AT: usize = 8;
 
 /// What a bus with this nonce has left: a batch of events of these lengths.
 fn left(lens: &[usize], format: Format, nonce: u64) -> Shared<Batch> {

@@ -201,10 +201,9 @@ pub struct Model {
     pub order: Vec<usize>,
     /// Whose turn it is, by its place in that order.
     pub next_exit: usize,
-    /// The bytes that are kept free for what is restored.
-    pub restoring: Option<(usize, u64)>,
-    /// How many restores began, and how many events were restored.
-    pub restores: usize,
+    /// Whether earlier lives may have left more.
+    pub is_restoring: bool,
+    /// How many events were restored.
     pub restored: u64,
     /// Given up, and not yet shown to the host.
     pub abandoned: VecDeque<(AbandonReason, Cut)>,
@@ -246,8 +245,7 @@ impl Model {
             lanes,
             order,
             next_exit: 0,
-            restoring: None,
-            restores: 0,
+            is_restoring: false,
             restored: 0,
             abandoned: VecDeque::new(),
             kept: Vec::new(),
@@ -364,7 +362,7 @@ impl Model {
             .chain(self.abandoned.iter().map(|(_, cut)| cut))
             .map(|cut| cut.reservation);
         let at_host = self.kept.iter().map(|(_, reservation)| *reservation);
-        in_bus.chain(at_host).chain(self.restoring).collect::<BTreeMap<_, _>>().values().sum()
+        in_bus.chain(at_host).collect::<BTreeMap<_, _>>().values().sum()
     }
 
     /// Bytes of everything that waits and of all batches.

@@ -185,7 +185,7 @@ test("the manual scheduler sends only in a flush", async () => {
   bus.ingestBatch([1, 2, 3, 4, 5]);
   await idle();
   assert.isEmpty(sink.log);
-  const flushed = bus.flush({ timeoutMs: 50 });
+  const flushed = bus.flush({ timeoutMs: 5000 });
   sink.calls(2).then(([, second]) => second?.fail("no"));
   await sink.calls(4);
   assert.equal((await flushed).delivered, 5);

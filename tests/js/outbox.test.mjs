@@ -36,20 +36,25 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.isEmpty(errors);
     });
 
-    it("sends what an earlier life has left first, in order, with its old ids", async () => {
+    it("sends what an earlier life has left beside what is new, in order, with its old ids", async () => {
       const { store, ids } = await leftStore([1, 2, 3, 4, 5]);
       assert.lengthOf(ids, 3);
       const { bus, sink } = busWith([], store, { scheduler });
       bus.ingestBatch([6, 7]);
       await bus.flush();
-      const sent = sink.log.map(({ id, events }) => [id, events]);
-      assert.deepEqual(sent.slice(0, 3), [
+      const isOld = (/** @type {{ id: string }} */ { id }) => ids.includes(id);
+      const old = sink.log.filter(isOld).map(({ id, events }) => [id, events]);
+      assert.deepEqual(old, [
         [ids[0], [1, 2]],
         [ids[1], [3, 4]],
         [ids[2], [5]],
       ]);
-      assert.deepEqual(sent[3]?.[1], [6, 7]);
-      assert.notEqual(sink.log[3]?.id.slice(0, 16), ids[0]?.slice(0, 16), "another life");
+      const fresh = sink.log.filter((call) => !isOld(call));
+      assert.deepEqual(
+        fresh.map(({ events }) => events),
+        [[6, 7]],
+      );
+      assert.notEqual(fresh[0]?.id.slice(0, 16), ids[0]?.slice(0, 16), "another life");
       assert.equal(store.batches.size, 0);
       const { offered, restored, delivered } = accountedStats(bus);
       assert.deepEqual([offered, restored, delivered], [7, 5, 7]);
@@ -119,7 +124,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.isTrue(bus.saveSync());
       assert.equal(store.batches.size, 2);
       assert.include(await bus.flush({ timeoutMs: 2000 }), { pending: 0, timedOut: false });
-      assert.deepEqual(sink.delivered(), [1, 2, 3, 4]);
+      assert.sameMembers(sink.delivered(), [1, 2, 3, 4]);
       assert.equal(accountedStats(bus).restored, 2);
       assert.equal(store.batches.size, 0);
       await bus.close();
@@ -306,7 +311,7 @@ it("an outbox keeps a batch's format, whatever the next life has", async () => {
   bus.ingestBatch([3, 4]);
   await bus.flush();
   const bodies = sink.log.map(({ contentType, text }) => [contentType, text]);
-  assert.deepEqual(bodies, [
+  assert.sameDeepMembers(bodies, [
     ["application/x-ndjson", "1\n2"],
     ["application/json", "[3,4]"],
   ]);
@@ -359,10 +364,7 @@ it("what saveSync writes has the id of its own life, even if nothing was sent ye
   assert.notEqual(first.slice(21, 37), second.slice(21, 37));
 });
 
-it("with a store, maxBytes must have room for a batch of its", () => {
-  const store = new MemoryStore();
-  const error = thrown(() => busWith([], store, { maxBytes: 1000, batch: { maxBytes: 2000 } }));
-  assert.include(error, { code: "ERR_INVALID_OPTION", option: "maxBytes" });
+it("what is not a store is refused", () => {
   const notAStore = /** @type {any} */ ({ open() {} });
   assert.equal(thrown(() => busWith([], notAStore)).option, "store");
 });

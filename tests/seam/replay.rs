@@ -312,7 +312,8 @@ macro_rules! replayer {
                             String::new()
                         }
                         BusOp::BeginRestore => {
-                            format!("{} {}", bus.begin_restore(), bus.is_restoring())
+                            bus.begin_restore();
+                            format!("{} {}", bus.wants_restored(), bus.is_restoring())
                         }
                         BusOp::Restore { which, flip } => {
                             let mut bytes = match &copies[..] {

@@ -149,12 +149,8 @@ impl Plan {
         let mut rng = Rng::with_seed(mix(seed));
         // A few are long, and their buses large, so that what grows has time to.
         let is_long = rng.u8(..) < 2;
-        let mut config = config(&mut rng, is_long);
+        let config = config(&mut rng, is_long);
         let has_store = rng.u8(..4) == 0;
-        if has_store && rng.u8(..8) > 0 {
-            // The bytes that a restore keeps free.
-            config.max_bytes += config.batch.max_bytes as u64;
-        }
         Self {
             config,
             nonce: rng.u64(1..),

@@ -40,7 +40,7 @@ impl Ledger {
         note!(self, "    acknowledges lease {lease}");
         let was_live = self.bus.acknowledge(lease, now);
         let Some((lane, nth)) = self.answered(lease, was_live, now)? else { return Ok(()) };
-        self.note_answer(lane);
+        self.note_answer(lane, lease);
         if let Some(outgoing) = self.pop(lane, nth, Exit::Delivered) {
             self.counts.body_bytes_delivered += self.body_len(lane, &outgoing) as u64;
             self.counts.batches.delivered += 1;
@@ -55,7 +55,7 @@ impl Ledger {
         let Some((lane, nth)) = self.answered(lease, was_live, now)? else { return Ok(()) };
         let (now, retry) = (self.now, self.retry());
         if !matches!(failure, Failure::Unavailable { .. }) {
-            self.note_answer(lane);
+            self.note_answer(lane, lease);
         }
         let outgoing = &mut self.lanes[lane].outgoing[nth];
         match failure {
@@ -127,6 +127,7 @@ impl Ledger {
                 failures: 0,
                 asked: 0,
                 state,
+                is_suspect: false,
                 reservation,
                 address: None,
             };

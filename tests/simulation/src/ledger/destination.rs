@@ -8,6 +8,9 @@ use std::time::Duration;
 /// Failures in a row after which no lane sends, unless to probe.
 const DOWN_AFTER: u32 = 2;
 
+/// What the bound of a pause is at least.
+const MIN_BOUND: u64 = 20_000_000;
+
 /// How long after a failure a flush probes.
 const FLUSH_PROBE_DELAY: u64 = 1_000_000_000;
 
@@ -68,7 +71,7 @@ impl Ledger {
             let (from, to) = destination.probe;
             return (!is_probed).then_some((from.max(asked), to.max(asked)));
         }
-        let open = if destination.failures > 0 { destination.not_before } else { 0 };
+        let open = destination.not_before;
         let resumes = self.lanes[lane].resumes;
         Some((open.max(resumes.0).max(from), open.max(resumes.1).max(to)))
     }
@@ -99,7 +102,8 @@ impl Ledger {
         }
         let outgoing = &mut self.lanes[lane].outgoing[nth];
         outgoing.failures += 1;
-        let bound = bound(&retry, outgoing.failures.max(destination.failures));
+        outgoing.is_suspect = true;
+        let bound = bound(&retry, outgoing.failures.max(destination.failures)).max(MIN_BOUND);
         let (from, to) = ((now + bound - bound / 2).max(asked), (now + bound).max(asked));
         outgoing.state = State::Paused { from, to };
         outgoing.asked = asked;
@@ -114,10 +118,12 @@ impl Ledger {
     }
 
     /// The destination answered, which ends an outage.
-    pub(super) fn note_answer(&mut self, lane: usize) {
+    pub(super) fn note_answer(&mut self, lane: usize, lease: u64) {
         let was_down = self.destination.failures >= DOWN_AFTER;
         self.destination.failures = 0;
-        self.destination.not_before = 0;
+        if lease >= self.destination.news_from {
+            self.destination.not_before = 0;
+        }
         if !was_down {
             return;
         }

@@ -51,6 +51,8 @@ pub(super) struct Outgoing {
     /// Until when the receiver asked it to wait.
     pub(super) asked: u64,
     pub(super) state: State,
+    /// Whether the destination was ever unavailable for it.
+    pub(super) is_suspect: bool,
     pub(super) reservation: usize,
     /// Where the batch was seen in memory, once it was.
     pub(super) address: Option<*const Batch>,

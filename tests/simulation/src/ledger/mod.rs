@@ -118,8 +118,8 @@ pub struct Ledger {
     present: Vec<usize>,
     /// The place there of the lane whose turn it is.
     next_exit: usize,
-    /// While what earlier lives have left goes first: the bytes that are kept free for it.
-    restoring: Option<usize>,
+    /// Whether earlier lives may have left more than came back.
+    is_restoring: bool,
     restored: u64,
     /// Counts the changes of what is active.
     topology: u32,
@@ -176,7 +176,7 @@ impl Ledger {
             },
             present: (0..shards).collect(),
             next_exit: 0,
-            restoring: None,
+            is_restoring: false,
             restored: 0,
             topology: 0,
             keys: Default::default(),
@@ -341,8 +341,8 @@ impl Ledger {
 
     /// Whether an open flush covers something that the lane holds.
     fn is_flushed(&self, lane: usize) -> bool {
-        // What was left goes before what a flush covers, so that it is in a hurry too.
-        if lane == RESTORED && self.restoring.is_some() {
+        // A flush waits for the last of what was left.
+        if lane == RESTORED && self.is_restoring {
             return !self.flushes.is_empty();
         }
         let oldest = self.lanes[lane].oldest();

@@ -1,7 +1,7 @@
 //! What the host keeps beyond its life: batches that are not settled, as bytes under keys.
 
 use crate::broken::{Checked, ensure};
-use crate::ledger::{Event, Exit, Ledger, Origin, Outgoing, RESTORED};
+use crate::ledger::{Event, Exit, Ledger, Origin, Outgoing};
 use crate::trace::note;
 use fastrand::Rng;
 use shardbus::{AbandonReason, Batch};
@@ -280,10 +280,5 @@ impl Ledger {
     /// Whether the store has these events of a lane.
     pub(super) fn is_kept(&self, lane: usize, events: &Range<usize>) -> bool {
         self.outbox.as_ref().is_some_and(|outbox| outbox.covers(lane, events))
-    }
-
-    /// Whether the bus waits for something that an earlier life has left.
-    pub fn wants_restore(&self) -> bool {
-        self.restoring.is_some() && self.lanes[RESTORED].outgoing.is_empty()
     }
 }

@@ -15,27 +15,29 @@ pub enum Restored {
 
 impl Ledger {
     pub const fn is_restoring(&self) -> bool {
-        self.restoring.is_some()
+        self.is_restoring
     }
 
-    /// Holds everything back for what earlier lives have left. Returns whether there is room.
-    pub fn begin_restore(&mut self) -> Checked<bool> {
-        let bytes = self.config().batch.max_bytes as u64;
-        let has_begun = self.bus.begin_restore();
-        note!(self, "    begins to restore: {has_begun}");
-        let has_room = self.held + bytes <= self.config().max_bytes;
-        ensure_eq!(has_begun, has_room, "a restore begins if there is room for a batch");
-        if has_begun {
-            self.held += bytes;
-            self.held_by_batches += bytes;
-            self.restoring = Some(self.reservations.len());
-            self.reservations.push(Reservation { bytes, holders: 1 });
-            if !self.present.contains(&RESTORED) {
-                self.present.insert(0, RESTORED);
-            }
+    /// Lets what earlier lives have left come back.
+    pub fn begin_restore(&mut self) {
+        note!(self, "    begins to restore");
+        self.bus.begin_restore();
+        self.is_restoring = true;
+        if !self.present.contains(&RESTORED) {
+            self.present.insert(0, RESTORED);
         }
-        ensure_eq!(self.bus.is_restoring(), has_begun, "the bus knows what it waits for");
-        Ok(has_begun)
+    }
+
+    /// Whether the bus takes a batch of an earlier life now: it has none, or one that has failed.
+    pub fn wants_restored(&self) -> bool {
+        let outgoing = &self.lanes[RESTORED].outgoing;
+        self.is_restoring
+            && !self.is_closed
+            && match outgoing.len() {
+                0 => true,
+                1 => outgoing[0].is_suspect,
+                _ => false,
+            }
     }
 
     /// Gives the bus what the store has under a key.
@@ -54,10 +56,15 @@ impl Ledger {
             failures: 0,
             asked: 0,
             state: State::Paused { from: self.now, to: self.now },
-            reservation: self.restoring.unwrap_or_default(),
+            is_suspect: false,
+            reservation: self.reservations.len(),
             address: None,
         };
-        let expects = self.wants_restore() && !self.is_closed;
+        // It is held beside the bound.
+        self.reservations.push(Reservation { bytes: 0, holders: 0 });
+        let expects = self.wants_restored();
+        ensure_eq!(self.bus.wants_restored(), expects, "the bus says when it takes a batch");
+        let has_other_format = kept.bytes.get(8).is_some_and(|version| *version != 1);
         let (before, after, _) = origin.brackets();
         let payloads: usize = kept.events.iter().map(|event| usize::from(event.len) + 1).sum();
         let (len, max) = (payloads - 1 + before.len() + after.len(), self.config().batch.max_bytes);
@@ -65,6 +72,8 @@ impl Ledger {
         note!(self, "    restores {key}: {result:?}");
         let expected = if !expects {
             Some(RestoreError::NotNow)
+        } else if has_other_format && kept.bytes.starts_with(b"shardbus") {
+            Some(RestoreError::OtherFormat(kept.bytes[8]))
         } else if kept.is_damaged {
             Some(RestoreError::Damaged)
         } else if len > max {
@@ -85,7 +94,7 @@ impl Ledger {
             (Ok(batch), None) => {
                 let events = kept.events.clone();
                 self.take_in(key, events, outgoing);
-                let mut outgoing = self.lanes[RESTORED].outgoing.pop_front();
+                let mut outgoing = self.lanes[RESTORED].outgoing.pop_back();
                 if let Some(outgoing) = &mut outgoing {
                     self.check_batch(&batch, RESTORED, outgoing)?;
                 }
@@ -121,12 +130,10 @@ impl Ledger {
         self.outbox.iter_mut().for_each(|outbox| outbox.link(key, RESTORED, range.clone(), count));
     }
 
-    /// Nothing is held back any more.
+    /// Nothing more comes back.
     pub fn end_restore(&mut self) {
         note!(self, "    ends to restore");
         self.bus.end_restore();
-        if let Some(reservation) = self.restoring.take() {
-            self.release(reservation);
-        }
+        self.is_restoring = false;
     }
 }

@@ -104,10 +104,6 @@ impl Ledger {
         ensure!(self.present.contains(&lane), "a batch is from a shard that is there");
         let is_flushed = self.is_flushed(lane);
         ensure!(is_flushed || self.is_automatic(), "a manual bus sends only in a flush");
-        ensure!(
-            is_restored || self.restoring.is_none(),
-            "what an earlier life has left goes first"
-        );
         ensure!(!self.lanes[lane].is_leased(), "a shard has at most one live lease");
 
         let opens = self.opens(lane);

@@ -48,6 +48,7 @@ impl Ledger {
             failures: 0,
             asked: 0,
             state: State::Paused { from: now, to: now },
+            is_suspect: false,
             reservation,
             address: None,
         }
@@ -92,8 +93,7 @@ impl Ledger {
         let Lane { outgoing, .. } = &self.lanes[lane];
         let is_behind = |outgoing| self.is_behind(lane, outgoing, fence);
         !self.lanes[lane].is_leased()
-            && (lane == RESTORED
-                || self.restoring.is_none() && !outgoing.front().is_some_and(is_behind))
+            && (lane == RESTORED || !outgoing.front().is_some_and(is_behind))
     }
 
     /// Whether there is no reason for the lane not to send now.
@@ -171,7 +171,7 @@ impl Ledger {
                 "{wake:?} instead of {bounds:?}"
             ),
         }
-        if wake.is_none() && self.is_automatic() && self.restoring.is_none() {
+        if wake.is_none() && self.is_automatic() {
             ensure_eq!(self.unsettled(), 0, "a bus that holds something is not idle");
         }
         Ok(())

@@ -46,12 +46,10 @@ impl World<'_> {
             outbox.remove();
         }
         while !self.is_stopped
-            && self.ledger.wants_restore()
+            && self.ledger.wants_restored()
             && (self.is_quiet || self.rng.u8(..4) > 0)
         {
-            // A bus that is closed takes nothing in; what is left stays for another life.
-            let next = self.to_restore.pop_front().filter(|_| self.closing.is_none());
-            match next {
+            match self.to_restore.pop_front() {
                 None => self.ledger.end_restore(),
                 Some(key) if self.ledger.restore(&key)? == Restored::Taken => {}
                 Some(_) => continue,
@@ -60,8 +58,7 @@ impl World<'_> {
             self.run_micros()?;
         }
         // A host that does not wait until it is time is told so.
-        let is_early = !self.ledger.wants_restore() || self.closing.is_some();
-        if is_early && !self.is_stopped && self.rng.u8(..8) == 0 {
+        if !self.ledger.wants_restored() && !self.is_stopped && self.rng.u8(..8) == 0 {
             let early = self.to_restore.front().cloned();
             early.map_or(Ok(()), |key| self.ledger.restore(&key).map(drop))
         } else {
@@ -115,9 +112,7 @@ impl World<'_> {
         let wall = self.clocks.wall();
         self.ledger = Ledger::reborn(&config, (self.life, nonce), wall, trace, outbox);
         note!(self.ledger, "life {} begins: {config:?}", self.life);
-        if !self.ledger.begin_restore()? {
-            self.to_restore.clear();
-        }
+        self.ledger.begin_restore();
         Ok(())
     }
 }
