@@ -1,4 +1,5 @@
 import type { Together } from "./intake.js";
+import { holdsUnwritten, isError } from "./json-forms.js";
 
 /** Events that are serialised together, at most; at first it is not known how long they are. */
 const MAX_EVENTS = 256;
@@ -80,7 +81,8 @@ function isPlain(event: unknown): boolean {
     return event !== undefined && typeof event !== "function" && typeof event !== "symbol";
   }
   try {
-    return event === null || typeof (event as { toJSON?: unknown }).toJSON !== "function";
+    if (event === null) return true;
+    return typeof (event as { toJSON?: unknown }).toJSON !== "function" && !isError(event);
   } catch {
     return false;
   }
@@ -99,7 +101,20 @@ function serialize(marked: readonly unknown[]): Together | undefined {
     return undefined;
   }
   const count = marked.length / 2;
-  return measure(text, count) ? { text, gap: GAP, lengths, count } : undefined;
+  if (!measure(text, count) || (!areFlat(text, count) && holdsUnwritten(marked))) return undefined;
+  return { text, gap: GAP, lengths, count };
+}
+
+/** Whether no event, as its text shows, is or has an object that would have to be looked into. */
+function areFlat(text: string, count: number): boolean {
+  let start = GAP;
+  for (let i = 0; i < count; i++) {
+    const length = lengths[i] as number;
+    const brace = text.indexOf("{", start + 1);
+    if (length === "{}".length || (brace >= 0 && brace < start + length)) return false;
+    start += length + GAP;
+  }
+  return true;
 }
 
 /**

@@ -1,15 +1,18 @@
 import { InvalidEventError } from "./errors/invalid-event-error.js";
+import { holdsUnwritten, isError, written } from "./json-forms.js";
 
 /** The event as JSON, on one line. Throws what `JSON.stringify` or the event's own code throws. */
 export function serialize(event: unknown): string {
-  const text = JSON.stringify(event);
+  const text: string | undefined = JSON.stringify(event);
   // `JSON.stringify` has no text for these, and says so by returning undefined.
   if (text === undefined) {
     throw new InvalidEventError(
       `An event of type ${typeof event} has no JSON form; pass an object, array, string, number, boolean or null`,
     );
   }
-  return text;
+  // Without a second brace there is no object in it that would have to be looked into.
+  const isFlat = text !== "{}" && text.indexOf("{", 1) < 0 && !isError(event);
+  return isFlat || !holdsUnwritten(event) ? text : JSON.stringify(event, written);
 }
 
 /** Throws unless the text can become UTF-8 without loss. */

@@ -116,7 +116,8 @@ export const oddities = fc.oneof(
     "a function": () => () => {},
     "a symbol": () => Symbol("s"),
     "an invalid date": () => new Date(Number.NaN),
-    "an error": () => new Error("x"),
+    // With a stack that does not tell where it was made.
+    "an error": () => Object.assign(new Error("x"), { stack: "Error: x" }),
     "a string object": () => new String("x"),
     "a deep array": () => nested(100),
     "a bottomless array": () => nested(100_000),
