@@ -90,6 +90,7 @@ export class EventBus<T = unknown> {
         lost: () => this.#lost(),
         stats: () => this.stats(),
         cause: () => this.#courier.failures.current,
+        refusal: (reason) => this.#ingress.errorOf(reason),
         hasTimers: !isManual,
         run,
       },
@@ -141,8 +142,21 @@ export class EventBus<T = unknown> {
       offered: () => this.#offered(),
       flush: (options) => this.flush(options),
     });
+    // Bound, so that it can be handed on: it must not throw then either.
+    Object.defineProperty(this, "emit", { value: this.emit.bind(this), writable: true });
     // IO is not to be had at a Worker's global scope.
     if (store !== undefined && !isManual) atTurnsEnd(() => this.#restore());
+  }
+
+  /**
+   * Offers an event, and forgets it: for code that must not break because of what it reports. It
+   * never throws. An event that is refused is counted, and told to `onDrop` with its error. The bus
+   * may serialise it as late as at the end of this turn, so changes made until then may show.
+   *
+   * It needs no `this`: `emitter.on("click", bus.emit)` works.
+   */
+  emit(event: T, options?: IngestOptions): void {
+    this.#ingress.emit(event, options);
   }
 
   /**
@@ -152,9 +166,10 @@ export class EventBus<T = unknown> {
    * @throws {InvalidEventError} if JSON cannot hold it, or its key is not a well-formed string.
    * @throws {EventTooLargeError} if it has more than `maxEventBytes` bytes.
    * @throws {BackpressureError} if there is no room and `backpressure` is `"fail-producer"`.
+   * @throws {InvalidOptionError} if the second argument has anything but a `key`.
    */
   ingest(event: T, options?: IngestOptions): boolean {
-    return this.#ingress.ingest(event, options);
+    return EventBus.#ingressOf(this).ingest(event, options);
   }
 
   /**
@@ -165,7 +180,7 @@ export class EventBus<T = unknown> {
    * @throws as {@linkcode ingest}.
    */
   ingestRaw(payload: string | Uint8Array, options?: IngestOptions): boolean {
-    return this.#ingress.ingestRaw(payload, options);
+    return EventBus.#ingressOf(this).ingestRaw(payload, options);
   }
 
   /**
@@ -185,7 +200,7 @@ export class EventBus<T = unknown> {
     accepted: number;
     rejected: number;
   } {
-    return this.#ingress.ingestBatch(events, options);
+    return EventBus.#ingressOf(this).ingestBatch(events, options);
   }
 
   /**
@@ -193,7 +208,21 @@ export class EventBus<T = unknown> {
    * {@linkcode ingest}. It never throws for a refusal.
    */
   ingestWithReceipt(event: T, options?: IngestOptions): Receipt {
-    return this.#ingress.ingestWithReceipt(event, options);
+    return EventBus.#ingressOf(this).ingestWithReceipt(event, options);
+  }
+
+  /** Says what to do to those who call a method without its bus, or by way of a proxy. */
+  static #ingressOf<T>(bus: EventBus<T>): Ingress<T> {
+    if (bus instanceof EventBus && #ingress in bus) return bus.#ingress;
+    throw new InvalidOptionError(
+      "this",
+      "The method was called without its bus; write (event) => bus.ingest(event), or hand on `bus.emit`, which is bound. If the bus is behind a proxy, keep it out of it: `markRaw(bus)` in Vue",
+    );
+  }
+
+  /** Keeps reactive frameworks, which make proxies of plain objects, from making one of a bus. */
+  get [Symbol.toStringTag](): string {
+    return "EventBus";
   }
 
   /**

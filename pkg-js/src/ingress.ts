@@ -1,16 +1,19 @@
 import { isBytes } from "./bytes.js";
+import { isRecord, readable } from "./check-group.js";
 import { misuse, Refusal } from "./core.js";
 import type { CoreBus } from "./core-bus.js";
 import { BackpressureError } from "./errors/backpressure-error.js";
+import { ClosedError } from "./errors/closed-error.js";
 import { EventTooLargeError } from "./errors/event-too-large-error.js";
 import { InvalidEventError } from "./errors/invalid-event-error.js";
+import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
 import { ingestArray, isPlainArray } from "./ingest-array.js";
 import { type Intake, PARKED, type Together } from "./intake.js";
-import type { EventBusOptions, RejectReason } from "./options.js";
+import type { DropReason, EventBusOptions, RejectReason } from "./options.js";
 import type { Scheduler } from "./scheduler.js";
 import { serialize, validKey, validText } from "./serialize.js";
-import { messageOf } from "./show.js";
+import { messageOf, show } from "./show.js";
 
 /** What can be said of one event. */
 export interface IngestOptions {
@@ -61,6 +64,9 @@ export class Ingress<T> {
   /** Open once it is made: engines take what never changes for a constant, and compile anew later. */
   #isClosed = true;
   #refusedAfterClose = 0;
+  /** Why an event was invalid: the last one's error. */
+  #lastInvalid: InvalidEventError | InvalidOptionError | undefined;
+  #hasFailed = false;
 
   constructor(core: CoreBus, intake: Intake, host: IngressHost, options: EventBusOptions<T>) {
     this.#core = core;
@@ -79,9 +85,34 @@ export class Ingress<T> {
     return this.#refusedAfterClose;
   }
 
+  /** What is wrong with events that were refused for this reason; for want of room, nothing is. */
+  errorOf(reason: DropReason): Error | undefined {
+    switch (reason) {
+      case "invalid":
+        return this.#lastInvalid;
+      case "oversize":
+        return new EventTooLargeError(this.#maxEventBytes);
+      case "closed":
+        return new ClosedError();
+      default:
+        return undefined;
+    }
+  }
+
   /** Refuses every event from now on: the core is gone. */
   close(): void {
     this.#isClosed = true;
+  }
+
+  emit(event: T, options: IngestOptions | undefined): void {
+    try {
+      this.ingest(event, options);
+    } catch (error) {
+      // What was refused is counted, and `onDrop` is told.
+      if (isRefusal(error) || this.#hasFailed) return;
+      this.#hasFailed = true;
+      console.error("shardbus: `emit` cannot take events any more", error);
+    }
   }
 
   ingest(event: T, options: IngestOptions | undefined): boolean {
@@ -89,6 +120,7 @@ export class Ingress<T> {
     let text: string;
     let key: string | undefined;
     try {
+      if (options !== undefined) readable(() => checkIngestOptions(options));
       text = serialize(event);
       key = this.#keyOf(event, options);
     } catch (error) {
@@ -101,6 +133,7 @@ export class Ingress<T> {
     if (this.#isClosed) return this.#refuse();
     let key: string | undefined;
     try {
+      if (options !== undefined) readable(() => checkIngestOptions(options));
       if (typeof payload === "string") validText(payload);
       else if (!isBytes(payload)) {
         throw new InvalidEventError("A raw event must be a string or a Uint8Array");
@@ -127,6 +160,7 @@ export class Ingress<T> {
     if (typeof events?.[Symbol.iterator] !== "function") {
       throw new InvalidEventError("`ingestBatch` takes an iterable of events, such as an array");
     }
+    if (options !== undefined) readable(() => checkIngestOptions(options));
     const offer = (event: T) => this.#isAccepted(event, options);
     // Reading a key may throw, which refuses an event and not the call: `offer` reads it.
     const mayHaveKeys = this.#routes && (this.#key !== undefined || options !== undefined);
@@ -168,6 +202,7 @@ export class Ingress<T> {
     let text: string;
     let key: string | undefined;
     try {
+      if (options !== undefined) readable(() => checkIngestOptions(options));
       text = serialize(event);
       key = this.#keyOf(event, options);
     } catch (error) {
@@ -193,15 +228,12 @@ export class Ingress<T> {
   }
 
   /** Counts an event that cannot be serialised, and returns the error that says so. */
-  #invalid(error: unknown): InvalidEventError {
+  #invalid(error: unknown): InvalidEventError | InvalidOptionError {
     this.#intake.cross();
     this.#core.refuse_invalid();
     this.#host.scheduler.schedule();
-    // A proxy may throw at `instanceof`.
-    if (isShardbusError(error) && error instanceof InvalidEventError) return error;
-    return new InvalidEventError(`The event cannot be written as JSON: ${messageOf(error)}`, {
-      cause: error,
-    });
+    this.#lastInvalid = invalidity(error);
+    return this.#lastInvalid;
   }
 
   #accepted(code: number): boolean {
@@ -219,9 +251,10 @@ export class Ingress<T> {
       case Refusal.oversize:
         throw new EventTooLargeError(this.#maxEventBytes);
       case Refusal.invalid:
-        throw new InvalidEventError(
+        this.#lastInvalid = new InvalidEventError(
           'A raw event must not be empty, nor hold a newline in format "ndjson"',
         );
+        throw this.#lastInvalid;
       default:
         reasonOf(code);
         return false;
@@ -241,7 +274,36 @@ function reasonOf(code: number): RejectReason {
   return reason;
 }
 
+/** Whoever passes a second part of the event should hear that it does not go along. */
+function checkIngestOptions(options: unknown): void {
+  if (options === null) return;
+  if (!isRecord(options)) {
+    throw new InvalidOptionError(
+      "options",
+      `The second argument is ${show(options)}, but it must be options of the event, such as { key }; to hand the method on, write (event) => bus.emit(event)`,
+    );
+  }
+  for (const name of Object.keys(options)) {
+    if (name === "key") continue;
+    throw new InvalidOptionError(
+      name,
+      `\`${name}\` is not an option of an event, there is key; what belongs to the event goes into the first argument, as one object`,
+    );
+  }
+}
+
+function invalidity(error: unknown): InvalidEventError | InvalidOptionError {
+  // A proxy may throw at `instanceof`.
+  if (isShardbusError(error)) {
+    if (error instanceof InvalidEventError || error instanceof InvalidOptionError) return error;
+  }
+  return new InvalidEventError(`The event cannot be written as JSON: ${messageOf(error)}`, {
+    cause: error,
+  });
+}
+
 const isRefusal = (error: unknown): boolean =>
   error instanceof InvalidEventError ||
+  error instanceof InvalidOptionError ||
   error instanceof EventTooLargeError ||
   error instanceof BackpressureError;

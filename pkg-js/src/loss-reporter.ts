@@ -30,6 +30,8 @@ export interface LossSource {
   stats(): BusStats;
   /** Why nothing leaves the bus, if that is so. */
   cause(): Cause | undefined;
+  /** What is wrong with the events that were refused for this reason, if anything is. */
+  refusal(reason: DropReason): Error | undefined;
   /** Whether timers may be set. */
   readonly hasTimers: boolean;
   /** Calls what the user gave. */
@@ -114,8 +116,10 @@ export class LossReporter<T> {
       }
       this.#told[reason] = lost;
       this.#toldAt[reason] = now;
-      const cause = FULL.has(reason) ? this.#source.cause() : undefined;
-      drops.push({ reason, count, ...(cause && { error: cause.error }) });
+      const { error } = FULL.has(reason)
+        ? (this.#source.cause() ?? {})
+        : { error: this.#source.refusal(reason) };
+      drops.push({ reason, count, ...(error !== undefined && { error }) });
     }
     this.#alarm?.setFor(this.#dueAt);
     // Last: a handler may lose events itself, and have them reported.

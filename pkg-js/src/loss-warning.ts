@@ -8,7 +8,7 @@ const REASONS: { readonly [Reason in DropReason]: readonly [what: string, advice
   sampled: ["sampled out because there was little room", "raise `maxBytes` or `capacity`"],
   unrouted: ["refused because no shard takes events", "see `scaling`"],
   oversize: ["larger than `maxEventBytes`", "raise it, or make events smaller"],
-  invalid: ["not to be written as JSON", "see what `ingest` throws"],
+  invalid: ["not to be written as JSON", "see the error, and offer what JSON can hold"],
   closed: ["offered after `close()`", "close the bus once nothing offers events any more"],
   evicted: [
     "evicted to make room for newer ones",

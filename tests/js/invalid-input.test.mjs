@@ -256,8 +256,68 @@ test("many refusals in one turn are one report a reason", async () => {
   const bus = new EventBus(() => {}, { maxEventBytes: 10, onDrop: (drop) => drops.push(drop) });
   bus.ingestBatch([undefined, "x".repeat(99), 1n, 1, cycle()]);
   await idle();
-  assert.sameDeepMembers(drops, [
-    { reason: "invalid", count: 3 },
-    { reason: "oversize", count: 1 },
+  const told = drops.map(({ reason, count, error }) => [reason, count, error.code]);
+  assert.sameDeepMembers(told, [
+    ["invalid", 3, "ERR_INVALID_EVENT"],
+    ["oversize", 1, "ERR_EVENT_TOO_LARGE"],
   ]);
 });
+
+// Each with what calls a method so that a part of the event would not go along.
+const strays = {
+  "a part of the event": [{ x: 1 }, "x", /`x` is not an option of an event.*first argument/],
+  "another name for the key": [{ Key: "k" }, "Key", /there is key/],
+  "an index, as `forEach` passes": [0, "options", /second argument is 0.*=> bus\.emit/],
+  "a text": ["k", "options", /second argument is "k"/],
+  "a list": [["k"], "options", /second argument is an array/],
+};
+
+for (const [what, [second, option, message]] of Object.entries(strays)) {
+  test(`a second argument that is ${what} is refused`, async () => {
+    for (const offer of [
+      (bus) => bus.ingest("click", second),
+      (bus) => bus.ingestRaw("1", second),
+      (bus) => bus.ingestRaw(bytes("1"), second),
+    ]) {
+      const error = await assertRefused(offer, {
+        name: "InvalidOptionError",
+        code: "ERR_INVALID_OPTION",
+        reason: "invalid",
+        message,
+      });
+      assert.equal(error.option, option);
+    }
+    const drops = [];
+    const bus = new EventBus(() => {}, { onDrop: (drop) => drops.push(drop) });
+    assert.match(thrown(() => bus.ingestBatch([1], second)).message, message);
+    bus.emit("click", second);
+    assert.deepEqual(bus.ingestWithReceipt("click", second), { rejected: "invalid" });
+    await idle();
+    assert.include(drops[0], { reason: "invalid", count: 2 });
+    assert.match(drops[0].error.message, message);
+  });
+}
+
+test("no options are no options", () => {
+  const bus = new EventBus(() => {});
+  for (const none of [undefined, null, {}, { key: undefined }]) {
+    assert.isTrue(bus.ingest(1, none));
+  }
+});
+
+for (const method of ["ingest", "ingestRaw", "ingestBatch", "ingestWithReceipt"]) {
+  test(`${method} without its bus, or through a proxy, says what to do`, () => {
+    const bus = new EventBus(() => {});
+    const { [method]: unbound } = bus;
+    for (const call of [
+      () => unbound("1"),
+      () => unbound.call({}, "1"),
+      () => unbound.call(null, "1"),
+      () => new Proxy(bus, {})[method]("1"),
+    ]) {
+      const error = thrown(call);
+      assert.include(error, { code: "ERR_INVALID_OPTION", option: "this" });
+      assert.match(error.message, /=> bus\.ingest\(event\).*bus\.emit.*markRaw/);
+    }
+  });
+}

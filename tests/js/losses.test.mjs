@@ -72,11 +72,14 @@ for (const backpressure of /** @type {const} */ (["drop-newest", "fail-producer"
 test("what is refused while the bus closes is told, too", async () => {
   /** @type {unknown[]} */
   const told = [];
-  const bus = new EventBus(() => {}, { onDrop: (drop) => told.push(drop) });
+  const bus = new EventBus(() => {}, {
+    onDrop: ({ reason, count, error }) =>
+      told.push([reason, count, /** @type {any} */ (error).code]),
+  });
   const closed = bus.close();
   assert.isFalse(bus.ingest(1));
   await closed;
-  assert.deepEqual(told, [{ reason: "closed", count: 1 }]);
+  assert.deepEqual(told, [["closed", 1, "ERR_CLOSED"]]);
 });
 
 /** @type {[string, () => any][]} */

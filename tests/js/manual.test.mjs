@@ -140,5 +140,6 @@ test("a request that is killed before its turn ends does not silence the losses 
   assert.equal((await bus.flush()).delivered, 1, "its event is another's to send");
   bus.ingestBatch([undefined]);
   await idle();
-  assert.deepEqual(drops, [{ reason: "invalid", count: 1 }]);
+  assert.lengthOf(drops, 1);
+  assert.include(drops[0], { reason: "invalid", count: 1 });
 });

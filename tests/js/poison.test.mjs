@@ -36,6 +36,15 @@ test("after a trap every call says so, and nothing fails anywhere else", async (
   assert.instanceOf(trap.cause, hasWebAssembly ? WebAssembly.RuntimeError : Error);
   assert.isTrue(isShardbusError(trap));
 
+  const { error } = console;
+  /** @type {unknown[]} */
+  const said = [];
+  console.error = (...words) => said.push(words);
+  bus.emit(1);
+  bus.emit(2);
+  console.error = error;
+  assert.lengthOf(said, 1, "`emit` throws nothing, and says so once");
+
   for (const dead of [bus, other]) {
     for (const use of [
       () => dead.ingest(1),

@@ -17,13 +17,22 @@ function compile() {
   }
 }
 
-try {
-  const { EventBus } = await import(`/dist/${searchParams.get("entry")}.js`);
-  const bus = new EventBus((/** @type {any} */ batch) => post("/events", batch.body));
-  bus.ingest({ from: "a strict page" });
-  await bus.close();
-  await post("/told", JSON.stringify({ delivered: bus.stats().delivered, compile: compile() }));
-} catch (error) {
-  const { name, code, message } = /** @type {any} */ (error);
-  await post("/told", JSON.stringify({ name, code, message, compile: compile() }));
+if (searchParams.get("entry") === "fallback") {
+  const { offer } = await import(String("/fallback.mjs"));
+  offer({ from: "a strict page" });
+} else {
+  await sendOne();
+}
+
+async function sendOne() {
+  try {
+    const { EventBus } = await import(`/dist/${searchParams.get("entry")}.js`);
+    const bus = new EventBus((/** @type {any} */ batch) => post("/events", batch.body));
+    bus.ingest({ from: "a strict page" });
+    await bus.close();
+    await post("/told", JSON.stringify({ delivered: bus.stats().delivered, compile: compile() }));
+  } catch (error) {
+    const { name, code, message } = /** @type {any} */ (error);
+    await post("/told", JSON.stringify({ name, code, message, compile: compile() }));
+  }
 }

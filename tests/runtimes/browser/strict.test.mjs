@@ -13,6 +13,18 @@ const script = new URL("strict.mjs", import.meta.url);
 const PAGE =
   '<!doctype html><link rel="icon" href="/icon" /><script type="module" src="/page.mjs"></script>';
 
+/** The README's program for pages whose policy is not known; it exports how to offer an event. */
+async function fallback() {
+  const readme = await readFile(new URL("../../../pkg-js/README.md", import.meta.url), "utf8");
+  const example = /## Without WebAssembly\n.*?```js\n(const early.*?)```/s.exec(readme)?.[1] ?? "";
+  const program = example
+    .replace('"shardbus"', '"/dist/index.js"')
+    .replace('"shardbus/js"', '"/dist/js.js"');
+  return `const send = (batch) => fetch("/events", { method: "POST", body: batch.body });
+    ${program}
+    export const offer = (event) => emit(event);`;
+}
+
 /** The page and its collector: of one origin, because the page may talk to no other. */
 async function startSite() {
   /** What the page sent, and where to. @type {Log<{ path: string, body: string }>} */
@@ -23,6 +35,8 @@ async function startSite() {
     if (request.method === "POST") {
       log.add({ path: pathname, body: await text(request) });
       response.end();
+    } else if (pathname === "/fallback.mjs") {
+      response.setHeader("content-type", "text/javascript").end(await fallback());
     } else if (pathname.endsWith("js")) {
       response.setHeader("content-type", "text/javascript");
       const isPage = pathname === "/page.mjs";
@@ -36,6 +50,11 @@ async function startSite() {
     url: `${server.url}/`,
     /** The bodies that the collector got. */
     events: () => sent("/events").map(({ body }) => body),
+    /** Waits for the collector's first event. */
+    async event() {
+      await log.until(() => sent("/events").length > 0);
+      return sent("/events")[0]?.body;
+    },
     /** What the page tells at its end. */
     async told() {
       await log.until(() => sent("/told").length > 0);
@@ -75,4 +94,9 @@ test("shardbus/js works in such a page", async () => {
   assert.include(compile, "CompileError", "the policy does not forbid it, so this tests nothing");
   assert.deepEqual(told, { delivered: 1 });
   assert.deepEqual(site.events(), ['{"from":"a strict page"}']);
+});
+
+test("the README's program works in such a page, and loses no early event", async () => {
+  await browser.open(`${site.url}?entry=fallback`);
+  assert.equal(await site.event(), '{"from":"a strict page"}');
 });

@@ -1,0 +1,121 @@
+// @ts-check
+// `emit`, for code that must not break because of what it reports.
+import { EventBus } from "shardbus";
+import { accountedStats, assert, HOUR_MS, idle, recorder, test } from "./harness.mjs";
+
+/** A bus, and what its `onDrop` is told. @param {import("shardbus").EventBusOptions<any>} [options] */
+function listenedBus(options) {
+  const sink = recorder();
+  /** @type {import("shardbus").Drop[]} */
+  const drops = [];
+  const onDrop = (/** @type {import("shardbus").Drop} */ drop) => drops.push(drop);
+  return { bus: new EventBus(sink.callback, { onDrop, ...options }), sink, drops };
+}
+
+test("what emit takes is delivered, and it returns nothing", async () => {
+  const { bus, sink } = listenedBus();
+  assert.isUndefined(bus.emit({ n: 1 }));
+  bus.ingest({ n: 2 });
+  bus.emit({ n: 3 });
+  await bus.close();
+  assert.deepEqual(sink.delivered(), [{ n: 1 }, { n: 2 }, { n: 3 }]);
+});
+
+test("emit routes by key", async () => {
+  const { bus, sink } = listenedBus({ shards: 8 });
+  for (let n = 0; n < 100; n++) bus.emit(n, { key: "k" });
+  await bus.close();
+  assert.deepEqual(
+    sink.log.map(({ shard }) => shard),
+    sink.log.map(() => sink.log[0]?.shard),
+  );
+});
+
+const cyclic = { type: "click", target: {} };
+cyclic.target = cyclic;
+
+/** @type {{ [what: string]: [any, import("shardbus").EventBusOptions<any>, any] }} */
+const refused = {
+  "is cyclic": [cyclic, {}, { reason: "invalid", code: "ERR_INVALID_EVENT" }],
+  "has a bigint": [{ n: 1n }, {}, { reason: "invalid", code: "ERR_INVALID_EVENT" }],
+  "is undefined": [undefined, {}, { reason: "invalid", code: "ERR_INVALID_EVENT" }],
+  "has a getter that throws": [
+    {
+      get n() {
+        throw new Error("boom");
+      },
+    },
+    {},
+    { reason: "invalid", code: "ERR_INVALID_EVENT" },
+  ],
+  "has no key": [1, { shards: 2, key: () => 5 }, { reason: "invalid", code: "ERR_INVALID_EVENT" }],
+  "is too large": [
+    "x".repeat(100),
+    { maxEventBytes: 10 },
+    { reason: "oversize", code: "ERR_EVENT_TOO_LARGE" },
+  ],
+};
+
+for (const [what, [event, options, { reason, code }]] of Object.entries(refused)) {
+  test(`an event that ${what} does not make emit throw, and is told with its error`, async () => {
+    const { bus, sink, drops } = listenedBus(/** @type {any} */ (options));
+    bus.emit(event);
+    await idle();
+    assert.lengthOf(drops, 1);
+    assert.include(drops[0], { reason, count: 1 });
+    assert.include(drops[0]?.error, { code });
+    assert.equal(accountedStats(bus).rejected[/** @type {"invalid"} */ (reason)], 1);
+    await bus.close();
+    assert.deepEqual(sink.delivered(), []);
+  });
+}
+
+test("an event for which there is no room does not make emit throw, and is told", async () => {
+  const { bus, drops } = listenedBus({
+    capacity: 4,
+    backpressure: "fail-producer",
+    batch: { maxDelayMs: HOUR_MS },
+  });
+  for (let n = 0; n < 5; n++) bus.emit(n);
+  await idle();
+  assert.deepEqual(drops, [{ reason: "full", count: 2 }]);
+});
+
+test("an event after the end does not make emit throw, and is told", async () => {
+  const { bus, drops } = listenedBus();
+  await bus.close();
+  bus.emit(1);
+  await idle();
+  assert.include(drops[0], { reason: "closed", count: 1 });
+  assert.include(drops[0]?.error, { code: "ERR_CLOSED" });
+});
+
+test("without a handler, the warning says what is wrong with the event", async () => {
+  /** @type {string[]} */
+  const warnings = [];
+  const { warn } = console;
+  console.warn = (message) => warnings.push(message);
+  try {
+    const bus = new EventBus(() => {});
+    bus.emit(cyclic);
+    await idle();
+  } finally {
+    console.warn = warn;
+  }
+  assert.lengthOf(warnings, 1);
+  assert.match(warnings[0] ?? "", /1 event was not to be written as JSON: .*(circular|cyclic)/i);
+});
+
+test("emit can be handed on without its bus", async () => {
+  const { bus, sink } = listenedBus();
+  const { emit } = bus;
+  emit({ n: 1 });
+  const target = new EventTarget();
+  const report = (/** @type {(event: any) => void} */ to) =>
+    target.addEventListener("e", ({ type }) => to({ type }));
+  report(bus.emit);
+  target.dispatchEvent(new Event("e"));
+  new Proxy(bus, {}).emit({ n: 2 });
+  await bus.close();
+  assert.deepEqual(sink.delivered(), [{ n: 1 }, { type: "e" }, { n: 2 }]);
+});
