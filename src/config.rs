@@ -235,7 +235,7 @@ impl Default for RetryPolicy {
 pub struct BusConfig {
     /// Number of shards: ordered lanes, each with its own batch in flight.
     pub shards: u16,
-    /// Slots of each shard's ring, a power of two; one slot stays free.
+    /// Slots of each shard's ring, rounded up to a power of two; one slot stays free.
     pub capacity: usize,
     /// Most payload bytes that the bus holds: waiting, in flight and to be retried together.
     pub max_bytes: u64,
@@ -276,14 +276,19 @@ impl BusConfig {
         rules.result()
     }
 
+    /// Slots that each shard's ring has.
+    pub(crate) const fn slots(&self) -> usize {
+        self.capacity.next_power_of_two()
+    }
+
     fn check(&self, rules: &mut Rules) {
         let (shards, max_event_bytes) = (f64::from(self.shards), self.max_event_bytes as f64);
         rules.check_positive("shards", shards);
         rules.check(
-            self.capacity.is_power_of_two() && (2..=Self::MAX_CAPACITY).contains(&self.capacity),
+            (2..=Self::MAX_CAPACITY).contains(&self.capacity),
             "capacity",
             self.capacity as f64,
-            "must be a power of two from 2 to 16777216",
+            "must be from 2 to 16777216",
         );
         rules.check_positive("max_bytes", self.max_bytes as f64);
         rules.check(
@@ -371,13 +376,10 @@ mod tests {
         type Break = fn(&mut BusConfig);
         let cases: [(Break, &str); 18] = [
             (|c| c.shards = 0, "`shards` is 0, but it must be greater than 0"),
+            (|c| c.capacity = 1, "`capacity` is 1, but it must be from 2 to 16777216"),
             (
-                |c| c.capacity = 1000,
-                "`capacity` is 1000, but it must be a power of two from 2 to 16777216",
-            ),
-            (
-                |c| c.capacity = 1,
-                "`capacity` is 1, but it must be a power of two from 2 to 16777216",
+                |c| c.capacity = (1 << 24) + 1,
+                "`capacity` is 16777217, but it must be from 2 to 16777216",
             ),
             (|c| c.max_bytes = 0, "`max_bytes` is 0, but it must be greater than 0"),
             (
@@ -429,6 +431,15 @@ mod tests {
             let mut config = BusConfig::default();
             break_it(&mut config);
             assert_eq!(config.validate().map_err(|e| e.to_string()), Err(sentence.to_owned()));
+        }
+    }
+
+    #[test]
+    fn capacity_is_rounded_up() {
+        for (capacity, slots) in [(2, 2), (3, 4), (1000, 1024), (1 << 24, 1 << 24)] {
+            let config = BusConfig { capacity, ..BusConfig::default() };
+            assert_eq!(config.validate(), Ok(()));
+            assert_eq!(config.slots(), slots);
         }
     }
 

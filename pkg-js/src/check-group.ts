@@ -25,11 +25,16 @@ export function readable<R>(read: () => R): R {
   }
 }
 
-/** Checks the names and values of a group of options, and copies it. */
+/**
+ * Checks the names and values of a group of options, and copies it.
+ *
+ * @param hint what more to say of a name that is no option.
+ */
 export function checkGroup(
   options: unknown,
   schema: Schema,
   path: string,
+  hint?: (name: string, schema: Schema, path: string) => string,
 ): Record<string, unknown> {
   if (!isRecord(options)) {
     const name = path.slice(0, -1) || "options";
@@ -42,11 +47,11 @@ export function checkGroup(
     if (rule === undefined) {
       throw new InvalidOptionError(
         path + name,
-        `\`${path}${name}\` is not an option; there are ${Object.keys(schema).join(", ")}`,
+        `\`${path}${name}\` is not an option${hint?.(name, schema, path) ?? ""}; there are ${Object.keys(schema).join(", ")}`,
       );
     }
     if (typeof rule === "object") {
-      copy[name] = checkGroup(value, rule, `${path}${name}.`);
+      copy[name] = checkGroup(value, rule, `${path}${name}.`, hint);
       continue;
     }
     const broken = rule(value);

@@ -9,6 +9,7 @@ import {
 } from "./check-group.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import type { DrainOptions, EventBusOptions, WaitOptions } from "./options.js";
+import { suggestion } from "./suggestion.js";
 
 let defaultScheduler: "auto" | "manual" = "auto";
 
@@ -18,20 +19,27 @@ export function setDefaultScheduler(scheduler: "auto" | "manual"): void {
 }
 
 const integer =
-  (max: number): Check =>
+  (min: number, max: number): Check =>
   (value) =>
-    Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max
+    Number.isInteger(value) && (value as number) >= min && (value as number) <= max
       ? undefined
-      : `must be a whole number from 0 to ${max}`;
+      : `must be a whole number from ${min} to ${max}`;
 
 // The core counts sizes in 32 bits on wasm.
-const size = /* @__PURE__ */ integer(4_294_967_295);
+const size = /* @__PURE__ */ integer(1, 4_294_967_295);
 
 // As nanoseconds, a year is far from 2^53.
+const YEAR_MS = 31_536_000_000;
+
 const milliseconds: Check = (value) =>
-  typeof value === "number" && value >= 0 && value <= 31_536_000_000
+  typeof value === "number" && value >= 0 && value <= YEAR_MS
     ? undefined
-    : "must be a number of milliseconds from 0 to 31536000000 (a year)";
+    : `must be a number of milliseconds from 0 to ${YEAR_MS} (a year)`;
+
+const someMilliseconds: Check = (value) =>
+  value !== 0 && milliseconds(value) === undefined
+    ? undefined
+    : `must be a number of milliseconds above 0, and at most ${YEAR_MS} (a year)`;
 
 const orInfinity =
   (check: Check): Check =>
@@ -47,10 +55,15 @@ const oneOf =
       ? undefined
       : `must be one of ${names.map((name) => JSON.stringify(name)).join(", ")}`;
 
-const number: Check = (value) =>
-  typeof value === "number" && Number.isFinite(value) ? undefined : "must be a number";
+const share: Check = (value) =>
+  typeof value === "number" && value >= 0 && value <= 1
+    ? undefined
+    : "must be a number from 0 to 1";
 
-const shardCount = /* @__PURE__ */ integer(65_535);
+const someShare: Check = (value) =>
+  value !== 0 && share(value) === undefined ? undefined : "must be a number above 0, and at most 1";
+
+const shardCount = /* @__PURE__ */ integer(1, 65_535);
 
 const backpressure: Check = (value) => {
   const isSample =
@@ -69,8 +82,8 @@ const store: Check = (value) =>
 // Made when it is needed, so that it costs nothing where there is no bus.
 const schema = (): Schema => ({
   shards: shardCount,
-  capacity: size,
-  maxBytes: integer(Number.MAX_SAFE_INTEGER),
+  capacity: integer(2, 16_777_216),
+  maxBytes: size,
   maxEventBytes: size,
   backpressure,
   key: callable,
@@ -80,9 +93,9 @@ const schema = (): Schema => ({
   exitOrder: oneOf("oldest", "newest"),
   batch: {
     minSize: size,
-    maxSize: size,
+    maxSize: integer(1, 1_000_000),
     maxBytes: size,
-    maxDelayMs: milliseconds,
+    maxDelayMs: someMilliseconds,
     adaptive: flag,
     velocityWindowMs: milliseconds,
   },
@@ -90,21 +103,21 @@ const schema = (): Schema => ({
     maxAttempts: orInfinity(size),
     baseDelayMs: milliseconds,
     maxDelayMs: milliseconds,
-    maxAgeMs: orInfinity(milliseconds),
+    maxAgeMs: orInfinity(someMilliseconds),
     maxRetryAfterMs: milliseconds,
   },
   scaling: {
     minShards: shardCount,
     maxShards: shardCount,
     autoScale: flag,
-    fillRatioThreshold: number,
+    fillRatioThreshold: someShare,
     flushLatencyThresholdMs: milliseconds,
-    underutilizedThreshold: number,
-    cooldownMs: milliseconds,
-    scaleDownDelayMs: milliseconds,
-    metricsWindowMs: milliseconds,
+    underutilizedThreshold: share,
+    cooldownMs: someMilliseconds,
+    scaleDownDelayMs: someMilliseconds,
+    metricsWindowMs: someMilliseconds,
   },
-  timeoutMs: milliseconds,
+  timeoutMs: someMilliseconds,
   onDrop: callable,
   onDelivered: callable,
   store,
@@ -146,14 +159,14 @@ export function checkOptions<T>(options: unknown): EventBusOptions<T> & {
   readonly scheduler: "auto" | "manual";
 } {
   const checked = readable(() => {
-    if (!isRecord(options)) return checkGroup(options ?? {}, schema(), "");
+    if (!isRecord(options)) return checkGroup(options ?? {}, schema(), "", suggestion);
     const { retry, scaling } = options;
     // What is `false` here is a group of options otherwise.
     const groups = {
       retry: retry === false ? undefined : retry,
       scaling: scaling === false ? undefined : scaling,
     };
-    const copy = checkGroup({ ...options, ...groups }, schema(), "");
+    const copy = checkGroup({ ...options, ...groups }, schema(), "", suggestion);
     return retry === false ? { ...copy, retry } : copy;
   });
   return { scheduler: defaultScheduler, ...checked };

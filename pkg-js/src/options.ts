@@ -200,7 +200,8 @@ export interface EventBusOptions<T = unknown> {
    */
   readonly shards?: number;
   /**
-   * Slots per shard, a power of two from 2 to 16777216; one stays free. Memory grows as they fill.
+   * Slots per shard, from 2 to 16777216, rounded up to a power of two; one stays free. Memory grows
+   * as they fill.
    * @default 65536
    */
   readonly capacity?: number;

@@ -92,7 +92,7 @@ impl RingSpec {
         // Small enough that open pages stay a small part of what the bus may hold.
         let per_shard = config.max_bytes as usize / usize::from(config.shards);
         let page_size = (per_shard / 8).clamp(4 << 10, RingBuffer::DEFAULT_PAGE_SIZE);
-        Self { capacity: config.capacity, format: config.format, page_size }
+        Self { capacity: config.slots(), format: config.format, page_size }
     }
 }
 
@@ -166,7 +166,8 @@ impl ShardManager {
 
     /// The shards of a bus, whose configuration is valid.
     pub(crate) fn for_bus(config: &BusConfig, clock: Clock) -> Result<Self, ConfigError> {
-        let BusConfig { shards, capacity, backpressure, max_bytes, .. } = *config;
+        let BusConfig { shards, backpressure, max_bytes, .. } = *config;
+        let capacity = config.slots();
         let mapper = match config.scaling.clone() {
             Some(policy) => Some(ShardMapper::with_clock(shards, capacity, policy, clock.clone())?),
             None => None,

@@ -11,7 +11,7 @@ const noGroups = [5, "x", null, true, [], () => {}];
 
 const bad = {
   shards: [...notWhole, 65_536],
-  capacity: [...notWhole, 1, 1000, 2 ** 25, 2 ** 40],
+  capacity: [...notWhole, 1, 2 ** 24 + 1, 2 ** 40],
   maxBytes: [...notWhole, 2 ** 32, 2 ** 60],
   maxEventBytes: [...notWhole, 2 ** 32],
   backpressure: noNames,
@@ -79,7 +79,57 @@ for (const [path, values] of Object.entries(bad)) {
       assertInvalidOption(error, path, `\`${path}\` is ${shown(value)}, but it must be `);
     }
   });
+
+  // Whether this one may be 0 is up to another option.
+  if (path === "batch.velocityWindowMs") continue;
+
+  test(`what the message says of a bad ${path} does not depend on the value`, () => {
+    // No rule may allow what another one refuses: whoever follows the message must get through.
+    const numbers = values.filter((value) => typeof value === "number");
+    const rules = numbers.map((value) => {
+      const { message } = thrown(() => new EventBus(() => {}, optionAt(path, value)));
+      return message.slice(message.indexOf("but it"));
+    });
+    assert.isAtMost(new Set(rules).size, 1, [...new Set(rules)].join("; "));
+  });
 }
+
+test("capacity is rounded up to a power of two, of which one slot stays free", () => {
+  for (const [capacity, room] of [
+    [2, 1],
+    [3, 3],
+    [4, 3],
+    [1000, 1023],
+  ]) {
+    const bus = new EventBus(() => {}, { capacity, backpressure: "drop-newest", onDrop() {} });
+    assert.equal(bus.ingestBatch(Array(2000).fill(1)).accepted, room);
+  }
+});
+
+test("a name that is nearly that of an option is told which", () => {
+  const meant = {
+    maxbytes: "`maxBytes` or `batch.maxBytes`",
+    maxsize: "`batch.maxSize`",
+    batchSize: "`batch.minSize` or `batch.maxSize`",
+    maxDelay: "`batch.maxDelayMs` or `retry.maxDelayMs`",
+    maxAttempts: "`retry.maxAttempts`",
+    timeout: "`timeoutMs`",
+    ondrop: "`onDrop`",
+    shard: "`shards`",
+    batches: "`batch`",
+    "retry.attempts": "`retry.maxAttempts`",
+    "batch.maxdelay": "`batch.maxDelayMs`",
+    "scaling.maxShard": "`scaling.maxShards`",
+  };
+  for (const [path, option] of Object.entries(meant)) {
+    const error = thrown(() => new EventBus(() => {}, optionAt(path, 1)));
+    assertInvalidOption(error, path, `is not an option (did you mean ${option}?); there are `);
+  }
+  for (const path of ["verbose", "x", "", "batch.a"]) {
+    const error = thrown(() => new EventBus(() => {}, optionAt(path, 1)));
+    assertInvalidOption(error, path, "is not an option; there are ");
+  }
+});
 
 test("options that contradict each other are refused", () => {
   const contradictions = [
