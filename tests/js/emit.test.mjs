@@ -48,7 +48,11 @@ const refused = {
     {},
     { reason: "invalid", code: "ERR_INVALID_EVENT" },
   ],
-  "has no key": [1, { shards: 2, key: () => 5 }, { reason: "invalid", code: "ERR_INVALID_EVENT" }],
+  "has no key": [
+    1,
+    { shards: 2, key: () => /** @type {any} */ (5) },
+    { reason: "invalid", code: "ERR_INVALID_EVENT" },
+  ],
   "is too large": [
     "x".repeat(100),
     { maxEventBytes: 10 },
