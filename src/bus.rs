@@ -17,7 +17,7 @@ use crate::shard::{
 use crate::stats::{AbandonedEvents, BatchStats, BusStats, ByteStats, Rejected, ShardInfo};
 use crate::sync::{Counter, Lock, Shared};
 use std::collections::VecDeque;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 /// A bounded event buffer that says what to send and when.
 ///
@@ -448,6 +448,14 @@ impl EventBus {
     #[must_use]
     pub fn stage(&self, now: u64) -> VecDeque<Shared<Batch>> {
         self.delivery.lock().map(|mut delivery| delivery.stage(now)).unwrap_or_default()
+    }
+
+    /// The host's store has these events, by their sequence numbers in a shard of a run: as part of
+    /// one batch, whether or not the bus asked for it.
+    pub fn note_stored(&self, nonce: u64, shard: u16, events: &Range<u64>) {
+        if let Ok(mut delivery) = self.delivery.lock() {
+            delivery.note_stored((nonce, shard), events);
+        }
     }
 
     /// Takes all leases back without counting an attempt as failed. Answers come too late.

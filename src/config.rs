@@ -253,6 +253,10 @@ pub struct BusConfig {
     pub retry: Option<RetryPolicy>,
     /// When the number of shards changes; `None` if it never does.
     pub scaling: Option<ScalingPolicy>,
+    /// Whether the host keeps copies of batches beyond its life: then [`poll`](crate::EventBus::poll)
+    /// asks it to [store](crate::Action::Store) what has waited for
+    /// [`max_delay`](BatchConfig::max_delay).
+    pub has_store: bool,
     /// How long one attempt may take. Its lease lasts [`LEASE_MARGIN`](Self::LEASE_MARGIN) longer.
     pub timeout: Duration,
 }
@@ -352,6 +356,7 @@ impl Default for BusConfig {
             batch: BatchConfig::default(),
             retry: Some(RetryPolicy::default()),
             scaling: None,
+            has_store: false,
             timeout: Duration::from_secs(10),
         }
     }

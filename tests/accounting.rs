@@ -44,6 +44,7 @@ fn configs() -> impl Strategy<Value = BusConfig> {
                 batch,
                 retry: Some(retry),
                 scaling: None,
+                has_store: false,
                 timeout: ms(timeout),
             }
         },

@@ -282,6 +282,69 @@ fn without_retries_the_first_failure_gives_a_batch_up() {
     }
 }
 
+mod a_store {
+    use super::*;
+
+    fn stored(bus: &EventBus, now: u64) -> Vec<Vec<String>> {
+        let mut stored = Vec::new();
+        while let Action::Store(batch) = bus.poll(now) {
+            let start = batch.sequence_start;
+            bus.note_stored(batch.process_nonce, 0, &(start..start + batch.len() as u64));
+            stored.push(texts(&batch));
+        }
+        stored
+    }
+
+    #[test]
+    fn gets_what_has_waited_though_it_is_not_its_turn() {
+        let bus = bus(BusConfig { has_store: true, ..patient() });
+        bus.seed(7);
+        offer(&bus, 0, 1);
+        let lease = expect_send(&bus, 0);
+        bus.ingest(b"3", None).expect("there is room");
+        let due = expect_wait(&bus, 0);
+        assert!(stored(&bus, due - 1).is_empty());
+        assert_eq!(stored(&bus, due), [["3"]], "while the other is in flight");
+        assert!(stored(&bus, due + SECOND).is_empty(), "once");
+        fail(&bus, lease.id, due);
+        assert_eq!(stored(&bus, due), [["1", "2"]], "the host did not say that it has it");
+        assert_eq!(bus.stats().in_flight, 3);
+        assert_accounts(&bus.stats());
+    }
+
+    #[test]
+    fn is_asked_again_for_what_it_did_not_take() {
+        let bus = bus(BusConfig { has_store: true, ..patient() });
+        offer(&bus, 0, 1);
+        fail(&bus, expect_send(&bus, 0).id, 0);
+        assert!(matches!(bus.poll(0), Action::Store(_)));
+        let asked = std::iter::successors(Some(expect_wait(&bus, 0)), |&now| match bus.poll(now) {
+            Action::Store(_) => None,
+            Action::Send(lease) => {
+                fail(&bus, lease.id, now);
+                Some(now)
+            }
+            Action::WaitUntil(wake) => Some(wake),
+            other => panic!("it waits: {other:?}"),
+        });
+        let last = asked.last().expect("it is asked again");
+        assert!(last <= 12 * SECOND, "after {last} ns");
+    }
+
+    #[test]
+    fn gets_what_a_partial_outcome_has_left() {
+        let bus = bus(BusConfig { has_store: true, ..patient() });
+        bus.seed(7);
+        offer(&bus, 0, 1);
+        let lease = expect_send(&bus, 0);
+        bus.note_stored(7, 0, &(0..2));
+        let again =
+            Outcome::Failed(Failure::Refused { retry_after: 1_000 * Duration::from_secs(1) });
+        assert!(bus.settle(lease.id, &[(1, Outcome::Delivered), (1, again)], 0));
+        assert_eq!(stored(&bus, 0), [["2"]]);
+    }
+}
+
 mod a_batch_at_fault {
     use super::*;
 

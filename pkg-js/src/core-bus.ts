@@ -105,6 +105,10 @@ export class CoreBus {
     return calls.bus_release(this.#handle);
   }
 
+  note_stored(high: number, low: number, shard: number, sequence: number, count: number): void {
+    calls.bus_note_stored(this.#handle, high, low, shard, sequence, count);
+  }
+
   recall(): void {
     calls.bus_recall(this.#handle);
   }

@@ -38,7 +38,7 @@ export const misuse = (code: number): Error =>
   new Error(`The core refused a call of shardbus's own (${code})`);
 
 /** What `poll` says is to be done, and what the row has then (`src/wasm/calls.rs`). */
-export const Step = { Idle: 0, WaitUntil: 1, Send: 2, Abandoned: 3 } as const;
+export const Step = { Idle: 0, WaitUntil: 1, Send: 2, Abandoned: 3, Store: 4 } as const;
 
 /** How an attempt failed (`src/wasm/calls.rs`). */
 export const FailureKind = { Unavailable: 0, Refused: 1, Permanent: 2, Split: 3 } as const;

@@ -21,6 +21,8 @@ interface Attempt {
   readonly cancellation: Cancellation;
   /** Gives back what the attempt took of the page's budget, if it did. */
   readonly giveBack: (() => void) | undefined;
+  /** What is to be told to the core once the store has done its part, which may take its time. */
+  answer?: (() => void) | undefined;
   /** Settles, without a value, when the callback has. */
   readonly done: Promise<void>;
 }
@@ -76,7 +78,8 @@ export class Courier<T> {
       if (step === Step.Send) return this.#send(attempts, settle, false);
       if (step === Step.WaitUntil) return row(1)[0] as number;
       if (step === Step.Idle) return Number.POSITIVE_INFINITY;
-      this.#handOutAbandoned();
+      if (step === Step.Store) this.#store();
+      else this.#handOutAbandoned();
     }
   }
 
@@ -90,6 +93,13 @@ export class Courier<T> {
     const sent: CoreBatch<T>[] = [];
     while (this.#pollExit()) sent.push(this.#send(attempts, settle, true));
     this.#host.outbox?.writeAllLater(sent);
+  }
+
+  /** Has the store take what waits for its turn to be sent. */
+  #store(): void {
+    const copy = this.#host.outbox?.copy();
+    this.#core.forget();
+    if (copy !== undefined) this.#host.outbox?.writeLater(copy);
   }
 
   /** Asks the core for a batch that can outlive the page. Returns whether there is one. */
@@ -139,11 +149,15 @@ export class Courier<T> {
       let answer: () => void;
       try {
         const runs = runsOf(await this.#call(copy, batch, context), batch.count);
-        // Once the attempt was cut off, the batch is another one's.
-        if (runs === undefined && attempts.has(lease)) await this.#host.outbox?.settle(batch);
         answer = runs
           ? () => this.#settle(lease, batch, attempt, runs, 0)
           : () => this.#acknowledge(lease, batch, attempt);
+        // Once the attempt was cut off, the batch is another one's.
+        const current = attempts.get(lease);
+        if (runs === undefined && current !== undefined) {
+          current.answer = answer;
+          await this.#host.outbox?.settle(batch);
+        }
       } catch (error) {
         answer = () => this.#fail(lease, batch, attempt, error);
       }
@@ -187,7 +201,7 @@ export class Courier<T> {
       if (outcome === Outcome.Permanent) this.failures.noteRejected(id, attempt, error);
       if (outcome !== Outcome.Delivered) continue;
       delivered += count;
-      this.#host.outbox?.settleLater({ id, sequence: batch.sequence + start, count });
+      this.#host.outbox?.settle({ id, sequence: batch.sequence + start, count });
     }
     const again = runs.filter(({ outcome }) => outcome === Outcome.Refused);
     const count = again.reduce((sum, run) => sum + run.count, 0);
@@ -214,8 +228,15 @@ export class Courier<T> {
   /** Cuts off those attempts that have taken too long. */
   cutOff(attempts: Attempts): void {
     const now = elapsed();
-    for (const [lease, { batch, number, deadline, cancellation, giveBack }] of attempts) {
+    for (const [lease, attempt] of attempts) {
+      const { batch, number, deadline, cancellation, giveBack, answer } = attempt;
       if (deadline > now) continue;
+      if (answer !== undefined) {
+        // The receiver was in time.
+        attempts.delete(lease);
+        answer();
+        continue;
+      }
       const reason = new TimeoutError(
         `The attempt took longer than ${this.#host.timeoutMs} ms (\`timeoutMs\`)`,
       );
@@ -223,6 +244,18 @@ export class Courier<T> {
       this.#fail(lease, batch, number, reason);
       cancellation.abort(reason);
       giveBack?.();
+    }
+  }
+
+  /** Tells the core of the attempts that have succeeded, without waiting for the store. */
+  conclude(begun: readonly Attempts[]): void {
+    for (const attempts of begun) {
+      for (const [lease, { answer, giveBack }] of attempts) {
+        if (answer === undefined) continue;
+        attempts.delete(lease);
+        answer();
+        giveBack?.();
+      }
     }
   }
 
@@ -241,7 +274,7 @@ export class Courier<T> {
   #handOutAbandoned(): void {
     const [reason = 0, attempts = 0] = row(2);
     const batch = this.#takeBatch();
-    this.#host.outbox?.settleLater(batch);
+    this.#host.outbox?.settle(batch);
     const error = this.failures.take(batch.id);
     this.#host.onAbandoned(ABANDON_REASONS[reason] ?? "retries", batch, attempts, error);
   }
@@ -260,7 +293,7 @@ export class Courier<T> {
     while (this.#core.drain(Math.min(room, 2 ** 32 - 1))) {
       const batch = this.#takeBatch();
       batches.push(batch);
-      this.#host.outbox?.settleLater(batch);
+      this.#host.outbox?.settle(batch);
       room -= batch.body.length;
     }
     return batches;

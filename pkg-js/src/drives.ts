@@ -248,6 +248,10 @@ export class Drives<T> implements Scheduler {
     while (running().some((lease) => awaited.has(lease))) await pause(TICK_MS);
   }
 
+  conclude(): void {
+    this.#courier.conclude([...this.#drives].map(({ attempts }) => attempts));
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#courier.stop([...this.#drives].map(({ attempts }) => attempts));

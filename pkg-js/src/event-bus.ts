@@ -77,7 +77,7 @@ export class EventBus<T = unknown> {
       checkOptions<T>(options);
     const isInPage = lifecycle !== "manual" && isPage();
     try {
-      this.#core = new CoreBus(checked);
+      this.#core = new CoreBus({ ...checked, ...(store && { store }) });
     } catch (error) {
       throw brokenRule(error);
     }
@@ -355,6 +355,22 @@ export class EventBus<T = unknown> {
     return this.#outbox.writeAllSync();
   }
 
+  /**
+   * Resolves once everything that was accepted before the call is in the `store`, or delivered, or
+   * lost and told. Without a store it is as {@linkcode flush}.
+   *
+   * @throws {StoreError} if the store did not take it; it stays in memory, and is sent all the same.
+   */
+  async persisted(): Promise<void> {
+    if (this.#closing !== undefined) await this.#closing;
+    else if (this.#outbox === undefined) await this.flush();
+    else {
+      this.#intake.cross();
+      this.#courier.seed();
+      await this.#outbox.persist();
+    }
+  }
+
   /** Where every event is. Works after `close()` as well. */
   stats(): BusStats {
     if (this.#lastStats !== undefined) {
@@ -410,6 +426,7 @@ export class EventBus<T = unknown> {
     this.#lifecycle?.stop();
     this.#courier.seed();
     await this.#outbox?.writeAll();
+    this.#scheduler.conclude();
     this.#outbox?.release();
     this.#scheduler.stop();
     const report = flushReport(this.#core, flush, timedOut);

@@ -28,6 +28,7 @@ export function optionNumbers<T>(given: EventBusOptions<T>): Float64Array {
     typeof backpressure === "object" ? backpressure.sample : undefined,
     format === "json",
     scheduler === "manual",
+    given.store !== undefined,
     given.timeoutMs,
     batch.minSize,
     batch.maxSize,
@@ -124,6 +125,8 @@ export function flushReport(core: CoreBus, flush: number, timedOut: boolean): Fl
 /** A batch without its body. */
 export interface BatchHead {
   readonly id: string;
+  /** The high and the low half of the run's nonce. */
+  readonly nonce: readonly [high: number, low: number];
   readonly shard: number;
   readonly sequence: number;
   readonly count: number;
@@ -139,9 +142,11 @@ export const runIdOf = (high: number, low: number): string => hex(high) + hex(lo
 export function batchHead(core: CoreBus): BatchHead {
   const numbers = row(core.batch_head());
   const [shard, sequence] = [numbers[0] as number, numbers[1] as number];
+  const nonce = [numbers[4] as number, numbers[5] as number] as const;
   return {
     // As `Batch::id` of the core.
-    id: `${hex(numbers[4])}${hex(numbers[5])}-${shard}-${sequence}`,
+    id: `${runIdOf(...nonce)}-${shard}-${sequence}`,
+    nonce,
     shard,
     sequence,
     count: numbers[2] as number,

@@ -14,12 +14,17 @@ import type { BatchStore } from "./store.js";
 /** What the store has, or may have. */
 interface Kept {
   readonly key: string;
-  /** The sequence numbers of its events: from `from`, up to but not with `to`. */
-  readonly from: number;
-  readonly to: number;
-  /** How many of them are not settled. */
+  /** Of the batch that it is a copy of, from the first event on. */
+  readonly head: BatchHead;
+  /** How many of its events are not settled, and not in a later copy. */
   left: number;
   isWritten: boolean;
+  /** The write that is under way. */
+  writing?: Promise<void> | undefined;
+  /** The copy that this one takes the place of, once it is written. */
+  replaces?: Kept | undefined;
+  /** How many such there are for it that are not written. */
+  replacements: number;
 }
 
 /** A copy of a batch, on its way into the store. */
@@ -138,8 +143,9 @@ export class Outbox {
       this.#refuse(key, refusal);
       return;
     }
-    const { id, sequence: from, count: left } = this.#handedOut();
-    this.#of(id).push({ key, from, to: from + left, left, isWritten: true });
+    const head = this.#handedOut();
+    const kept = { key, head, left: head.count, isWritten: true, replacements: 0 };
+    this.#of(head.id).push(kept);
     this.#core.forget();
     this.#host.schedule();
   }
@@ -169,35 +175,99 @@ export class Outbox {
    */
   copy(skipped?: ReadonlySet<Kept>): BatchCopy | undefined {
     if (this.#isBroken) return undefined;
-    const { id, sequence: from, count, firstTimestamp } = this.#handedOut();
-    let kept = this.#find(id, from);
-    if (kept !== undefined && !kept.isWritten && kept.to - kept.from !== count) {
-      // A half, whose whole the store did not take: from now on each half is for itself.
-      this.#forget(id, kept);
-      kept = undefined;
-    }
-    if (kept === undefined) {
-      const key = `${String(firstTimestamp).padStart(20, "0")}-${id}`;
-      kept = { key, from, to: from + count, left: count, isWritten: false };
-      this.#of(id).push(kept);
-    }
+    const kept = this.#keptOf(this.#handedOut());
     if (kept.isWritten || skipped?.has(kept)) return undefined;
     return { kept, bytes: this.#core.batch_encode() };
+  }
+
+  /** What is known of a batch's copy, be there one or not. */
+  #keptOf(head: BatchHead): Kept {
+    const { id, sequence, count, firstTimestamp } = head;
+    const key = `${String(firstTimestamp).padStart(20, "0")}-${id}`;
+    const kept = { key, head, left: count, isWritten: false, replacements: 0 };
+    const whole = this.#find(id, sequence);
+    if (whole === undefined) return this.#keep(kept);
+    if (whole.head.sequence === sequence && whole.head.count === count) return whole;
+    if (!whole.isWritten) {
+      // From now on each half is for itself.
+      this.#forget(whole);
+      return this.#keep(kept);
+    }
+    if (whole.left === whole.head.count) return whole;
+    // The rest of it is settled, and must not come back with this part. That has a key of its own:
+    // another part may have none but the whole.
+    whole.left -= count;
+    whole.replacements++;
+    return this.#keep({ ...kept, key: `${key}-${count}`, replaces: whole });
+  }
+
+  #keep(kept: Kept): Kept {
+    // The first, so that it is found before what it replaces.
+    this.#of(kept.head.id).unshift(kept);
+    return kept;
   }
 
   /** Writes a batch. */
   async write({ kept, bytes }: BatchCopy): Promise<void> {
     if (this.#left === undefined) await this.#open();
     if (this.#isBroken) return;
-    await this.#try("write", kept.key, async () => {
-      await this.#store.write(kept.key, bytes);
-      kept.isWritten = true;
+    await this.#try("write", kept.key, () => {
+      kept.writing ??= this.#write(kept, bytes);
+      return kept.writing;
     });
+    // One that takes too long does not keep others from trying.
+    kept.writing = undefined;
   }
 
-  /** Begins to write everything that is in the bus before it returns; resolves when that is done. */
-  async writeAll(): Promise<void> {
-    await Promise.all(this.#copyAll().map((copy) => this.write(copy)));
+  async #write(kept: Kept, bytes: Uint8Array): Promise<void> {
+    await this.#store.write(kept.key, bytes);
+    this.#noteWritten(kept);
+  }
+
+  /** {@linkcode write}, where nobody waits for it. */
+  writeLater(copy: BatchCopy): void {
+    this.#later(this.write(copy));
+  }
+
+  #noteWritten(kept: Kept): void {
+    const { nonce, shard, sequence, count } = kept.head;
+    kept.isWritten = true;
+    this.#core.note_stored(...nonce, shard, sequence, count);
+    this.#letGoOfReplaced(kept);
+  }
+
+  /** A copy is written, or not needed any more. */
+  #letGoOfReplaced(kept: Kept): void {
+    const { replaces } = kept;
+    if (replaces === undefined) return;
+    kept.replaces = undefined;
+    replaces.replacements--;
+    this.#later(this.#removeIfDone(replaces));
+  }
+
+  /**
+   * Begins to write everything that is in the bus before it returns; resolves when that is done.
+   * Returns the key of a batch that is still in the bus, and not in the store; nothing if there is
+   * none.
+   */
+  async writeAll(): Promise<string | undefined> {
+    const copies = this.#copyAll();
+    await Promise.all(copies.map((copy) => this.write(copy)));
+    return copies.find(({ kept }) => !kept.isWritten && kept.left > 0)?.kept.key;
+  }
+
+  /** Resolves once everything that is in the bus now is in the store, or has left the bus. */
+  async persist(): Promise<void> {
+    const missing = await this.writeAll();
+    if (missing === undefined && !this.#isBroken) return;
+    const message =
+      missing === undefined
+        ? "The store could not be opened"
+        : `The store did not take \`${missing}\``;
+    throw new StoreError(`${message}; \`onStoreError\` was told why`, {
+      operation: missing === undefined ? "open" : "write",
+      ...(missing && { key: missing }),
+    });
   }
 
   /**
@@ -230,7 +300,7 @@ export class Outbox {
     if (store.writeSync === undefined) return false;
     try {
       this.#host.run(() => store.writeSync?.(kept.key, bytes));
-      kept.isWritten = true;
+      this.#noteWritten(kept);
     } catch (cause) {
       this.#report("write", kept.key, cause);
     }
@@ -259,22 +329,34 @@ export class Outbox {
   }
 
   /** A batch was delivered, given up or drained: the store need not keep it. */
-  async settle({ id, sequence, count }: Settled): Promise<void> {
+  settle(batch: Settled): Promise<void> {
+    const settled = this.#settle(batch);
+    // The store is not closed before.
+    this.#later(settled);
+    return settled;
+  }
+
+  async #settle({ id, sequence, count }: Settled): Promise<void> {
     const kept = this.#find(id, sequence);
     if (kept === undefined) return;
     kept.left -= count;
-    if (kept.left > 0) return;
-    // `writeAllSync` does not wait for the store to be open.
-    if (this.#left === undefined && kept.isWritten) await this.#open();
-    this.#forget(id, kept);
-    if (this.#left !== undefined && !this.#isBroken) {
-      await this.#try("remove", kept.key, () => this.#store.remove(kept.key));
-    }
+    await this.#removeIfDone(kept);
   }
 
-  /** {@linkcode settle}, where nobody waits for it. */
-  settleLater(batch: Settled): void {
-    this.#later(this.settle(batch));
+  /** Removes a copy once nothing of it is needed. */
+  async #removeIfDone(kept: Kept): Promise<void> {
+    if (kept.left > 0 || kept.replacements > 0) return;
+    // `writeAllSync` does not wait for the store to be open.
+    if (this.#left === undefined && kept.isWritten) await this.#open();
+    this.#forget(kept);
+    if (this.#left !== undefined && !this.#isBroken) {
+      await this.#try("remove", kept.key, async () => {
+        // A write that ends later would bring it back.
+        await kept.writing?.catch(() => {});
+        await this.#store.remove(kept.key);
+      });
+    }
+    this.#letGoOfReplaced(kept);
   }
 
   /** Waits for what runs, and lets go of the store. */
@@ -295,12 +377,15 @@ export class Outbox {
 
   /** What covers a batch: after a split, the whole. */
   #find(id: string, sequence: number): Kept | undefined {
-    return this.#of(id).find(({ from, to }) => from <= sequence && sequence < to);
+    return this.#of(id).find(
+      ({ head }) => head.sequence <= sequence && sequence < head.sequence + head.count,
+    );
   }
 
-  #forget(id: string, kept: Kept): void {
-    const all = this.#of(id);
-    all.splice(all.indexOf(kept), 1);
+  #forget(kept: Kept): void {
+    const all = this.#of(kept.head.id);
+    const index = all.indexOf(kept);
+    if (index >= 0) all.splice(index, 1);
   }
 
   #later(task: Promise<void>): void {

@@ -260,6 +260,10 @@ export class Pump<T> implements Scheduler, LifecycleHost {
     await Promise.all([...this.#attempts.values()].map(({ done }) => done));
   }
 
+  conclude(): void {
+    this.#courier.conclude([this.#attempts]);
+  }
+
   stop(): void {
     this.#courier.stop([this.#attempts]);
     this.#afterPoll();

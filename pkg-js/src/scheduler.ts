@@ -44,6 +44,8 @@ export interface Scheduler {
   ready(): Promise<void>;
   /** Resolves when all callbacks that run now have settled. */
   settled(): Promise<void>;
+  /** Tells the core of the attempts that have succeeded, without waiting for the store. */
+  conclude(): void;
   /** Cuts off every attempt, gives up what is left, lets go of all who wait; the core is about to go. */
   stop(): void;
 }

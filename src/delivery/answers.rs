@@ -5,6 +5,7 @@ use crate::clock::nanos;
 use crate::delivery::flush::Exit;
 use crate::delivery::lane::{Lane, Outgoing, OutgoingState};
 use crate::delivery::machine::Delivery;
+use crate::delivery::store::Copy;
 use crate::delivery::{AbandonReason, Abandoned, Failure, Outcome};
 use crate::sync::Shared;
 
@@ -48,7 +49,11 @@ impl Delivery {
             self.stats.batches_delivered += 1;
             self.note_delivery(lane, nth, lease);
         }
-        let Some(whole) = self.lanes[lane].outgoing.remove(nth) else { return false };
+        let Some(mut whole) = self.lanes[lane].outgoing.remove(nth) else { return false };
+        if outcomes.iter().filter(|(len, _)| *len > 0).count() > 1 {
+            // The store's copy may have more than what stays.
+            whole.copy = Copy::Missing(self.now);
+        }
         let others = self.lanes[lane].outgoing.len();
         let mut start = 0;
         for &(len, outcome) in outcomes.iter().filter(|(len, _)| *len > 0) {
@@ -162,7 +167,7 @@ impl Delivery {
         let middle = len.div_ceil(2);
         let [first, second] = [0..middle, middle..len].map(|range| {
             let Outgoing { batch, first_index, .. } = whole.part(range);
-            Outgoing::new(batch, first_index, now)
+            Outgoing { copy: whole.copy, ..Outgoing::new(batch, first_index, now) }
         });
         *whole = first;
         outgoing.insert(nth + 1, second);

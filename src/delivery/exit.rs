@@ -135,7 +135,7 @@ impl Delivery {
     }
 
     /// Cuts a batch off the lane's shard and lets it wait. Returns whether there was one.
-    fn cut_outgoing(&mut self, lane: usize, max_len: usize, max_bytes: usize) -> bool {
+    pub(super) fn cut_outgoing(&mut self, lane: usize, max_len: usize, max_bytes: usize) -> bool {
         let (now, fences) = (self.now, &self.fences);
         let cut = self.lanes[lane].cut(|worker, shard| {
             let max_len = max_len.min(up_to_fence(fences, shard));

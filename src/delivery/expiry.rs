@@ -4,6 +4,7 @@ use crate::delivery::AbandonReason;
 use crate::delivery::flush::Exit;
 use crate::delivery::lane::Outgoing;
 use crate::delivery::machine::Delivery;
+use crate::delivery::store::Copy;
 
 impl Delivery {
     /// Gives up what was accepted too long ago, by the wall clock. What is leased stays with the
@@ -30,7 +31,9 @@ impl Delivery {
             let Some(whole) = outgoing.get_mut(nth) else { return };
             let old = whole.batch.count_until(newest);
             if old < whole.batch.len() {
-                let rest = whole.part(old..whole.batch.len());
+                // The store's copy has more than that.
+                let copy = Copy::Missing(self.now);
+                let rest = Outgoing { copy, ..whole.part(old..whole.batch.len()) };
                 *whole = whole.part(0..old);
                 outgoing.insert(nth + 1, rest);
             }

@@ -2,6 +2,7 @@
 
 use crate::batch::Batch;
 use crate::delivery::blame::Suspicion;
+use crate::delivery::store::Copy;
 use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef, Watermarks};
 use crate::sync::Shared;
 use std::collections::VecDeque;
@@ -43,6 +44,8 @@ pub(crate) struct Outgoing {
     pub(crate) failures: u32,
     /// What speaks for its being at fault itself.
     pub(crate) suspicion: Suspicion,
+    /// Whether the host's store has it.
+    pub(crate) copy: Copy,
     pub(crate) state: OutgoingState,
 }
 
@@ -77,8 +80,9 @@ impl Outgoing {
     pub(crate) fn new(batch: Shared<Batch>, first_index: u64, now: u64) -> Self {
         let state = OutgoingState::waiting_since(now);
         let (attempts, refusals, failures) = (0, 0, 0);
-        let suspicion = Suspicion::default();
-        Self { batch, first_index, sent_at: now, attempts, refusals, failures, suspicion, state }
+        let (suspicion, copy) = (Suspicion::default(), Copy::Missing(now));
+        let sent_at = now;
+        Self { batch, first_index, sent_at, attempts, refusals, failures, suspicion, copy, state }
     }
 
     /// Some of its events as a batch of their own, with its history.

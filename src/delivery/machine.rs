@@ -32,8 +32,8 @@ pub(crate) struct Delivery {
     pub(super) backoff: Backoff,
     pub(super) destination: Destination,
     /// Nanoseconds that one attempt may take, and that its lease lasts beyond.
-    timeout: u64,
-    margin: u64,
+    pub(super) timeout: u64,
+    pub(super) margin: u64,
     pub(super) flushes: Vec<Flush>,
     /// Changes of the set of shards, oldest first, after which a key's events may come from
     /// another shard than before: what was accepted after one waits until what was accepted before
@@ -150,7 +150,11 @@ impl Delivery {
                 return Action::Send(lease);
             }
         }
-        let wake = [self.next_wake(), self.next_expiry(wall)].into_iter().flatten().min();
+        if let Some(batch) = self.next_to_store() {
+            return Action::Store(batch);
+        }
+        let wakes = [self.next_wake(), self.next_expiry(wall), self.next_store()];
+        let wake = wakes.into_iter().flatten().min();
         wake.map_or(Action::Idle, Action::WaitUntil)
     }
 

@@ -28,6 +28,7 @@ mod lane;
 mod machine;
 mod restore;
 mod retry;
+mod store;
 
 pub use exit::ExitOrder;
 pub use flush::FlushReport;
@@ -46,6 +47,10 @@ pub enum Action {
     Send(Lease),
     /// This batch was given up: show it to whoever collects lost events. Then poll again.
     Abandoned(Abandoned),
+    /// This batch waits: write it to the store, then say that it [is
+    /// there](crate::EventBus::note_stored). Then poll again. Only with a
+    /// [store](crate::BusConfig::has_store).
+    Store(Shared<Batch>),
     /// Nothing now; poll again at this time, in nanoseconds on the clock that `poll` is given.
     WaitUntil(u64),
     /// Nothing until something is ingested, acknowledged, failed or flushed.

@@ -7,6 +7,7 @@
 use crate::batch::Batch;
 use crate::delivery::lane::{Lane, Outgoing};
 use crate::delivery::machine::Delivery;
+use crate::delivery::store::Copy;
 use crate::shard::{BatchWorker, ShardRef};
 use crate::sync::Shared;
 
@@ -46,7 +47,8 @@ impl Delivery {
         let first_index = shard.head_index();
         shard.count_past(batch.len() as u64);
         drop(shard);
-        lane.outgoing.push_back(Outgoing::new(batch, first_index, now));
+        lane.outgoing
+            .push_back(Outgoing { copy: Copy::Stored, ..Outgoing::new(batch, first_index, now) });
     }
 
     /// Nothing more is taken in.

@@ -20,6 +20,8 @@ mod step {
     /// The batch was given up. The row has the reason (0 for retries, 1 for permanent, 2 for expired,
     /// 3 for shutdown) and the number of attempts.
     pub(super) const ABANDONED: u32 = 3;
+    /// Write the batch to the store.
+    pub(super) const STORE: u32 = 4;
 }
 
 /// Exports functions of a bus by its handle.
@@ -48,6 +50,10 @@ calls! {
         match bus.core.poll(nanos(now_ms)) {
             Action::Send(lease) => send(bus, &lease),
             Action::Abandoned(abandoned) => show_abandoned(bus, abandoned),
+            Action::Store(batch) => {
+                bus.batch = Some(batch);
+                step::STORE
+            }
             Action::WaitUntil(wake) => {
                 registry::lay_out(&[millis(wake)]);
                 step::WAIT_UNTIL
@@ -124,6 +130,13 @@ calls! {
     /// Takes the staged batch out for good. Returns whether it was there and not leased.
     fn bus_release(bus) -> bool {
         bus.batch.as_ref().is_some_and(|batch| bus.core.release(batch))
+    }
+
+    /// The store has `count` events of a shard of a run, the first with this sequence number.
+    fn bus_note_stored(bus, nonce_high: u32, nonce_low: u32, shard: u32, sequence: f64, count: u32) {
+        let nonce = u64::from(nonce_high) << 32 | u64::from(nonce_low);
+        let start = sequence as u64;
+        bus.core.note_stored(nonce, shard as u16, &(start..start + u64::from(count)));
     }
 
     /// Takes all leases back.

@@ -34,6 +34,7 @@ pub(super) fn config(numbers: &[f64]) -> BusConfig {
     if options.next() == 1.0 {
         config.scheduler = Scheduler::Manual;
     }
+    config.has_store = options.next() == 1.0;
     options.duration(&mut config.timeout);
 
     let batch = &mut config.batch;

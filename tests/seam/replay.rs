@@ -209,6 +209,7 @@ macro_rules! replayer {
                         metrics_window: Duration::from_millis(10),
                         ..ScalingPolicy::default()
                     }),
+                    has_store: settings.nonce % 2 == 1,
                     timeout: Duration::from_millis(100),
                 }
             }

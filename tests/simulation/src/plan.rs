@@ -149,8 +149,9 @@ impl Plan {
         let mut rng = Rng::with_seed(mix(seed));
         // A few are long, and their buses large, so that what grows has time to.
         let is_long = rng.u8(..) < 2;
-        let config = config(&mut rng, is_long);
+        let mut config = config(&mut rng, is_long);
         let has_store = rng.u8(..4) == 0;
+        config.has_store = has_store;
         Self {
             config,
             nonce: rng.u64(1..),
@@ -253,6 +254,7 @@ fn config(rng: &mut Rng, is_large: bool) -> BusConfig {
             max_retry_after: ms(up_to(rng, 0, [100, 1_000, 1_000])),
         }),
         scaling,
+        has_store: false,
         timeout: ms(up_to(rng, 20, [100, 100, 1500])),
     }
 }

@@ -49,6 +49,8 @@ pub struct Tally {
     pub stages: u64,
     /// Batches that were written to a store.
     pub writes: u64,
+    /// Batches that the bus asked its host to write.
+    pub stores: u64,
     /// Lives that began with what an earlier one had left.
     pub rebirths: u64,
     /// Events that were restored.
@@ -58,7 +60,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn counters(&mut self) -> [(&'static str, &mut u64); 25] {
+    fn counters(&mut self) -> [(&'static str, &mut u64); 26] {
         [
             ("steps", &mut self.steps),
             ("events offered", &mut self.offered),
@@ -82,6 +84,7 @@ impl Tally {
             ("attempts in exits", &mut self.exits),
             ("stagings", &mut self.stages),
             ("batches kept", &mut self.writes),
+            ("batches kept because they waited", &mut self.stores),
             ("lives after the first", &mut self.rebirths),
             ("events restored", &mut self.restored),
             ("kept batches damaged", &mut self.damaged),

@@ -115,7 +115,7 @@ impl Ledger {
         let state = State::Paused { from: self.now, to: self.now };
         let outgoing = &mut self.lanes[lane].outgoing;
         if let Some(whole) = outgoing.remove(nth) {
-            let Outgoing { events, origin, sequence, reservation, .. } = whole;
+            let Outgoing { events, origin, sequence, reservation, stores_at, .. } = whole;
             let first_len = events.len().div_ceil(2);
             let middle = events.start + first_len;
             let half = |events, sequence| Outgoing {
@@ -128,6 +128,7 @@ impl Ledger {
                 asked: 0,
                 state,
                 is_suspect: false,
+                stores_at,
                 reservation,
                 address: None,
             };

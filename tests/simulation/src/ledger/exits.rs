@@ -112,7 +112,7 @@ impl Ledger {
 
     /// Cuts the oldest that wait, up to the next change of shards, and lets them stay. Returns whether
     /// there were any.
-    fn cut_within(&mut self, lane: usize, max_len: usize, max_bytes: usize) -> bool {
+    pub(super) fn cut_within(&mut self, lane: usize, max_len: usize, max_bytes: usize) -> bool {
         let waiting = self.lanes[lane].waiting();
         let is_before = |fence: &&usize| waiting.first().is_some_and(|event| event < fence);
         let fence = self.fences.iter().find(is_before).copied();

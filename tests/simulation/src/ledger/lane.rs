@@ -53,6 +53,8 @@ pub(super) struct Outgoing {
     pub(super) state: State,
     /// Whether the destination was ever unavailable for it.
     pub(super) is_suspect: bool,
+    /// When the host may be asked to write it; `None` once its store has it.
+    pub(super) stores_at: Option<u64>,
     pub(super) reservation: usize,
     /// Where the batch was seen in memory, once it was.
     pub(super) address: Option<*const Batch>,

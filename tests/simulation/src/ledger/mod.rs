@@ -14,6 +14,7 @@ mod lane;
 mod outbox;
 mod restoring;
 mod sending;
+mod storing;
 mod timing;
 mod topology;
 

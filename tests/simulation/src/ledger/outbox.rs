@@ -18,6 +18,9 @@ pub(super) struct Kept {
     pub(super) events: Vec<Event>,
 }
 
+/// Tickets from here on are of what the bus asked for.
+const FIRST_STORE: u64 = 1 << 63;
+
 /// Where the events of a kept batch are in the bus.
 #[derive(Debug)]
 struct Link {
@@ -29,10 +32,11 @@ struct Link {
     left: usize,
 }
 
-/// A write that is under way, before a batch's first attempt.
-#[derive(Debug)]
+/// A write that is under way: before a batch's first attempt, or because the bus asked for it.
+#[derive(Debug, Clone)]
 struct Write {
-    lease: u64,
+    /// The lease, or a number beyond all of them.
+    ticket: u64,
     key: String,
     kept: Kept,
     lane: usize,
@@ -85,9 +89,9 @@ impl Outbox {
         self.links.iter().any(covers)
     }
 
-    /// The write that an attempt waits for.
-    pub fn has_write(&self, lease: u64) -> bool {
-        self.writes.iter().any(|write| write.lease == lease)
+    /// Whether this write is under way.
+    pub fn has_write(&self, ticket: u64) -> bool {
+        self.writes.iter().any(|write| write.ticket == ticket)
     }
 
     /// Events of a lane left the bus.
@@ -226,16 +230,18 @@ impl Ledger {
         }
         let (key, kept) = (key_of(batch), self.kept_copy(batch, lane, outgoing));
         let events = outgoing.events.clone();
-        let write = Write { lease, key, kept, lane, events };
+        let write = Write { ticket: lease, key, kept, lane, events };
         if let Some(outbox) = &mut self.outbox {
             outbox.writes.push(write);
         }
     }
 
     /// A write ends, well or not.
-    pub fn finish_write(&mut self, lease: u64, is_written: bool) {
+    pub fn finish_write(&mut self, ticket: u64, is_written: bool) {
         let Some(outbox) = &mut self.outbox else { return };
-        let Some(nth) = outbox.writes.iter().position(|write| write.lease == lease) else { return };
+        let Some(nth) = outbox.writes.iter().position(|write| write.ticket == ticket) else {
+            return;
+        };
         let Write { key, kept, lane, events, .. } = outbox.writes.swap_remove(nth);
         note!(self, "    {key} is {}", if is_written { "written" } else { "not written" });
         // A half has the key of its whole; and what is being removed may be gone in a moment.
@@ -245,7 +251,17 @@ impl Ledger {
         self.tally.writes += 1;
         let left = kept.events.iter().filter(|event| !outbox.fate(event).is_settled).count();
         outbox.keep(key.clone(), kept);
-        outbox.link(&key, lane, events, left);
+        outbox.link(&key, lane, events.clone(), left);
+        self.note_stored(lane, &events);
+    }
+
+    /// The bus asked for a batch to be written.
+    pub(super) fn await_store(&mut self, batch: &Batch, lane: usize, outgoing: &Outgoing) -> u64 {
+        let (key, kept) = (key_of(batch), self.kept_copy(batch, lane, outgoing));
+        let ticket = FIRST_STORE + self.tally.stores;
+        let write = Write { ticket, key, kept, lane, events: outgoing.events.clone() };
+        self.outbox.iter_mut().for_each(|outbox| outbox.writes.push(write.clone()));
+        ticket
     }
 
     /// Stages everything and writes what the store does not have; some of it fails.
@@ -266,7 +282,8 @@ impl Ledger {
                 note!(self, "    {key} is written");
                 self.tally.writes += 1;
                 outbox.keep(key.clone(), kept);
-                outbox.link(&key, lane, events, left);
+                outbox.link(&key, lane, events.clone(), left);
+                self.note_stored(lane, &events);
             }
         }
         Ok(())

@@ -57,6 +57,7 @@ impl Ledger {
             asked: 0,
             state: State::Paused { from: self.now, to: self.now },
             is_suspect: false,
+            stores_at: None,
             reservation: self.reservations.len(),
             address: None,
         };

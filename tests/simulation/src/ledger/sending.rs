@@ -11,6 +11,7 @@ use shardbus::{AbandonReason, Abandoned, Action, Batch, BusConfig, Lease, Shared
 pub enum Polled {
     Send { lease: u64, deadline: u64, bytes: usize },
     Abandoned,
+    Store { ticket: u64 },
     WaitUntil(u64),
     Idle,
 }
@@ -60,6 +61,7 @@ impl Ledger {
                 }
                 Ok(Polled::Abandoned)
             }
+            Action::Store(batch) => self.store(&batch, moment),
             Action::WaitUntil(wake) => {
                 self.check_wait(Some(wake), moment)?;
                 Ok(Polled::WaitUntil(wake))

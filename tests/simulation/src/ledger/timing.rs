@@ -49,6 +49,7 @@ impl Ledger {
             asked: 0,
             state: State::Paused { from: now, to: now },
             is_suspect: false,
+            stores_at: Some(now),
             reservation,
             address: None,
         }
@@ -66,7 +67,7 @@ impl Ledger {
         })
     }
 
-    fn wall_age(&self, event: usize) -> u64 {
+    pub(super) fn wall_age(&self, event: usize) -> u64 {
         self.wall.saturating_sub(self.events[event].timestamp)
     }
 
@@ -152,6 +153,10 @@ impl Ledger {
                 _ => continue,
             };
             let (from, to) = (from.max(opens.0), to.max(opens.1));
+            let (earliest, latest) = bounds.unwrap_or((from, to));
+            bounds = Some((earliest.min(from), latest.min(to)));
+        }
+        if let Some((from, to)) = self.next_store()? {
             let (earliest, latest) = bounds.unwrap_or((from, to));
             bounds = Some((earliest.min(from), latest.min(to)));
         }

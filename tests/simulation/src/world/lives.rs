@@ -25,6 +25,17 @@ impl World<'_> {
         Ok(())
     }
 
+    /// Writes what the bus asked for, now or later, if all goes well.
+    pub(super) fn store(&mut self, ticket: u64) {
+        let is_written = !fails(self.is_quiet, self.plan.write_failures, &mut self.rng);
+        if self.rng.bool() {
+            self.ledger.finish_write(ticket, is_written);
+        } else {
+            let delay = self.rng.u64(..20 * MS);
+            self.later(delay, Event::Written(ticket, is_written));
+        }
+    }
+
     /// A write has ended. The attempt begins whether it ended well or not, unless it is over.
     pub(super) fn written(&mut self, lease: u64, is_written: bool) -> Checked {
         if self.is_stopped {

@@ -378,6 +378,7 @@ impl<'a> World<'a> {
                 Polled::WaitUntil(time) => return Ok(Err(time)),
                 Polled::Idle => return Ok(Err(u64::MAX)),
                 Polled::Abandoned => {}
+                Polled::Store { ticket } => self.store(ticket),
             }
         }
     }

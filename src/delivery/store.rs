@@ -1,0 +1,90 @@
+//! What the host's store is to have: whatever has waited for long, whether or not its turn to be sent
+//! has come. So the end of the host costs no more than what came last.
+//!
+//! What waits in a shard is cut into a batch for it once its oldest event has waited for
+//! [`max_delay`](crate::BatchConfig::max_delay). What is leased is the host's own to write: before it
+//! sends it.
+
+use crate::batch::Batch;
+use crate::delivery::lane::{Lane, Outgoing};
+use crate::delivery::machine::Delivery;
+use crate::sync::Shared;
+use std::ops::Range;
+
+/// Whether the host's store has a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Copy {
+    /// It has not; the host may be asked from this time on to write it.
+    Missing(u64),
+    /// It has, alone or within a larger one.
+    Stored,
+}
+
+impl Delivery {
+    /// The next batch that the host is to write; nothing if there is none. What it was asked for and
+    /// has not written in the time of a lease, it is asked for again.
+    pub(super) fn next_to_store(&mut self) -> Option<Shared<Batch>> {
+        if !self.config.has_store {
+            return None;
+        }
+        let again_at = self.now.saturating_add(self.timeout).saturating_add(self.margin);
+        let (lane, nth) = self.find_to_store()?;
+        let outgoing = self.lanes[lane].outgoing.get_mut(nth)?;
+        outgoing.copy = Copy::Missing(again_at);
+        Some(Shared::clone(&outgoing.batch))
+    }
+
+    fn find_to_store(&mut self) -> Option<(usize, usize)> {
+        let now = self.now;
+        let is_due = |outgoing: &Outgoing| outgoing.stores_at().is_some_and(|at| at <= now);
+        if let Some(place) = self.find(is_due) {
+            return Some(place);
+        }
+        (0..self.lanes.len()).find_map(|lane| {
+            let has_waited = self.lanes[lane].stores_at(now).is_some_and(|at| at <= now);
+            let is_cut = has_waited && self.cut_outgoing(lane, usize::MAX, usize::MAX);
+            is_cut.then(|| (lane, self.lanes[lane].outgoing.len() - 1))
+        })
+    }
+
+    /// When there is something to write, if nothing happens until then.
+    pub(super) fn next_store(&mut self) -> Option<u64> {
+        if !self.config.has_store {
+            return None;
+        }
+        let now = self.now;
+        let of_lane = |lane: &mut Lane| {
+            let outgoing = lane.outgoing.iter().filter_map(Outgoing::stores_at).min();
+            [outgoing, lane.stores_at(now)].into_iter().flatten().min()
+        };
+        self.lanes.iter_mut().filter_map(of_lane).min()
+    }
+
+    /// The host's store has these events, by their sequence numbers in a shard of a run.
+    pub(crate) fn note_stored(&mut self, (nonce, shard): (u64, u16), events: &Range<u64>) {
+        for outgoing in self.lanes.iter_mut().flat_map(|lane| &mut lane.outgoing) {
+            let Batch { process_nonce, shard_id, sequence_start: start, .. } = *outgoing.batch;
+            let is_of_shard = (process_nonce, shard_id) == (nonce, shard);
+            if is_of_shard && events.start <= start && start + outgoing.len() <= events.end {
+                outgoing.copy = Copy::Stored;
+            }
+        }
+    }
+}
+
+impl Outgoing {
+    /// When the host may be asked to write it; `None` if it has, or sends it.
+    fn stores_at(&self) -> Option<u64> {
+        match self.copy {
+            Copy::Missing(at) if !self.is_leased() => Some(at),
+            _ => None,
+        }
+    }
+}
+
+impl Lane {
+    /// When the oldest event that waits in the shard has waited for long; `None` with none.
+    fn stores_at(&mut self, now: u64) -> Option<u64> {
+        self.worker.deadline(&*self.shard.enter()?, now)
+    }
+}
