@@ -42,8 +42,8 @@ pub enum IngestionError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RestoreError {
-    /// The bus is closed, does not expect a batch, or has one that is not settled.
-    #[error("the bus does not take a batch now; begin a restore, and restore one at a time")]
+    /// The bus is closed, does not expect a batch, or has as many as it takes at a time.
+    #[error("the bus does not take a batch now; begin a restore, and ask whether one is wanted")]
     NotNow,
     /// The bytes are not those of a batch.
     #[error("the bytes are damaged; set them aside")]

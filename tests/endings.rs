@@ -376,16 +376,19 @@ mod restores {
     }
 
     #[test]
-    fn what_was_left_is_sent_beside_what_is_new_one_at_a_time_with_its_old_id() {
-        let left = left(&["a b", "c"]);
+    fn what_was_left_is_sent_beside_what_is_new_a_few_at_a_time_with_its_old_id() {
+        let left = left(&["a b", "c", "d"]);
         let bus = bus(small());
         bus.seed(9);
         bus.begin_restore();
         ingest(&bus, "x y");
         assert!(bus.wants_restored());
-        bus.restore(&left[0].encode()).expect("it is whole");
+        for batch in &left[..2] {
+            assert!(bus.wants_restored());
+            bus.restore(&batch.encode()).expect("it is whole");
+        }
         assert!(!bus.wants_restored());
-        assert_eq!(bus.restore(&left[1].encode()).err(), Some(RestoreError::NotNow));
+        assert_eq!(bus.restore(&left[2].encode()).err(), Some(RestoreError::NotNow));
 
         let first = expect_send(&bus, 0);
         assert_eq!((first.batch.id(), first.attempt), (left[0].id(), 1));
@@ -396,15 +399,15 @@ mod restores {
         bus.recall();
         assert!(bus.acknowledge(expect_send(&bus, 100 * MS).id, 100 * MS));
 
-        bus.restore(&left[1].encode()).expect("it is whole");
+        bus.restore(&left[2].encode()).expect("it is whole");
         ingest(&bus, "z z");
-        assert_eq!(acknowledge_all(&bus, 100 * MS), ["z z", "c"], "they take turns");
+        assert_eq!(acknowledge_all(&bus, 100 * MS), ["z z", "c", "d"], "they take turns");
         bus.end_restore();
         drop(first);
 
         let stats = bus.stats();
         assert_accounts(&stats);
-        assert_eq!((stats.offered, stats.restored, stats.delivered), (7, 3, 7));
+        assert_eq!((stats.offered, stats.restored, stats.delivered), (8, 4, 8));
         assert_eq!((stats.bytes.held, stats.shards.len()), (0, 1));
     }
 

@@ -44,11 +44,6 @@ impl Suspicion {
         self.deliveries = deliveries;
     }
 
-    /// Whether it has failed at all.
-    pub(crate) const fn is_there(&self) -> bool {
-        self.since.is_some()
-    }
-
     /// Whether it has failed long enough to be suspected.
     fn is_due(&self, now: u64) -> bool {
         self.since.is_some_and(|since| now.saturating_sub(since) >= nanos(SUSPECT_AFTER))

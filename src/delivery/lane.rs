@@ -178,8 +178,9 @@ impl Lane {
 
     /// When the oldest event that is not settled was accepted, by the wall clock.
     pub(crate) fn oldest_timestamp(&self) -> Option<u64> {
-        match self.outgoing.front() {
-            Some(first) => Some(first.batch.first_timestamp()),
+        // What comes back from earlier lives need not be in order.
+        match self.outgoing.iter().map(|outgoing| outgoing.batch.first_timestamp()).min() {
+            Some(first) => Some(first),
             None => self.shard.enter()?.oldest_timestamp(),
         }
     }

@@ -1,6 +1,6 @@
 //! What earlier lives of the host have left.
 //!
-//! Such batches come back one at a time, through a lane of their own, with the ids that they had. The
+//! Such batches come back a few at a time, through a lane of their own, with the ids that they had. The
 //! lane takes turns with the others: what is new is sent beside what is old. What comes back is held
 //! beside the bound on bytes, so that it takes no room from what is new.
 
@@ -10,6 +10,9 @@ use crate::delivery::machine::Delivery;
 use crate::delivery::store::Copy;
 use crate::shard::{BatchWorker, ShardRef};
 use crate::sync::Shared;
+
+/// How many batches of earlier lives are in memory at most, unless they are split.
+const AT_ONCE: usize = 2;
 
 impl Delivery {
     /// Takes in, until [`end_restore`](Self::end_restore), what earlier lives have left. `shard`
@@ -28,15 +31,11 @@ impl Delivery {
         self.is_restoring
     }
 
-    /// Whether a batch can be taken in now: there is none, or one that has failed. Then the next one
-    /// is there to be tried, should the first be at fault (see [`blame`](super::blame)).
+    /// Whether a batch can be taken in now. While one is in flight the next is read; and it is there to
+    /// be tried, should the first be at fault (see [`blame`](super::blame)).
     pub(crate) fn wants_restored(&self) -> bool {
         let lane = self.lanes.first().filter(|lane| self.is_restoring && lane.is_restored());
-        lane.is_some_and(|lane| match lane.outgoing.len() {
-            0 => true,
-            1 => lane.outgoing[0].suspicion.is_there(),
-            _ => false,
-        })
+        lane.is_some_and(|lane| lane.outgoing.len() < AT_ONCE)
     }
 
     /// Takes in a batch of an earlier life.

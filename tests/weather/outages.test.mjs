@@ -2,9 +2,10 @@
 // Bad weather, as a new user meets it: the package at its defaults, real receivers in processes of
 // their own, real time. The cases run side by side.
 import { setTimeout } from "node:timers/promises";
-import { DeliveryError, EventBus } from "shardbus";
+import { EventBus } from "shardbus";
 import { accountedStats, assert, describe, it, within } from "../js/harness.mjs";
 import { startReceiver } from "./receivers.mjs";
+import { produce, sendTo } from "./traffic.mjs";
 
 /** How long a receiver is there before an outage. */
 const FAIR_MS = 1000;
@@ -18,36 +19,6 @@ const outages = [
   { name: "status 503", state: 503, ms: 12_000, rate: 100 },
   { name: "status 429 with Retry-After", state: 429, ms: 12_000, rate: 100 },
 ];
-
-/** An event of 150 bytes. @param {number} n */
-const eventOf = (n) => {
-  const event = { n, at: "2026-01-01T00:00:00.000Z", path: "/products/1234", text: "" };
-  event.text = ".".repeat(150 - JSON.stringify(event).length);
-  return event;
-};
-
-/** The README's callback. @param {string} url @returns {import("shardbus").DeliveryCallback<any>} */
-const sendTo =
-  (url) =>
-  async (batch, { signal }) => {
-    const headers = { "content-type": batch.contentType, "idempotency-key": batch.id };
-    const response = await fetch(url, { method: "POST", body: batch.body, headers, signal });
-    if (!response.ok) throw DeliveryError.fromResponse(response);
-  };
-
-/** Offers events at a rate until it is stopped. @param {EventBus<any>} bus @param {number} rate a second */
-function produce(bus, rate) {
-  const start = performance.now();
-  let count = 0;
-  const timer = setInterval(() => {
-    const due = ((performance.now() - start) / 1000) * rate;
-    while (count < due) bus.ingest(eventOf(count++));
-  }, 10);
-  return () => {
-    clearInterval(timer);
-    return count;
-  };
-}
 
 describe("a receiver that is away for some seconds", { concurrency: true }, () => {
   for (const { name, state, ms, rate } of outages) {

@@ -127,7 +127,6 @@ impl Ledger {
                 failures: 0,
                 asked: 0,
                 state,
-                is_suspect: false,
                 stores_at,
                 reservation,
                 address: None,

@@ -102,7 +102,6 @@ impl Ledger {
         }
         let outgoing = &mut self.lanes[lane].outgoing[nth];
         outgoing.failures += 1;
-        outgoing.is_suspect = true;
         let bound = bound(&retry, outgoing.failures.max(destination.failures)).max(MIN_BOUND);
         let (from, to) = ((now + bound - bound / 2).max(asked), (now + bound).max(asked));
         outgoing.state = State::Paused { from, to };

@@ -51,8 +51,6 @@ pub(super) struct Outgoing {
     /// Until when the receiver asked it to wait.
     pub(super) asked: u64,
     pub(super) state: State,
-    /// Whether the destination was ever unavailable for it.
-    pub(super) is_suspect: bool,
     /// When the host may be asked to write it; `None` once its store has it.
     pub(super) stores_at: Option<u64>,
     pub(super) reservation: usize,

@@ -28,16 +28,9 @@ impl Ledger {
         }
     }
 
-    /// Whether the bus takes a batch of an earlier life now: it has none, or one that has failed.
+    /// Whether the bus takes a batch of an earlier life now: of those it has one at most.
     pub fn wants_restored(&self) -> bool {
-        let outgoing = &self.lanes[RESTORED].outgoing;
-        self.is_restoring
-            && !self.is_closed
-            && match outgoing.len() {
-                0 => true,
-                1 => outgoing[0].is_suspect,
-                _ => false,
-            }
+        self.is_restoring && !self.is_closed && self.lanes[RESTORED].outgoing.len() < 2
     }
 
     /// Gives the bus what the store has under a key.
@@ -56,7 +49,6 @@ impl Ledger {
             failures: 0,
             asked: 0,
             state: State::Paused { from: self.now, to: self.now },
-            is_suspect: false,
             stores_at: None,
             reservation: self.reservations.len(),
             address: None,

@@ -48,7 +48,6 @@ impl Ledger {
             failures: 0,
             asked: 0,
             state: State::Paused { from: now, to: now },
-            is_suspect: false,
             stores_at: Some(now),
             reservation,
             address: None,
