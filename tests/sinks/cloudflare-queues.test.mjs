@@ -79,6 +79,26 @@ test("what is too large is given up, alone", async () => {
   assert.equal((await send(cloudflareQueuesSink(refusing), [1, 2])).delivered, 2);
 });
 
+test("calls that a request may not make any more are held against no batch", async () => {
+  const words = "Too many API requests by single worker invocation.";
+  const queue = fakeQueue(...Array(15).fill(words));
+  assert.equal((await send(cloudflareQueuesSink(queue), numbers)).delivered, 250);
+});
+
+test("what the platform says reaches logs without control characters", async () => {
+  const queue = fakeQueue("\x1b[2JPayload Too Large");
+  /** @type {any} */
+  let told;
+  const onDrop = (/** @type {import("shardbus").Drop} */ { error }) => (told = error);
+  const bus = new EventBus(cloudflareQueuesSink(queue), { retry: quickRetry, onDrop });
+  bus.ingest(1);
+  await bus.close();
+  assert.equal(
+    told.message,
+    "The queue did not take the messages: Queue sendBatch failed:  [2JPayload Too Large",
+  );
+});
+
 test("wrong arguments are named", () => {
   // @ts-expect-error no binding
   assert.throws(() => cloudflareQueuesSink({}), InvalidOptionError, "`queue`");
