@@ -73,8 +73,8 @@ const page = {
     buses.set(name, new copy.EventBus(send, options));
   },
   /** @param {import("shardbus").EventBusOptions} options @param {import("shardbus/sinks/http").HttpSinkOptions} sinkOptions */
-  openWithSink(options, sinkOptions) {
-    const sink = httpSink(String(settings.get("collector")), sinkOptions);
+  openWithSink(options, sinkOptions, url = String(settings.get("collector"))) {
+    const sink = httpSink(url, sinkOptions);
     buses.set("bus", new EventBus(sink, options));
   },
   /** Makes compression take for ever. */

@@ -194,6 +194,21 @@ export function testPages(launch, skipped = {}) {
     assert.deepInclude(await collector.nth(1), { events: made("", 10), isCompressed: false });
   });
 
+  test("the HTTP sink is not redirected in a page, and what it sends waits", async () => {
+    const tab = await openPage();
+    for (const status of [302, 308]) {
+      // Relative, as pages have it.
+      await tab.call("openWithSink", { retry: quickRetry }, {}, `/redirect?${status}`);
+      await tab.call("ingest", { count: 1 });
+      const isRetried = async () => (await tab.call("stats")).batches.retries > 2;
+      await eventually(isRetried, () => `${status} is not retried`, 30_000);
+      const { delivered, lastError } = await tab.call("stats");
+      assert.equal(delivered, 0);
+      assert.include(lastError.message, "The receiver redirects elsewhere");
+    }
+    assert.equal(site.count("redirected"), 0);
+  });
+
   test("of a collector elsewhere, the browser asks first unless the type is a plain one", async () => {
     for (const [type, preflights] of /** @type {const} */ ([
       ["text/plain", 0],

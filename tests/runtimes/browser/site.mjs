@@ -29,6 +29,10 @@ export async function startSite() {
       seen.add(search.slice(1));
       return;
     }
+    if (pathname === "/redirect") {
+      response.writeHead(Number(search.slice(1)), { location: "/seen?redirected" }).end();
+      return;
+    }
     const file = fileOf(pathname);
     if (file === undefined) {
       response.writeHead(404).end();
@@ -46,6 +50,8 @@ export async function startSite() {
     async saw(what, count = 1) {
       await seen.until((entries) => entries.filter((entry) => entry === what).length >= count);
     },
+    /** How often pages told this. @param {string} what */
+    count: (what) => seen.entries.filter((entry) => entry === what).length,
     stop: server.stop,
   };
 }
