@@ -1,16 +1,10 @@
 // @ts-check
 
 // What a page collects, and where it goes: the part to copy.
-import { DeliveryError } from "shardbus";
+import { httpSink } from "shardbus/sinks/http";
 import { onCLS, onFCP, onINP, onLCP, onTTFB } from "web-vitals";
 
-/** @type {import("shardbus").DeliveryCallback} */
-export const send = async (batch, { signal, keepalive }) => {
-  const headers = { "content-type": batch.contentType, "idempotency-key": batch.id };
-  const init = { method: "POST", headers, body: batch.body, signal, keepalive };
-  const response = await fetch("/events", init);
-  if (!response.ok) throw DeliveryError.fromResponse(response);
-};
+export const send = httpSink("/events");
 
 /** Small, so that one sees it fill. A page of your own may leave all of this out. */
 export const options = /** @type {const} */ ({
