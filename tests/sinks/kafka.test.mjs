@@ -3,7 +3,7 @@
 import kafka from "kafkajs";
 import { EventBus, InvalidOptionError } from "shardbus";
 import { kafkaSink } from "shardbus/sinks/kafka";
-import { assert, quickRetry, test, thrown } from "../js/harness.mjs";
+import { assert, deferred, eventually, quickRetry, test, thrown } from "../js/harness.mjs";
 
 /** Its types leave some of its errors out, and of what they take. */
 const kafkajs = /** @type {any} */ (kafka);
@@ -52,6 +52,34 @@ test("a batch is one request, and each of its messages has its id", async () => 
   call?.messages.forEach(({ headers }, n) => {
     assert.match(headers.id, new RegExp(`^[0-9a-f]{16}-0-${n}$`));
   });
+});
+
+test("what the producer goes on with is not sent once more", async () => {
+  const answer = deferred();
+  let calls = 0;
+  /** As one does that waits for its brokers. */
+  const producer = {
+    async send() {
+      calls++;
+      await answer.promise;
+    },
+  };
+  const options = { timeoutMs: 50, retry: quickRetry };
+  const bus = new EventBus(kafkaSink(producer, "events", { partitions: 3 }), options);
+  bus.ingest(1);
+  const flushed = bus.flush();
+  await eventually(
+    () => bus.stats().batches.retries >= 4,
+    () => "it is not retried",
+    30_000,
+  );
+  answer.resolve();
+  assert.equal((await flushed).delivered, 1);
+  assert.equal(calls, 1);
+  // The next batch is another one.
+  bus.ingest(2);
+  await bus.close();
+  assert.equal(calls, 2);
 });
 
 test("a shard has one partition, if there are fewer as well", async () => {

@@ -1,3 +1,4 @@
+import type { Batch } from "../batch.js";
 import type { DeliveryCallback } from "../options.js";
 import { DeliveryError, InvalidOptionError, messageOf, plain, show } from "../shared.js";
 import { checkClient, checkSinkOptions, count } from "./events.js";
@@ -56,7 +57,7 @@ export function kafkaSink(
     const sentence = "`partitions` is missing: say how many partitions the topic has";
     throw new InvalidOptionError("partitions", sentence);
   }
-  return async (batch) => {
+  const send = async (batch: Batch): Promise<void> => {
     const partition = batch.shard % partitions;
     const messages = [...batch].map((value, i) => {
       return { partition, value, headers: { id: batch.eventId(i) } };
@@ -67,6 +68,29 @@ export function kafkaSink(
       throw verdictOn(error);
     }
   };
+  /** What is on its way, by id. A producer goes on with what was cut off, in an outage for ever. */
+  const sending = new Map<string, Sending>();
+  return async (batch) => {
+    const { id, count } = batch;
+    let mine = sending.get(id);
+    // The same again would be a copy, and the producer would send all of them in the end.
+    if (mine?.count !== count) {
+      mine = { count, sent: send(batch) };
+      sending.set(id, mine);
+    }
+    try {
+      await mine.sent;
+    } finally {
+      if (sending.get(id) === mine) sending.delete(id);
+    }
+  };
+}
+
+/** A batch on its way. */
+interface Sending {
+  /** Another one, if the batch was split since. */
+  readonly count: number;
+  readonly sent: Promise<void>;
 }
 
 const ALL_IN_SYNC = -1;
