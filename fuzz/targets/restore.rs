@@ -103,7 +103,7 @@ fn check(bus: &EventBus) {
 fuzz_target!(|input: Input| {
     let (bytes, bus) = (input.encoded(), bus(input.config()));
     assert_eq!(bus.restore(&bytes).err(), Some(RestoreError::NotNow));
-    assert!(bus.begin_restore());
+    bus.begin_restore();
     let before = bus.stats();
     let Ok(restored) = bus.restore(&bytes) else {
         assert_eq!(bus.stats(), before, "what is refused changes nothing");
