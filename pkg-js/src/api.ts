@@ -43,4 +43,4 @@ export {
 } from "./shared.js";
 export type { BusStats, LastError, ShardStats } from "./stats.js";
 export type { BatchStore } from "./store.js";
-export type { RequestContext } from "./wait-until.js";
+export type { RequestContext, WaitUntilOptions } from "./wait-until.js";

@@ -10,6 +10,7 @@ import {
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import type { DrainOptions, EventBusOptions, WaitOptions } from "./options.js";
 import { suggestion } from "./suggestion.js";
+import type { WaitUntilOptions } from "./wait-until.js";
 
 let defaultScheduler: "auto" | "manual" = "auto";
 
@@ -136,6 +137,16 @@ const waitSchema: Schema = {
       : "must be an AbortSignal",
 };
 
+// Made when it is needed, as those of the bus.
+const waitUntilSchema = (): Schema => ({
+  quietMs: milliseconds,
+  maxWaitMs: (value) =>
+    typeof value === "number" && value >= 0 && value <= 20_000
+      ? undefined
+      : "must be a number of milliseconds from 0 to 20000",
+  minEvents: size,
+});
+
 const drainSchema: Schema = {
   maxBytes: (value) =>
     typeof value === "number" && value >= 0 ? undefined : "must be a number of bytes",
@@ -144,6 +155,12 @@ const drainSchema: Schema = {
 /** Checks the options of `flush()` and `close()`. */
 export function checkWaitOptions(options: unknown): WaitOptions {
   return readable(() => checkGroup(options ?? {}, waitSchema, ""));
+}
+
+/** Checks the options of `waitUntil()`. */
+export function checkWaitUntilOptions(options: unknown): WaitUntilOptions {
+  if (options === undefined) return {};
+  return readable(() => checkGroup(options ?? {}, waitUntilSchema(), ""));
 }
 
 /** Checks the options of `drain()`. */

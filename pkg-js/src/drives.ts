@@ -4,6 +4,7 @@ import type { CoreBus } from "./core-bus.js";
 import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
 import { Alarm, pause, yieldToLoop } from "./event-loop.js";
+import { nextLook, Sign, TICK_MS } from "./liveness.js";
 import { flushReport } from "./numbers.js";
 import {
   type FlushOptions,
@@ -14,24 +15,12 @@ import {
   type SchedulerHost,
 } from "./scheduler.js";
 
-/**
- * How often a drive shows that its request is alive, and looks whether another has done its part.
- * It looks instead of being told, because what a request tells may be lost with it.
- */
-const TICK_MS = 50;
-
-/**
- * How long a drive is silent before its request is taken to have ended: twenty times the tick, so
- * that one that is merely slow is left alone.
- */
-const GONE_MS = 1000;
-
 /** One flush, and the attempts that it begins, which belong to the request that called for it. */
 class Drive {
   readonly flush: number;
   readonly attempts: Attempts = new Map();
-  /** When it last showed that its request is alive. */
-  seenAt = elapsed();
+  readonly beganAt = elapsed();
+  readonly sign = new Sign();
   /** What the flush came to, if others have ended it. */
   report: FlushReport | undefined;
   /**
@@ -46,14 +35,12 @@ class Drive {
   });
   #resume = () => {};
 
-  constructor(flush: number) {
-    this.flush = flush;
-    this.#alarm.setAwaited(true);
-  }
+  readonly #onSleep: ((until: number) => void) | undefined;
 
-  /** Whether it was silent for too long, at `now`, for its request to be alive. */
-  isGone(now: number): boolean {
-    return now - this.seenAt >= GONE_MS;
+  constructor(flush: number, onSleep?: (until: number) => void) {
+    this.flush = flush;
+    this.#onSleep = onSleep;
+    this.#alarm.setAwaited(true);
   }
 
   /** Lets the process end before the attempts have: nobody waits for them any more. */
@@ -63,6 +50,8 @@ class Drive {
 
   /** Waits for `time` at most, on the clock of `elapsed()`. */
   async sleepUntil(time: number): Promise<void> {
+    this.sign.dueAt = time;
+    this.#onSleep?.(time);
     await new Promise<void>((resolve) => {
       this.#resume = resolve;
       this.#alarm.setFor(time);
@@ -89,14 +78,19 @@ class Drive {
  * The scheduler `"manual"`, made for Cloudflare Workers: a request can end at any moment, and with
  * it every promise and timer that it made. So nothing is sent but in a flush; a flush does all its
  * work in its own loop (its *drive*), awaits what it began, and waits for other drives only by
- * looking. What drives leave for others is plain data. A drive that fell silent has lost its
- * request: others take its leases back, and send its batches again.
+ * looking. One of them sends, the *leader*; the others look now and then what came of it. What drives
+ * leave for others is plain data. A drive that fell silent has lost its request: others take its
+ * leases back, and one of them sends its batches again.
  */
 export class Drives<T> implements Scheduler {
   readonly #core: CoreBus;
   readonly #courier: Courier<T>;
   readonly #host: SchedulerHost;
   readonly #drives = new Set<Drive>();
+  /** The drive that sends; the others wait for it. */
+  #leader: Drive | undefined;
+  /** When somebody last looked for drives that have fallen silent. */
+  #searchedAt = Number.NEGATIVE_INFINITY;
   #scheduled = false;
   #stopped = false;
 
@@ -120,19 +114,22 @@ export class Drives<T> implements Scheduler {
     });
   }
 
-  async flush({ timeoutMs, signal, isLast = false }: FlushOptions): Promise<FlushReport> {
+  async flush({ timeoutMs, signal, onSleep, isLast = false }: FlushOptions): Promise<FlushReport> {
     signal?.throwIfAborted();
     // The request that was to run the microtask may have been killed before it did.
     this.#scheduled = false;
     this.#host.beforePoll();
-    const drive = new Drive(this.#core.begin_flush());
+    const drive = new Drive(this.#core.begin_flush(), onSleep);
     this.#drives.add(drive);
+    // Nothing comes after it, so that nobody else can know when it is hopeless.
+    if (isLast) this.#leader = drive;
     signal?.addEventListener("abort", drive.wake, { once: true });
     try {
-      const end = drive.seenAt + (timeoutMs ?? Number.POSITIVE_INFINITY);
+      const end = drive.beganAt + (timeoutMs ?? Number.POSITIVE_INFINITY);
       return await this.#settle(drive, end, isLast, signal);
     } finally {
       signal?.removeEventListener("abort", drive.wake);
+      if (this.#leader === drive) this.#leader = undefined;
       if (drive.report === undefined) this.#core.end_flush(drive.flush);
       void this.#linger(drive);
       this.#host.afterFlush();
@@ -147,8 +144,9 @@ export class Drives<T> implements Scheduler {
     signal?: AbortSignal,
   ): Promise<FlushReport> {
     do {
-      if (this.#core.wants_restored()) await this.#host.restore();
-      const wake = await this.#handOut(drive);
+      const leads = this.#leads(drive);
+      if (leads && this.#core.wants_restored()) await this.#host.restore();
+      const wake = leads ? await this.#handOut(drive) : Number.POSITIVE_INFINITY;
       signal?.throwIfAborted();
       const report = this.#report(drive);
       // What it began belongs to this request, even if another flush asked for it.
@@ -156,11 +154,23 @@ export class Drives<T> implements Scheduler {
       if (isDone && drive.attempts.size === 0) return report;
       if (drive.report !== undefined) return drive.report;
       if (isLast && wake > end && this.#isIdle()) break;
-      await drive.sleepUntil(Math.min(elapsed() + TICK_MS, wake, end));
+      const now = elapsed();
+      const tick = nextLook(now - drive.beganAt, leads);
+      await drive.sleepUntil(Math.min(now + tick, wake, end));
       signal?.throwIfAborted();
     } while (elapsed() < end);
     const report = this.#report(drive);
     return { ...report, timedOut: report.pending > 0 };
+  }
+
+  /** Whether this is the drive that sends: the first one, until that is done or falls silent. */
+  #leads(drive: Drive): boolean {
+    const now = elapsed();
+    drive.sign.dueAt = now;
+    if (this.#leader?.sign.isGone(now)) this.#bury(this.#leader);
+    this.#leader ??= drive;
+    // What it has begun it looks after, whoever leads.
+    return this.#leader === drive || drive.attempts.size > 0;
   }
 
   /** Whether no drive has an attempt under way, be it one whose request has ended. */
@@ -200,9 +210,12 @@ export class Drives<T> implements Scheduler {
   #look(drive: Drive): void {
     if (this.#stopped) return;
     const now = elapsed();
-    drive.seenAt = now;
-    for (const other of this.#drives) {
-      if (other.isGone(now)) this.#bury(other);
+    drive.sign.dueAt = now;
+    if (now - this.#searchedAt >= TICK_MS) {
+      this.#searchedAt = now;
+      for (const other of this.#drives) {
+        if (other.sign.isGone(now)) this.#bury(other);
+      }
     }
     this.#courier.cutOff(drive.attempts);
     this.#host.beforePoll();
@@ -212,6 +225,7 @@ export class Drives<T> implements Scheduler {
   /** Ends the flush of a drive whose request has ended, and lets others send what it was sending. */
   #bury(drive: Drive): void {
     this.#drives.delete(drive);
+    if (this.#leader === drive) this.#leader = undefined;
     // Should the request be alive after all, its time is up.
     drive.report = flushReport(this.#core, drive.flush, true);
     this.#core.end_flush(drive.flush);
@@ -241,7 +255,7 @@ export class Drives<T> implements Scheduler {
 
   async settled(): Promise<void> {
     const running = () => {
-      const alive = [...this.#drives].filter((drive) => !drive.isGone(elapsed()));
+      const alive = [...this.#drives].filter((drive) => !drive.sign.isGone(elapsed()));
       return alive.flatMap(({ attempts }) => [...attempts.keys()]);
     };
     const awaited = new Set(running());

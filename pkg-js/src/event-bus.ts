@@ -4,7 +4,13 @@ import { aloneAsync } from "./alone.js";
 import { captureContext } from "./async-context.js";
 import type { Batch } from "./batch.js";
 import { isBytes } from "./bytes.js";
-import { brokenRule, checkDrainOptions, checkOptions, checkWaitOptions } from "./check-options.js";
+import {
+  brokenRule,
+  checkDrainOptions,
+  checkOptions,
+  checkWaitOptions,
+  checkWaitUntilOptions,
+} from "./check-options.js";
 import { row, SCALING_REFUSALS } from "./core.js";
 import { CoreBus } from "./core-bus.js";
 import { Courier } from "./courier.js";
@@ -30,7 +36,7 @@ import { show } from "./show.js";
 import type { BusStats } from "./stats.js";
 import { storeErrorReporter } from "./store-errors.js";
 import { utf8Encoder } from "./utf8.js";
-import { type RequestContext, Rides } from "./wait-until.js";
+import { type RequestContext, Rides, type WaitUntilOptions } from "./wait-until.js";
 
 /** How long `close()` takes at most unless it is told. */
 const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
@@ -140,7 +146,8 @@ export class EventBus<T = unknown> {
     }
     this.#rides = new Rides({
       offered: () => this.#offered(),
-      flush: (options) => this.flush(options),
+      pending: () => this.stats().pending,
+      flush: async (options) => this.#closing ?? this.#scheduler.flush(options),
     });
     // Bound, so that it can be handed on: it must not throw then either.
     Object.defineProperty(this, "emit", { value: this.emit.bind(this), writable: true });
@@ -253,18 +260,20 @@ export class EventBus<T = unknown> {
 
   /**
    * Flushes within a request: `ctx.waitUntil` gets a promise that settles when what is in the bus
-   * has been sent. The flush begins once no event was offered for about 50 ms, so that a handler's
-   * events leave together, or after about 500 ms if the bus is never quiet. It ends after 25 seconds,
-   * because a Worker lives on for 30 at most after its response.
+   * has been sent. Requests that come close together share one flush. It begins once no event was
+   * offered for about 50 ms, so that a handler's events leave together, or after about 500 ms if the
+   * bus is never quiet; `options` say otherwise. It ends after 25 seconds, because a Worker lives on
+   * for 30 at most after its response.
    *
    * Call it next to {@linkcode ingest}, after a handler's last long `await`: a flush does not cover
    * what comes later. While the promise is pending, further calls with the same `ctx` only make sure
    * that there is a flush after them.
    *
-   * @throws {InvalidOptionError} if `ctx` has no `waitUntil` method.
+   * @throws {InvalidOptionError} if `ctx` has no `waitUntil` method, or an option has a wrong name,
+   * type or value.
    */
-  waitUntil(ctx: RequestContext): void {
-    this.#rides.request(ctx);
+  waitUntil(ctx: RequestContext, options?: WaitUntilOptions): void {
+    this.#rides.request(ctx, checkWaitUntilOptions(options));
   }
 
   /**

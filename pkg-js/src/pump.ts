@@ -189,8 +189,10 @@ export class Pump<T> implements Scheduler, LifecycleHost {
     this.#scheduleNext();
   };
 
-  async flush({ timeoutMs, signal, isLast = false }: FlushOptions): Promise<FlushReport> {
+  async flush({ timeoutMs, signal, onSleep, isLast = false }: FlushOptions): Promise<FlushReport> {
     signal?.throwIfAborted();
+    // What it waits for does not depend on who called.
+    onSleep?.(Number.POSITIVE_INFINITY);
     this.#host.beforePoll();
     const budget = isLast && timeoutMs !== undefined ? timeoutMs : Number.POSITIVE_INFINITY;
     const end = elapsed() + budget;

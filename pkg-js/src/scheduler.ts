@@ -32,6 +32,11 @@ export interface FlushReport {
 export interface FlushOptions extends WaitOptions {
   /** Whether nothing comes after it: then it does not wait for attempts that begin too late. */
   readonly isLast?: boolean;
+  /**
+   * Told, each time that the flush waits by itself, when it looks again at the latest: for others, who
+   * take it for lost if it does not.
+   */
+  readonly onSleep?: ((until: number) => void) | undefined;
 }
 
 /** Decides when the core is asked what to do, and lets callers wait for what comes of it. */

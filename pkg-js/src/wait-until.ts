@@ -1,6 +1,8 @@
+import { elapsed } from "./clock.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { pause } from "./event-loop.js";
-import type { WaitOptions } from "./options.js";
+import { nextLook, Sign } from "./liveness.js";
+import type { FlushOptions } from "./scheduler.js";
 
 /** What a runtime passes along with a request, such as the third argument of a Worker's `fetch`. */
 export interface RequestContext {
@@ -8,40 +10,86 @@ export interface RequestContext {
   waitUntil(promise: Promise<unknown>): void;
 }
 
-/**
- * A request's events leave together once the bus was offered none for this long: a handler's own
- * calls are mostly closer than that, and what waits is cheap beside a request to a collector.
- */
-const QUIET_MS = 50;
+/** When the events of requests leave. */
+export interface WaitUntilOptions {
+  /**
+   * They leave once the bus was offered none for this long, in milliseconds. A handler's own calls are
+   * mostly closer than the default, and what waits is cheap beside a request to a collector.
+   * @default 50
+   */
+  readonly quietMs?: number;
+  /**
+   * They leave after this long at the latest, in milliseconds, however many there are and whether the
+   * bus is quiet or not; at most 20000, because a Worker lives on for 30 seconds at most after its
+   * response.
+   * @default 500
+   */
+  readonly maxWaitMs?: number;
+  /**
+   * How many events must wait before they leave for quiet alone.
+   * @default 1
+   */
+  readonly minEvents?: number;
+}
+
+/** How often the bus is looked at for quiet, at most. */
+const SHORTEST_LOOK_MS = 10;
 
 /**
- * How long a bus that is never quiet puts the flush off: short beside the 30 seconds that a Worker
- * may live on after its response, and long enough to share a batch with other requests.
+ * How many requests wait beside the one that makes the flush, to make it should that one be killed.
+ * For more it would cost more than a request of their own to the collector: to be alive is not free.
  */
-const MAX_QUIETS = 10;
+const MAX_WATCHERS = 2;
 
-/** How long the flush may take: it ends before those 30 seconds do. */
-const FLUSH_TIMEOUT_MS = 25_000;
+/**
+ * How long a request may wait for the delivery of its events: it ends before those 30 seconds do.
+ */
+const RIDE_MS = 25_000;
 
 /** What the rides need of their bus. */
 interface RideHost {
   /** How many events were ever offered. */
   offered(): number;
-  flush(options: WaitOptions): Promise<unknown>;
+  /** How many events wait. */
+  pending(): number;
+  flush(options: FlushOptions): Promise<unknown>;
 }
 
-/** Gives the events of requests a ride: a flush for each that its context waits for. */
+/** The events of requests that leave by one flush. One of the requests looks after it. */
+class Group {
+  /** When that request is to show that it is alive. */
+  readonly sign = new Sign();
+  /** Whether the flush has begun, which covers no later event. */
+  hasBegun = false;
+  isOver = false;
+  /** How many other requests wait for it. */
+  watchers = 0;
+}
+
+/** What a request waits for. */
+interface Ride {
+  group: Group | undefined;
+  /** Whether there are events that its group does not cover. */
+  again: boolean;
+}
+
+/**
+ * Gives the events of requests a ride: a flush that their contexts wait for. Requests that come while
+ * events are gathered share the flush: the first one makes it, and the next ones wait until that is
+ * done, or the first one falls silent.
+ */
 export class Rides {
   readonly #host: RideHost;
-  /** The contexts whose ride is under way, and whether it was asked for again since it flushed. */
-  readonly #riding = new WeakMap<RequestContext, { again: boolean }>();
+  readonly #riding = new WeakMap<RequestContext, Ride>();
+  /** The group that was made last: others may join until its flush begins. */
+  #gathering: Group | undefined;
 
   constructor(host: RideHost) {
     this.#host = host;
   }
 
   /** Sees to it that what is in the bus, and what comes right after, is sent within the request. */
-  request(context: RequestContext): void {
+  request(context: RequestContext, options: WaitUntilOptions): void {
     if (!isContext(context)) {
       throw new InvalidOptionError(
         "ctx",
@@ -50,34 +98,78 @@ export class Rides {
     }
     const ride = this.#riding.get(context);
     if (ride !== undefined) {
-      ride.again = true;
-      return;
+      if (ride.group?.hasBegun) ride.again = true;
+    } else if ((this.#joinable()?.watchers ?? 0) < MAX_WATCHERS) {
+      context.waitUntil(this.#ride(context, options));
     }
-    context.waitUntil(this.#ride(context));
   }
 
-  async #ride(context: RequestContext): Promise<void> {
-    const ride = { again: false };
+  async #ride(context: RequestContext, options: WaitUntilOptions): Promise<void> {
+    const ride: Ride = { group: undefined, again: false };
     this.#riding.set(context, ride);
+    const end = elapsed() + RIDE_MS;
     try {
       do {
-        await this.#quiet();
         ride.again = false;
-        await this.#host.flush({ timeoutMs: FLUSH_TIMEOUT_MS });
-      } while (ride.again);
+        const joined = this.#joinable();
+        ride.group = joined ?? new Group();
+        if (joined === undefined) {
+          this.#gathering = ride.group;
+          await this.#gather(ride.group, options);
+        } else {
+          joined.watchers++;
+          await this.#follow(joined, end);
+        }
+        if (!ride.group.isOver) await this.#send(ride.group, end);
+      } while (ride.again && elapsed() < end);
     } finally {
       this.#riding.delete(context);
     }
   }
 
-  /** Resolves when the bus was quiet, or has been waited for long enough. */
-  async #quiet(): Promise<void> {
+  #joinable(): Group | undefined {
+    const group = this.#gathering;
+    if (group === undefined || group.hasBegun || group.sign.isGone(elapsed())) {
+      return undefined;
+    }
+    return group;
+  }
+
+  /** Resolves when there is enough and the bus was quiet, or when events have waited long enough. */
+  async #gather(group: Group, options: WaitUntilOptions): Promise<void> {
+    const { quietMs = 50, maxWaitMs = 500, minEvents = 1 } = options;
+    const end = elapsed() + maxWaitMs;
     let offered = this.#host.offered();
-    for (let quiets = 0; quiets < MAX_QUIETS; quiets++) {
-      await pause(QUIET_MS);
+    for (let left = maxWaitMs; left > 0; left = end - elapsed()) {
+      const ms = Math.min(Math.max(quietMs, SHORTEST_LOOK_MS), left);
+      group.sign.dueAt = elapsed() + ms;
+      await pause(ms);
       const before = offered;
       offered = this.#host.offered();
-      if (offered === before) return;
+      if (offered === before && (minEvents <= 1 || this.#host.pending() >= minEvents)) return;
+    }
+  }
+
+  /** Resolves when the group is over, or when nobody looks after it any more. */
+  async #follow(group: Group, end: number): Promise<void> {
+    const start = elapsed();
+    for (let now = start; now < end && !group.isOver; now = elapsed()) {
+      if (group.sign.isGone(now)) return;
+      await pause(Math.min(nextLook(now - start, false), end - now));
+    }
+  }
+
+  async #send(group: Group, end: number): Promise<void> {
+    const now = elapsed();
+    group.hasBegun = true;
+    group.sign.dueAt = now;
+    const onSleep = (until: number) => {
+      group.sign.dueAt = until;
+    };
+    try {
+      await this.#host.flush({ timeoutMs: Math.max(end - now, 0), onSleep });
+    } finally {
+      group.isOver = true;
     }
   }
 }

@@ -4,6 +4,7 @@ import { Clock } from "./clock.mjs";
 import {
   accountedStats,
   assert,
+  fail,
   HOUR_MS,
   hang,
   idle,
@@ -93,6 +94,96 @@ test("waitUntil called during its flush flushes again, for the same promise", as
   await context.over();
   assert.deepEqual(sink.delivered(), [1, 2]);
   assert.lengthOf(context.promises, 1);
+});
+
+test("requests that come close together share one flush, and their events one batch", async () => {
+  const sink = recorder();
+  const bus = new EventBus(sink.callback, byFlush);
+  const contexts = Array.from({ length: 20 }, () => new Context());
+  for (const [i, context] of contexts.entries()) {
+    bus.ingest(i);
+    bus.waitUntil(context);
+    await idle();
+  }
+  for (const context of contexts) await context.over();
+  assert.lengthOf(sink.log, 1);
+  assert.lengthOf(sink.delivered(), 20);
+  const waiting = contexts.filter(({ promises }) => promises.length > 0);
+  assert.isAtLeast(waiting.length, 2, "one may be killed");
+  assert.isBelow(waiting.length, 20, "to keep a request alive is not free");
+});
+
+test("requests that wait for an outage to end look seldom", async () => {
+  const clock = new Clock();
+  try {
+    const sink = recorder([], fail(new Error("nobody answers")));
+    const bus = new EventBus(sink.callback, byFlush);
+    const requests = 50;
+    for (let i = 0; i < requests; i++) {
+      bus.ingest(i);
+      bus.waitUntil(new Context());
+      await clock.advance(20);
+    }
+    await clock.advance(20_000);
+    const { pending, inFlight } = accountedStats(bus);
+    assert.equal(pending + inFlight, requests);
+    assert.isBelow(clock.delays.length, 10 * requests, "each look wakes a request up");
+    await bus.close({ timeoutMs: 0 });
+  } finally {
+    clock.restore();
+  }
+});
+
+for (const [what, options, atOnce] of /** @type {const} */ ([
+  ["quietMs is how long no event must come", { quietMs: 200, maxWaitMs: 5000 }, 100],
+  ["maxWaitMs is how long events wait at most", { quietMs: 1000, maxWaitMs: 200 }, 100],
+  ["with minEvents, few events wait for more", { minEvents: 3, maxWaitMs: 5000 }, 1000],
+])) {
+  test(`waitUntil's options: ${what}`, async () => {
+    const clock = new Clock();
+    try {
+      const sink = recorder();
+      const bus = new EventBus(sink.callback, byFlush);
+      bus.ingest(1);
+      bus.waitUntil(new Context(), options);
+      await clock.advance(atOnce);
+      assert.isEmpty(sink.log, "not yet");
+      bus.ingestBatch([2, 3]);
+      await clock.advance(500);
+      assert.deepEqual(sink.delivered(), [1, 2, 3]);
+      await bus.close();
+    } finally {
+      clock.restore();
+    }
+  });
+}
+
+test("few events wait no longer than maxWaitMs", async () => {
+  const sink = recorder();
+  const bus = new EventBus(sink.callback, byFlush);
+  const context = new Context();
+  bus.ingest(1);
+  bus.waitUntil(context, { minEvents: 100, maxWaitMs: 100 });
+  await context.over();
+  assert.deepEqual(sink.delivered(), [1]);
+});
+
+test("options of waitUntil that are none are refused", () => {
+  const bus = new EventBus(() => {}, byFlush);
+  for (const [options, option] of /** @type {[any, string][]} */ ([
+    [{ quietMs: -1 }, "quietMs"],
+    [{ quietMs: "50" }, "quietMs"],
+    [{ maxWaitMs: 20_001 }, "maxWaitMs"],
+    [{ minEvents: 0 }, "minEvents"],
+    [{ minEvents: 1.5 }, "minEvents"],
+    [{ maxDelayMs: 5 }, "maxDelayMs"],
+    [5, "options"],
+  ])) {
+    const context = new Context();
+    const error = thrown(() => bus.waitUntil(context, options));
+    assert.include(error, { code: "ERR_INVALID_OPTION", option });
+    assert.isEmpty(context.promises);
+  }
 });
 
 /** How long a Worker may live on after its response. */

@@ -52,6 +52,11 @@ export class FlushingObject {
       await fetch(`${COLLECTOR}/wait`);
       this.#state.abort("on purpose");
     }
+    if (pathname === "/kill-rider") {
+      ingest(bus, searchParams);
+      bus.waitUntil(this.#state);
+      this.#state.abort("on purpose");
+    }
     if (pathname === "/kill-object") {
       ingest(bus, searchParams);
       // Ends it here: what it has queued does not run.
@@ -118,7 +123,7 @@ export default {
   async fetch(request, env, ctx) {
     const { pathname, searchParams } = new URL(request.url);
     const object = env.OBJECTS.get(env.OBJECTS.idFromName("the one"));
-    if (pathname === "/object" || pathname === "/kill-object") return object.fetch(request);
+    if (["/object", "/kill-object", "/kill-rider"].includes(pathname)) return object.fetch(request);
     ingest(bus, searchParams);
     if (pathname === "/reset-object") return object.fetch(request);
     const timeoutMs = searchParams.get("timeoutMs");

@@ -136,6 +136,16 @@ test("a request that is killed in the middle costs neither its events nor word o
   assert.deepEqual(await get("/losses"), ["1 invalid"]);
 });
 
+test("what a request was to send for others when it was killed, one of those sends", async () => {
+  // It was to make the flush that the second request waits for.
+  const killed = await fetch(`${worker.url}/kill-rider?tag=a&n=1`);
+  await killed.text();
+  assert.equal(killed.status, 500);
+  await get("/wait-until?tag=b&n=1");
+  await until(({ delivered }) => delivered >= 3);
+  assert.sameMembers([...new Set(await allEvents())], [global, "a0", "b0"]);
+});
+
 test("a request that ends right after it began to flush wedges nothing", async () => {
   for (let i = 0; i < 5; i++) await get(`/return-at-once?tag=${i}_&n=1`);
   assert.equal((await get("/flush")).pending, 0);
