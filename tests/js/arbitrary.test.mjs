@@ -124,8 +124,8 @@ function written(_, value) {
   } catch {
     return value;
   }
-  const { name, message, stack, ...own } = value;
-  return { name, message, stack, ...own };
+  const { name, message, stack } = value;
+  return Object.assign({ name, message, stack }, value);
 }
 
 test("a value that is accepted arrives as JSON.stringify has it, with errors and collections", async () => {

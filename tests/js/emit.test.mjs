@@ -48,7 +48,7 @@ const refused = {
     {},
     { reason: "invalid", code: "ERR_INVALID_EVENT" },
   ],
-  "has no key": [
+  "has a key that is none": [
     1,
     { shards: 2, key: () => /** @type {any} */ (5) },
     { reason: "invalid", code: "ERR_INVALID_EVENT" },

@@ -146,7 +146,7 @@ const described = (batch) => [batch.shard, batch.sequence, batch.count, bodyText
  * @param {Options} options
  * @param {[string, Operation][]} operations
  * @param {Operation} afterEach
- * @returns {Promise<object>}
+ * @returns {Promise<any>}
  */
 async function observe(options, operations, afterEach) {
   // How soon losses are told and which shard is drained depend on the time that passes.
