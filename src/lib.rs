@@ -102,6 +102,7 @@
 //! | `EventBus::{ingest(Event), ingest_batch}` | [`ingest_event`](EventBus::ingest_event), [`ingest_raw`](EventBus::ingest_raw), [`ingest_raw_batch`](EventBus::ingest_raw_batch); [`ingest`](EventBus::ingest) takes bytes and a key | a bus copies bytes, and routes by a key |
 //! | `EventBus::{num_shards, pending_in_rings, shard_metrics, shard_stats}` | [`EventBus::stats`] | one look in which the numbers add up |
 //! | `async new`, `flush`, `shutdown`, `Adapter`, `start_scaling_monitor` | [`poll`](EventBus::poll), [`acknowledge`](EventBus::acknowledge), [`fail`](EventBus::fail), [`begin_flush`](EventBus::begin_flush), [`close`](EventBus::close) | no runtime is asked for |
+//! | edition 2021, any Rust | edition 2024, Rust 1.95 or later | what is promised is tested, with this one |
 //! | `poll(ConsumeRequest)`, `Filter`, `StoredEvent`, adapters | absent | this is a buffer, and not a store |
 
 #![cfg_attr(not(target_family = "wasm"), forbid(unsafe_code))]

@@ -41,17 +41,26 @@ fn consume(manager: &ShardManager, found: &mut Vec<InternalEvent>) {
     }
 }
 
-/// Adds, activates, drains and removes shards. Returns what the removed ones held.
+/// Adds, activates, drains and removes shards, by the manager and by its mapper in turn. Returns what
+/// the removed ones held.
 fn scale(manager: &ShardManager) -> Vec<InternalEvent> {
     let mut stranded = Vec::new();
-    let active = || manager.mapper().map(|mapper| mapper.active_shard_ids()).unwrap_or_default();
+    let mapper = manager.mapper().expect("the set of shards can change");
+    let active = || mapper.active_shard_ids();
     for change in 0..CHANGES {
-        if let Ok(id) = manager.add_shard_force() {
+        if change % 2 == 0 {
+            // Whoever routes an event next makes the shard, if there may be one more.
+            let _ = mapper.scale_up_force(1);
+        } else if let Ok(id) = manager.add_shard_force() {
             manager.activate_shard(id).expect("nobody else changes shards");
         }
         let oldest = active()[0];
         if change % 3 == 0 && active().len() > 1 {
-            manager.drain_shard(oldest).expect("another is active");
+            if change % 2 == 0 {
+                mapper.drain_specific(oldest).expect("another is active");
+            } else {
+                manager.drain_shard(oldest).expect("another is active");
+            }
         }
         if active().len() > 4 || change % 3 == 0 {
             // Sometimes drained before, and sometimes in full use.

@@ -13,8 +13,8 @@ const FOLLOWED_NANOS: u64 = 1_000_000;
 const PROMPT_NANOS: u64 = 10_000;
 const ATTEMPTS: u32 = 4;
 
-/// Asks the system what time it is once a millisecond, and counts on from there: to ask costs as much
-/// as a third of what accepting an event does.
+/// Asks the system what time it is once a millisecond, and counts on from there: to accept an event
+/// takes 41 ns so, and 57 ns if the system is asked for each (Linux, x86-64).
 #[derive(Debug)]
 pub(super) struct SystemClock {
     counter: quanta::Clock,
