@@ -2,8 +2,11 @@
 //! doubled or reordered, and the counters add up exactly.
 #![cfg(not(any(feature = "single-threaded", target_family = "wasm")))]
 
-use shardbus::{BackpressureMode, InternalEvent, RawEvent, ScalingPolicy, ShardManager};
-use std::collections::{BTreeMap, HashMap};
+use shardbus::{
+    Action, BackpressureMode, Batch, BatchConfig, BusConfig, Clock, EventBus, InternalEvent, Lease,
+    RawEvent, ScalingPolicy, ShardManager,
+};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
@@ -141,6 +144,86 @@ fn nothing_is_lost_when_producers_are_refused() {
 #[test]
 fn nothing_is_lost_but_what_is_evicted() {
     run(BackpressureMode::DropOldest);
+}
+
+/// The keys of a batch, each with the numbers of its events.
+fn numbers(batch: &Batch) -> Vec<(u32, u32)> {
+    let name = |event: InternalEvent| {
+        let text = std::str::from_utf8(&event.raw).expect("payloads are text");
+        let (key, n) = text.split_once(':').expect("payloads have two parts");
+        (key.parse().expect("a number"), n.parse().expect("a number"))
+    };
+    batch.events().map(name).collect()
+}
+
+#[test]
+fn a_keys_events_are_sent_in_order_while_shards_come_and_go() {
+    const KEYS: u32 = 5;
+    let config = BusConfig {
+        shards: 2,
+        backpressure: BackpressureMode::FailProducer,
+        batch: BatchConfig { min_size: 1, max_size: 8, ..BatchConfig::default() },
+        scaling: Some(ScalingPolicy { auto_scale: false, ..policy() }),
+        ..BusConfig::default()
+    };
+    let bus = EventBus::new(config, Clock::manual(0)).expect("the configuration is valid");
+    let start = Barrier::new(PRODUCERS as usize + 2);
+    thread::scope(|scope| {
+        let (bus, start) = (&bus, &start);
+        let producers: Vec<_> = (0..PRODUCERS)
+            .map(|producer| {
+                scope.spawn(move || {
+                    start.wait();
+                    for n in 0..EVENTS / 2 {
+                        // Each producer has keys of its own, or there were no order to keep.
+                        let key = producer * KEYS + n % KEYS;
+                        let payload = format!("{key}:{n}");
+                        bus.ingest(payload.as_bytes(), Some(&key.to_le_bytes()))
+                            .expect("there is room");
+                    }
+                })
+            })
+            .collect();
+        let scaler = scope.spawn(move || {
+            start.wait();
+            for _ in 0..CHANGES {
+                // More than there may be, or fewer, is refused.
+                let _ = bus.scale_up(2);
+                let _ = bus.scale_down(1);
+                let _ = bus.scale_down(1);
+                thread::yield_now();
+            }
+        });
+        start.wait();
+        let (mut leases, mut latest) = (VecDeque::new(), HashMap::new());
+        let settle = |leases: &mut VecDeque<Lease>| {
+            let lease = leases.pop_front();
+            lease.is_some_and(|lease| bus.acknowledge(lease.id, 0))
+        };
+        while producers.iter().any(|producer| !producer.is_finished())
+            || !scaler.is_finished()
+            || bus.stats().pending > 0
+            || !leases.is_empty()
+        {
+            let Action::Send(lease) = bus.poll(0) else {
+                settle(&mut leases);
+                continue;
+            };
+            for (key, n) in numbers(&lease.batch) {
+                let earlier = latest.insert(key, n);
+                assert!(earlier < Some(n), "{n} of key {key} is sent after {earlier:?}");
+                let is_elsewhere =
+                    |other: &&Lease| numbers(&other.batch).iter().any(|(other, _)| *other == key);
+                let other = leases.iter().find(is_elsewhere).map(|other| other.batch.shard_id);
+                assert_eq!(other, None, "key {key} of shard {} is in flight", lease.batch.shard_id);
+            }
+            leases.push_back(lease);
+            if leases.len() > 2 {
+                settle(&mut leases);
+            }
+        }
+    });
+    assert_eq!(bus.stats().delivered, u64::from(PRODUCERS * (EVENTS / 2)));
 }
 
 #[test]
