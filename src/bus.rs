@@ -7,9 +7,10 @@ use crate::delivery::{
     Abandoned, Action, Delivery, DeliveryStats, ExitOrder, Failure, FlushReport, Lane, Lease,
     Outcome, Permit,
 };
-use crate::error::{ConfigError, IngestionError, RestoreError, ScalingError};
+use crate::error::{ConfigError, IngestionError, RestoreError, Rules, ScalingError};
 use crate::event::{Event, RawEvent, hash};
 use crate::lines::Lines;
+use crate::memory;
 use crate::shard::{
     Change, ManagerStats, ScalingDecision, ShardManager, ShardMapper, ShardMetricsCollector,
     ShardState, Watermarks,
@@ -66,9 +67,10 @@ impl EventBus {
     ///
     /// # Errors
     ///
-    /// The first rule that `config` breaks.
+    /// The first rule that `config` breaks; on wasm also that there is no memory for its shards.
     pub fn new(config: BusConfig, clock: Clock) -> Result<Self, ConfigError> {
         config.validate()?;
+        room_for_shards(config.shards)?;
         let manager = ShardManager::for_bus(&config, clock.clone())?;
         let mut delivery = Delivery::new(config.clone());
         for shard in manager.shards() {
@@ -145,7 +147,7 @@ impl EventBus {
     /// The reason for the refusal, which is counted.
     pub fn ingest_raw(&self, event: RawEvent) -> Result<(u16, u64), IngestionError> {
         self.refuse_what_breaks_a_body(event.as_bytes())?;
-        self.admit(event.len(), event.is_keyed())?;
+        self.admit(event.len(), event.is_keyed().then_some(0))?;
         self.manager.ingest_raw(event)
     }
 
@@ -165,9 +167,9 @@ impl EventBus {
         Ok(())
     }
 
-    /// Counts an event as offered, and refuses it if the bus is closed or it is too large.
+    /// Counts an event as offered, and refuses it if the bus is closed, or it or its key is too large.
     #[inline]
-    fn admit(&self, len: usize, is_keyed: bool) -> Result<(), IngestionError> {
+    fn admit(&self, len: usize, key_len: Option<usize>) -> Result<(), IngestionError> {
         if self.is_closed() {
             self.refuse_closed();
             return Err(IngestionError::ShuttingDown);
@@ -177,8 +179,13 @@ impl EventBus {
             self.refuse_oversize();
             return Err(IngestionError::Oversize { len, max });
         }
+        let max = self.config.max_key_bytes;
+        if let Some(len) = key_len.filter(|&len| len > max) {
+            self.refuse_oversize();
+            return Err(IngestionError::KeyTooLong { len, max });
+        }
         self.offered.add(1);
-        if is_keyed {
+        if key_len.is_some() {
             self.keyed.set(1);
         }
         Ok(())
@@ -195,7 +202,7 @@ impl EventBus {
         payload: &[u8],
         key: Option<&[u8]>,
     ) -> Result<(u16, u64), IngestionError> {
-        self.admit(payload.len(), key.is_some())?;
+        self.admit(payload.len(), key.map(<[u8]>::len))?;
         self.manager.ingest_bytes(payload, key)
     }
 
@@ -236,10 +243,16 @@ impl EventBus {
         self.invalid.add(1);
     }
 
-    /// Counts an event that the host refused as too large without copying it.
+    /// Counts an event that the host refused as too large, or for its key, without copying it.
     pub fn refuse_oversize(&self) {
         self.offered.add(1);
         self.oversize.add(1);
+    }
+
+    /// Counts an event that the host refused because it had no memory to hand it over.
+    pub fn refuse_full(&self) {
+        self.offered.add(1);
+        self.manager.count_full();
     }
 
     fn refuse_closed(&self) {
@@ -341,6 +354,9 @@ impl EventBus {
     }
 
     fn grow(&self, count: u16, cools: bool) -> Result<Vec<u16>, ScalingError> {
+        if room_for_shards(count).is_err() {
+            return Err(ScalingError::AtMaxShards);
+        }
         let Ok(mut delivery) = self.delivery.lock() else { return Err(busy()) };
         if count == 0 {
             return Ok(Vec::new());
@@ -496,6 +512,10 @@ impl EventBus {
         if self.is_closed() || !delivery.wants_restored() {
             return Err(RestoreError::NotNow);
         }
+        // A copy of the body and one of the index.
+        if !memory::can_have(bytes.len().saturating_mul(2).saturating_add(memory::FOR_SMALL)) {
+            return Err(RestoreError::NoMemory);
+        }
         let batch = Batch::decode(bytes)?;
         let (len, max) = (batch.body().len(), self.config.batch.max_bytes);
         if len > max {
@@ -506,6 +526,13 @@ impl EventBus {
         self.offered.add(events);
         self.restored.add(events);
         Ok(batch)
+    }
+
+    /// How many bytes may be handed to [`restore`](Self::restore): more are no batch that the bus
+    /// could send.
+    #[must_use]
+    pub fn max_restored_bytes(&self) -> usize {
+        Batch::max_encoded_len(self.config.batch.max_bytes)
     }
 
     /// Nothing more of earlier lives comes back.
@@ -654,6 +681,21 @@ const fn abandoned(sent: &DeliveryStats) -> AbandonedEvents {
 
 fn collector(manager: &ShardManager, id: u16) -> Option<Shared<ShardMetricsCollector>> {
     manager.mapper()?.metrics_collector(id)
+}
+
+/// What a shard takes at most, its lane included, while it is empty.
+const SHARD_BYTES: usize = 2 << 10;
+
+/// Whether there is memory for so many shards, and for handing events to the first of them.
+fn room_for_shards(count: u16) -> Result<(), ConfigError> {
+    let mut rules = Rules::default();
+    rules.check(
+        memory::can_have(usize::from(count) * SHARD_BYTES + 2 * memory::FOR_SMALL),
+        "shards",
+        f64::from(count),
+        "must be few enough for the memory that is left",
+    );
+    rules.result()
 }
 
 fn busy() -> ScalingError {

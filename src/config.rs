@@ -241,6 +241,8 @@ pub struct BusConfig {
     pub max_bytes: u64,
     /// Most bytes of one event.
     pub max_event_bytes: usize,
+    /// Most bytes of an event's key.
+    pub max_key_bytes: usize,
     /// What happens when there is no room.
     pub backpressure: BackpressureMode,
     /// How a body is put together.
@@ -269,6 +271,10 @@ impl BusConfig {
     /// Most slots of one shard.
     pub const MAX_CAPACITY: usize = 1 << 24;
 
+    /// Most payload bytes of a bus: half of what 32 bits address, so that what is held and the body
+    /// that is cut from it can be addressed together.
+    pub const MAX_BYTES: u64 = i32::MAX as u64;
+
     /// Checks every rule.
     ///
     /// # Errors
@@ -296,10 +302,10 @@ impl BusConfig {
         );
         rules.check_positive("max_bytes", self.max_bytes as f64);
         rules.check(
-            self.max_bytes <= u64::from(u32::MAX),
+            self.max_bytes <= Self::MAX_BYTES,
             "max_bytes",
             self.max_bytes as f64,
-            "must be less than 4 GiB",
+            "must be less than 2 GiB",
         );
         rules.check_positive("max_event_bytes", max_event_bytes);
         rules.check(
@@ -307,6 +313,13 @@ impl BusConfig {
             "max_event_bytes",
             max_event_bytes,
             "must be at most `max_bytes`",
+        );
+        rules.check_positive("max_key_bytes", self.max_key_bytes as f64);
+        rules.check(
+            self.max_key_bytes as u64 <= Self::MAX_BYTES,
+            "max_key_bytes",
+            self.max_key_bytes as f64,
+            "must be less than 2 GiB",
         );
         rules.check(
             self.backpressure != BackpressureMode::Sample { rate: 0 },
@@ -350,6 +363,7 @@ impl Default for BusConfig {
             capacity: 65_536,
             max_bytes: 8 << 20,
             max_event_bytes: 256 << 10,
+            max_key_bytes: 1 << 10,
             backpressure: BackpressureMode::default(),
             format: Format::default(),
             scheduler: Scheduler::default(),
@@ -388,8 +402,8 @@ mod tests {
             ),
             (|c| c.max_bytes = 0, "`max_bytes` is 0, but it must be greater than 0"),
             (
-                |c| c.max_bytes = 1 << 32,
-                "`max_bytes` is 4294967296, but it must be less than 4 GiB",
+                |c| c.max_bytes = 1 << 31,
+                "`max_bytes` is 2147483648, but it must be less than 2 GiB",
             ),
             (|c| c.max_event_bytes = 0, "`max_event_bytes` is 0, but it must be greater than 0"),
             (

@@ -28,6 +28,16 @@ pub enum IngestionError {
         /// Most bytes an event may have.
         max: usize,
     },
+    /// The event's key is longer than the bus allows.
+    #[error(
+        "the key has {len} bytes and the limit is {max}; use a shorter one, or raise `max_key_bytes`"
+    )]
+    KeyTooLong {
+        /// Bytes of the key.
+        len: usize,
+        /// Most bytes a key may have.
+        max: usize,
+    },
     /// The payload would break the batch it becomes part of: it is empty, or it holds a newline
     /// and the format is [`Format::Ndjson`](crate::Format::Ndjson).
     #[error("the payload is empty or holds a newline; send one JSON text on one line")]
@@ -53,6 +63,9 @@ pub enum RestoreError {
         "the bytes have format {0}, which this version does not know; leave them to one that does"
     )]
     OtherFormat(u8),
+    /// There is no memory for it now.
+    #[error("there is no memory for the batch now; restore it once others have left")]
+    NoMemory,
     /// The body is larger than a body may be.
     #[error("the body has {len} bytes and the limit is {max}; raise `batch.max_bytes` to send it")]
     TooLarge {

@@ -116,6 +116,7 @@ mod delivery;
 mod error;
 mod event;
 mod lines;
+mod memory;
 mod scaling_policy;
 mod shard;
 mod stats;

@@ -32,21 +32,14 @@ impl<'a> Lines<'a> {
         Self { lens: &self.lens[..count], ..self }
     }
 
-    /// Takes out the first and, if they stand in the text as they do in a body, those that follow
-    /// as long as all have room with a separator after each. Returns their text.
+    /// Takes out the first and, if they stand in the text as they do in a body, all others. Returns
+    /// their text.
     #[inline]
-    pub(crate) fn split_within(&mut self, room: usize) -> &'a [u8] {
-        let (mut count, mut len) = (0, 0);
-        for &next in self.lens {
-            let with_it = len + self.gap + next as usize;
-            if count > 0 && (self.gap != 1 || with_it > room) {
-                break;
-            }
-            (count, len) = (count + 1, with_it);
-        }
-        let (first, rest) = self.text.split_at(len);
-        (self.lens, self.text) = (&self.lens[count..], rest);
-        &first[self.gap..]
+    pub(crate) fn split_joined(&mut self) -> &'a [u8] {
+        let count = if self.gap == 1 { self.lens.len() } else { 1 };
+        let text = self.text;
+        self.skip_first(count);
+        &text[self.gap..text.len() - self.text.len()]
     }
 
     /// Drops the first `count`.
@@ -90,11 +83,11 @@ mod tests {
     #[test]
     fn those_that_stand_as_in_a_body_come_together() {
         let mut joined = lines(b"\na\nbcd\n\ne", &[1, 3, 0, 1], 1);
-        assert_eq!(joined.split_within(6), b"a\nbcd");
-        assert_eq!(joined.split_within(2), b"");
-        assert_eq!(joined.split_within(100), b"e");
+        assert_eq!(joined.split_joined(), b"a\nbcd\n\ne");
         assert_eq!(joined.next(), None);
-        assert_eq!(lines(b"  a  bcd", &[1, 3], 2).split_within(100), b"a");
+        let mut apart = lines(b"  a  bcd", &[1, 3], 2);
+        assert_eq!(apart.split_joined(), b"a");
+        assert_eq!(apart.split_joined(), b"bcd");
     }
 
     #[test]

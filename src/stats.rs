@@ -12,7 +12,7 @@ pub struct Rejected {
     pub sampled: u64,
     /// No shard takes them.
     pub unrouted: u64,
-    /// Larger than the bus allows.
+    /// Larger than the bus allows, or with a key that is.
     pub oversize: u64,
     /// Not one JSON text on one line.
     pub invalid: u64,

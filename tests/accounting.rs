@@ -38,6 +38,7 @@ fn configs() -> impl Strategy<Value = BusConfig> {
                 capacity: 1 << log_capacity,
                 max_bytes: max_event_bytes as u64 + more_bytes,
                 max_event_bytes,
+                max_key_bytes: 1 << 10,
                 backpressure,
                 format,
                 scheduler,

@@ -467,8 +467,8 @@ mod restores {
         let mut bytes = left(&["a b c"])[0].encode();
         let bus = bus(small());
         bus.begin_restore();
-        for (sequence, is_right) in [(u64::MAX - 3, true), (u64::MAX - 2, false), (u64::MAX, false)]
-        {
+        let end = 1u64 << 53;
+        for (sequence, is_right) in [(end - 3, true), (end - 2, false), (u64::MAX, false)] {
             bytes[20..28].copy_from_slice(&sequence.to_le_bytes());
             let end = bytes.len() - 8;
             let checksum = RawEvent::from_bytes(bytes[..end].to_vec()).hash();

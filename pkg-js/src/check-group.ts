@@ -26,7 +26,8 @@ export function readable<R>(read: () => R): R {
 }
 
 /**
- * Checks the names and values of a group of options, and copies it.
+ * Checks the names and values of a group of options, and copies it. The copy has no prototype: what
+ * somebody has put into `Object.prototype` is nobody's option.
  *
  * @param hint what more to say of a name that is no option.
  */
@@ -40,7 +41,7 @@ export function checkGroup(
     const name = path.slice(0, -1) || "options";
     throw new InvalidOptionError(name, `\`${name}\` is ${show(options)}, but it must be an object`);
   }
-  const copy: Record<string, unknown> = {};
+  const copy: Record<string, unknown> = Object.create(null);
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
     const rule = Object.hasOwn(schema, name) ? schema[name] : undefined;

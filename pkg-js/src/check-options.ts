@@ -12,6 +12,8 @@ import type { DrainOptions, EventBusOptions, WaitOptions } from "./options.js";
 import { suggestion } from "./suggestion.js";
 import type { WaitUntilOptions } from "./wait-until.js";
 
+type Writable<O> = { -readonly [Name in keyof O]: O[Name] };
+
 let defaultScheduler: "auto" | "manual" = "auto";
 
 /** Sets the `scheduler` of buses that do not say. */
@@ -86,6 +88,7 @@ const schema = (): Schema => ({
   capacity: integer(2, 16_777_216),
   maxBytes: size,
   maxEventBytes: size,
+  maxKeyBytes: size,
   backpressure,
   key: callable,
   format: oneOf("ndjson", "json"),
@@ -152,8 +155,8 @@ const drainSchema: Schema = {
     typeof value === "number" && value >= 0 ? undefined : "must be a number of bytes",
 };
 
-/** Checks the options of `flush()` and `close()`. */
-export function checkWaitOptions(options: unknown): WaitOptions {
+/** Checks the options of `flush()` and `close()`, and copies them. */
+export function checkWaitOptions(options: unknown): Writable<WaitOptions> {
   return readable(() => checkGroup(options ?? {}, waitSchema, ""));
 }
 
@@ -175,18 +178,22 @@ export function checkDrainOptions(options: unknown): DrainOptions {
 export function checkOptions<T>(options: unknown): EventBusOptions<T> & {
   readonly scheduler: "auto" | "manual";
 } {
-  const checked = readable(() => {
-    if (!isRecord(options)) return checkGroup(options ?? {}, schema(), "", suggestion);
-    const { retry, scaling } = options;
-    // What is `false` here is a group of options otherwise.
-    const groups = {
-      retry: retry === false ? undefined : retry,
-      scaling: scaling === false ? undefined : scaling,
-    };
-    const copy = checkGroup({ ...options, ...groups }, schema(), "", suggestion);
-    return retry === false ? { ...copy, retry } : copy;
+  return readable(() => {
+    // Where options that do not exist are looked for in no prototype.
+    const given: unknown = isRecord(options)
+      ? Object.assign(Object.create(null), options)
+      : (options ?? {});
+    const isRetried = !isRecord(given) || given.retry !== false;
+    if (isRecord(given)) {
+      // What is `false` here is a group of options otherwise.
+      if (!isRetried) given.retry = undefined;
+      if (given.scaling === false) given.scaling = undefined;
+    }
+    const copy = checkGroup(given, schema(), "", suggestion);
+    if (!isRetried) copy.retry = false;
+    copy.scheduler ??= defaultScheduler;
+    return copy as unknown as ReturnType<typeof checkOptions<T>>;
   });
-  return { scheduler: defaultScheduler, ...checked };
 }
 
 /** The core's error, in the names that the user wrote: `batch.max_delay` is `batch.maxDelayMs`. */

@@ -1,13 +1,17 @@
-import { allExports, type Glue, isDead } from "./core.js";
+import { allExports, type Glue, handIn, isDead, RestoreRefusal } from "./core.js";
 import { optionNumbers } from "./numbers.js";
 import type { EventBusOptions } from "./options.js";
 
 /** The calls as the core has them: `bus_poll` for `poll`, with a bus's handle first. */
 type Calls = {
-  readonly [Name in keyof CoreBus as `bus_${Name}`]: (
+  readonly [Name in Exclude<keyof CoreBus, "settle" | "restore"> as `bus_${Name}`]: (
     handle: number,
     ...args: Parameters<CoreBus[Name]>
   ) => ReturnType<CoreBus[Name]>;
+} & {
+  bus_settle(handle: number, lease: number, retryAfterMs: number, nowMs: number): number;
+  bus_restore(handle: number): number;
+  bus_max_restored_bytes(handle: number): number;
 };
 
 let calls: Calls;
@@ -153,6 +157,10 @@ export class CoreBus {
     calls.bus_refuse_invalid(this.#handle);
   }
 
+  refuse_full(): void {
+    calls.bus_refuse_full(this.#handle);
+  }
+
   refuse_oversize(): void {
     calls.bus_refuse_oversize(this.#handle);
   }
@@ -181,12 +189,32 @@ export class CoreBus {
     return calls.bus_max_event_bytes(this.#handle);
   }
 
+  max_key_bytes(): number {
+    return calls.bus_max_key_bytes(this.#handle);
+  }
+
   offered(): number {
     return calls.bus_offered(this.#handle);
   }
 
   lost(): number {
     return calls.bus_lost(this.#handle);
+  }
+
+  /** As `bus_settle`, with what it takes handed in. */
+  settle(lease: number, outcomes: Float64Array, retryAfterMs: number, nowMs: number): boolean {
+    const { buffer, byteOffset, byteLength } = outcomes;
+    // A lease without an answer expires, and its batch is sent again.
+    if (!handIn(new Uint8Array(buffer, byteOffset, byteLength))) return false;
+    return calls.bus_settle(this.#handle, lease, retryAfterMs, nowMs) === 1;
+  }
+
+  /** As `bus_restore`, with what it takes handed in. */
+  restore(bytes: Uint8Array): number {
+    if (bytes.length > calls.bus_max_restored_bytes(this.#handle) >>> 0) {
+      return RestoreRefusal.TooLarge;
+    }
+    return handIn(bytes) ? calls.bus_restore(this.#handle) : RestoreRefusal.NoMemory;
   }
 
   // `src/wasm/bindings.rs`
@@ -199,19 +227,7 @@ export class CoreBus {
     return glue.batch_lens(this.#handle);
   }
 
-  shard_for(keyOrPayload: Uint8Array): number {
-    return glue.shard_for(this.#handle, keyOrPayload);
-  }
-
-  settle(lease: number, outcomes: Float64Array, retryAfterMs: number, nowMs: number): boolean {
-    return glue.settle(this.#handle, lease, outcomes, retryAfterMs, nowMs);
-  }
-
   batch_encode(): Uint8Array {
     return glue.batch_encode(this.#handle);
-  }
-
-  restore(bytes: Uint8Array): number {
-    return glue.restore(this.#handle, bytes);
   }
 }

@@ -15,6 +15,8 @@ export interface RawExports {
   row_ptr(): number;
   last_timestamp(): number;
   reserve(len: number): number;
+  incoming(len: number): number;
+  shard_for(handle: number, len: number): number;
   set_clock(handle: number, nowMs: number): void;
   push(handle: number, len: number, keyLen: number, line: number): number;
   push_many(handle: number, count: number, gap: number, keyed: number): number;
@@ -31,6 +33,7 @@ export const Refusal = {
   invalid: -5,
   closed: -6,
   misused: -7,
+  keyTooLong: -8,
 } as const;
 
 /** The error for what the core returns if it does not understand a call: a bug of ours. */
@@ -43,7 +46,7 @@ export const Step = { Idle: 0, WaitUntil: 1, Send: 2, Abandoned: 3, Store: 4 } a
 /** How an attempt failed (`src/wasm/calls.rs`). */
 export const FailureKind = { Unavailable: 0, Refused: 1, Permanent: 2, Split: 3 } as const;
 
-/** What became of a single event (`src/wasm/bindings.rs`). */
+/** What became of a single event (`src/wasm/calls.rs`). */
 export const Outcome = {
   Delivered: 0,
   Refused: 1 + FailureKind.Refused,
@@ -55,8 +58,14 @@ export const ABANDON_REASONS = ["retries", "permanent", "expired", "shutdown"] a
 
 export type AbandonReason = (typeof ABANDON_REASONS)[number];
 
-/** Why a batch of an earlier life is not taken in (`src/wasm/bindings.rs`). */
-export const RestoreRefusal = { NotNow: 1, Damaged: 2, TooLarge: 3, OtherFormat: 4 } as const;
+/** Why a batch of an earlier life is not taken in (`src/wasm/calls.rs`). */
+export const RestoreRefusal = {
+  NotNow: 1,
+  Damaged: 2,
+  TooLarge: 3,
+  OtherFormat: 4,
+  NoMemory: 5,
+} as const;
 
 /** Why the number of shards does not change (`src/wasm/calls.rs`). */
 export const SCALING_REFUSALS: { readonly [code: number]: ScalingRefusal } = {
@@ -69,14 +78,7 @@ export const SCALING_REFUSALS: { readonly [code: number]: ScalingRefusal } = {
 /** What wasm-bindgen makes to go with the exports of one compilation. */
 export type Glue = Pick<
   typeof bindings,
-  | "__wbg_set_wasm"
-  | "create"
-  | "batch_body"
-  | "batch_encode"
-  | "batch_lens"
-  | "restore"
-  | "settle"
-  | "shard_for"
+  "__wbg_set_wasm" | "create" | "batch_body" | "batch_encode" | "batch_lens"
 >;
 
 /** A compilation of the core, instantiated. */
@@ -131,10 +133,23 @@ let numbers = new Float64Array(0);
 export function row(length: number): Float64Array {
   const { memory, row_ptr } = raw as RawExports;
   const buffer = memory.buffer as ArrayBuffer;
-  const start = row_ptr();
+  // Above 2 GiB, what crosses as a signed number is negative.
+  const start = row_ptr() >>> 0;
   const isThere = numbers.buffer === buffer && numbers.byteOffset === start;
   if (!isThere || numbers.length < length) numbers = new Float64Array(buffer, start, length);
   return numbers;
+}
+
+/**
+ * Hands bytes over to the next call into the core, which takes them. Returns whether there was memory
+ * for them.
+ */
+export function handIn(bytes: Uint8Array): boolean {
+  const { memory, incoming } = raw as RawExports;
+  const start = incoming(bytes.length) >>> 0;
+  if (start === 0) return false;
+  new Uint8Array(memory.buffer as ArrayBuffer, start, bytes.length).set(bytes);
+  return true;
 }
 
 /** The exports and what wasm-bindgen adds to them, loaded if need be. */

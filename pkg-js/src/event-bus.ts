@@ -3,7 +3,6 @@
 import { aloneAsync } from "./alone.js";
 import { captureContext } from "./async-context.js";
 import type { Batch } from "./batch.js";
-import { isBytes } from "./bytes.js";
 import {
   brokenRule,
   checkDrainOptions,
@@ -31,11 +30,9 @@ import type { DeliveryCallback, DrainOptions, EventBusOptions, WaitOptions } fro
 import { Outbox } from "./outbox.js";
 import { Pump } from "./pump.js";
 import type { FlushReport, Scheduler } from "./scheduler.js";
-import { validKey } from "./serialize.js";
 import { show } from "./show.js";
 import type { BusStats } from "./stats.js";
 import { storeErrorReporter } from "./store-errors.js";
-import { utf8Encoder } from "./utf8.js";
 import { type RequestContext, Rides, type WaitUntilOptions } from "./wait-until.js";
 
 /** How long `close()` takes at most unless it is told. */
@@ -79,8 +76,8 @@ export class EventBus<T = unknown> {
         `The callback is ${callback === null ? "null" : `of type ${typeof callback}`}, but it must be a function that sends a batch`,
       );
     }
-    const { onDrop, onDelivered, store, onStoreError, lifecycle, exitOrder, ...checked } =
-      checkOptions<T>(options);
+    const checked = checkOptions<T>(options);
+    const { onDrop, onDelivered, store, onStoreError, lifecycle, exitOrder } = checked;
     const isInPage = lifecycle !== "manual" && isPage();
     try {
       this.#core = new CoreBus({ ...checked, ...(store && { store }) });
@@ -324,12 +321,14 @@ export class EventBus<T = unknown> {
    * on.
    *
    * @throws {InvalidEventError} if the key is not a well-formed string.
+   * @throws {EventTooLargeError} if the key has more than `maxKeyBytes` bytes, or the bytes are more
+   * than `maxEventBytes`.
+   * @throws {BackpressureError} if there is no memory to look at them.
    * @throws {ClosedError} if the bus is closed.
    */
   shardFor(keyOrBytes: string | Uint8Array): number {
     if (this.#lastStats !== undefined) throw new ClosedError();
-    if (isBytes(keyOrBytes)) return this.#core.shard_for(new Uint8Array(keyOrBytes));
-    return this.#core.shard_for(utf8Encoder().encode(validKey(keyOrBytes) ?? ""));
+    return this.#ingress.shardFor(keyOrBytes);
   }
 
   /** Resolves when all callbacks that run now have settled. Starts none. */
@@ -414,11 +413,12 @@ export class EventBus<T = unknown> {
    */
   async close(options?: WaitOptions): Promise<FlushReport> {
     const checked = checkWaitOptions(options);
-    this.#closing ??= this.#close({ timeoutMs: DEFAULT_CLOSE_TIMEOUT_MS, ...checked });
+    checked.timeoutMs ??= DEFAULT_CLOSE_TIMEOUT_MS;
+    this.#closing ??= this.#close(checked);
     return this.#closing;
   }
 
-  async #close(options: WaitOptions): Promise<FlushReport> {
+  async #close(options: ReturnType<typeof checkWaitOptions>): Promise<FlushReport> {
     this.#intake.cross();
     this.#core.close();
     this.#intake.look();
@@ -427,7 +427,7 @@ export class EventBus<T = unknown> {
     let timedOut = true;
     let bug: unknown;
     try {
-      ({ timedOut } = await this.#scheduler.flush({ ...options, isLast: true }));
+      ({ timedOut } = await this.#scheduler.flush(Object.assign(options, { isLast: true })));
     } catch (error) {
       // Aborted: as if the time were up. A bug of ours is told once the bus is closed all the same.
       if (!options.signal?.aborted) bug = error;

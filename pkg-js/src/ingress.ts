@@ -11,6 +11,7 @@ import { isShardbusError } from "./errors/shardbus-error.js";
 import { ingestArray, isPlainArray } from "./ingest-array.js";
 import { type Intake, PARKED, type Together } from "./intake.js";
 import type { DropReason, EventBusOptions, RejectReason } from "./options.js";
+import { own } from "./own.js";
 import type { Scheduler } from "./scheduler.js";
 import { serialize, validKey, validText } from "./serialize.js";
 import { messageOf, show } from "./show.js";
@@ -35,6 +36,7 @@ const REASONS: { readonly [code: number]: RejectReason } = {
   [Refusal.sampled]: "sampled",
   [Refusal.unrouted]: "unrouted",
   [Refusal.oversize]: "oversize",
+  [Refusal.keyTooLong]: "oversize",
   [Refusal.invalid]: "invalid",
   [Refusal.closed]: "closed",
 };
@@ -60,7 +62,6 @@ export class Ingress<T> {
   readonly #routes: boolean;
   readonly #isNdjson: boolean;
   readonly #failsProducer: boolean;
-  readonly #maxEventBytes: number;
   /** Open once it is made: engines take what never changes for a constant, and compile anew later. */
   #isClosed = true;
   #refusedAfterClose = 0;
@@ -76,7 +77,6 @@ export class Ingress<T> {
     this.#routes = (options.shards ?? 1) > 1 || options.scaling !== undefined;
     this.#isNdjson = options.format !== "json";
     this.#failsProducer = options.backpressure === "fail-producer";
-    this.#maxEventBytes = core.max_event_bytes();
     this.#isClosed = false;
   }
 
@@ -138,7 +138,7 @@ export class Ingress<T> {
       else if (!isBytes(payload)) {
         throw new InvalidEventError("A raw event must be a string or a Uint8Array");
       }
-      key = this.#routes ? validKey(options?.key) : undefined;
+      key = this.#routes ? validKey(own(options, "key")) : undefined;
     } catch (error) {
       throw this.#invalid(error);
     }
@@ -218,7 +218,7 @@ export class Ingress<T> {
 
   #keyOf(event: T, options: IngestOptions | undefined): string | undefined {
     if (!this.#routes) return undefined;
-    let key: unknown = options?.key;
+    let key: unknown = own(options, "key");
     try {
       key ??= this.#key?.(event);
     } catch (cause) {
@@ -240,6 +240,21 @@ export class Ingress<T> {
     return code === PARKED || this.#pushed(code);
   }
 
+  shardFor(keyOrBytes: string | Uint8Array): number {
+    const code = this.#intake.shardFor(
+      isBytes(keyOrBytes) ? keyOrBytes : (validKey(keyOrBytes) ?? ""),
+    );
+    if (code === Refusal.full) throw new BackpressureError();
+    if (code < 0) throw this.#tooLarge(code);
+    return code;
+  }
+
+  #tooLarge(code: number): EventTooLargeError {
+    return code === Refusal.keyTooLong
+      ? new EventTooLargeError("maxKeyBytes", this.#core.max_key_bytes())
+      : new EventTooLargeError("maxEventBytes", this.#core.max_event_bytes());
+  }
+
   /** What came of an event that has crossed. */
   #pushed(code: number): boolean {
     this.#host.scheduler.schedule();
@@ -249,7 +264,8 @@ export class Ingress<T> {
         if (this.#failsProducer) throw new BackpressureError();
         return false;
       case Refusal.oversize:
-        throw new EventTooLargeError(this.#maxEventBytes);
+      case Refusal.keyTooLong:
+        throw this.#tooLarge(code);
       case Refusal.invalid:
         this.#lastInvalid = new InvalidEventError(
           'A raw event must not be empty, nor hold a newline in format "ndjson"',

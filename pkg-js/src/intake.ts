@@ -2,7 +2,7 @@ import { assertAlive, misuse, Refusal, row } from "./core.js";
 import type { CoreBus } from "./core-bus.js";
 import { joinHalves } from "./numbers.js";
 import type { Scheduler } from "./scheduler.js";
-import { sharedScratch } from "./scratch.js";
+import { NO_MEMORY, sharedScratch } from "./scratch.js";
 
 /** Events that cross into wasm in one go, at most. */
 const MAX_PARKED = 64;
@@ -43,6 +43,7 @@ export class Intake {
   readonly #core: CoreBus;
   readonly #handle: number;
   readonly #maxEventBytes: number;
+  readonly #maxKeyBytes: number;
   readonly #scheduler: Pick<Scheduler, "schedule">;
   /** What separates two events in a body. */
   readonly #separator: string;
@@ -58,6 +59,8 @@ export class Intake {
   /** What the core accepts with certainty, less what is parked. */
   #roomEvents = 0;
   #roomBytes = 0;
+  /** When it was asked: another bus may have taken memory since. */
+  #lookedAt = 0;
 
   /** The scheduler is told when an event is parked and none was. */
   constructor(core: CoreBus, format: "ndjson" | "json", scheduler: Pick<Scheduler, "schedule">) {
@@ -65,6 +68,7 @@ export class Intake {
     this.#separator = format === "json" ? "," : "\n";
     this.#handle = core.handle();
     this.#maxEventBytes = core.max_event_bytes();
+    this.#maxKeyBytes = core.max_key_bytes();
     this.#scheduler = scheduler;
     this.look();
   }
@@ -74,6 +78,7 @@ export class Intake {
     assertAlive();
     // UTF-8 has at most three bytes for one UTF-16 unit.
     const bytes = text.length * 3;
+    if (this.#parked === 0 && this.#scratch.looks !== this.#lookedAt) this.look();
     if (!this.#fits(text, key, bytes)) {
       this.cross();
       if (!this.#fits(text, key, bytes)) return this.push(text, key);
@@ -96,8 +101,10 @@ export class Intake {
   }
 
   #fits(text: string, key: string | undefined, bytes: number): boolean {
-    const chars = this.#chars + text.length + 1 + this.#keyText.length + (key?.length ?? 0);
+    const keyChars = key?.length ?? 0;
+    const chars = this.#chars + text.length + 1 + this.#keyText.length + keyChars;
     return (
+      keyChars * 3 <= this.#maxKeyBytes &&
       this.#roomEvents > 0 &&
       bytes <= this.#roomBytes &&
       bytes <= this.#maxEventBytes &&
@@ -118,10 +125,9 @@ export class Intake {
     this.#chars = 0;
     this.#keyText = "";
     this.#parked = 0;
-    const accepted = this.pushTogether(parked);
-    if (accepted !== count) {
-      throw new Error(`${count} events were certain to be accepted, ${accepted} were`);
-    }
+    // All are accepted, unless other buses have used up the memory since: then the core has counted
+    // what it refused as `full`.
+    this.pushTogether(parked);
   }
 
   /** Offers events, now. Returns how many were accepted. What is parked must have crossed. */
@@ -173,7 +179,21 @@ export class Intake {
   /** {@linkcode push} for bytes that the core must look into. */
   pushBytes(bytes: Uint8Array, key: string | undefined): number {
     const length = this.#scratch.writeBytes(bytes, this.#maxEventBytes);
-    return this.#looking(length < 0 ? this.#refuseOversize() : this.#pushWritten(length, key, 0));
+    return this.#looking(this.#pushWritten(length, key, 0));
+  }
+
+  /**
+   * The shard that an event with this key goes to now, or one with exactly these bytes and no key.
+   * Returns a {@linkcode Refusal} if they are too many.
+   */
+  shardFor(keyOrBytes: string | Uint8Array): number {
+    const isKey = typeof keyOrBytes === "string";
+    const length = isKey
+      ? this.#scratch.writeText(keyOrBytes, 0, this.#maxKeyBytes)
+      : this.#scratch.writeBytes(keyOrBytes, this.#maxEventBytes);
+    if (length === NO_MEMORY) return Refusal.full;
+    if (length < 0) return isKey ? Refusal.keyTooLong : Refusal.oversize;
+    return this.#raw.shard_for(this.#handle, length);
   }
 
   /** When the event that was pushed last was accepted: nanoseconds since the Unix epoch. */
@@ -184,20 +204,31 @@ export class Intake {
 
   #push(text: string, key: string | undefined, line: 0 | 1): number {
     const length = this.#scratch.writeText(text, 0, this.#maxEventBytes);
-    return length < 0 ? this.#refuseOversize() : this.#pushWritten(length, key, line);
+    return this.#pushWritten(length, key, line);
   }
 
-  #refuseOversize(): number {
-    this.#core.refuse_oversize();
-    return Refusal.oversize;
-  }
-
+  /** Offers what was written to the scratch, or refuses what was not. */
   #pushWritten(length: number, key: string | undefined, line: 0 | 1): number {
-    const keyLength = key === undefined ? -1 : this.#scratch.writeText(key, length, key.length * 3);
+    if (length < 0) return this.#refuse(length, Refusal.oversize);
+    let keyLength = -1;
+    if (key !== undefined) {
+      keyLength = this.#scratch.writeText(key, length, this.#maxKeyBytes);
+      if (keyLength < 0) return this.#refuse(keyLength, Refusal.keyTooLong);
+    }
     this.#raw.set_clock(this.#handle, Date.now());
     const code = this.#raw.push(this.#handle, length, keyLength, line);
     if (code === Refusal.misused) throw misuse(code);
     return code;
+  }
+
+  /** Counts an event that could not be written. */
+  #refuse(why: number, tooLong: number): number {
+    if (why === NO_MEMORY) {
+      this.#core.refuse_full();
+      return Refusal.full;
+    }
+    this.#core.refuse_oversize();
+    return tooLong;
   }
 
   #looking(code: number): number {
@@ -207,6 +238,7 @@ export class Intake {
 
   /** Asks the core anew what it accepts with certainty. Nothing may be parked. */
   look(): void {
+    this.#lookedAt = ++this.#scratch.looks;
     this.#roomEvents = this.#raw.room_events(this.#handle) >>> 0;
     this.#roomBytes = this.#raw.room_bytes(this.#handle) >>> 0;
   }

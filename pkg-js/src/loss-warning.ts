@@ -7,7 +7,10 @@ const REASONS: { readonly [Reason in DropReason]: readonly [what: string, advice
   full: ["refused because there was no room", "raise `maxBytes` or `capacity`, or offer less"],
   sampled: ["sampled out because there was little room", "raise `maxBytes` or `capacity`"],
   unrouted: ["refused because no shard takes events", "see `scaling`"],
-  oversize: ["larger than `maxEventBytes`", "raise it, or make events smaller"],
+  oversize: [
+    "larger than `maxEventBytes`, or their keys than `maxKeyBytes`",
+    "raise that, or make them smaller",
+  ],
   invalid: ["not to be written as JSON", "see the error, and offer what JSON can hold"],
   closed: ["offered after `close()`", "close the bus once nothing offers events any more"],
   evicted: [

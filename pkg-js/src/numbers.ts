@@ -3,7 +3,7 @@
 
 import { row } from "./core.js";
 import type { CoreBus } from "./core-bus.js";
-import type { Backpressure, EventBusOptions } from "./options.js";
+import type { Backpressure, EventBusOptions, RetryOptions, ScalingOptions } from "./options.js";
 import type { FlushReport } from "./scheduler.js";
 import type { BusStats, ShardStats } from "./stats.js";
 
@@ -13,17 +13,21 @@ const SAMPLE = MODES.length;
 const modeNumber = (mode: Backpressure | undefined): number | undefined =>
   typeof mode === "object" ? SAMPLE : mode && MODES.indexOf(mode);
 
+/** A group of options of which none was given. */
+const NONE = /* @__PURE__ */ Object.freeze(/* @__PURE__ */ Object.create(null));
+
 /** The options that the core takes; what is not given becomes NaN. */
 export function optionNumbers<T>(given: EventBusOptions<T>): Float64Array {
-  const { backpressure, format, scheduler, batch = {}, scaling } = given;
-  const retry = given.retry || {};
-  const scaled = scaling || {};
+  const { backpressure, format, scheduler, batch = NONE, scaling } = given;
+  const retry: RetryOptions = given.retry || NONE;
+  const scaled: ScalingOptions = scaling || NONE;
   // `undefined` becomes NaN, and a boolean 0 or 1.
   return Float64Array.from([
     given.shards,
     given.capacity,
     given.maxBytes,
     given.maxEventBytes,
+    given.maxKeyBytes,
     modeNumber(backpressure),
     typeof backpressure === "object" ? backpressure.sample : undefined,
     format === "json",

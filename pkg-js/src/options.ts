@@ -206,7 +206,8 @@ export interface EventBusOptions<T = unknown> {
    */
   readonly capacity?: number;
   /**
-   * Most bytes of events held: waiting, in flight and to be retried, in all shards together.
+   * Most bytes of events held: waiting, in flight and to be retried, in all shards together. Less
+   * than 2 GiB.
    * @default 8388608 (8 MiB)
    */
   readonly maxBytes?: number;
@@ -215,6 +216,11 @@ export interface EventBusOptions<T = unknown> {
    * @default 262144 (256 KiB), or less where `batch.maxBytes` or `maxBytes` is less
    */
   readonly maxEventBytes?: number;
+  /**
+   * Most bytes of an event's key, as UTF-8.
+   * @default 1024
+   */
+  readonly maxKeyBytes?: number;
   /**
    * What happens to an event when there is no room for it.
    * @default "drop-oldest"

@@ -164,6 +164,10 @@ export class Outbox {
       this.#report("read", key, "another version of shardbus has written it, so it stays there");
       return;
     }
+    if (refusal === RestoreRefusal.NoMemory) {
+      this.#report("read", key, "there is no memory for it now, so it stays there");
+      return;
+    }
     this.#report("read", key, "it is damaged; it is set aside");
     const setAside = async () => this.#store.setAside?.(key);
     this.#later(this.#try("set-aside", key, setAside));
@@ -220,6 +224,7 @@ export class Outbox {
   }
 
   async #write(kept: Kept, bytes: Uint8Array): Promise<void> {
+    checkCopy(bytes);
     await this.#store.write(kept.key, bytes);
     this.#noteWritten(kept);
   }
@@ -299,6 +304,7 @@ export class Outbox {
     const store = this.#store;
     if (store.writeSync === undefined) return false;
     try {
+      checkCopy(bytes);
       this.#host.run(() => store.writeSync?.(kept.key, bytes));
       this.#noteWritten(kept);
     } catch (cause) {
@@ -427,4 +433,9 @@ export class Outbox {
     const message = `Could not ${operation} ${what}: ${messageOf(cause)}`;
     this.#host.onError(new StoreError(message, { operation, ...(key && { key }), cause }));
   }
+}
+
+/** Throws unless there was memory for the copy. */
+function checkCopy(bytes: Uint8Array): void {
+  if (bytes.length === 0) throw new RangeError("There is no memory for a copy of it");
 }

@@ -2,6 +2,11 @@ import { byteLength } from "./bytes.js";
 import { type RawExports, rawExports } from "./core.js";
 import { utf8Encoder } from "./utf8.js";
 
+/** What does not fit into the bytes that it may have. */
+export const TOO_LONG = -1;
+/** There is no memory to write it to. */
+export const NO_MEMORY = -2;
+
 /**
  * The buffer in wasm memory that events come in through. There is one for all buses, and nothing
  * stays in it between two calls.
@@ -9,6 +14,8 @@ import { utf8Encoder } from "./utf8.js";
 export class Scratch {
   readonly raw: RawExports;
   readonly #encoder = utf8Encoder();
+  /** How often buses have looked at what there is room for, which they do when they have changed it. */
+  looks = 0;
   #bytes = new Uint8Array(0);
   #lengths = new Uint32Array(0);
 
@@ -22,20 +29,25 @@ export class Scratch {
   }
 
   /**
-   * Writes `text` as UTF-8 at `offset`. Returns how many bytes it has, or -1 if `max` bytes do not
-   * hold it all.
+   * Writes `text` as UTF-8 at `offset`. Returns how many bytes it has, {@linkcode TOO_LONG} if `max`
+   * bytes do not hold it all, or {@linkcode NO_MEMORY}.
    */
   writeText(text: string, offset: number, max: number): number {
     const end = Math.min(offset + max, offset + text.length * 3);
     let view = this.#view();
     // Most text is ASCII: try the room there is before making room for the worst case.
-    if (end > view.length && offset + text.length > view.length) view = this.#reserve(end);
+    if (end > view.length && offset + text.length > view.length) {
+      if (text.length > max) return TOO_LONG;
+      if (!this.#reserve(end)) return NO_MEMORY;
+      view = this.#view();
+    }
     const encoder = this.#encoder;
     let { read, written } = encoder.encodeInto(text, offset === 0 ? view : view.subarray(offset));
     if (read < text.length && end > view.length) {
-      ({ read, written } = encoder.encodeInto(text, this.#reserve(end).subarray(offset)));
+      if (!this.#reserve(end)) return NO_MEMORY;
+      ({ read, written } = encoder.encodeInto(text, this.#view().subarray(offset)));
     }
-    return read < text.length || written > max ? -1 : written;
+    return read < text.length || written > max ? TOO_LONG : written;
   }
 
   /**
@@ -49,13 +61,16 @@ export class Scratch {
     return read === text.length && written === text.length;
   }
 
-  /** Writes bytes at the beginning. Returns how many, or -1 if they are more than `max`. */
+  /**
+   * Writes bytes at the beginning. Returns how many, {@linkcode TOO_LONG} if they are more than `max`,
+   * or {@linkcode NO_MEMORY}.
+   */
   writeBytes(bytes: Uint8Array, max: number): number {
     const length = byteLength(bytes);
-    if (length > max) return -1;
-    const view = length > this.length ? this.#reserve(length) : this.#view();
+    if (length > max) return TOO_LONG;
+    if (length > this.length && !this.#reserve(length)) return NO_MEMORY;
     // Bytes whose buffer was transferred have none, and cannot even be copied.
-    if (length > 0) view.set(bytes);
+    if (length > 0) this.#view().set(bytes);
     return length;
   }
 
@@ -64,7 +79,7 @@ export class Scratch {
     const { raw } = this;
     const buffer = raw.memory.buffer as ArrayBuffer;
     if (this.#lengths.buffer !== buffer) {
-      this.#lengths = new Uint32Array(buffer, raw.lengths_ptr(), raw.lengths_len());
+      this.#lengths = new Uint32Array(buffer, raw.lengths_ptr() >>> 0, raw.lengths_len());
     }
     return this.#lengths;
   }
@@ -78,16 +93,16 @@ export class Scratch {
     const { raw } = this;
     const buffer = raw.memory.buffer as ArrayBuffer;
     if (this.#bytes.buffer !== buffer) {
-      this.#bytes = new Uint8Array(buffer, raw.scratch_ptr(), raw.scratch_len());
+      this.#bytes = new Uint8Array(buffer, raw.scratch_ptr() >>> 0, raw.scratch_len() >>> 0);
     }
     return this.#bytes;
   }
 
-  #reserve(length: number): Uint8Array<ArrayBuffer> {
-    if (this.raw.reserve(length) === 0) throw new RangeError("WebAssembly memory is exhausted");
-    // The buffer may have moved within memory that did not grow.
+  /** Makes the buffer so long. Returns whether there was memory for it. */
+  #reserve(length: number): boolean {
+    // The buffer may move within memory that does not grow.
     this.#bytes = new Uint8Array(0);
-    return this.#view();
+    return this.raw.reserve(length) === 1;
   }
 }
 

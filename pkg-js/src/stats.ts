@@ -54,7 +54,7 @@ export interface BusStats {
     readonly sampled: number;
     /** No shard takes them. */
     readonly unrouted: number;
-    /** Larger than `maxEventBytes`. */
+    /** Larger than `maxEventBytes`, or with a key larger than `maxKeyBytes`. */
     readonly oversize: number;
     /** Cannot be written as JSON, or would break a batch. */
     readonly invalid: number;

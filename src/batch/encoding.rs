@@ -16,9 +16,11 @@
 //! | 8 | XXH3-64 of everything before |
 
 use super::Batch;
-use crate::config::Format;
+use crate::config::{BatchConfig, Format};
 use crate::error::RestoreError;
 use crate::event::hash;
+#[cfg(target_family = "wasm")]
+use crate::memory;
 use crate::shard::{Record, Reservation};
 use bytes::{BufMut as _, Bytes};
 
@@ -28,14 +30,36 @@ const HEADER_LEN: usize = MAGIC.len() + 24;
 const RECORD_LEN: usize = 12;
 const CHECKSUM_LEN: usize = 8;
 
+/// Where sequence numbers end that a host can count with whose numbers are floating-point. Nobody
+/// gets there by sending; but what comes from a store, anybody may have written.
+const MAX_SEQUENCE: u64 = 1 << 53;
+
 impl Batch {
     /// The batch as bytes that [`EventBus::restore`](crate::EventBus::restore) understands, in this
     /// or a later life of the host. They carry a checksum.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let records_len = self.records.len() * RECORD_LEN;
-        let len = HEADER_LEN + records_len + self.body.len() + CHECKSUM_LEN;
-        let mut bytes = Vec::with_capacity(len);
+        self.encode_into(Vec::with_capacity(self.encoded_len()))
+    }
+
+    /// [`encode`](Self::encode), if there is memory for it.
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn try_encode(&self) -> Option<Vec<u8>> {
+        memory::with_capacity(self.encoded_len()).map(|bytes| self.encode_into(bytes))
+    }
+
+    fn encoded_len(&self) -> usize {
+        HEADER_LEN + self.records.len() * RECORD_LEN + self.body.len() + CHECKSUM_LEN
+    }
+
+    /// How many bytes a batch can have at most whose body has `body_len`.
+    pub(crate) fn max_encoded_len(body_len: usize) -> usize {
+        // An event has a byte at least, and a separator.
+        let max_records = body_len.div_ceil(2).min(BatchConfig::MAX_BATCH_SIZE_LIMIT);
+        body_len.saturating_add(HEADER_LEN + max_records * RECORD_LEN + CHECKSUM_LEN)
+    }
+
+    fn encode_into(&self, mut bytes: Vec<u8>) -> Vec<u8> {
         bytes.put_slice(MAGIC);
         bytes.put_u8(VERSION);
         bytes.put_u8(match self.format {
@@ -93,7 +117,7 @@ impl Batch {
         }
         let is_whole = count > 0
             && nonce > 0
-            && sequence.checked_add(count as u64).is_some()
+            && sequence.checked_add(count as u64).is_some_and(|end| end <= MAX_SEQUENCE)
             && body_len(format, &records) == body.len() as u64;
         let key = (shard_id, sequence, nonce);
         let body = Bytes::from_owner(body.to_vec());
@@ -133,8 +157,30 @@ mod tests {
     fn batches() -> impl Strategy<Value = Batch> {
         let format = prop_oneof![Just(Format::Ndjson), Just(Format::Json)];
         let events = proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..20), 1..9);
-        (format, events, any::<(u16, u64, u64)>())
-            .prop_map(|(format, events, key)| batch(format, &events, key))
+        (format, events, any::<u16>(), 0..MAX_SEQUENCE - 9, any::<u64>()).prop_map(
+            |(format, events, shard, sequence, nonce)| {
+                batch(format, &events, (shard, sequence, nonce))
+            },
+        )
+    }
+
+    #[test]
+    fn a_sequence_that_no_host_can_count_with_is_refused() {
+        let decoded = |sequence| {
+            let forged = batch(Format::Ndjson, &[b"1".to_vec()], (0, sequence, 1));
+            Batch::decode(&forged.encode(), reservation()).is_some()
+        };
+        assert!(decoded(MAX_SEQUENCE - 1));
+        assert!(!decoded(MAX_SEQUENCE));
+        assert!(!decoded(u64::MAX));
+    }
+
+    #[test]
+    fn no_batch_is_longer_than_the_longest() {
+        let events = vec![b"1".to_vec(); 500];
+        let longest = batch(Format::Ndjson, &events, (0, 0, 1));
+        let body_len = longest.body().len();
+        assert_eq!(longest.encode().len(), Batch::max_encoded_len(body_len));
     }
 
     shardbus_seeds::properties! {

@@ -5,6 +5,7 @@ use crate::config::{BackpressureMode, BusConfig, Format};
 use crate::error::{ConfigError, IngestionError, ScalingError};
 use crate::event::{Event, RawEvent, hash};
 use crate::lines::Lines;
+use crate::memory;
 use crate::scaling_policy::ScalingPolicy;
 use crate::shard::ring_buffer::RingBuffer;
 use crate::shard::routing::{Routes, RoutingTable};
@@ -70,8 +71,9 @@ pub struct ShardManager {
     /// for a shard meanwhile.
     pub(super) changes: Lock<()>,
     unrouted: Counter,
-    /// Events refused because their shard was held by the very caller that offered them.
-    reentered: Counter,
+    /// Events refused as full before they came to a shard: it was held by the very caller that
+    /// offered them, or the host had no memory to hand them over.
+    full_outside: Counter,
 }
 
 /// What the rings of a manager have in common.
@@ -80,19 +82,40 @@ pub(super) struct RingSpec {
     pub(super) capacity: usize,
     format: Format,
     page_size: usize,
+    /// A body that there must always be memory for.
+    body_len: usize,
+    /// What memory may take that is brought in after somebody was told that there is room.
+    crossing: usize,
 }
 
 impl RingSpec {
+    /// Events, and bytes of them, that a host brings in at most after it was told that there is room.
+    const TOGETHER: usize = 64;
+    const TOGETHER_BYTES: usize = 128 << 10;
+
+    /// A body for which every bus leaves room in memory, whatever is in itself.
+    const COMMON_BODY_LEN: usize = 256 << 10;
+
     fn with_capacity(capacity: usize) -> Self {
         let format = Format::default();
-        Self { capacity, format, page_size: RingBuffer::DEFAULT_PAGE_SIZE }
+        Self {
+            capacity,
+            format,
+            page_size: RingBuffer::DEFAULT_PAGE_SIZE,
+            body_len: 0,
+            crossing: 0,
+        }
     }
 
     fn for_bus(config: &BusConfig) -> Self {
         // Small enough that open pages stay a small part of what the bus may hold.
         let per_shard = config.max_bytes as usize / usize::from(config.shards);
         let page_size = (per_shard / 8).clamp(4 << 10, RingBuffer::DEFAULT_PAGE_SIZE);
-        Self { capacity: config.slots(), format: config.format, page_size }
+        let (capacity, format) = (config.slots(), config.format);
+        let body_len = config.max_event_bytes.min(Self::COMMON_BODY_LEN);
+        // All events that come together may begin another page.
+        let pages = usize::from(config.shards).min(Self::TOGETHER) * page_size;
+        Self { capacity, format, page_size, body_len, crossing: Self::TOGETHER_BYTES + pages }
     }
 }
 
@@ -193,7 +216,7 @@ impl ShardManager {
             mapper: mapper.map(Shared::new),
             changes: Lock::default(),
             unrouted: Counter::default(),
-            reentered: Counter::default(),
+            full_outside: Counter::default(),
         };
         let table = RoutingTable::of((0..num_shards).map(|id| manager.new_shard(id)).collect());
         manager.table = match manager.mapper {
@@ -219,8 +242,9 @@ impl ShardManager {
 
     /// A shard that reports to the mapper, if there is one.
     pub(crate) fn new_shard(&self, id: u16) -> ShardRef {
-        let RingSpec { capacity, format, page_size } = self.rings;
+        let RingSpec { capacity, format, page_size, body_len, crossing } = self.rings;
         let ring = RingBuffer::new(capacity, format, page_size);
+        let ring = ring.leaving_room_for(body_len, crossing);
         let budget = Shared::clone(&self.budget);
         let shard = Shard::with_parts(id, ring, self.mode, self.clock.clone(), budget);
         let collector = self.mapper.as_ref().and_then(|mapper| mapper.metrics_collector(id));
@@ -326,8 +350,13 @@ impl ShardManager {
                 }
             }
         }
-        self.reentered.add(1);
+        self.count_full();
         Some(Err(IngestionError::Backpressure))
+    }
+
+    /// Counts one event as refused because there was no room, although no shard was asked.
+    pub(crate) fn count_full(&self) {
+        self.full_outside.add(1);
     }
 
     /// Evicts the oldest event of the shard that holds most bytes. Returns whether there was one.
@@ -411,11 +440,11 @@ impl ShardManager {
     /// Sums of all counters, read without waiting for a shard. None of them ever goes down.
     #[must_use]
     pub fn stats(&self) -> ManagerStats {
-        let reentered = self.reentered.get();
+        let outside = self.full_outside.get();
         let mut sum = ManagerStats {
             events_unrouted: self.unrouted.get(),
-            events_full: reentered,
-            events_dropped: reentered,
+            events_full: outside,
+            events_dropped: outside,
             ..ManagerStats::default()
         };
         let table = self.table.load();
@@ -462,8 +491,9 @@ impl ShardManager {
     pub(crate) fn room(&self) -> Room {
         let table = self.table();
         let slots = |shard: &ShardRef| shard.enter().map_or(0, |shard| shard.certain_slots());
+        let events = table.keyed.iter().map(slots).min().unwrap_or(0);
         Room {
-            events: table.keyed.iter().map(slots).min().unwrap_or(0),
+            events: if memory::is_short() { 0 } else { events },
             bytes: self.budget.max().saturating_sub(self.budget.held()),
         }
     }

@@ -1,5 +1,6 @@
 //! The index beside the payload bytes.
 
+use crate::memory;
 use std::collections::VecDeque;
 
 /// What a ring remembers of one event beside its payload.
@@ -32,6 +33,18 @@ const CHUNK_LEN: usize = 512;
 impl Records {
     pub(crate) const fn len(&self) -> usize {
         self.len
+    }
+
+    /// Whether so many records can be pushed without another chunk.
+    #[inline]
+    pub(crate) const fn has_room(&self, count: usize) -> bool {
+        self.last.len() + count <= CHUNK_LEN
+    }
+
+    /// Sees to it that `count` records can be pushed, but for the chunks, which are small. Returns
+    /// whether there is memory for that.
+    pub(crate) fn reserve(&mut self, count: usize) -> bool {
+        memory::reserve(&mut self.full, count / CHUNK_LEN + 1)
     }
 
     pub(crate) fn push(&mut self, record: Record) {
@@ -83,7 +96,11 @@ impl Records {
     /// Takes out up to `count` of the oldest records.
     pub(crate) fn take(&mut self, count: usize) -> Vec<Record> {
         let count = count.min(self.len);
-        let mut taken = Vec::with_capacity(count);
+        self.take_into(Vec::with_capacity(count), count)
+    }
+
+    /// Moves `count` of the oldest records, which there must be, to the end of `taken`.
+    pub(crate) fn take_into(&mut self, mut taken: Vec<Record>, count: usize) -> Vec<Record> {
         while taken.len() < count {
             let rest = &self.first_chunk()[self.head..];
             let run = rest.len().min(count - taken.len());

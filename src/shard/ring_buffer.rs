@@ -2,19 +2,27 @@
 
 use crate::config::Format;
 use crate::lines::Lines;
+use crate::memory;
 use crate::shard::{Record, records::Records};
 use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// A bounded queue of payloads.
 ///
-/// Payloads lie one after another in pages, each followed by the separator that a batch has
-/// between two events: what leaves as a body is copied a page at a time, and nothing is allocated
-/// per event. A payload never spans two pages; one that is larger than a page gets its own.
+/// Payloads lie one after another in pages of one size, each followed by the separator that a batch
+/// has between two events: what leaves as a body is copied a page at a time, and nothing is allocated
+/// per event. Payloads go from one page on to the next, so that no page has room to spare but the
+/// last, whatever their sizes.
 pub(crate) struct RingBuffer {
     capacity: usize,
     format: Format,
     page_size: usize,
+    /// Bytes of memory that must stay free when the buffer grows.
+    headroom: usize,
+    /// Bytes of memory beside, without which memory is short.
+    crossing: usize,
+    /// Pages for what is about to be appended.
+    spare: Vec<Page>,
     /// The page that is being filled: all but this one hold something.
     last: Page,
     /// The pages before it, oldest first.
@@ -42,11 +50,20 @@ impl RingBuffer {
             capacity,
             format,
             page_size,
+            headroom: memory::FOR_SMALL,
+            crossing: 0,
+            spare: Vec::new(),
             last: Page::default(),
             full: VecDeque::new(),
             records: Records::default(),
             bytes: 0,
         }
+    }
+
+    /// Leaves room in memory whenever the buffer grows: for a body of `body_len` bytes. Says that
+    /// memory is short when there are no more than `crossing` bytes beside.
+    pub(crate) fn leaving_room_for(self, body_len: usize, crossing: usize) -> Self {
+        Self { headroom: body_len.saturating_add(memory::FOR_SMALL), crossing, ..self }
     }
 
     pub(crate) const fn capacity(&self) -> usize {
@@ -86,51 +103,96 @@ impl RingBuffer {
         self.records.count_until(timestamp, max)
     }
 
+    /// Sees to it that so many events with so many payload bytes can be appended. Returns false, and
+    /// changes nothing, if there is no memory for them.
+    #[inline]
+    pub(crate) fn reserve(&mut self, events: usize, bytes: usize) -> bool {
+        let stored = bytes + events;
+        self.last.room() >= stored && self.records.has_room(events) || self.grow_for(events, stored)
+    }
+
+    #[cold]
+    fn grow_for(&mut self, events: usize, stored: usize) -> bool {
+        self.last.close_up();
+        // So large a body may have to be cut.
+        self.headroom = self.headroom.max(stored.saturating_add(memory::FOR_SMALL));
+        let missing = stored.saturating_sub(self.last.room());
+        let pages = missing.div_ceil(self.page_size);
+        let has_grown = self.add_spare(pages)
+            && memory::reserve(&mut self.full, pages + 1)
+            && self.records.reserve(events)
+            && memory::can_have(self.headroom);
+        memory::note_growth(has_grown, self.headroom.saturating_add(self.crossing));
+        if !has_grown {
+            self.spare = Vec::new();
+        }
+        has_grown
+    }
+
+    /// Makes pages until there are so many to spare. Returns whether there was memory for them.
+    fn add_spare(&mut self, pages: usize) -> bool {
+        while self.spare.len() < pages {
+            let page = memory::with_capacity(self.page_size);
+            let Some(bytes) = page.filter(|_| self.spare.try_reserve(1).is_ok()) else {
+                return false;
+            };
+            self.spare.push(Page { bytes, start: 0 });
+        }
+        true
+    }
+
     /// Appends a payload. Returns false, and changes nothing, if no slot is free.
     ///
-    /// A payload must be shorter than 4 GiB.
+    /// A payload must be shorter than 4 GiB, and there must be [memory](Self::reserve) for it.
     pub(crate) fn try_push(&mut self, payload: &[u8], timestamp: u64) -> bool {
         if self.len() >= self.usable() {
             return false;
         }
-        self.make_room(payload.len() + 1);
-        self.last.bytes.extend_from_slice(payload);
-        self.last.bytes.push(self.format.separator());
+        self.append(payload);
         self.records.push(Record { len: payload.len() as u32, timestamp });
         self.bytes += payload.len();
         true
     }
 
     /// Appends payloads, with timestamps that follow one another; `bytes` is how many they have.
-    /// There must be slots for them.
+    /// There must be slots and [memory](Self::reserve) for them.
     pub(crate) fn push_together(&mut self, mut lines: Lines<'_>, first_timestamp: u64, bytes: u64) {
         self.bytes += bytes as usize;
         self.records.extend(lines.lens(), first_timestamp);
-        while let Some(&first) = lines.lens().first() {
-            self.make_room(first as usize + 1);
-            let text = lines.split_within(self.last.room());
-            self.last.bytes.extend_from_slice(text);
-            self.last.bytes.push(self.format.separator());
+        while !lines.lens().is_empty() {
+            self.append(lines.split_joined());
         }
     }
 
-    /// Sees to it that the last page has room for `len` bytes.
+    /// Appends text and a separator.
     #[inline]
-    fn make_room(&mut self, len: usize) {
-        if self.last.room() < len {
-            self.turn_page(len);
+    fn append(&mut self, text: &[u8]) {
+        if self.last.room() > text.len() {
+            self.last.bytes.extend_from_slice(text);
+            self.last.bytes.push(self.format.separator());
+        } else {
+            self.append_over_pages(text);
+            self.append_over_pages(&[self.format.separator()]);
         }
     }
 
     #[cold]
-    fn turn_page(&mut self, len: usize) {
-        self.last.close_up();
-        if self.last.room() < len {
-            let next = Page::new(self.page_size.max(len));
-            let last = std::mem::replace(&mut self.last, next);
-            if !last.is_empty() {
-                self.full.push_back(last);
+    fn append_over_pages(&mut self, mut text: &[u8]) {
+        while !text.is_empty() {
+            if self.last.room() == 0 {
+                self.turn_page();
             }
+            let (now, later) = text.split_at(text.len().min(self.last.room()));
+            self.last.bytes.extend_from_slice(now);
+            text = later;
+        }
+    }
+
+    fn turn_page(&mut self) {
+        let next = self.spare.pop().unwrap_or_else(|| Page::new(self.page_size));
+        let last = std::mem::replace(&mut self.last, next);
+        if !last.is_empty() {
+            self.full.push_back(last);
         }
     }
 
@@ -139,10 +201,13 @@ impl RingBuffer {
     }
 
     /// Takes the oldest events, at most `max`, out of the first page, and hands them to `take` one
-    /// by one. Returns how many.
+    /// by one; or the oldest alone, if it goes on beyond that page. Returns how many.
     pub(crate) fn pop_run(&mut self, max: usize, mut take: impl FnMut(Bytes, u64)) -> usize {
         let page = self.full.front_mut().unwrap_or(&mut self.last);
         let (count, stored) = self.records.count_within(max, page.len());
+        if count == 0 && max > 0 {
+            return usize::from(self.pop_spanning(take).is_some());
+        }
         let run = page.take(stored);
         let mut start = 0;
         for record in self.records.take(count) {
@@ -155,14 +220,43 @@ impl RingBuffer {
         count
     }
 
+    fn pop_spanning(&mut self, mut take: impl FnMut(Bytes, u64)) -> Option<()> {
+        let record = self.records.pop()?;
+        let len = record.len as usize;
+        let mut payload = Vec::with_capacity(len + 1);
+        self.copy_out(len + 1, &mut payload);
+        payload.pop();
+        self.bytes -= len;
+        take(payload.into(), record.timestamp);
+        Some(())
+    }
+
     /// Drops the oldest event and returns how many bytes its payload had.
     pub(crate) fn evict_oldest(&mut self) -> Option<usize> {
         let record = self.records.pop()?;
         let len = record.len as usize;
         self.bytes -= len;
-        self.first_page().start += len + 1;
-        self.drop_spent_page();
+        let mut rest = len + 1;
+        while rest > 0 {
+            let page = self.first_page();
+            let run = rest.min(page.len());
+            page.start += run;
+            rest -= run;
+            self.drop_spent_page();
+        }
         Some(len)
+    }
+
+    /// Moves the first bytes that are stored to `target`, which has room for them.
+    fn copy_out(&mut self, mut rest: usize, target: &mut Vec<u8>) {
+        while rest > 0 {
+            let page = self.first_page();
+            let run = rest.min(page.len());
+            target.extend_from_slice(&page.bytes[page.start..][..run]);
+            page.start += run;
+            rest -= run;
+            self.drop_spent_page();
+        }
     }
 
     /// Keeps the rule that only the last page may be empty.
@@ -173,41 +267,39 @@ impl RingBuffer {
     }
 
     /// Takes the oldest events out as one body: at most `max_len` of them, and at most `max_bytes`
-    /// bytes with separators and brackets. `None` if there is none, or if the oldest does not fit.
+    /// bytes with separators and brackets; fewer, if there is no memory for more. `None` if there is
+    /// none, or if the oldest does not fit.
     pub(crate) fn take_body(
         &mut self,
-        max_len: usize,
+        mut max_len: usize,
         max_bytes: usize,
     ) -> Option<(Bytes, Vec<Record>)> {
         // With a separator after each payload, the last one's not being part of the body.
         let room = max_bytes.saturating_add(1).saturating_sub(self.format.frame_len());
-        let (count, stored) = self.records.count_within(max_len, room);
-        if count == 0 {
-            return None;
-        }
-
         let (before, after) = self.format.brackets();
-        let mut body = Vec::with_capacity(before.len() + stored + after.len());
+        let (count, stored, mut body, records) = loop {
+            let (count, stored) = self.records.count_within(max_len, room);
+            if count == 0 {
+                return None;
+            }
+            let body = memory::with_capacity(before.len() + stored + after.len());
+            if let (Some(body), Some(records)) = (body, memory::with_capacity(count)) {
+                break (count, stored, body, records);
+            }
+            max_len = count / 2;
+        };
         body.extend_from_slice(before);
-        let mut rest = stored;
-        while rest > 0 {
-            let page = self.first_page();
-            let run = rest.min(page.len());
-            body.extend_from_slice(&page.bytes[page.start..][..run]);
-            page.start += run;
-            rest -= run;
-            self.drop_spent_page();
-        }
+        self.copy_out(stored, &mut body);
         body.pop();
         body.extend_from_slice(after);
 
-        let records = self.records.take(count);
+        let records = self.records.take_into(records, count);
         self.bytes -= stored - count;
         Some((Bytes::from_owner(body), records))
     }
 }
 
-/// Payloads, each followed by a separator.
+/// A part of the payloads, each of which is followed by a separator.
 #[derive(Default)]
 struct Page {
     bytes: Vec<u8>,

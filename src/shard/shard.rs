@@ -226,6 +226,11 @@ impl Shard {
             self.count_full();
             return Err(Refusal::Full);
         }
+        if !self.ring.reserve(1, payload.len()) {
+            self.budget.release(len);
+            self.count_full();
+            return Err(Refusal::Full);
+        }
         let timestamp = self.timestamps.next(self.clock.now());
         self.ring.try_push(payload, timestamp);
         self.counters.ingested.add_alone(1);
@@ -247,6 +252,10 @@ impl Shard {
         }
         // Other threads may have taken what there was.
         if count == 0 || !self.budget.try_reserve(bytes) {
+            return 0;
+        }
+        if !self.ring.reserve(count, bytes as usize) {
+            self.budget.release(bytes);
             return 0;
         }
         let timestamp = self.timestamps.next_run(self.clock.now(), count as u64);

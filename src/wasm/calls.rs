@@ -6,7 +6,10 @@
 use super::registry::Bus;
 use super::{millis, nanos, numbers, registry};
 use crate::sync::Shared;
-use crate::{AbandonReason, Abandoned, Action, ExitOrder, Failure, Lease, ScalingError};
+use crate::{
+    AbandonReason, Abandoned, Action, ExitOrder, Failure, Lease, Outcome, RestoreError,
+    ScalingError,
+};
 use std::time::Duration;
 
 /// What to do next (`bus_poll`); `pkg-js/src/core.ts` has the same table.
@@ -105,6 +108,19 @@ calls! {
         bus.core.fail(lease as u64, failure(kind, retry_after_ms), nanos(now_ms))
     }
 
+    /// The receiver answered for single events. What was handed [in](registry::take_in) are pairs of
+    /// numbers: of consecutive events, and 0 if they were delivered or else one more than how they
+    /// failed (see [`failure`]). Returns whether the lease was still live.
+    fn bus_settle(bus, lease: f64, retry_after_ms: f64, now_ms: f64) -> bool {
+        let numbers = registry::take_in();
+        let mut outcomes = Vec::new();
+        for pair in numbers.as_chunks::<16>().0 {
+            let [count, code] = [0, 8].map(|at| number(&pair[at..]));
+            outcomes.push((count as usize, outcome(code as u32, retry_after_ms)));
+        }
+        bus.core.settle(lease as u64, &outcomes, nanos(now_ms))
+    }
+
     /// Whoever had the lease is gone. Returns whether it was still live.
     fn bus_expire(bus, lease: f64, now_ms: f64) -> bool {
         bus.core.expire(lease as u64, nanos(now_ms))
@@ -147,6 +163,29 @@ calls! {
     /// Lets what earlier lives have left come back.
     fn bus_begin_restore(bus) {
         bus.core.begin_restore();
+    }
+
+    /// How many bytes may be handed in for `bus_restore`.
+    fn bus_max_restored_bytes(bus) -> usize {
+        bus.core.max_restored_bytes()
+    }
+
+    /// Restores the batch of an earlier life that was handed [in](registry::take_in); then it is the
+    /// one handed out last. Returns 0, or why not: 1 for not now, 2 for damaged, 3 for too large, 4
+    /// for the format of another version, 5 for no memory.
+    fn bus_restore(bus) -> u32 {
+        bus.batch = None;
+        match bus.core.restore(&registry::take_in()) {
+            Ok(batch) => {
+                bus.batch = Some(batch);
+                0
+            }
+            Err(RestoreError::NotNow) => 1,
+            Err(RestoreError::Damaged) => 2,
+            Err(RestoreError::TooLarge { .. }) => 3,
+            Err(RestoreError::OtherFormat(_)) => 4,
+            Err(RestoreError::NoMemory) => 5,
+        }
     }
 
     /// Nothing more comes back.
@@ -200,6 +239,11 @@ calls! {
         bus.core.refuse_oversize();
     }
 
+    /// Counts an event as refused because there is no memory to hand it over.
+    fn bus_refuse_full(bus) {
+        bus.core.refuse_full();
+    }
+
     /// Adds `count` shards. Leaves a row: their ids, or a refusal.
     fn bus_scale_up(bus, count: u32) -> usize {
         changed(bus.core.scale_up(count as u16))
@@ -230,6 +274,11 @@ calls! {
         bus.core.config().max_event_bytes
     }
 
+    /// Most bytes of a key.
+    fn bus_max_key_bytes(bus) -> usize {
+        bus.core.config().max_key_bytes
+    }
+
     /// How many events were offered.
     fn bus_offered(bus) -> f64 {
         bus.core.offered() as f64
@@ -245,6 +294,18 @@ calls! {
 #[unsafe(no_mangle)]
 extern "C" fn bus_free(handle: usize) {
     registry::with(|registry| registry.remove(handle));
+}
+
+fn outcome(code: u32, retry_after_ms: f64) -> Outcome {
+    match code.checked_sub(1) {
+        None => Outcome::Delivered,
+        Some(kind) => Outcome::Failed(failure(kind, retry_after_ms)),
+    }
+}
+
+/// The first number of a row of them, as the host lays them out.
+fn number(bytes: &[u8]) -> f64 {
+    bytes.first_chunk().map_or(f64::NAN, |&bytes| f64::from_le_bytes(bytes))
 }
 
 /// How an attempt failed; `pkg-js/src/core.ts` has the same table. The destination and the receiver

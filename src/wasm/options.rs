@@ -20,6 +20,7 @@ pub(super) fn config(numbers: &[f64]) -> BusConfig {
     options.size(&mut config.capacity);
     options.read(&mut config.max_bytes, |bytes| bytes as u64);
     let max_event_bytes_given = options.size(&mut config.max_event_bytes);
+    options.size(&mut config.max_key_bytes);
     // 0 drops the oldest, 1 the newest, 2 fails the producer, 3 samples.
     let (backpressure, rate) = (options.next(), options.next());
     config.backpressure = match backpressure as u32 {

@@ -60,6 +60,24 @@ extern "C" fn reserve(len: usize) -> u32 {
     u32::from(reserved == Some(true))
 }
 
+/// Makes room for `len` bytes for the next call that takes some, which drops them. Returns where they
+/// go; 0, if there is no memory for them.
+#[unsafe(no_mangle)]
+extern "C" fn incoming(len: usize) -> usize {
+    registry::with(|registry| registry.make_incoming(len)).unwrap_or(0)
+}
+
+/// The shard that an event with the key in the first `len` bytes of the scratch would go to now, or
+/// one with this payload and no key.
+#[unsafe(no_mangle)]
+extern "C" fn shard_for(handle: usize, len: usize) -> u32 {
+    let shard = registry::with(|registry| {
+        let key_or_payload = registry.scratch.get(..len)?;
+        Some(registry.bus(handle)?.shard_for(key_or_payload))
+    });
+    u32::from(shard.flatten().unwrap_or_default())
+}
+
 /// Sets the bus's clock: milliseconds since the Unix epoch.
 #[unsafe(no_mangle)]
 extern "C" fn set_clock(handle: usize, now_ms: f64) {

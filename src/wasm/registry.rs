@@ -27,6 +27,8 @@ pub(super) struct Registry {
     pub(super) scratch: Vec<u8>,
     /// What the host writes their lengths into.
     pub(super) lengths: Vec<u32>,
+    /// What the host hands in for one call, where it is more than the scratch is for.
+    incoming: Vec<u8>,
     /// What the host reads numbers from.
     row: Vec<f64>,
     /// When the last event was accepted.
@@ -39,6 +41,7 @@ thread_local! {
             buses: Vec::new(),
             scratch: Vec::new(),
             lengths: Vec::new(),
+            incoming: Vec::new(),
             row: Vec::new(),
             last_timestamp: 0,
         })
@@ -81,7 +84,23 @@ pub(super) fn lay_out(numbers: &[f64]) -> usize {
     numbers.len()
 }
 
+/// Takes what the host has handed in for this call.
+pub(super) fn take_in() -> Vec<u8> {
+    with(|registry| std::mem::take(&mut registry.incoming)).unwrap_or_default()
+}
+
 impl Registry {
+    /// Makes room for so many bytes to be handed in. Returns where they go; 0, if there is no memory
+    /// for them.
+    pub(super) fn make_incoming(&mut self, len: usize) -> usize {
+        self.incoming = Vec::new();
+        if self.incoming.try_reserve_exact(len).is_err() {
+            return 0;
+        }
+        self.incoming.resize(len, 0);
+        self.incoming.as_mut_ptr() as usize
+    }
+
     /// Adds a bus and returns its handle.
     pub(super) fn add(&mut self, core: EventBus) -> usize {
         let (batch, staged) = (None, VecDeque::new());
@@ -125,6 +144,7 @@ pub(super) const fn code(error: &IngestionError) -> i32 {
         IngestionError::Oversize { .. } => -4,
         IngestionError::Invalid | IngestionError::Serialization(_) => -5,
         IngestionError::ShuttingDown => -6,
+        IngestionError::KeyTooLong { .. } => -8,
     }
 }
 

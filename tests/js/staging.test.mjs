@@ -224,6 +224,7 @@ for (const [kind, unit] of kinds) {
       shards: 2,
       key: (event) => event.user,
       maxBytes: 96 << 20,
+      maxKeyBytes: 1 << 20,
       capacity: 1 << 17,
       backpressure: "fail-producer",
       batch: { maxDelayMs: HOUR_MS },

@@ -184,6 +184,7 @@ macro_rules! replayer {
                     capacity: settings.capacity,
                     max_bytes: settings.max_bytes,
                     max_event_bytes: 16,
+                    max_key_bytes: 1 << 10,
                     backpressure: settings.mode.into(),
                     format: if settings.json { Format::Json } else { Format::Ndjson },
                     scheduler: if settings.manual { Scheduler::Manual } else { Scheduler::Auto },

@@ -1,0 +1,50 @@
+//! Whether there is memory.
+//!
+//! Where it runs out, as in a WebAssembly module, everything would end that is in it. So what can
+//! grow large is asked for in a way that can fail, and leaves something for what cannot: what is
+//! allocated for a batch, which frees what the batch has held.
+
+use crate::sync::Counter;
+use std::collections::VecDeque;
+
+/// Bytes that stay free for what is small: what is allocated for a batch beside its body, records,
+/// the bookkeeping of a flush.
+pub(crate) const FOR_SMALL: usize = 64 << 10;
+
+thread_local! {
+    /// 1 if memory was short when something last grew. There is one memory for all.
+    static SHORT: Counter = const { Counter::new(0) };
+}
+
+/// Whether memory is so short that the next event may not be taken in.
+pub(crate) fn is_short() -> bool {
+    SHORT.with(|short| short.get() == 1)
+}
+
+/// Something was to grow, and did or not. Memory is short unless there are `enough` bytes left.
+pub(crate) fn note_growth(has_grown: bool, enough: usize) {
+    let is_short = !has_grown || !can_have(enough);
+    SHORT.with(|short| short.set(u64::from(is_short)));
+}
+
+/// Whether so many bytes could be allocated now, as one. Natively that is not asked: the system
+/// lends more than it has, and ends the process when it cannot give it.
+pub(crate) fn can_have(bytes: usize) -> bool {
+    cfg!(not(target_family = "wasm")) || with_capacity::<u8>(bytes).is_some_and(is_kept)
+}
+
+/// Keeps the compiler from leaving out an allocation that is only a question.
+fn is_kept(allocated: Vec<u8>) -> bool {
+    std::hint::black_box(allocated).capacity() < usize::MAX
+}
+
+/// An empty vector for so many items, if there is memory for it.
+pub(crate) fn with_capacity<T>(items: usize) -> Option<Vec<T>> {
+    let mut vector = Vec::new();
+    vector.try_reserve_exact(items).is_ok().then_some(vector)
+}
+
+/// Sees to it that `more` items can be added, if there is memory for them.
+pub(crate) fn reserve<T>(queue: &mut VecDeque<T>, more: usize) -> bool {
+    queue.try_reserve(more).is_ok()
+}
