@@ -2,6 +2,7 @@ import { FailureKind, Outcome } from "./core.js";
 import { DeliveryError } from "./errors/delivery-error.js";
 import { isShardbusError } from "./errors/shardbus-error.js";
 import type { EventOutcomes } from "./event-outcomes.js";
+import { own } from "./own.js";
 import { messageOf, show } from "./show.js";
 
 /** Consecutive events that came to the same end. */
@@ -36,7 +37,9 @@ export function runsOf(answer: unknown, count: number): Run[] | undefined {
 }
 
 /** The ends of the events that an answer names, by their places. */
-function endsOf({ rejected = [], retry = [] }: EventOutcomes, count: number): Map<number, End> {
+function endsOf(answer: EventOutcomes, count: number): Map<number, End> {
+  const rejected = own(answer, "rejected") ?? [];
+  const retry = own(answer, "retry") ?? [];
   const ends = new Map<number, End>();
   if (!Array.isArray(rejected) || !Array.isArray(retry)) return ends;
   const note = (index: unknown, end: End) => {

@@ -11,6 +11,7 @@ export { setDefaultScheduler } from "./check-options.js";
 export { provideCore } from "./core.js";
 export * from "./errors/index.js";
 export { EventBus } from "./event-bus.js";
+export { own } from "./own.js";
 export { messageOf, plain, show } from "./show.js";
 export { utf8Decoder } from "./utf8.js";
 export { initialize, provide, type WasmSource } from "./wasm.js";

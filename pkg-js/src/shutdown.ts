@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import process from "node:process";
-import { InvalidOptionError } from "./shared.js";
+import { InvalidOptionError, own } from "./shared.js";
 
 /** What is closed before the process ends: an `EventBus`. */
 export interface Closable {
@@ -191,7 +191,9 @@ const isIterable = (value: unknown): value is Iterable<unknown> =>
 const SIGNALS: readonly unknown[] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGBREAK"];
 
 function checkOptions(options: ShutdownOptions): Required<ShutdownOptions> {
-  const { timeoutMs = 5000, signals = ["SIGTERM", "SIGINT"], ...others } = options;
+  const timeoutMs = own(options, "timeoutMs") ?? 5000;
+  const signals = own(options, "signals") ?? (["SIGTERM", "SIGINT"] as const);
+  const { timeoutMs: _, signals: __, ...others } = options;
   for (const name of Object.keys(others)) {
     const rule = "is not an option; there are timeoutMs, signals";
     throw new InvalidOptionError(name, `\`${name}\` ${rule}`);

@@ -1,4 +1,5 @@
 import type { EventOutcomes } from "../event-outcomes.js";
+import { own } from "../own.js";
 import { plain } from "../show.js";
 import { ShardbusError } from "./shardbus-error.js";
 
@@ -66,13 +67,13 @@ export class DeliveryError extends ShardbusError {
 
   constructor(message: string, options: DeliveryErrorOptions = {}) {
     super(message, options);
-    this.retryable = options.retryable ?? true;
-    this.unavailable = options.unavailable ?? UNAVAILABLE.includes(options.status ?? 0);
-    this.split = options.split ?? false;
-    this.tooLarge = options.tooLarge ?? false;
-    this.retryAfterMs = Math.max(0, options.retryAfterMs ?? 0) || 0;
-    this.status = options.status;
-    this.outcomes = options.outcomes;
+    this.status = own(options, "status");
+    this.retryable = own(options, "retryable") ?? true;
+    this.unavailable = own(options, "unavailable") ?? UNAVAILABLE.includes(this.status ?? 0);
+    this.split = own(options, "split") ?? false;
+    this.tooLarge = own(options, "tooLarge") ?? false;
+    this.retryAfterMs = Math.max(0, own(options, "retryAfterMs") ?? 0) || 0;
+    this.outcomes = own(options, "outcomes");
   }
 
   /**

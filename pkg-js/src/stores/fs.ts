@@ -2,7 +2,7 @@ import { rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers";
 import { fileURLToPath } from "node:url";
-import { InvalidOptionError } from "../shared.js";
+import { InvalidOptionError, own } from "../shared.js";
 import type { BatchStore } from "../store.js";
 import { isMissing, readWhole, writeWhole, writeWholeSync } from "./fs/files.js";
 import type { LifeLock } from "./fs/life-lock.js";
@@ -194,7 +194,7 @@ function directoryOf(options: unknown): string {
     if (name === "directory") continue;
     throw new InvalidOptionError(name, `\`${name}\` is not an option; there is directory`);
   }
-  const directory = isGroup ? (options as Partial<FileStoreOptions>).directory : options;
+  const directory = isGroup ? own(options as FileStoreOptions, "directory") : options;
   if (typeof directory === "string" && directory !== "") return resolve(directory);
   if (directory instanceof URL && directory.protocol === "file:") return fileURLToPath(directory);
   const given = typeof directory === "string" ? JSON.stringify(directory) : String(directory);

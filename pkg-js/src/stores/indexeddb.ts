@@ -1,5 +1,5 @@
 import type { DBSchema, IDBPDatabase } from "idb";
-import { InvalidOptionError } from "../shared.js";
+import { InvalidOptionError, own } from "../shared.js";
 import type { BatchStore } from "../store.js";
 import { openDB } from "./idb.js";
 import { Spill } from "./spill.js";
@@ -286,7 +286,7 @@ function nameOf(options: unknown): string {
     if (option === "name") continue;
     throw new InvalidOptionError(option, `\`${option}\` is not an option; there is name`);
   }
-  const { name = "shardbus" } = options as IndexedDbStoreOptions;
+  const name = own(options as IndexedDbStoreOptions, "name") ?? "shardbus";
   if (typeof name === "string") return name;
   throw new InvalidOptionError("name", `\`name\` is ${String(name)}, but it must be a string`);
 }
