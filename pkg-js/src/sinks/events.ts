@@ -33,9 +33,9 @@ export function checkClient(option: string, client: unknown, method: string, wha
   throw new InvalidOptionError(option, sentence);
 }
 
-/** Checks the options of a sink. */
-export function checkSinkOptions(options: unknown, schema: Schema): void {
-  readable(() => checkGroup(options, schema, ""));
+/** Checks the options of a sink, and copies them. */
+export function checkSinkOptions<O extends object>(options: O, schema: Schema): O {
+  return readable(() => checkGroup(options, schema, "")) as O;
 }
 
 /** A whole number of at least 1. */

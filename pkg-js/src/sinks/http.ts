@@ -93,13 +93,13 @@ export function httpSink(
   url: string | URL | ((batch: Batch) => string | URL),
   options: HttpSinkOptions = {},
 ): DeliveryCallback {
-  checkSinkOptions(options, schema);
-  const { headers = {}, init, gzip = false, preflight = true, check = throwUnlessOk } = options;
-  const { redirectOrigins = [] } = options;
+  const own = checkSinkOptions(options, schema);
+  const { headers = {}, init, gzip = false, preflight = true, check = throwUnlessOk } = own;
+  const { redirectOrigins = [] } = own;
   const fixed = init?.headers && toHeaders("init.headers", init.headers);
   // What a `fetch` of one's own takes is its own business.
   const checked = (target: string | URL) => {
-    if (options.fetch === undefined) checkUrl(target);
+    if (own.fetch === undefined) checkUrl(target);
     return target;
   };
   if (typeof url !== "function") checked(url);
@@ -135,7 +135,7 @@ export function httpSink(
       // Bun takes a `false` for a wish to close the connection.
       ...(keepalive && { keepalive }),
     };
-    const send = options.fetch ?? fetch;
+    const send = own.fetch ?? fetch;
     const answer = await sendThrough(
       (to) => send(to, request),
       finishAnswer,

@@ -51,8 +51,8 @@ export function kafkaSink(
   if (typeof topic !== "string" || topic === "") {
     throw new InvalidOptionError("topic", `\`topic\` is ${show(topic)}, but it must be a name`);
   }
-  checkSinkOptions(options, schema);
-  const { partitions } = options;
+  const checked = checkSinkOptions(options, schema);
+  const { partitions } = checked;
   if (partitions === undefined) {
     const sentence = "`partitions` is missing: say how many partitions the topic has";
     throw new InvalidOptionError("partitions", sentence);

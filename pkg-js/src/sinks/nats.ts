@@ -60,8 +60,8 @@ export function natsSink(
 ): DeliveryCallback {
   checkClient("js", js, "publish", "a client, as `jetstream()` of `@nats-io/jetstream` makes");
   const subjectOf = namer("subject", subject, ".");
-  checkSinkOptions(options, schema);
-  const { exclusive = false, window = 500 } = options;
+  const checked = checkSinkOptions(options, schema);
+  const { exclusive = false, window = 500 } = checked;
   return async (batch, { signal }) => {
     const name = subjectOf(batch.shard);
     const events = [...batch];

@@ -39,8 +39,8 @@ const schema = { key: callable };
  */
 export function r2Sink(bucket: ObjectBucket, options: R2SinkOptions = {}): DeliveryCallback {
   checkClient("bucket", bucket, "put", "a bucket's binding");
-  checkSinkOptions(options, schema);
-  const { key = objectKey } = options;
+  const checked = checkSinkOptions(options, schema);
+  const { key = objectKey } = checked;
   return async (batch) => {
     checkBody(batch);
     const httpMetadata = { contentType: batch.contentType };

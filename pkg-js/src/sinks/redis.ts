@@ -76,8 +76,8 @@ export function redisSink(
 ): DeliveryCallback {
   checkClient("client", client, "eval", "a client, as `createClient()` of `redis` makes");
   const streamOf = namer("stream", stream, ":");
-  checkSinkOptions(options, schema);
-  const { maxLength = Number.POSITIVE_INFINITY, dedupMs = 3_600_000 } = options;
+  const checked = checkSinkOptions(options, schema);
+  const { maxLength = Number.POSITIVE_INFINITY, dedupMs = 3_600_000 } = checked;
   const most = Number.isFinite(maxLength) ? `${maxLength}` : "";
   return async (batch, { signal }) => {
     const evaluator = client.withCommandOptions?.({ abortSignal: signal }) ?? client;
