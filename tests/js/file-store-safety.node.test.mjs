@@ -3,6 +3,7 @@
 // for. Node only; what a user may do in somebody else's directory is not tested.
 import { execFileSync } from "node:child_process";
 import {
+  chmod,
   mkdir,
   mkdtemp,
   open,
@@ -15,9 +16,11 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { EventBus } from "shardbus";
+import { fileStore } from "shardbus/stores/fs";
 import { run } from "./child.node.mjs";
 import { bytes, openStore } from "./file-store.node.mjs";
-import { afterEach, assert, beforeEach, rejection, test, within } from "./harness.mjs";
+import { afterEach, assert, beforeEach, deferred, rejection, test, within } from "./harness.mjs";
 
 const isWindows = process.platform === "win32";
 
@@ -129,4 +132,67 @@ test("what the store makes is for its owner alone, whatever the umask", {
     if (stats.isSocket()) continue;
     assert.equal(stats.mode & 0o777, stats.isDirectory() ? 0o700 : 0o600, path);
   }
+});
+
+test("files are for their owner alone in a directory that was there before, too", {
+  skip: isWindows,
+}, async () => {
+  await chmod(directory, 0o777);
+  const { store, close } = await openStore(directory);
+  await store.write("a-1", bytes("one"));
+  const names = (await readdir(directory, { recursive: true })).filter((name) => name !== "lock");
+  for (const name of names.filter((name) => name.includes("/") && !name.endsWith("lock"))) {
+    assert.equal((await stat(join(directory, name))).mode & 0o077, 0, name);
+  }
+  assert.isTrue(names.some((name) => name.endsWith("a-1.batch")));
+  await store.remove("a-1");
+  await close();
+});
+
+/** @type {{ [what: string]: (nth: number) => Promise<unknown> }} */
+const junk = {
+  files: (nth) => writeFile(join(directory, `junk-${nth}`), ""),
+  batches: (nth) => writeFile(join(life, `0-${nth}.batch`), "junk"),
+  lives: (nth) => mkdir(join(directory, `v1-f${nth.toString(16).padStart(15, "0")}`)),
+  "lives of other versions": (nth) =>
+    mkdir(join(directory, `v2-${nth.toString(16).padStart(16, "0")}`)),
+};
+
+for (const [what, plant] of Object.entries(junk)) {
+  test(`a bus's own events do not wait for what others have planted: ${what}`, async () => {
+    for (let nth = 0; nth < 5000; nth += 50) {
+      await Promise.all(Array.from({ length: 50 }, (_, i) => plant(nth + i)));
+    }
+    let failures = 0;
+    const left = deferred();
+    const bus = new EventBus(() => left.resolve(), {
+      store: fileStore(directory),
+      onStoreError: () => failures++,
+    });
+    bus.ingest("own");
+    await within(left.promise, () => `it has not left after ${failures} failures`, 60_000);
+    // What was planted was looked at in part by then, whatever the speed of the machine.
+    assert.isBelow(failures, 2500);
+    await bus.close();
+  });
+}
+
+test("nothing of a long backlog is left out", async () => {
+  for (let nth = 0; nth < 350; nth++) await writeFile(join(life, `a-${nth}.batch`), "one");
+  const { keys, foundLater, close, store } = await openStore(directory);
+  for (const key of keys) await store.read(key);
+  /** @type {string[]} */
+  const later = [];
+  while (keys.length + later.length < 350) {
+    const before = later.length;
+    const found = await foundLater(before + 1);
+    for (const key of found.slice()) if (!later.includes(key)) later.push(key);
+    for (const key of later) await store.read(key);
+  }
+  assert.lengthOf(new Set([...keys, ...later]), 350);
+  await close();
+
+  const whole = fileStore(directory);
+  assert.lengthOf(await whole.open(), 350);
+  await whole.close?.();
 });

@@ -52,6 +52,12 @@ export function fileStore(options: FileStoreOptions | string | URL): BatchStore 
 const FIRST_LOOK_MS = 250;
 const MAX_LOOK_MS = 10_000;
 
+/**
+ * How many batches are handed over at a time: a bus may read them before it sends what is new, and a
+ * neighbour may have planted any number of files that are none.
+ */
+const MAX_FOUND = 100;
+
 /** Ends the lives of stores that are gone without having been closed, as after a hot reload. */
 const abandoned = new FinalizationRegistry<LifeLock>((lock) => lock.release());
 
@@ -67,6 +73,12 @@ class FileStore implements BatchStore {
   #found: ((keys: string[]) => void) | undefined;
   /** What it was told to look at. */
   #told = new Set<string>();
+  /** What it has taken over and is to be told of, the oldest first. */
+  #untold: string[] = [];
+  /** What it has been told of, and has not read. */
+  #unread = new Set<string>();
+  /** Whether there is more to be told or looked at soon. */
+  #hasMore = false;
   #writes = 0;
 
   constructor(directory: string) {
@@ -84,6 +96,11 @@ class FileStore implements BatchStore {
       this.#life = await Life.begin(this.#directory);
       abandoned.register(this, this.#life.lock, this);
       const keys = await this.#look();
+      // Who is not to hear of the rest later gets it now.
+      while (found === undefined && this.#hasMore) {
+        this.#unread.clear();
+        keys.push(...(await this.#look()));
+      }
       this.#found = found;
       if (found !== undefined) lookLater(new WeakRef(this), FIRST_LOOK_MS);
       return keys;
@@ -93,31 +110,37 @@ class FileStore implements BatchStore {
     }
   }
 
-  /** Takes over what others have left. Returns the keys of what is new. */
+  /** Takes over what others have left. Returns the keys of what is new, the oldest first. */
   async #look(): Promise<string[]> {
     const places: Places = new Map();
     const isOwn = (path: string) => path === this.#early;
-    await this.#life?.takeOver(isOwn, places, this.#problems);
+    const hasMoreLives = (await this.#life?.takeOver(isOwn, places, this.#problems)) ?? false;
     for (const [key, directory] of places) this.#places.set(key, directory);
     // Reading such a one says what is the matter.
     const problems = [...this.#problems.keys()].filter((name) => !this.#told.has(name));
     for (const name of problems) this.#told.add(name);
-    return [...places.keys(), ...problems];
+    this.#untold = [...this.#untold, ...places.keys(), ...problems].sort();
+    const keys = this.#unread.size > 0 ? [] : this.#untold.splice(0, MAX_FOUND);
+    for (const key of keys) this.#unread.add(key);
+    this.#hasMore = hasMoreLives || this.#untold.length > 0;
+    return keys;
   }
 
-  /** Looks once more; returns whether to go on with that. */
-  async lookAgain(): Promise<boolean> {
-    if (this.#life === undefined) return false;
+  /** Looks once more; returns when to look again, if the last time was `ms` after the one before. */
+  async lookAgain(ms: number): Promise<number | undefined> {
+    if (this.#life === undefined) return undefined;
     try {
       const keys = await this.#look();
       if (keys.length > 0) this.#found?.(keys);
     } catch {
       // Whatever is the matter with the directory, the next write will say.
     }
-    return this.#life !== undefined;
+    if (this.#life === undefined) return undefined;
+    return this.#hasMore ? FIRST_LOOK_MS : Math.min(2 * ms, MAX_LOOK_MS);
   }
 
   async read(key: string): Promise<Uint8Array | undefined> {
+    this.#unread.delete(key);
     const problem = this.#problems.get(key);
     if (problem !== undefined) throw problem;
     const directory = this.#placeOf(key);
@@ -165,6 +188,8 @@ class FileStore implements BatchStore {
     this.#found = undefined;
     abandoned.unregister(this);
     this.#places.clear();
+    this.#untold = [];
+    this.#unread.clear();
     if (this.#early !== undefined) await removeEmpty(this.#early);
     this.#early = undefined;
     await life?.end();
@@ -182,7 +207,8 @@ class FileStore implements BatchStore {
 /** Has a store look again and again, unless it is closed or gone. Keeps no process alive. */
 function lookLater(store: WeakRef<FileStore>, ms: number): void {
   const look = async () => {
-    if (await store.deref()?.lookAgain()) lookLater(store, Math.min(2 * ms, MAX_LOOK_MS));
+    const next = await store.deref()?.lookAgain(ms);
+    if (next !== undefined) lookLater(store, next);
   };
   setTimeout(look, ms).unref();
 }

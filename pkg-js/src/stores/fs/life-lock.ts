@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { lstat, rm, utimes, writeFile } from "node:fs/promises";
+import { lstat, lutimes, rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
@@ -63,7 +63,7 @@ export async function lockLife(directory: string, life: string, later: string): 
   await writeFile(lockOf(directory), "", { flag: "wx", mode: 0o600 });
   const timer = setInterval(() => {
     // Should it fail for too long, others take the life for ended.
-    utimes(lockOf(later), new Date(), new Date()).catch(() => {});
+    lutimes(lockOf(later), new Date(), new Date()).catch(() => {});
   }, RENEWAL_MS);
   timer.unref();
   return { release: () => clearInterval(timer) };

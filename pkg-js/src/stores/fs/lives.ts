@@ -23,6 +23,14 @@ const BEGINNING = /^new-[0-9a-f]{16}$/;
 /** When what began has been given up: that takes a moment. */
 const GIVEN_UP_MS = 60_000;
 
+/**
+ * How long lives are looked at in one go: a neighbour may have planted any number of them, and the
+ * store is to be open soon.
+ */
+const LOOK_MS = 300;
+
+const nameOf = ({ name }: { readonly name: string }): string => name;
+
 /** The directory of a batch, by its key. */
 export type Places = Map<string, string>;
 
@@ -34,6 +42,8 @@ export class Life {
   readonly directory: string;
   readonly #parent: string;
   readonly #lock: LifeLock;
+  /** The last name that was looked at, if there may be more after it. */
+  #lookedAt = "";
 
   private constructor(parent: string, directory: string, lock: LifeLock) {
     this.#parent = parent;
@@ -70,16 +80,25 @@ export class Life {
    * @param isOwn whether this is the directory of a life that has ended but is the store's own.
    * @param places where what was found is noted.
    * @param problems where it is noted what cannot be taken over.
+   * @returns whether there are others to look at, the next time.
    */
   async takeOver(
     isOwn: (directory: string) => boolean,
     places: Places,
     problems: Problems,
-  ): Promise<void> {
-    for (const entry of await readdir(this.#parent, { withFileTypes: true })) {
-      const { name } = entry;
+  ): Promise<boolean> {
+    const entries = await readdir(this.#parent, { withFileTypes: true });
+    const isMaybe = (name: string) => LIFE.test(name) || BEGINNING.test(name);
+    const names = entries.filter((it) => it.isDirectory() && isMaybe(it.name)).map(nameOf);
+    // Sorted, so that the next look goes on after this one, however many there are.
+    const left = names.sort().filter((name) => name > this.#lookedAt);
+    const end = performance.now() + LOOK_MS;
+    this.#lookedAt = "";
+    for (const name of left) {
+      if (performance.now() > end) return true;
+      this.#lookedAt = name;
       const path = join(this.#parent, name);
-      if (!entry.isDirectory() || path === this.directory || isOwn(path)) continue;
+      if (path === this.directory || isOwn(path)) continue;
       try {
         if (BEGINNING.test(name)) await clear(path);
         const version = LIFE.exec(name)?.[1];
@@ -97,6 +116,8 @@ export class Life {
         if (!isMissing(error)) problems.set(name, error as Error);
       }
     }
+    this.#lookedAt = "";
+    return false;
   }
 
   /** Finds what a life has left that is in this one's directory now. */
