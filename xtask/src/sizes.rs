@@ -17,7 +17,7 @@ const LIMITS: &[(&str, usize)] = &[
     ("workerd.js", 24_700),
     ("edge-light.js", 24_700),
     ("slim.js", 24_700),
-    ("js.js", 93_000),
+    ("js.js", 96_000),
     ("shutdown.js", 2_300),
     ("otel.js", 1_200),
     ("stores/fs.js", 4_700),
@@ -25,7 +25,7 @@ const LIMITS: &[(&str, usize)] = &[
     ("index.cjs", 69_200),
     ("node.cjs", 79_500),
     ("slim.cjs", 24_700),
-    ("js.cjs", 93_000),
+    ("js.cjs", 96_000),
     ("shutdown.cjs", 2_200),
     ("otel.cjs", 1_500),
     ("stores/fs.cjs", 4_700),
@@ -42,7 +42,7 @@ const LIMITS: &[(&str, usize)] = &[
     ("sinks/nats.cjs", 2_500),
     ("sinks/redis.cjs", 2_700),
     ("sinks/cloudflare-queues.cjs", 2_200),
-    ("bus.wasm", 42_200),
+    ("bus.wasm", 43_700),
 ];
 
 /// Where they are bundled.
