@@ -8,7 +8,7 @@ use crate::delivery::{
     Outcome, Permit,
 };
 use crate::error::{ConfigError, IngestionError, RestoreError, Rules, ScalingError};
-use crate::event::{Event, RawEvent, hash};
+use crate::event::{Event, RawEvent};
 use crate::lines::Lines;
 use crate::memory;
 use crate::shard::{
@@ -394,7 +394,7 @@ impl EventBus {
     /// send an event without a key elsewhere, but only where scaling is on.
     #[must_use]
     pub fn shard_for(&self, key_or_payload: &[u8]) -> u16 {
-        self.manager.select_shard_by_hash(hash(key_or_payload))
+        self.manager.select_shard_by_hash(self.manager.hash(key_or_payload))
     }
 
     /// Whether less than a quarter of the bytes is free.

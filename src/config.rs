@@ -243,6 +243,10 @@ pub struct BusConfig {
     pub max_event_bytes: usize,
     /// Most bytes of an event's key.
     pub max_key_bytes: usize,
+    /// The seed of the hash that routes. Where strangers choose keys, a secret one keeps them from
+    /// choosing them for one shard. With 0, every bus routes alike. An event that comes with its hash
+    /// is routed by that.
+    pub routing_seed: u64,
     /// What happens when there is no room.
     pub backpressure: BackpressureMode,
     /// How a body is put together.
@@ -364,6 +368,7 @@ impl Default for BusConfig {
             max_bytes: 8 << 20,
             max_event_bytes: 256 << 10,
             max_key_bytes: 1 << 10,
+            routing_seed: 0,
             backpressure: BackpressureMode::default(),
             format: Format::default(),
             scheduler: Scheduler::default(),

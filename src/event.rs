@@ -4,7 +4,7 @@ use crate::canonical;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// A JSON value that is about to become a [`RawEvent`]. As JSON it is the value itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -255,4 +255,9 @@ impl std::fmt::Debug for InternalEvent {
 #[must_use]
 pub fn hash(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)
+}
+
+/// [`hash`] with a seed, from which nobody can tell without it where a key goes.
+pub(crate) fn seeded_hash(bytes: &[u8], seed: u64) -> u64 {
+    if seed == 0 { hash(bytes) } else { xxh3_64_with_seed(bytes, seed) }
 }

@@ -39,6 +39,7 @@ fn configs() -> impl Strategy<Value = BusConfig> {
                 max_bytes: max_event_bytes as u64 + more_bytes,
                 max_event_bytes,
                 max_key_bytes: 1 << 10,
+                routing_seed: 0,
                 backpressure,
                 format,
                 scheduler,

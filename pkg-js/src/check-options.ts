@@ -89,6 +89,10 @@ const schema = (): Schema => ({
   maxBytes: size,
   maxEventBytes: size,
   maxKeyBytes: size,
+  routingSeed: (value) =>
+    typeof value === "bigint" && value >= 0n && value < 1n << 64n
+      ? undefined
+      : "must be a bigint of 64 bits, such as `crypto.getRandomValues` makes",
   backpressure,
   key: callable,
   format: oneOf("ndjson", "json"),

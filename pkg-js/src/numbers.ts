@@ -18,7 +18,7 @@ const NONE = /* @__PURE__ */ Object.freeze(/* @__PURE__ */ Object.create(null));
 
 /** The options that the core takes; what is not given becomes NaN. */
 export function optionNumbers<T>(given: EventBusOptions<T>): Float64Array {
-  const { backpressure, format, scheduler, batch = NONE, scaling } = given;
+  const { backpressure, format, scheduler, batch = NONE, scaling, routingSeed = 0n } = given;
   const retry: RetryOptions = given.retry || NONE;
   const scaled: ScalingOptions = scaling || NONE;
   // `undefined` becomes NaN, and a boolean 0 or 1.
@@ -28,6 +28,9 @@ export function optionNumbers<T>(given: EventBusOptions<T>): Float64Array {
     given.maxBytes,
     given.maxEventBytes,
     given.maxKeyBytes,
+    // In halves: numbers of 64 bits do not cross.
+    Number(routingSeed >> 32n),
+    Number(routingSeed & 0xffff_ffffn),
     modeNumber(backpressure),
     typeof backpressure === "object" ? backpressure.sample : undefined,
     format === "json",

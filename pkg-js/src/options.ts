@@ -222,6 +222,12 @@ export interface EventBusOptions<T = unknown> {
    */
   readonly maxKeyBytes?: number;
   /**
+   * The seed of the hash that routes, 64 bits. Where strangers choose keys, a secret one keeps them
+   * from choosing keys that all go to one shard.
+   * @default 0n: every bus routes alike
+   */
+  readonly routingSeed?: bigint;
+  /**
    * What happens to an event when there is no room for it.
    * @default "drop-oldest"
    */

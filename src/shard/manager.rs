@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::config::{BackpressureMode, BusConfig, Format};
 use crate::error::{ConfigError, IngestionError, ScalingError};
-use crate::event::{Event, RawEvent, hash};
+use crate::event::{Event, RawEvent, seeded_hash};
 use crate::lines::Lines;
 use crate::memory;
 use crate::scaling_policy::ScalingPolicy;
@@ -74,6 +74,8 @@ pub struct ShardManager {
     /// Events refused as full before they came to a shard: it was held by the very caller that
     /// offered them, or the host had no memory to hand them over.
     full_outside: Counter,
+    /// Of the hash of keys and payloads.
+    routing_seed: u64,
 }
 
 /// What the rings of a manager have in common.
@@ -196,7 +198,8 @@ impl ShardManager {
             None => None,
         };
         let (rings, budget) = (RingSpec::for_bus(config), ByteBudget::new(max_bytes));
-        Ok(Self::with_parts(shards, rings, backpressure, clock, budget, mapper))
+        let manager = Self::with_parts(shards, rings, backpressure, clock, budget, mapper);
+        Ok(Self { routing_seed: config.routing_seed, ..manager })
     }
 
     fn with_parts(
@@ -217,6 +220,7 @@ impl ShardManager {
             changes: Lock::default(),
             unrouted: Counter::default(),
             full_outside: Counter::default(),
+            routing_seed: 0,
         };
         let table = RoutingTable::of((0..num_shards).map(|id| manager.new_shard(id)).collect());
         manager.table = match manager.mapper {
@@ -282,7 +286,7 @@ impl ShardManager {
         key: Option<&[u8]>,
     ) -> Result<(u16, u64), IngestionError> {
         // A shard that stays alone takes every hash.
-        let hash = if self.table.only().is_some() { 0 } else { hash(key.unwrap_or(payload)) };
+        let hash = if self.table.only().is_some() { 0 } else { self.hash(key.unwrap_or(payload)) };
         self.push(payload, hash, key.is_some())
     }
 
@@ -379,6 +383,11 @@ impl ShardManager {
             }
         }
         (accepted, unrouted)
+    }
+
+    /// The hash that a key, or a payload without one, is routed by.
+    pub(crate) fn hash(&self, key_or_payload: &[u8]) -> u64 {
+        seeded_hash(key_or_payload, self.routing_seed)
     }
 
     /// The id of the shard that takes keyed events with this hash: that at index

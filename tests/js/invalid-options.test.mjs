@@ -12,8 +12,10 @@ const noGroups = [5, "x", null, true, [], () => {}];
 const bad = {
   shards: [...notWhole, 65_536],
   capacity: [...notWhole, 1, 2 ** 24 + 1, 2 ** 40],
-  maxBytes: [...notWhole, 2 ** 32, 2 ** 60],
+  maxBytes: [...notWhole, 2 ** 31, 2 ** 32, 2 ** 60],
   maxEventBytes: [...notWhole, 2 ** 32],
+  maxKeyBytes: [...notWhole, 2 ** 31, 2 ** 32],
+  routingSeed: [-1n, 1n << 64n, 5, "8", null, true, [], {}, () => {}],
   backpressure: noNames,
   key: noFunctions,
   format: [...noNames, "JSON"],

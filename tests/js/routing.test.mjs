@@ -92,3 +92,30 @@ test("a receipt names the shard", () => {
     }
   }
 });
+
+test("keys that were chosen for one shard are spread by a secret seed", () => {
+  const shards = 16;
+  const plain = quietBus({ shards });
+  /** @type {string[]} */
+  const chosen = [];
+  for (let i = 0; chosen.length < 500; i++) {
+    if (plain.shardFor(`user-${i}`) === 3) chosen.push(`user-${i}`);
+  }
+  const [random = 1n] = crypto.getRandomValues(new BigUint64Array(1));
+  for (const routingSeed of [1n, (1n << 64n) - 1n, 1n << 32n, random]) {
+    const bus = quietBus({ shards, routingSeed });
+    const counts = new Array(shards).fill(0);
+    for (const key of chosen) {
+      const shard = shardOf(bus.ingestWithReceipt(1, { key }));
+      assert.equal(shard, bus.shardFor(key));
+      counts[Number(shard)]++;
+    }
+    // By chance, one in a billion has so many.
+    assert.isBelow(Math.max(...counts), 90, `seed ${routingSeed}`);
+  }
+  const again = quietBus({ shards, routingSeed: random });
+  const same = quietBus({ shards, routingSeed: random });
+  for (const key of chosen) assert.equal(again.shardFor(key), same.shardFor(key));
+  const zero = quietBus({ shards, routingSeed: 0n });
+  for (const key of chosen) assert.equal(zero.shardFor(key), 3);
+});

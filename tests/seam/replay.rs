@@ -185,6 +185,7 @@ macro_rules! replayer {
                     max_bytes: settings.max_bytes,
                     max_event_bytes: 16,
                     max_key_bytes: 1 << 10,
+                    routing_seed: 0,
                     backpressure: settings.mode.into(),
                     format: if settings.json { Format::Json } else { Format::Ndjson },
                     scheduler: if settings.manual { Scheduler::Manual } else { Scheduler::Auto },

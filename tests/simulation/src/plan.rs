@@ -236,6 +236,7 @@ fn config(rng: &mut Rng, is_large: bool) -> BusConfig {
         max_bytes: max_event_bytes as u64 + scale as u64 * up_to(rng, 0, [100, 400, 2_000]),
         max_event_bytes,
         max_key_bytes: 1 << 10,
+        routing_seed: 0,
         backpressure,
         format: if rng.bool() { Format::Ndjson } else { Format::Json },
         scheduler: if rng.u8(..4) == 0 { Scheduler::Manual } else { Scheduler::Auto },
