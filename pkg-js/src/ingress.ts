@@ -67,6 +67,7 @@ export class Ingress<T> {
   #refusedAfterClose = 0;
   /** Why an event was invalid: the last one's error. */
   #lastInvalid: InvalidEventError | InvalidOptionError | undefined;
+  #lastTooLarge: EventTooLargeError | undefined;
   #hasFailed = false;
 
   constructor(core: CoreBus, intake: Intake, host: IngressHost, options: EventBusOptions<T>) {
@@ -91,7 +92,7 @@ export class Ingress<T> {
       case "invalid":
         return this.#lastInvalid;
       case "oversize":
-        return new EventTooLargeError(this.#maxEventBytes);
+        return this.#lastTooLarge ?? this.#tooLarge(Refusal.oversize);
       case "closed":
         return new ClosedError();
       default:
@@ -250,9 +251,11 @@ export class Ingress<T> {
   }
 
   #tooLarge(code: number): EventTooLargeError {
-    return code === Refusal.keyTooLong
-      ? new EventTooLargeError("maxKeyBytes", this.#core.max_key_bytes())
-      : new EventTooLargeError("maxEventBytes", this.#core.max_event_bytes());
+    this.#lastTooLarge =
+      code === Refusal.keyTooLong
+        ? new EventTooLargeError("maxKeyBytes", this.#core.max_key_bytes())
+        : new EventTooLargeError("maxEventBytes", this.#core.max_event_bytes());
+    return this.#lastTooLarge;
   }
 
   /** What came of an event that has crossed. */
