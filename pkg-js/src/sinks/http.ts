@@ -67,6 +67,7 @@ const schema = {
     if (!isRecord(value)) return "must be an object";
     const own = OWN.find((name) => value[name] !== undefined);
     if (own !== undefined) return `must not have \`${own}\`, which the sink sets`;
+    if (value.mode === "no-cors") return "must not have the mode no-cors, which hides all answers";
     return value.headers === undefined ? undefined : headersRule(value.headers);
   },
   fetch: callable,
