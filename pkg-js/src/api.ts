@@ -23,6 +23,16 @@ export type {
   ScalingOptions,
   WaitOptions,
 } from "./options.js";
+export type {
+  Bytes,
+  FetchHeaders,
+  FetchInit,
+  FetchResponse,
+  HttpResponse,
+  Signal,
+  Url,
+  WasmModule,
+} from "./platform.js";
 export type { FlushReport } from "./scheduler.js";
 export {
   BackpressureError,

@@ -1,6 +1,7 @@
 import type { CoreBus } from "./core-bus.js";
 import { DeliveryError } from "./errors/delivery-error.js";
 import { batchHead } from "./numbers.js";
+import type { Bytes } from "./platform.js";
 import { utf8Decoder } from "./utf8.js";
 
 /** Consecutive events of one shard, ready to send. */
@@ -20,7 +21,7 @@ export interface Batch<T = unknown> {
    * The events, in the bus's `format`. NDJSON has a newline between two events, and none after the
    * last.
    */
-  readonly body: Uint8Array<ArrayBuffer>;
+  readonly body: Bytes;
   /** `application/x-ndjson` or `application/json`. */
   readonly contentType: string;
   /** When the first event was accepted: nanoseconds since the Unix epoch. */
@@ -56,7 +57,7 @@ export class CoreBatch<T> implements Batch<T> {
   readonly shard: number;
   readonly sequence: number;
   readonly count: number;
-  readonly body: Uint8Array<ArrayBuffer>;
+  readonly body: Bytes;
   readonly contentType: string;
   readonly firstTimestamp: bigint;
   readonly lastTimestamp: bigint;

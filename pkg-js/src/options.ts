@@ -1,5 +1,6 @@
 import type { Batch } from "./batch.js";
 import type { StoreError } from "./errors/store-error.js";
+import type { Signal } from "./platform.js";
 import type { BatchStore } from "./store.js";
 
 /** What happens to an event when there is no room for it. */
@@ -53,7 +54,7 @@ export interface Delivery<T = unknown> {
 /** What the callback gets beside the batch. */
 export interface DeliveryContext {
   /** Aborted when the attempt has taken `timeoutMs`, or when the bus closes. Pass it to `fetch`. */
-  readonly signal: AbortSignal;
+  readonly signal: Signal;
   /** 1 for the batch's first attempt. */
   readonly attempt: number;
   /**
@@ -300,7 +301,7 @@ export interface EventBusOptions<T = unknown> {
 export interface WaitOptions {
   /** In milliseconds. */
   readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: Signal;
 }
 
 /** What to take out of the bus. */

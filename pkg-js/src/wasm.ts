@@ -3,12 +3,13 @@
 import { glue } from "./bus_bg.js";
 import { type Core, provideCore, start } from "./core.js";
 import { WasmUnavailableError } from "./errors/wasm-unavailable-error.js";
+import type { WasmModule } from "./platform.js";
 
 /**
  * What the module can be loaded from: a compiled module, its bytes, or the namespace that a loader
  * with WebAssembly ESM integration returns for `shardbus/bus.wasm`.
  */
-export type WasmSource = WebAssembly.Module | BufferSource | object;
+export type WasmSource = WasmModule | ArrayBufferLike | ArrayBufferView | object;
 
 /** Says where the module comes from once it is needed. */
 export function provide(source: () => WasmSource): void {

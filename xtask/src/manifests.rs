@@ -37,6 +37,20 @@ pub fn check(sh: &Shell) -> Result<()> {
         let jsr = &jsr["exports"][name];
         ensure!(npm == jsr, "{name} is {npm} in {NPM}, and {jsr} in {JSR}");
     }
+    check_older_resolution(&npm)
+}
+
+/// Fails if compilers that know no `exports` do not find the same types.
+fn check_older_resolution(npm: &Value) -> Result<()> {
+    for (name, export) in npm["exports"].as_object().context("package.json has exports")? {
+        let older = match name.trim_start_matches("./") {
+            "." => &npm["types"],
+            "package.json" => continue,
+            name => &npm["typesVersions"]["*"][name][0],
+        };
+        let types = if export["types"].is_string() { export } else { &export["default"] };
+        ensure!(*older == types["types"], "{name} has no entry in `typesVersions` of {NPM}");
+    }
     Ok(())
 }
 

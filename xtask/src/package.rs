@@ -55,6 +55,9 @@ const SHARED: [(&str, &[&str]); 2] =
 /// The glue of the WebAssembly. A loader that links `bus.wasm` itself looks for it under this name.
 const GLUE: &str = "bus_bg";
 
+/// What bundles the declarations.
+const DECLARATIONS: &str = "pkg-js/declarations";
+
 /// The packages that ours brings along, and the file that imports each.
 const BUNDLED: [(&str, &str); 2] = [("idb", "stores/idb"), ("tiny-inflate", "tiny-inflate")];
 
@@ -85,7 +88,7 @@ const WASM_OPT: [&str; 13] = [
 ];
 
 /// What the package is made from, beside what a compiler is asked for. This program is a part of it.
-const INPUTS: [&str; 17] = [
+const INPUTS: [&str; 19] = [
     ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
@@ -93,6 +96,8 @@ const INPUTS: [&str; 17] = [
     "LICENSE-MIT",
     "build.rs",
     "package-lock.json",
+    "pkg-js/declarations/package-lock.json",
+    "pkg-js/declarations/rollup.config.mjs",
     "pkg-js/jsr.json",
     "pkg-js/package.json",
     "pkg-js/src",
@@ -308,6 +313,7 @@ fn compile(sh: &Shell) -> Result<()> {
     let bundle = bundle.args([format!("--outdir={DIST}"), format!("--outbase={DIST}")]);
     exec(bundle.arg("--out-extension:.js=.cjs"))?;
     join_modules(sh)?;
+    join_types(sh)?;
     for types in files(DIST)? {
         let name = types.to_string_lossy();
         if let Some(stem) = name.strip_suffix(".d.ts") {
@@ -319,7 +325,8 @@ fn compile(sh: &Shell) -> Result<()> {
     }
     sh.write_file(
         format!("{DIST}/bus.wasm.d.ts"),
-        "declare const module: WebAssembly.Module;\nexport default module;\n",
+        "import type { WasmModule } from \"./shared.js\";\n\
+         declare const module: WasmModule;\nexport default module;\n",
     )?;
     for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
         sh.copy_file(license, "pkg-js")?;
@@ -353,6 +360,30 @@ fn join_modules(sh: &Shell) -> Result<()> {
         sh.copy_file(&file, Path::new(DIST).join(name))?;
     }
     Ok(sh.write_file(format!("{DIST}/{GLUE}.js"), "export * from \"./shared.js\";\n")?)
+}
+
+/// Makes of all declarations one file for each entry and one for what they share, as users' compilers
+/// read them all.
+fn join_types(sh: &Shell) -> Result<()> {
+    npm::install(sh, DECLARATIONS)?;
+    let joined = format!("{WORK}/types");
+    sh.remove_path(&joined)?;
+    // Each has the types of another.
+    let entries = ENTRIES.iter().filter(|entry| **entry != "node").copied();
+    let entries = entries.collect::<Vec<_>>().join(",");
+    let rollup = cmd!(sh, "{DECLARATIONS}/node_modules/.bin/rollup --silent");
+    let rollup = rollup.arg(format!("--config={DECLARATIONS}/rollup.config.mjs"));
+    exec(rollup.args(["--configFrom", DIST, "--configTo", &joined, "--configEntries", &entries]))?;
+    for file in files(DIST)? {
+        if file.to_string_lossy().ends_with(".d.ts") {
+            sh.remove_path(file)?;
+        }
+    }
+    for file in files(&joined)? {
+        let name = file.strip_prefix(&joined)?;
+        sh.copy_file(&file, Path::new(DIST).join(name))?;
+    }
+    Ok(())
 }
 
 /// Fails if a module went into two files: its classes and its state would be there twice. `contents`
@@ -406,13 +437,14 @@ fn bundle_dependency(sh: &Shell, package: &str, importer: &str) -> Result<()> {
     Ok(sh.remove_path(format!("{DIST}/{importer}.d.ts"))?)
 }
 
-/// Makes declarations refer to each other as CommonJS: `"./x.js"` becomes `"./x.cjs"`.
+/// Makes declarations refer to each other as CommonJS: `'./x.js'` becomes `'./x.cjs'`.
 fn to_commonjs(types: &str) -> String {
-    let convert = |piece: &str| match piece.strip_suffix(".js") {
-        Some(stem) if stem.starts_with("./") || stem.starts_with("../") => format!("{stem}.cjs"),
-        _ => piece.to_owned(),
+    let convert = |line: &str| {
+        let is_reference = line.contains(" from './") || line.contains(" from '../");
+        let stem = line.strip_suffix(".js';").filter(|_| is_reference);
+        stem.map_or_else(|| line.to_owned(), |stem| format!("{stem}.cjs';"))
     };
-    types.split('"').map(convert).collect::<Vec<_>>().join("\"")
+    types.split('\n').map(convert).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -448,11 +480,10 @@ mod tests {
 
     #[test]
     fn commonjs_types_refer_to_commonjs_types() {
-        let module = "import { A } from \"./a.js\";\nexport type B = import(\"../b/c.js\").B;\n";
-        let commonjs =
-            "import { A } from \"./a.cjs\";\nexport type B = import(\"../b/c.cjs\").B;\n";
+        let module = "import { A } from './a.js';\nexport { B } from '../b/c.js';\n";
+        let commonjs = "import { A } from './a.cjs';\nexport { B } from '../b/c.cjs';\n";
         assert_eq!(to_commonjs(module), commonjs);
-        let kept = "import { A } from \"other/a.js\"; // \"x.js\"\n";
+        let kept = "import { A } from 'other/a.js';\n// './x.js';\n";
         assert_eq!(to_commonjs(kept), kept);
     }
 }

@@ -1,10 +1,13 @@
 import type { EventOutcomes } from "../event-outcomes.js";
 import { own } from "../own.js";
+import type { HttpResponse } from "../platform.js";
 import { plain } from "../show.js";
 import { ShardbusError } from "./shardbus-error.js";
 
 /** What the bus should do with a batch whose callback failed. */
-export interface DeliveryErrorOptions extends ErrorOptions {
+export interface DeliveryErrorOptions {
+  /** What was thrown, if this is why. */
+  readonly cause?: unknown;
   /**
    * Whether another attempt may succeed. If not, the batch is given up at once.
    * @default true
@@ -82,7 +85,7 @@ export class DeliveryError extends ShardbusError {
    * if the response has one. 413 is too large; every other status is permanent. The response's body
    * is cancelled, so that its connection can be used again.
    */
-  static fromResponse(response: Response): DeliveryError {
+  static fromResponse(response: HttpResponse): DeliveryError {
     const { status, headers, type } = response;
     response.body?.cancel().catch(() => {
       // Somebody reads the body already; then it is theirs to finish.
@@ -101,7 +104,7 @@ export class DeliveryError extends ShardbusError {
 
 const REDIRECTED = "The receiver redirects elsewhere: send to the address that it redirects to";
 
-function sentenceOf({ status, statusText, headers }: Response): string {
+function sentenceOf({ status, statusText, headers }: HttpResponse): string {
   const answered = `The receiver answered ${status} ${plain(statusText)}`.trimEnd();
   const location = REDIRECTS.includes(status) ? plain(headers.get("location") ?? "") : "";
   return location === "" ? answered : `${answered}, a redirect to ${location}: send there`;
@@ -111,7 +114,7 @@ function sentenceOf({ status, statusText, headers }: Response): string {
  * Milliseconds that a `Retry-After` header asks for; 0 if it cannot be read (RFC 9110, 10.2.3). A
  * date is held against the response's own `Date`, because devices' clocks are wrong by hours.
  */
-function retryAfterMs(headers: Headers): number {
+function retryAfterMs(headers: HttpResponse["headers"]): number {
   const header = headers.get("retry-after");
   if (header === null) return 0;
   const sentAt = Date.parse(headers.get("date") ?? "");

@@ -7,7 +7,7 @@ export class InvalidOptionError extends ShardbusError {
   /** The option's path, such as `batch.maxSize`. */
   readonly option: string;
 
-  constructor(option: string, sentence: string, options?: ErrorOptions) {
+  constructor(option: string, sentence: string, options?: { cause?: unknown }) {
     super(sentence, options);
     this.option = option;
   }

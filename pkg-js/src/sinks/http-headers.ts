@@ -1,8 +1,9 @@
+import type { FetchHeaders } from "../platform.js";
 import { InvalidOptionError, show } from "../shared.js";
 
 /** Headers in the forms that `fetch` takes, and any other pairs of names and values. */
 export type HeaderList =
-  | Headers
+  | FetchHeaders
   | Readonly<Record<string, string>>
   | Iterable<readonly [name: string, value: string]>;
 

@@ -1,5 +1,6 @@
 import type { Batch } from "../batch.js";
 import type { DeliveryCallback } from "../options.js";
+import type { FetchInit, FetchResponse, Url } from "../platform.js";
 import { callable, DeliveryError, flag, isRecord } from "../shared.js";
 import { checkBody, checkSinkOptions } from "./events.js";
 import { finishAnswer } from "./http-answer.js";
@@ -31,7 +32,7 @@ export interface HttpSinkOptions {
    * of what it leaves a little is read for it.
    * @default throws `DeliveryError.fromResponse(response)` unless `response.ok`
    */
-  readonly check?: (response: Response) => unknown;
+  readonly check?: (response: FetchResponse) => unknown;
   /**
    * The origins, such as `https://other.example`, that a redirect may lead to, beside the one that
    * the request went to. All headers go along, credentials too.
@@ -42,13 +43,13 @@ export interface HttpSinkOptions {
    * What else is passed to `fetch`, such as `method` or `credentials`.
    * @default { method: "POST" }
    */
-  readonly init?: Omit<RequestInit, "body" | "headers" | "keepalive" | "redirect" | "signal"> & {
+  readonly init?: Omit<FetchInit, "body" | "headers" | "keepalive" | "redirect" | "signal"> & {
     readonly headers?: HeaderList;
   };
   /**
    * Used instead of the global `fetch`.
    */
-  readonly fetch?: (url: string | URL, init: RequestInit) => Promise<Response>;
+  readonly fetch?: (url: string | Url, init: FetchInit) => Promise<FetchResponse>;
 }
 
 /** What of `fetch`'s options the sink sets itself. */
@@ -91,7 +92,7 @@ const schema = {
  * @throws {InvalidOptionError} if an option has a wrong name or type, or nothing can be sent to `url`.
  */
 export function httpSink(
-  url: string | URL | ((batch: Batch) => string | URL),
+  url: string | Url | ((batch: Batch) => string | Url),
   options: HttpSinkOptions = {},
 ): DeliveryCallback {
   const own = checkSinkOptions(options, schema);
@@ -168,7 +169,7 @@ async function throwUnlessOk(answer: Response): Promise<void> {
  * const bus = new EventBus(httpSink("https://collector.example/events", { check: refuseHtml }));
  * ```
  */
-export async function refuseHtml(response: Response): Promise<void> {
+export async function refuseHtml(response: FetchResponse): Promise<void> {
   const { headers, status } = response;
   if (/^\s*(text\/html|application\/xhtml\+xml)\b/i.test(headers.get("content-type") ?? "")) {
     const sentence = `Something before the receiver answered ${status} with a page of HTML`;

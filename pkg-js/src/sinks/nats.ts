@@ -2,6 +2,8 @@ import type { DeliveryCallback } from "../options.js";
 import { DeliveryError, flag, messageOf, plain } from "../shared.js";
 import { checkClient, checkSinkOptions, count, namer, type ShardName } from "./events.js";
 
+export type { ShardName } from "./events.js";
+
 /** What a {@linkcode natsSink} needs of a client, which `jetstream()` of `@nats-io/jetstream` has. */
 export interface JetStreamPublisher {
   publish(

@@ -1,7 +1,10 @@
 import type { Check } from "../check-group.js";
 import type { DeliveryCallback } from "../options.js";
+import type { Signal } from "../platform.js";
 import { DeliveryError, idStem, messageOf, plain } from "../shared.js";
 import { checkClient, checkSinkOptions, count, namer, type ShardName } from "./events.js";
+
+export type { ShardName } from "./events.js";
 
 /** What a {@linkcode redisSink} needs of a client; those of the package `redis` all have it. */
 export interface RedisEvaluator {
@@ -10,7 +13,7 @@ export interface RedisEvaluator {
    * The same client, whose commands end with a signal. Without it, a client that queues commands
    * while it is not connected sends each attempt that was cut off, once it is.
    */
-  withCommandOptions?(options: { abortSignal: AbortSignal }): RedisEvaluator;
+  withCommandOptions?(options: { abortSignal: Signal }): RedisEvaluator;
 }
 
 /** How a {@linkcode redisSink} writes. */

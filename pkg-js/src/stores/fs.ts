@@ -2,6 +2,7 @@ import { rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers";
 import { fileURLToPath } from "node:url";
+import type { Url } from "../platform.js";
 import { InvalidOptionError, own } from "../shared.js";
 import type { BatchStore } from "../store.js";
 import { isMissing, readWhole, writeWhole, writeWholeSync } from "./fs/files.js";
@@ -22,7 +23,7 @@ export interface FileStoreOptions {
    * The directory, as a path or a `file:` URL. It is made if it is not there, for its owner alone.
    * Nothing else should be in it. Buses that send to different places need different directories.
    */
-  readonly directory: string | URL;
+  readonly directory: string | Url;
 }
 
 /**
@@ -44,7 +45,7 @@ export interface FileStoreOptions {
  * ```
  * @throws {InvalidOptionError} if `directory` is neither a path nor a `file:` URL.
  */
-export function fileStore(options: FileStoreOptions | string | URL): BatchStore {
+export function fileStore(options: FileStoreOptions | string | Url): BatchStore {
   return new FileStore(directoryOf(options));
 }
 

@@ -12,6 +12,7 @@ const CORE: &[&str] = &["simulate", "tsan", "fuzz", "rust-examples", "clippy-was
 const PACKAGE: &[&str] = &[
     "biome",
     "types",
+    "type-matrix",
     "api",
     "js",
     "kill",
@@ -54,6 +55,7 @@ const RULES: &[(&str, &[&[&str]])] = &[
     ("tests/package/", &[&["biome", "package"]]),
     ("tests/bundlers/", &[&["biome", "bundlers"]]),
     ("tests/examples/", &[&["biome", "types", "examples"]]),
+    ("tests/type-matrix/", &[&["biome", "type-matrix"]]),
     ("tests/types/", &[&["biome", "types"]]),
     ("tests/runtimes/suite/", &[&["biome", "types", "runtimes"]]),
     ("tests/runtimes/workerd/", &[&["biome", "types", "workerd"]]),

@@ -178,6 +178,11 @@ impl Session {
         self.npm_bin("tsc", &["--project", "."])
     }
 
+    pub fn type_matrix(&self) -> Result<()> {
+        npm::install(&self.sh, "tests/type-matrix")?;
+        self.node_tests("tests/type-matrix")
+    }
+
     pub fn api(&self) -> Result<()> {
         api_report::check(&self.sh, false)
     }
@@ -349,8 +354,7 @@ impl Session {
 
     pub fn attw(&self) -> Result<()> {
         let tarball = self.tarball()?;
-        // The profile leaves out Node 10's resolution, which knows no `exports`.
-        let options = ["--profile", "node16", "--exclude-entrypoints", "./bus.wasm"];
+        let options = ["--exclude-entrypoints", "./bus.wasm"];
         self.npm_bin("attw", &[&[&*tarball.to_string_lossy()], &options[..]].concat())
     }
 

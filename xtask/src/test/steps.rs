@@ -80,6 +80,7 @@ pub const STEPS: &[Step] = &[
     step("stores", "JavaScript: tests of the stores for pages, in Chromium", Waits, &["build"], Session::stores),
     step("examples", "JavaScript: tests of the examples", Waits, &["build"], Session::examples),
     step("types", "tests and examples fit the published types", Waits, &["build"], Session::types),
+    step("type-matrix", "the published types, by several compilers and for several platforms", Waits, &["build"], Session::type_matrix),
     step("api", "the public API is that of pkg-js/shardbus.api.md", Waits, &["build"], Session::api),
     step("package", "the packed package works in an empty project", Waits, &["pack"], Session::packed_package),
     step("tree-shaking", "an app carries nothing that it does not import", Waits, &["pack"], Session::tree_shaking),

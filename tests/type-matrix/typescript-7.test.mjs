@@ -1,0 +1,3 @@
+import { tryAll } from "./configurations.mjs";
+
+tryAll("typescript-7");
