@@ -28,6 +28,15 @@ enum ManagerOp {
         shard: u16,
     },
     SetClock(u64),
+    /// Where the set of shards can change: by the manager, and by its mapper.
+    Add,
+    Activate(u16),
+    Drain(u16),
+    Remove(u16),
+    CollectMetrics,
+    MapperUp(u16),
+    MapperDown(u16),
+    MapperFinalize,
 }
 
 #[derive(Debug, Clone)]
@@ -121,18 +130,35 @@ macro_rules! replayer {
                     })
                 });
                 format!(
-                    "{:?} {:?} {} {}",
+                    "{:?} {:?} {} {} {} {:?}",
                     manager.stats(),
                     shards.collect::<Vec<_>>(),
                     manager.all_shards_empty(),
                     manager.total_pending_in_rings(),
+                    manager.num_shards(),
+                    manager.mapper().map(|mapper| mapper.all_shard_ids()),
                 )
             }
 
-            pub fn manager(shards: u16, capacity: usize, mode: Mode, ops: &[ManagerOp]) -> Vec<String> {
+            pub fn manager(
+                (shards, changing): (u16, bool),
+                capacity: usize,
+                mode: Mode,
+                ops: &[ManagerOp],
+            ) -> Vec<String> {
                 let clock = Clock::manual(0);
-                let manager =
-                    ShardManager::with_clock(shards, capacity, mode.into(), clock.clone());
+                let policy = ScalingPolicy {
+                    max_shards: 6,
+                    cooldown: Duration::from_nanos(20),
+                    ..ScalingPolicy::default()
+                };
+                let manager = if changing {
+                    let (mode, clock) = (mode.into(), clock.clone());
+                    ShardManager::with_mapper_and_clock(shards, capacity, mode, policy, clock)
+                        .expect("the policy is valid")
+                } else {
+                    ShardManager::with_clock(shards, capacity, mode.into(), clock.clone())
+                };
                 let mut trace = Vec::new();
                 for op in ops {
                     let result = match op {
@@ -171,6 +197,22 @@ macro_rules! replayer {
                         ManagerOp::SetClock(now) => {
                             clock.set(*now);
                             clock.now().to_string()
+                        }
+                        ManagerOp::Add => format!("{:?}", manager.add_shard()),
+                        ManagerOp::Activate(id) => format!("{:?}", manager.activate_shard(*id)),
+                        ManagerOp::Drain(id) => format!("{:?}", manager.drain_shard(*id)),
+                        ManagerOp::Remove(id) => format!("{:?}", manager.remove_shard(*id)),
+                        ManagerOp::CollectMetrics => format!("{:?}", manager.collect_metrics()),
+                        ManagerOp::MapperUp(count) => {
+                            format!("{:?}", manager.mapper().map(|mapper| mapper.scale_up(*count)))
+                        }
+                        ManagerOp::MapperDown(count) => {
+                            format!("{:?}", manager.mapper().map(|mapper| mapper.scale_down(*count)))
+                        }
+                        ManagerOp::MapperFinalize => {
+                            let stopped = manager.mapper().map(|mapper| mapper.finalize_draining());
+                            let gone = manager.mapper().map(|mapper| mapper.remove_stopped_shards());
+                            format!("{stopped:?} {gone:?}")
                         }
                     };
                     trace.push(format!("{op:?}: {result}, then {}", look(&manager)));
@@ -420,7 +462,22 @@ fn manager_ops() -> impl Strategy<Value = Vec<ManagerOp>> {
         1 => (0u16..5).prop_map(|shard| ManagerOp::Hold { shard }),
         1 => (0u64..100).prop_map(ManagerOp::SetClock),
     ];
+    let op = prop_oneof![3 => op, 1 => topology_ops()];
     proptest::collection::vec(op, 1..80)
+}
+
+/// Ids and counts that are sometimes too high.
+fn topology_ops() -> impl Strategy<Value = ManagerOp> {
+    prop_oneof![
+        Just(ManagerOp::Add),
+        (0u16..8).prop_map(ManagerOp::Activate),
+        (0u16..8).prop_map(ManagerOp::Drain),
+        (0u16..8).prop_map(ManagerOp::Remove),
+        Just(ManagerOp::CollectMetrics),
+        (0u16..4).prop_map(ManagerOp::MapperUp),
+        (0u16..4).prop_map(ManagerOp::MapperDown),
+        Just(ManagerOp::MapperFinalize),
+    ]
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
@@ -526,7 +583,7 @@ shardbus_seeds::properties! {
 
     #[test]
     fn a_manager_behaves_the_same_in_both_builds(
-        shards in 0u16..5,
+        shards in (0u16..5, any::<bool>()),
         log_capacity in 1u32..5,
         mode in modes(),
         ops in manager_ops(),
