@@ -31,6 +31,9 @@ const integer =
 // The core counts sizes in 32 bits on wasm.
 const size = /* @__PURE__ */ integer(1, 4_294_967_295);
 
+// Half of what it addresses: more could not be held beside what is cut from it.
+const bytes = /* @__PURE__ */ integer(1, 2_147_483_647);
+
 // As nanoseconds, a year is far from 2^53.
 const YEAR_MS = 31_536_000_000;
 
@@ -86,9 +89,9 @@ const store: Check = (value) =>
 const schema = (): Schema => ({
   shards: shardCount,
   capacity: integer(2, 16_777_216),
-  maxBytes: size,
+  maxBytes: bytes,
   maxEventBytes: size,
-  maxKeyBytes: size,
+  maxKeyBytes: bytes,
   routingSeed: (value) =>
     typeof value === "bigint" && value >= 0n && value < 1n << 64n
       ? undefined

@@ -65,9 +65,10 @@ export class Ingress<T> {
   /** Open once it is made: engines take what never changes for a constant, and compile anew later. */
   #isClosed = true;
   #refusedAfterClose = 0;
+  /** What was too large last: an event, or its key. */
+  #lastTooLarge: number = Refusal.oversize;
   /** Why an event was invalid: the last one's error. */
   #lastInvalid: InvalidEventError | InvalidOptionError | undefined;
-  #lastTooLarge: EventTooLargeError | undefined;
   #hasFailed = false;
 
   constructor(core: CoreBus, intake: Intake, host: IngressHost, options: EventBusOptions<T>) {
@@ -92,7 +93,7 @@ export class Ingress<T> {
       case "invalid":
         return this.#lastInvalid;
       case "oversize":
-        return this.#lastTooLarge ?? this.#tooLarge(Refusal.oversize);
+        return this.#tooLarge(this.#lastTooLarge);
       case "closed":
         return new ClosedError();
       default:
@@ -213,6 +214,7 @@ export class Ingress<T> {
     this.#intake.cross();
     const code = this.#intake.push(text, key);
     this.#host.scheduler.schedule();
+    if (code === Refusal.oversize || code === Refusal.keyTooLong) this.#lastTooLarge = code;
     if (code < 0) return { rejected: reasonOf(code) };
     return { shard: code, timestamp: this.#intake.lastTimestamp() };
   }
@@ -251,11 +253,9 @@ export class Ingress<T> {
   }
 
   #tooLarge(code: number): EventTooLargeError {
-    this.#lastTooLarge =
-      code === Refusal.keyTooLong
-        ? new EventTooLargeError("maxKeyBytes", this.#core.max_key_bytes())
-        : new EventTooLargeError("maxEventBytes", this.#core.max_event_bytes());
-    return this.#lastTooLarge;
+    return code === Refusal.keyTooLong
+      ? new EventTooLargeError("maxKeyBytes", this.#core.max_key_bytes())
+      : new EventTooLargeError("maxEventBytes", this.#core.max_event_bytes());
   }
 
   /** What came of an event that has crossed. */
@@ -268,6 +268,7 @@ export class Ingress<T> {
         return false;
       case Refusal.oversize:
       case Refusal.keyTooLong:
+        this.#lastTooLarge = code;
         throw this.#tooLarge(code);
       case Refusal.invalid:
         this.#lastInvalid = new InvalidEventError(
