@@ -521,7 +521,7 @@ mod tests {
     fn payload_for(manager: &ShardManager, shard: u16, len: usize) -> Vec<u8> {
         (0u32..)
             .map(|i| format!("{i:0>len$}").into_bytes())
-            .find(|payload| manager.select_shard_by_hash(hash(payload)) == shard)
+            .find(|payload| manager.select_shard_by_hash(manager.hash(payload)) == shard)
             .expect("some payload goes to each shard")
     }
 
