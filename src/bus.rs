@@ -542,7 +542,7 @@ impl EventBus {
         }
     }
 
-    /// Whether more of what earlier lives have left may come back.
+    /// Whether more of what earlier lives have left may come back, or what did is not settled.
     #[must_use]
     pub fn is_restoring(&self) -> bool {
         self.delivery.lock().is_ok_and(|delivery| delivery.is_restoring())

@@ -318,8 +318,8 @@ impl Delivery {
     /// Whether an open flush covers something that the lane holds, or waits for it.
     fn is_flushed(&self, index: usize) -> bool {
         let lane = &self.lanes[index];
-        if lane.is_restored() && self.is_restoring() {
-            // A flush waits for the last of it.
+        if lane.is_restored() {
+            // A flush waits for the last of it, whenever that came back.
             return !self.flushes.is_empty();
         }
         self.flushes.iter().any(|flush| lane.count_before(&flush.watermarks) > 0)

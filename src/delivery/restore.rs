@@ -26,9 +26,10 @@ impl Delivery {
         }
     }
 
-    /// Whether there may be more to take in.
-    pub(crate) const fn is_restoring(&self) -> bool {
-        self.is_restoring
+    /// Whether there may be more to take in, or what was taken in is not settled.
+    pub(crate) fn is_restoring(&self) -> bool {
+        let is_unsettled = |lane: &Lane| lane.is_restored() && !lane.outgoing.is_empty();
+        self.is_restoring || self.lanes.first().is_some_and(is_unsettled)
     }
 
     /// Whether a batch can be taken in now. While one is in flight the next is read; and it is there to

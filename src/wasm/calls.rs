@@ -193,7 +193,7 @@ calls! {
         bus.core.end_restore();
     }
 
-    /// Whether more may come back.
+    /// Whether more may come back, or what did is not settled.
     fn bus_is_restoring(bus) -> bool {
         bus.core.is_restoring()
     }

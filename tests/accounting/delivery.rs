@@ -313,7 +313,7 @@ impl Model {
 /// Flushes and the end.
 impl Model {
     fn is_flushed(&self, shard: usize) -> bool {
-        if shard == self.shards() && self.is_restoring {
+        if shard == self.shards() {
             return !self.flushes.is_empty();
         }
         let lane = &self.lanes[shard];

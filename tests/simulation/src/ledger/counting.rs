@@ -97,8 +97,11 @@ impl Ledger {
 
     /// How long ago the oldest event was accepted that the bus still holds.
     fn oldest_age(&self) -> u64 {
+        // What comes back from earlier lives need not be in order.
+        let restored = self.lanes[RESTORED].outgoing.iter();
+        let restored = restored.map(|outgoing| self.lanes[RESTORED].log[outgoing.events.start]);
         let oldest = self.present.iter().filter_map(|&lane| self.lanes[lane].oldest());
-        let oldest = oldest.map(|event| self.events[event].timestamp).min();
+        let oldest = oldest.chain(restored).map(|event| self.events[event].timestamp).min();
         oldest.map_or(0, |timestamp| self.wall.saturating_sub(timestamp))
     }
 }

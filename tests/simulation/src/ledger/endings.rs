@@ -32,6 +32,7 @@ impl Ledger {
     pub fn drain(&mut self, max_bytes: usize, keep: bool) -> Checked<Option<usize>> {
         self.seed();
         let drained = self.bus.drain(max_bytes);
+        self.look_at_ages();
         let fence = self.fence();
         let from = self.next_to_drain(max_bytes, fence);
         let from = from.or_else(|| self.next_to_drain(max_bytes, None));

@@ -20,6 +20,7 @@ impl Ledger {
         self.bus.clock().set(self.wall);
         let lease = self.bus.poll_exit(now, max_bytes, order);
         self.now = self.now.max(now);
+        self.look_at_ages();
         self.expire_leases();
         let Some((lane, nth)) = self.next_to_exit(max_bytes, order) else {
             ensure!(
@@ -134,6 +135,7 @@ impl Ledger {
         self.bus.clock().set(self.wall);
         let staged = self.bus.stage(now);
         self.now = self.now.max(now);
+        self.look_at_ages();
         let mut seen = staged.iter();
         for place in 0..self.present.len() {
             let lane = self.present[place];

@@ -343,7 +343,7 @@ impl Ledger {
     /// Whether an open flush covers something that the lane holds.
     fn is_flushed(&self, lane: usize) -> bool {
         // A flush waits for the last of what was left.
-        if lane == RESTORED && self.is_restoring {
+        if lane == RESTORED {
             return !self.flushes.is_empty();
         }
         let oldest = self.lanes[lane].oldest();

@@ -250,9 +250,10 @@ impl Ledger {
         }
         self.tally.writes += 1;
         let left = kept.events.iter().filter(|event| !outbox.fate(event).is_settled).count();
+        let id = (kept.origin, kept.sequence);
         outbox.keep(key.clone(), kept);
         outbox.link(&key, lane, events.clone(), left);
-        self.note_stored(lane, &events);
+        self.note_stored(lane, &events, id);
     }
 
     /// The bus asked for a batch to be written.
@@ -281,9 +282,10 @@ impl Ledger {
                 }
                 note!(self, "    {key} is written");
                 self.tally.writes += 1;
+                let id = (kept.origin, kept.sequence);
                 outbox.keep(key.clone(), kept);
                 outbox.link(&key, lane, events.clone(), left);
-                self.note_stored(lane, &events);
+                self.note_stored(lane, &events, id);
             }
         }
         Ok(())

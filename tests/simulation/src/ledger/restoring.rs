@@ -14,8 +14,8 @@ pub enum Restored {
 }
 
 impl Ledger {
-    pub const fn is_restoring(&self) -> bool {
-        self.is_restoring
+    pub fn is_restoring(&self) -> bool {
+        self.is_restoring || !self.lanes[RESTORED].outgoing.is_empty()
     }
 
     /// Lets what earlier lives have left come back.

@@ -36,6 +36,7 @@ impl Ledger {
         self.follow(true)?;
         self.now = self.now.max(now);
         self.expire_leases();
+        self.look_at_ages();
         let moment = Moment { fence: self.fence(), is_hurried };
         self.tally.fenced += u64::from(moment.fence.is_some());
         match action {

@@ -2,7 +2,7 @@
 
 use crate::broken::{Checked, ensure};
 use crate::ledger::sending::{Moment, Polled};
-use crate::ledger::{Ledger, Outgoing, RESTORED, nanos};
+use crate::ledger::{Ledger, Origin, Outgoing, RESTORED, nanos};
 use crate::trace::note;
 use shardbus::{Batch, BusConfig, Shared};
 use std::ops::Range;
@@ -29,7 +29,12 @@ impl Ledger {
         let nth = match self.lanes[lane].outgoing.iter().position(is_it) {
             Some(nth) => nth,
             None => {
-                ensure!(self.may_have_waited(lane), "what has not waited is not written");
+                ensure!(
+                    self.may_have_waited(lane),
+                    "what has not waited is not written",
+                    "{batch:?} at {now}: {:?}",
+                    self.lanes[lane]
+                );
                 self.cut_within(lane, usize::MAX, usize::MAX);
                 self.lanes[lane].outgoing.len() - 1
             }
@@ -52,6 +57,17 @@ impl Ledger {
         self.lanes[lane].outgoing.insert(nth, outgoing);
         self.tally.stores += 1;
         Ok(Polled::Store { ticket })
+    }
+
+    /// The bus may look at all that waits, and remember what the wall clock told then.
+    pub(super) fn look_at_ages(&mut self) {
+        for place in 0..self.present.len() {
+            let lane = self.present[place];
+            let Some(&oldest) = self.lanes[lane].waiting().first() else { continue };
+            let since = self.now.saturating_sub(self.wall_age(oldest));
+            let known = self.lanes[lane].holding_since.unwrap_or(since);
+            self.lanes[lane].holding_since = Some(known.min(since));
+        }
     }
 
     fn may_have_waited(&self, lane: usize) -> bool {
@@ -89,14 +105,15 @@ impl Ledger {
         Ok(bounds)
     }
 
-    /// The store has these events of a lane.
-    pub(super) fn note_stored(&mut self, lane: usize, events: &Range<usize>) {
-        let outgoing = &self.lanes[lane].outgoing;
-        let first = outgoing.iter().find(|outgoing| outgoing.events.start >= events.start);
-        let Some(first) = first else { return };
-        let (nonce, shard) = (first.origin.nonce, first.origin.shard);
-        let start = first.sequence - (first.events.start - events.start) as u64;
-        self.bus.note_stored(nonce, shard, &(start..start + events.len() as u64));
+    /// The store has these events of a lane, from this sequence number on.
+    pub(super) fn note_stored(
+        &mut self,
+        lane: usize,
+        events: &Range<usize>,
+        (origin, sequence): (Origin, u64),
+    ) {
+        let sequences = sequence..sequence + events.len() as u64;
+        self.bus.note_stored(origin.nonce, origin.shard, &sequences);
         for outgoing in &mut self.lanes[lane].outgoing {
             if events.start <= outgoing.events.start && outgoing.events.end <= events.end {
                 outgoing.stores_at = None;
