@@ -57,6 +57,18 @@ class Drive {
       this.#alarm.setFor(time);
     });
     this.#alarm.clear();
+    await this.#catchUp();
+  }
+
+  /**
+   * Lets what came meanwhile be read before attempts are cut off. If the whole process stood still,
+   * others get to show that they are alive, too.
+   */
+  async #catchUp(): Promise<void> {
+    const now = elapsed();
+    if (firstDeadline(this.attempts) > now && !this.sign.isGone(now)) return;
+    this.sign.dueAt = now;
+    await this.yield();
   }
 
   /** Lets others have their turn. */
