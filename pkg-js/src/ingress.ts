@@ -19,7 +19,7 @@ import { messageOf, show } from "./show.js";
 /** What can be said of one event. */
 export interface IngestOptions {
   /** Routes the event; instead of the bus's `key` option. */
-  readonly key?: string;
+  readonly key?: string | undefined;
 }
 
 /** Where an event went, or why it was refused. */

@@ -32,14 +32,14 @@ export interface Drop<T = unknown> {
   /** How many since the last report of this reason. */
   readonly count: number;
   /** The events themselves, where they were in a batch that was given up. */
-  readonly batch?: Batch<T>;
+  readonly batch?: Batch<T> | undefined;
   /**
    * Why: what the callback threw last, where attempts have failed. For what there was no room for, it
    * says why nothing leaves.
    */
   readonly error?: unknown;
   /** How often the batch was sent; 0 if it never was. */
-  readonly attempts?: number;
+  readonly attempts?: number | undefined;
 }
 
 /** Events that were delivered. */
@@ -78,33 +78,33 @@ export interface BatchOptions {
    * A batch of this many events may leave.
    * @default 100, or `maxSize` if that is less
    */
-  readonly minSize?: number;
+  readonly minSize?: number | undefined;
   /**
    * Most events in a batch.
    * @default 1000
    */
-  readonly maxSize?: number;
+  readonly maxSize?: number | undefined;
   /**
    * Most bytes in a batch's body.
    * @default 262144 (256 KiB)
    */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /**
    * A batch leaves when its oldest event has waited this long, in milliseconds.
    * @default 1000
    */
-  readonly maxDelayMs?: number;
+  readonly maxDelayMs?: number | undefined;
   /**
    * Whether the size at which a batch leaves follows the rate of events, between `minSize` and
    * `maxSize`. If not, it is `maxSize`.
    * @default true
    */
-  readonly adaptive?: boolean;
+  readonly adaptive?: boolean | undefined;
   /**
    * How far back events count for their rate, in milliseconds.
    * @default 100
    */
-  readonly velocityWindowMs?: number;
+  readonly velocityWindowMs?: number | undefined;
 }
 
 /**
@@ -117,29 +117,29 @@ export interface RetryOptions {
    * `Infinity` for no limit. With the other defaults, ten take 13 seconds on average.
    * @default 10
    */
-  readonly maxAttempts?: number;
+  readonly maxAttempts?: number | undefined;
   /**
    * The bound of the pause after the first failure, in milliseconds; it doubles with every further
    * one in a row, and the pause is random below it.
    * @default 200
    */
-  readonly baseDelayMs?: number;
+  readonly baseDelayMs?: number | undefined;
   /**
    * Where the doubling stops, in milliseconds: in an outage, the longest time until the receiver's
    * return is noticed.
    * @default 5000
    */
-  readonly maxDelayMs?: number;
+  readonly maxDelayMs?: number | undefined;
   /**
    * Events that were accepted longer ago are given up, as `expired`; in milliseconds.
    * @default Infinity
    */
-  readonly maxAgeMs?: number;
+  readonly maxAgeMs?: number | undefined;
   /**
    * The longest pause that a receiver may ask for (`Retry-After`), in milliseconds.
    * @default 60000
    */
-  readonly maxRetryAfterMs?: number;
+  readonly maxRetryAfterMs?: number | undefined;
 }
 
 /** When the number of shards changes. */
@@ -148,49 +148,49 @@ export interface ScalingOptions {
    * Fewest shards.
    * @default 1
    */
-  readonly minShards?: number;
+  readonly minShards?: number | undefined;
   /**
    * Most shards.
    * @default 8, or `shards` if that is more
    */
-  readonly maxShards?: number;
+  readonly maxShards?: number | undefined;
   /**
    * Whether shards are added and drained by themselves. If not, only by `scaleUp` and `scaleDown`.
    * @default true
    */
-  readonly autoScale?: boolean;
+  readonly autoScale?: boolean | undefined;
   /**
    * A shard is overloaded when it is fuller than this, as a share of its `capacity`.
    * @default 0.7
    */
-  readonly fillRatioThreshold?: number;
+  readonly fillRatioThreshold?: number | undefined;
   /**
    * A shard is overloaded when its batches take longer than this to be delivered on average, in
    * milliseconds.
    * @default 1000
    */
-  readonly flushLatencyThresholdMs?: number;
+  readonly flushLatencyThresholdMs?: number | undefined;
   /**
    * A shard is underutilized when it is emptier than this, as a share of its `capacity`, and nothing
    * arrived in the last window.
    * @default 0.1
    */
-  readonly underutilizedThreshold?: number;
+  readonly underutilizedThreshold?: number | undefined;
   /**
    * How long to leave the number of shards alone after it changed, in milliseconds.
    * @default 1000
    */
-  readonly cooldownMs?: number;
+  readonly cooldownMs?: number | undefined;
   /**
    * How long a shard must have been underutilized before it may be drained, in milliseconds.
    * @default 10000
    */
-  readonly scaleDownDelayMs?: number;
+  readonly scaleDownDelayMs?: number | undefined;
   /**
    * How often the load is looked at, in milliseconds.
    * @default 100
    */
-  readonly metricsWindowMs?: number;
+  readonly metricsWindowMs?: number | undefined;
 }
 
 /** Options of an `EventBus`. */
@@ -199,81 +199,81 @@ export interface EventBusOptions<T = unknown> {
    * Ordered lanes; each has its own batch in flight.
    * @default 1
    */
-  readonly shards?: number;
+  readonly shards?: number | undefined;
   /**
    * Slots per shard, from 2 to 16777216, rounded up to a power of two; one stays free. Memory grows
    * as they fill.
    * @default 65536
    */
-  readonly capacity?: number;
+  readonly capacity?: number | undefined;
   /**
    * Most bytes of events held: waiting, in flight and to be retried, in all shards together. Less
    * than 2 GiB.
    * @default 8388608 (8 MiB)
    */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /**
    * Most bytes of one event, as UTF-8.
    * @default 262144 (256 KiB), or less where `batch.maxBytes` or `maxBytes` is less
    */
-  readonly maxEventBytes?: number;
+  readonly maxEventBytes?: number | undefined;
   /**
    * Most bytes of an event's key, as UTF-8.
    * @default 1024
    */
-  readonly maxKeyBytes?: number;
+  readonly maxKeyBytes?: number | undefined;
   /**
    * The seed of the hash that routes, 64 bits. Where strangers choose keys, a secret one keeps them
    * from choosing keys that all go to one shard.
    * @default 0n: every bus routes alike
    */
-  readonly routingSeed?: bigint;
+  readonly routingSeed?: bigint | undefined;
   /**
    * What happens to an event when there is no room for it.
    * @default "drop-oldest"
    */
-  readonly backpressure?: Backpressure;
+  readonly backpressure?: Backpressure | undefined;
   /**
    * Routes events: those with the same key are delivered in order. Without a key, events are spread
    * by their content.
    */
-  readonly key?: (event: T) => string | null | undefined;
+  readonly key?: ((event: T) => string | null | undefined) | undefined;
   /**
    * How a batch's body is put together: one event a line, or one JSON array.
    * @default "ndjson"
    */
-  readonly format?: "ndjson" | "json";
+  readonly format?: "ndjson" | "json" | undefined;
   /**
    * When batches leave: by size and time, or only inside `flush()`, `waitUntil()` and `close()`.
    * @default "auto"; in Cloudflare Workers "manual"
    */
-  readonly scheduler?: "auto" | "manual";
+  readonly scheduler?: "auto" | "manual" | undefined;
   /**
    * Whether a bus in a page sends what it holds when the page is hidden or left. Elsewhere it makes
    * no difference.
    * @default "auto"
    */
-  readonly lifecycle?: "auto" | "manual";
+  readonly lifecycle?: "auto" | "manual" | undefined;
   /**
    * Which events are sent first when the page is hidden or left, and not all of them can be.
    * @default "oldest"
    */
-  readonly exitOrder?: "oldest" | "newest";
-  readonly batch?: BatchOptions;
+  readonly exitOrder?: "oldest" | "newest" | undefined;
+  readonly batch?: BatchOptions | undefined;
   /** How long to keep trying; `false`: each batch has one attempt. */
-  readonly retry?: false | RetryOptions;
+  readonly retry?: false | RetryOptions | undefined;
   /**
    * When the number of shards changes; `false` if it never does. `shards` is then the number to
    * begin with, and `minShards` its default.
    * @default false
    */
-  readonly scaling?: false | ScalingOptions;
+  readonly scaling?: false | ScalingOptions | undefined;
   /**
    * How long one attempt may take, in milliseconds. Then its `signal` is aborted and it counts as
    * failed.
    * @default 10000
    */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * Told of every loss. A batch that is given up is told at once, with its events. What is refused
    * or evicted is counted: the first is told at the end of the turn, and then each reason at most
@@ -281,27 +281,27 @@ export interface EventBusOptions<T = unknown> {
    * `drain()` or `close()`; with the scheduler `"manual"`, which has no timer for it, when the bus is
    * used next, and at the end of `flush()`. Without a handler, the first loss is a `console.warn`.
    */
-  readonly onDrop?: (drop: Drop<T>) => void;
+  readonly onDrop?: ((drop: Drop<T>) => void) | undefined;
   /** Told of each batch that was delivered, once the receiver has said so. */
-  readonly onDelivered?: (delivery: Delivery<T>) => void;
+  readonly onDelivered?: ((delivery: Delivery<T>) => void) | undefined;
   /**
    * Keeps a copy of each batch from before its first attempt until it is settled. What earlier runs
    * have left is sent beside new events, with its old ids. Without it, what is in memory ends with
    * the process.
    */
-  readonly store?: BatchStore;
+  readonly store?: BatchStore | undefined;
   /**
    * Told when the store does not do what it was asked to. Batches in memory are sent all the same.
    * Without it, the first time is a `console.warn`.
    */
-  readonly onStoreError?: (error: StoreError) => void;
+  readonly onStoreError?: ((error: StoreError) => void) | undefined;
 }
 
 /** How long to wait. */
 export interface WaitOptions {
   /** In milliseconds. */
-  readonly timeoutMs?: number;
-  readonly signal?: Signal;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: Signal | undefined;
 }
 
 /** What to take out of the bus. */
@@ -310,5 +310,5 @@ export interface DrainOptions {
    * Most bytes of all bodies together.
    * @default Infinity
    */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
 }

@@ -19,12 +19,12 @@ export interface ShutdownOptions {
    * `kill_timeout`), 90 s with systemd.
    * @default 5000
    */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * The signals to act on.
    * @default ["SIGTERM", "SIGINT"]
    */
-  readonly signals?: readonly ShutdownSignal[];
+  readonly signals?: readonly ShutdownSignal[] | undefined;
 }
 
 /**
@@ -190,7 +190,10 @@ const isIterable = (value: unknown): value is Iterable<unknown> =>
 
 const SIGNALS: readonly unknown[] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGBREAK"];
 
-function checkOptions(options: ShutdownOptions): Required<ShutdownOptions> {
+/** Options with their defaults. */
+type Settled<Options> = { readonly [Name in keyof Options]-?: NonNullable<Options[Name]> };
+
+function checkOptions(options: ShutdownOptions): Settled<ShutdownOptions> {
   const timeoutMs = own(options, "timeoutMs") ?? 5000;
   const signals = own(options, "signals") ?? (["SIGTERM", "SIGINT"] as const);
   const { timeoutMs: _, signals: __, ...others } = options;

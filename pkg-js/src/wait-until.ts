@@ -17,19 +17,19 @@ export interface WaitUntilOptions {
    * mostly closer than the default, and what waits is cheap beside a request to a collector.
    * @default 50
    */
-  readonly quietMs?: number;
+  readonly quietMs?: number | undefined;
   /**
    * They leave after this long at the latest, in milliseconds, however many there are and whether the
    * bus is quiet or not; at most 20000, because a Worker lives on for 30 seconds at most after its
    * response.
    * @default 500
    */
-  readonly maxWaitMs?: number;
+  readonly maxWaitMs?: number | undefined;
   /**
    * How many events must wait before they leave for quiet alone.
    * @default 1
    */
-  readonly minEvents?: number;
+  readonly minEvents?: number | undefined;
 }
 
 /** How often the bus is looked at for quiet, at most. */

@@ -1,11 +1,25 @@
 // What a program says that uses every entry, in every configuration. What is a type of the platform is
 // only passed on.
-import { type Batch, DeliveryError, EventBus, type HttpResponse } from "shardbus";
+import {
+  type Batch,
+  type BatchOptions,
+  DeliveryError,
+  type DeliveryErrorOptions,
+  type DrainOptions,
+  EventBus,
+  type EventBusOptions,
+  type EventOutcomes,
+  type HttpResponse,
+  type IngestOptions,
+  type RetryOptions,
+  type ScalingOptions,
+  type WaitOptions,
+} from "shardbus";
 import module from "shardbus/bus.wasm";
 import { EventBus as JsBus } from "shardbus/js";
-import { installShutdownHooks } from "shardbus/shutdown";
+import { installShutdownHooks, type ShutdownOptions } from "shardbus/shutdown";
 import { cloudflareQueuesSink, type QueueProducer } from "shardbus/sinks/cloudflare-queues";
-import { httpSink, refuseHtml } from "shardbus/sinks/http";
+import { type HttpSinkOptions, httpSink, refuseHtml } from "shardbus/sinks/http";
 import { type KafkaProducer, kafkaSink } from "shardbus/sinks/kafka";
 import { type JetStreamPublisher, natsSink, type ShardName } from "shardbus/sinks/nats";
 import { type ObjectBucket, r2Sink } from "shardbus/sinks/r2";
@@ -33,6 +47,37 @@ bus.ingest({ name: "a" });
 export const users: string[] = [];
 declare const batch: Batch<Click>;
 users.push(...batch.events().map(({ user }) => user), ...batch);
+
+// What may be missing need not be left out.
+declare const maybe: { id: string | undefined; ms: number | undefined; on: boolean | undefined };
+bus.ingest({ user: "a" }, { key: maybe.id });
+void bus.flush({ timeoutMs: maybe.ms, signal: undefined });
+bus.drain({ maxBytes: maybe.ms });
+new DeliveryError("no", { retryAfterMs: maybe.ms, retryable: maybe.on, status: maybe.ms });
+httpSink("/events", { gzip: maybe.on, headers: undefined });
+
+/** The names of options that must be left out instead. */
+type Strict<Options> = {
+  [Name in keyof Options]-?: Record<never, never> extends Pick<Options, Name>
+    ? { [N in Name]: undefined } extends Pick<Options, Name>
+      ? never
+      : Name
+    : never;
+}[keyof Options];
+export type Strictest =
+  | Strict<EventBusOptions>
+  | Strict<BatchOptions>
+  | Strict<RetryOptions>
+  | Strict<ScalingOptions>
+  | Strict<IngestOptions>
+  | Strict<WaitOptions>
+  | Strict<DrainOptions>
+  | Strict<DeliveryErrorOptions>
+  | Strict<EventOutcomes>
+  | Strict<HttpSinkOptions>
+  | Strict<ShutdownOptions>;
+declare const strictest: Strictest;
+export const nothing: never = strictest;
 
 initialize(module);
 export const buses = [

@@ -12,36 +12,36 @@ export interface DeliveryErrorOptions {
    * Whether another attempt may succeed. If not, the batch is given up at once.
    * @default true
    */
-  readonly retryable?: boolean;
+  readonly retryable?: boolean | undefined;
   /**
    * Whether the destination is in an outage: it takes nothing at the moment, whatever it is sent.
    * Then the batch waits for its return, and no attempt is held against it. If not, the receiver
    * refused this batch, which is given up after `retry.maxAttempts`.
    * @default true if `status` is 408, 425, 429, 502, 503, 504 or 511, or that of a redirect
    */
-  readonly unavailable?: boolean;
+  readonly unavailable?: boolean | undefined;
   /**
    * Whether the batch holds something that the receiver does not take, while it would take the
    * rest: then the batch is split in two, which are sent in order, down to the single event that is
    * to blame; that one is given up. Goes before `retryable`.
    * @default false
    */
-  readonly split?: boolean;
+  readonly split?: boolean | undefined;
   /**
    * Whether the receiver would take a smaller batch: the batch is split in two, too.
    * @default false
    */
-  readonly tooLarge?: boolean;
+  readonly tooLarge?: boolean | undefined;
   /**
    * Milliseconds to wait at least before the next attempt, up to `retry.maxRetryAfterMs`. The bus
    * waits for the longer of this and its own pause.
    * @default 0
    */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
   /** The response's HTTP status, if there was one. */
-  readonly status?: number;
+  readonly status?: number | undefined;
   /** What became of single events; the others were delivered. Goes before all the rest. */
-  readonly outcomes?: EventOutcomes;
+  readonly outcomes?: EventOutcomes | undefined;
 }
 
 /** Statuses by which a receiver, or something before it, sends a request elsewhere. */

@@ -14,42 +14,47 @@ export type { HeaderList } from "./http-headers.js";
 /** How an {@linkcode httpSink} sends. */
 export interface HttpSinkOptions {
   /** More headers, or others than the sink's own. A function is asked at each attempt. */
-  readonly headers?: HeaderList | ((batch: Batch) => HeaderList | PromiseLike<HeaderList>);
+  readonly headers?:
+    | HeaderList
+    | ((batch: Batch) => HeaderList | PromiseLike<HeaderList>)
+    | undefined;
   /**
    * Whether bodies are compressed, where the runtime has `CompressionStream`. Requests that a page
    * makes as it goes are not: they have to begin at once.
    * @default false
    */
-  readonly gzip?: boolean;
+  readonly gzip?: boolean | undefined;
   /**
    * Whether headers are sent for which browsers ask a server of another origin first. If not, the
    * content type is `text/plain`, nothing is compressed, and the batch's id is in the query, as `id`.
    * @default true
    */
-  readonly preflight?: boolean;
+  readonly preflight?: boolean | undefined;
   /**
    * Judges the response: the batch is delivered unless it throws or rejects. It may read the body;
    * of what it leaves a little is read for it.
    * @default throws `DeliveryError.fromResponse(response)` unless `response.ok`
    */
-  readonly check?: (response: FetchResponse) => unknown;
+  readonly check?: ((response: FetchResponse) => unknown) | undefined;
   /**
    * The origins, such as `https://other.example`, that a redirect may lead to, beside the one that
    * the request went to. All headers go along, credentials too.
    * @default []
    */
-  readonly redirectOrigins?: readonly string[];
+  readonly redirectOrigins?: readonly string[] | undefined;
   /**
    * What else is passed to `fetch`, such as `method` or `credentials`.
    * @default { method: "POST" }
    */
-  readonly init?: Omit<FetchInit, "body" | "headers" | "keepalive" | "redirect" | "signal"> & {
-    readonly headers?: HeaderList;
-  };
+  readonly init?:
+    | (Omit<FetchInit, "body" | "headers" | "keepalive" | "redirect" | "signal"> & {
+        readonly headers?: HeaderList | undefined;
+      })
+    | undefined;
   /**
    * Used instead of the global `fetch`.
    */
-  readonly fetch?: (url: string | Url, init: FetchInit) => Promise<FetchResponse>;
+  readonly fetch?: ((url: string | Url, init: FetchInit) => Promise<FetchResponse>) | undefined;
 }
 
 /** What of `fetch`'s options the sink sets itself. */

@@ -21,13 +21,13 @@ export interface NatsSinkOptions {
    * something else write to it, batches are given up.
    * @default false
    */
-  readonly exclusive?: boolean;
+  readonly exclusive?: boolean | undefined;
   /**
    * How many messages are published before their acknowledgements are waited for. With 1, order
    * holds whatever the stream does, at the price of a round trip for each message.
    * @default 500
    */
-  readonly window?: number;
+  readonly window?: number | undefined;
 }
 
 const schema = { exclusive: flag, window: count };

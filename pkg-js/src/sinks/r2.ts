@@ -18,7 +18,7 @@ export interface R2SinkOptions {
    * The key of a batch's object. It must be the same for the same batch, and another for any other.
    * @default {@linkcode objectKey}
    */
-  readonly key?: (batch: Batch) => string;
+  readonly key?: ((batch: Batch) => string) | undefined;
 }
 
 const schema = { key: callable };

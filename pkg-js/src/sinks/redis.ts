@@ -22,13 +22,13 @@ export interface RedisSinkOptions {
    * About how many entries a stream keeps; it is trimmed in steps (`MAXLEN ~`).
    * @default Infinity
    */
-  readonly maxLength?: number;
+  readonly maxLength?: number | undefined;
   /**
    * How long a batch is remembered, in milliseconds. Sent again within that time, it is not written
    * again.
    * @default 3600000 (an hour)
    */
-  readonly dedupMs?: number;
+  readonly dedupMs?: number | undefined;
 }
 
 const maxLength: Check = (value) =>

@@ -11,7 +11,7 @@ export interface IndexedDbStoreOptions {
    * The name of the database. Buses that send to different places need different names.
    * @default "shardbus"
    */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /**
