@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import process from "node:process";
+import { isMainThread } from "node:worker_threads";
 import { InvalidOptionError, own } from "./shared.js";
 
 /** What is closed before the process ends: an `EventBus`. */
@@ -25,6 +26,11 @@ export interface ShutdownOptions {
    * @default ["SIGTERM", "SIGINT"]
    */
   readonly signals?: readonly ShutdownSignal[] | undefined;
+  /**
+   * What is to end before the buses are closed, because it still offers them events: a server, such as
+   * `() => app.close()`. What it returns is awaited, for half of `timeoutMs` at most.
+   */
+  readonly before?: (() => unknown) | undefined;
 }
 
 /**
@@ -37,7 +43,8 @@ export interface ShutdownOptions {
  *   what ended it (128 + 15 = 143 for `SIGTERM`). The first process of a container is immune to its
  *   own signals: it exits with that status instead.
  * - If the program has listeners of its own, the end is theirs: await `bus.close()` in them, and the
- *   hooks have nothing more to do. One that calls `process.exit()` at once cuts the closing short.
+ *   hooks have nothing more to do. Unless there is a `before`, they wait for half of `timeoutMs` until
+ *   they close the buses themselves. One that calls `process.exit()` cuts the closing short.
  * - A second signal ends it at once. One that comes within 300 ms of the first is taken for the same:
  *   Ctrl-C reaches a program under `npm run` twice, from the terminal and from npm.
  *
@@ -48,17 +55,24 @@ export interface ShutdownOptions {
  *
  * @example
  * ```ts
- * installShutdownHooks(bus, { timeoutMs: 3000 });
+ * installShutdownHooks(bus, { timeoutMs: 3000, before: () => app.close() });
  * ```
  * @throws {InvalidOptionError} if there is something that has no `close` method, or an option has a
- * wrong name, type or value.
+ * wrong name, type or value; and in a worker thread, which hears of no signal.
  */
 export function installShutdownHooks(
   buses: Closable | Iterable<Closable>,
   options: ShutdownOptions = {},
 ): () => void {
-  const { timeoutMs, signals } = checkOptions(options);
-  const hooks = new ShutdownHooks(checkBuses(buses), timeoutMs, signals);
+  const checked = checkOptions(options);
+  const list = checkBuses(buses);
+  if (!isMainThread) {
+    throw new InvalidOptionError(
+      "buses",
+      "Signals reach the main thread only, so hooks in a worker would do nothing: have the main thread post a message to the worker, and await `bus.close()` there",
+    );
+  }
+  const hooks = new ShutdownHooks(list, checked);
   hooks.install();
   return () => hooks.remove();
 }
@@ -73,72 +87,122 @@ const OURS = Symbol.for("shardbus.shutdown");
 
 type Listener = (signal: NodeJS.Signals) => void;
 
+/** What all hooks listen to, by one listener for each event: Node warns of eleven. */
+const tasks = new Map<string, Set<Listener>>();
+
+const dispatch: Listener & { [OURS]?: true } = Object.assign(
+  (signal: NodeJS.Signals) => {
+    for (const task of [...(tasks.get(signal) ?? [])]) task(signal);
+  },
+  { [OURS]: true as const },
+);
+const dispatchBeforeExit = () => {
+  for (const task of [...(tasks.get("beforeExit") ?? [])]) task("SIGTERM");
+};
+
+function listen(event: string, task: Listener): void {
+  const listener = event === "beforeExit" ? dispatchBeforeExit : dispatch;
+  const list = tasks.get(event) ?? new Set();
+  tasks.set(event, list.add(task));
+  // Before others, to see those that listen once: they are gone when they are called.
+  process.off(event, listener);
+  process.prependListener(event as NodeJS.Signals, listener);
+}
+
+function unlisten(event: string, task: Listener): void {
+  const list = tasks.get(event);
+  list?.delete(task);
+  if (list?.size === 0) {
+    process.off(event, event === "beforeExit" ? dispatchBeforeExit : dispatch);
+  }
+}
+
 class ShutdownHooks {
   readonly #buses: readonly Closable[];
-  readonly #timeoutMs: number;
-  readonly #signals: readonly ShutdownSignal[];
+  readonly #options: CheckedOptions;
   /** When the first signal came, by `performance.now()`. */
   #signalled: number | undefined;
 
-  constructor(buses: readonly Closable[], timeoutMs: number, signals: readonly ShutdownSignal[]) {
+  constructor(buses: readonly Closable[], options: CheckedOptions) {
     this.#buses = buses;
-    this.#timeoutMs = timeoutMs;
-    this.#signals = signals;
+    this.#options = options;
   }
 
   install(): void {
-    // Before others, to see those that listen once: they are gone when they are called.
-    for (const signal of this.#signals) process.prependListener(signal, this.#onSignal);
-    process.once("beforeExit", this.#onBeforeExit);
+    for (const signal of this.#options.signals) listen(signal, this.#onSignal);
+    listen("beforeExit", this.#onBeforeExit);
   }
 
   remove(): void {
-    for (const signal of this.#signals) process.off(signal, this.#onSignal);
-    process.off("beforeExit", this.#onBeforeExit);
+    for (const signal of this.#options.signals) unlisten(signal, this.#onSignal);
+    unlisten("beforeExit", this.#onBeforeExit);
   }
 
-  readonly #onSignal: Listener & { [OURS]?: true } = Object.assign(
-    (signal: NodeJS.Signals) => {
-      const isOthers = hasOthers(signal);
-      const now = performance.now();
-      if (this.#signalled === undefined) {
-        this.#signalled = now;
-        void this.#close().then(() => {
-          this.remove();
-          // Other buses may not have closed yet: whoever is last ends the process.
-          if (!isOthers && !process.listeners(signal).some(isOurs)) end(signal);
-        });
-      } else if (now - this.#signalled > ECHO_MS && !isOthers) {
-        for (const listener of process.listeners(signal).filter(isOurs)) {
-          process.off(signal, listener as Listener);
-        }
-        end(signal);
+  readonly #onSignal: Listener = (signal) => {
+    const isOthers = hasOthers(signal);
+    const now = performance.now();
+    if (this.#signalled === undefined) {
+      this.#signalled = now;
+      if (isOthers && this.#options.before === undefined) {
+        // The program knows what has to end first. Should nothing be left to do, `beforeExit` comes.
+        setTimeout(() => void this.#end(), this.#options.timeoutMs / 2).unref();
+        return;
       }
-    },
-    { [OURS]: true as const },
-  );
-
-  readonly #onBeforeExit = () => {
-    // What is under way here keeps the process alive.
-    void this.#close().then(() => this.remove());
+      void this.#end().then(() => {
+        // Other buses may not have closed yet: whoever is last ends the process.
+        if (!isOthers && !process.listeners(signal).some(isOurs)) end(signal);
+      });
+    } else if (now - this.#signalled > ECHO_MS && !isOthers) {
+      for (const listener of process.listeners(signal).filter(isOurs)) {
+        process.off(signal, listener as Listener);
+      }
+      end(signal);
+    }
   };
 
-  /** Closes the buses, within the time. Never rejects. */
+  // What is under way here keeps the process alive.
+  readonly #onBeforeExit = () => void this.#end();
+
+  async #end(): Promise<void> {
+    await within(this.#options.timeoutMs, this.#close());
+    this.remove();
+  }
+
+  /** Closes the buses, once what comes before has ended. Never rejects. */
   async #close(): Promise<void> {
+    let { timeoutMs } = this.#options;
+    const { before } = this.#options;
+    if (before !== undefined) {
+      const start = performance.now();
+      const work = async () => {
+        try {
+          await before();
+        } catch (error) {
+          console.warn("shardbus: `before` failed at the end of the process", error);
+        }
+      };
+      await within(timeoutMs / 2, work());
+      timeoutMs -= Math.min(performance.now() - start, timeoutMs / 2);
+    }
     const closing = this.#buses.map(async (bus) => {
       try {
-        await bus.close({ timeoutMs: this.#timeoutMs * SENDING });
+        await bus.close({ timeoutMs: timeoutMs * SENDING });
       } catch (error) {
         console.warn("shardbus: a bus could not be closed at the end of the process", error);
       }
     });
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.#timeoutMs);
-    });
-    await Promise.race([Promise.all(closing), late]);
-    clearTimeout(timer);
+    await Promise.all(closing);
   }
+}
+
+/** Waits for `work`, but not for longer. */
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
 }
 
 const isOurs = (listener: object): boolean => OURS in listener;
@@ -193,12 +257,17 @@ const SIGNALS: readonly unknown[] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "
 /** Options with their defaults. */
 type Settled<Options> = { readonly [Name in keyof Options]-?: NonNullable<Options[Name]> };
 
-function checkOptions(options: ShutdownOptions): Settled<ShutdownOptions> {
+interface CheckedOptions extends Settled<Omit<ShutdownOptions, "before">> {
+  readonly before: ShutdownOptions["before"];
+}
+
+function checkOptions(options: ShutdownOptions): CheckedOptions {
   const timeoutMs = own(options, "timeoutMs") ?? 5000;
   const signals = own(options, "signals") ?? (["SIGTERM", "SIGINT"] as const);
-  const { timeoutMs: _, signals: __, ...others } = options;
+  const before = own(options, "before");
+  const { timeoutMs: _, signals: __, before: ___, ...others } = options;
   for (const name of Object.keys(others)) {
-    const rule = "is not an option; there are timeoutMs, signals";
+    const rule = "is not an option; there are timeoutMs, signals, before";
     throw new InvalidOptionError(name, `\`${name}\` ${rule}`);
   }
   if (!(typeof timeoutMs === "number" && timeoutMs >= 0 && timeoutMs < 2 ** 31)) {
@@ -209,5 +278,11 @@ function checkOptions(options: ShutdownOptions): Settled<ShutdownOptions> {
     const rule = `must be a list of ${SIGNALS.join(", ")}`;
     throw new InvalidOptionError("signals", `\`signals\` is ${signals}, but it ${rule}`);
   }
-  return { timeoutMs, signals };
+  if (before !== undefined && typeof before !== "function") {
+    throw new InvalidOptionError(
+      "before",
+      "`before` must be a function, such as () => app.close()",
+    );
+  }
+  return { timeoutMs, signals, before };
 }

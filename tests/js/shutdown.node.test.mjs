@@ -338,3 +338,86 @@ test("what is left at process.exit() can be drained and written down", async () 
   `);
   assert.equal(output, '2\n{"n":1}\n{"n":2}\n');
 });
+
+test("what a server still offers while it closes is delivered, if `before` closes it", async () => {
+  const { end, output } = await signalled(`${setUp}
+    const bus = makeBus("first");
+    const before = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      console.log(bus.ingest("last"));
+    };
+    installShutdownHooks(bus, { before });
+    keepRunning();
+    console.log("ready");
+  `);
+  assert.deepEqual({ end, output }, { end: "SIGTERM", output: "true\nfirst last\n" });
+});
+
+test("what a program's own listener still offers before it closes the bus is delivered", async () => {
+  const { end, output } = await signalled(`${setUp}
+    const bus = makeBus("first");
+    installShutdownHooks(bus);
+    const running = keepRunning();
+    process.on("SIGTERM", async () => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      console.log(bus.ingest("last"));
+      await bus.close();
+      clearInterval(running);
+    });
+    console.log("ready");
+  `);
+  assert.deepEqual({ end, output }, { end: 0, output: "true\nfirst last\n" });
+});
+
+test("a program whose own listener closes no bus has it closed by the hooks", async () => {
+  const { end, output } = await signalled(`${setUp}
+    installShutdownHooks(makeBus("delivered", (batch) => (print(batch), process.exit(7))), { timeoutMs: 100 });
+    keepRunning();
+    process.on("SIGTERM", () => console.log("heard"));
+    console.log("ready");
+  `);
+  assert.deepEqual({ end, output }, { end: 7, output: "heard\ndelivered\n" });
+});
+
+for (const [what, before] of Object.entries({
+  fails: `() => { throw new Error("broken"); }`,
+  "never ends": "() => new Promise(() => {})",
+})) {
+  test(`a \`before\` that ${what} keeps no bus from being closed`, async () => {
+    const { end, output } = await signalled(`${setUp}
+      installShutdownHooks(makeBus("delivered"), { timeoutMs: 500, before: ${before} });
+      keepRunning();
+      console.log("ready");
+    `);
+    assert.equal(end, "SIGTERM");
+    assert.include(output, "delivered\n");
+    if (what === "fails") assert.include(output, "Error: broken");
+  });
+}
+
+test("many buses are no reason for a warning", async () => {
+  const { end, output } = await signalled(`${setUp}
+    for (let i = 0; i < 20; i++) installShutdownHooks(makeBus("one"));
+    const takeAway = installShutdownHooks(makeBus("taken away"));
+    takeAway();
+    keepRunning();
+    console.log("ready");
+  `);
+  assert.deepEqual({ end, output }, { end: "SIGTERM", output: "one\n".repeat(20) });
+});
+
+test("hooks in a worker thread say that they would do nothing, and what to do", async () => {
+  const output = await run(`
+    import { Worker } from "node:worker_threads";
+    const program = \`
+      import { installShutdownHooks } from "shardbus/shutdown";
+      try {
+        installShutdownHooks({ close: async () => {} });
+      } catch (error) {
+        console.log(error.code, error.message);
+      }
+    \`;
+    new Worker(new URL("data:text/javascript," + encodeURIComponent(program.replaceAll("shardbus/shutdown", import.meta.resolve("shardbus/shutdown")))));
+  `);
+  assert.match(output, /^ERR_INVALID_OPTION Signals reach the main thread only.*bus\.close\(\)/);
+});
