@@ -58,7 +58,10 @@ enum Route {
 /// A `cargo` that can build for [`TARGET`].
 pub enum WasmToolchain {
     /// The one on the search path.
-    Default,
+    Default {
+        /// The compiler flag that keeps out where the source of its standard library is.
+        portable_library: String,
+    },
     /// Debian's, with the standard library in a sysroot of our own.
     Debian {
         /// That sysroot, as an absolute path.
@@ -73,11 +76,11 @@ impl WasmToolchain {
             Some(Route::Installed) => {
                 let missing = "wasm32-unknown-unknown is not installed";
                 ensure!(has_target(sh), "{missing}, and {ROUTE_VARIABLE} allows no other way");
-                Ok(Self::Default)
+                default(sh)
             }
             Some(Route::Rustup) => add_target(sh),
             Some(Route::Debian) => debian::set_up(sh),
-            None if has_target(sh) => Ok(Self::Default),
+            None if has_target(sh) => default(sh),
             None if debian::is_set_up(sh) => debian::set_up(sh),
             None => add_target(sh).or_else(|error| {
                 say(format_args!("{error:#}; trying Debian's compiler instead"));
@@ -89,7 +92,7 @@ impl WasmToolchain {
     /// What tells this compiler, and where its standard library is, from others.
     pub fn identity(&self, sh: &Shell) -> Result<String> {
         let (rustc, sysroot) = match self {
-            Self::Default => ("rustc", Path::new("")),
+            Self::Default { .. } => ("rustc", Path::new("")),
             Self::Debian { sysroot } => ("/usr/bin/rustc", &**sysroot),
         };
         let version = cmd!(sh, "{rustc} --verbose --version").quiet().read()?;
@@ -99,7 +102,9 @@ impl WasmToolchain {
     /// `cargo SUBCOMMAND` for [`TARGET`], in [`TARGET_DIR`].
     pub fn cargo<'a>(&self, sh: &'a Shell, subcommand: &str) -> Cmd<'a> {
         let (cargo, flags) = match self {
-            Self::Default => (cmd!(sh, "cargo {subcommand}"), vec![portable_paths()]),
+            Self::Default { portable_library } => {
+                (cmd!(sh, "cargo {subcommand}"), vec![portable_paths(), portable_library.clone()])
+            }
             Self::Debian { sysroot } => {
                 let sysroot = format!("--sysroot={}", sysroot.display());
                 (debian::cargo(sh, subcommand), vec![portable_paths(), sysroot])
@@ -118,6 +123,21 @@ pub fn portable_paths() -> String {
     let home = || std::env::home_dir().unwrap_or_default().join(".cargo");
     let cargo_home = std::env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from);
     format!("--remap-path-prefix={}=/cargo", cargo_home.display())
+}
+
+/// The compiler on the search path.
+fn default(sh: &Shell) -> Result<WasmToolchain> {
+    let sysroot = cmd!(sh, "rustc --print sysroot").quiet().read()?;
+    let version = cmd!(sh, "rustc --verbose --version").quiet().read()?;
+    Ok(WasmToolchain::Default { portable_library: portable_library(&sysroot, &version) })
+}
+
+/// The compiler flag that gives the standard library's source the name that its own builders gave it:
+/// where the component `rust-src` is installed, the compiler names the files on this machine instead.
+fn portable_library(sysroot: &str, version: &str) -> String {
+    let hash = version.lines().find_map(|line| line.strip_prefix("commit-hash: "));
+    let hash = hash.unwrap_or("unknown");
+    format!("--remap-path-prefix={sysroot}/lib/rustlib/src/rust=/rustc/{hash}")
 }
 
 fn forced_route() -> Result<Option<Route>> {
@@ -140,5 +160,19 @@ fn add_target(sh: &Shell) -> Result<WasmToolchain> {
     let rustup = cmd!(sh, "rustup target add {TARGET}").env("RUSTUP_MAX_RETRIES", "1");
     exec(rustup).context("rustup could not add wasm32-unknown-unknown")?;
     ensure!(has_target(sh), "rustup added the target to another toolchain than that of `rustc`");
-    Ok(WasmToolchain::Default)
+    default(sh)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_of_the_standard_library_has_the_name_of_its_release() {
+        let version = "rustc 1.95.0 (59807616e 2026-04-14)\nbinary: rustc\ncommit-hash: 5980";
+        assert_eq!(
+            portable_library("/home/me/sysroot", version),
+            "--remap-path-prefix=/home/me/sysroot/lib/rustlib/src/rust=/rustc/5980"
+        );
+    }
 }
