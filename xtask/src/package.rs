@@ -11,7 +11,7 @@ use zopfli::Format;
 
 use crate::freshness::{self, files};
 use crate::toolchain::{TARGET, TARGET_DIR, Tools, portable_paths};
-use crate::{exec, lock, manifests, npm, say, sizes, stamp, wasm, without_wasm};
+use crate::{exec, licenses, lock, manifests, npm, say, sizes, stamp, wasm, without_wasm};
 
 /// What it is made from.
 pub const SOURCES: &str = "pkg-js/src";
@@ -59,7 +59,7 @@ const GLUE: &str = "bus_bg";
 const DECLARATIONS: &str = "pkg-js/declarations";
 
 /// The packages that ours brings along, and the file that imports each.
-const BUNDLED: [(&str, &str); 2] = [("idb", "stores/idb"), ("tiny-inflate", "tiny-inflate")];
+pub const BUNDLED: [(&str, &str); 2] = [("idb", "stores/idb"), ("tiny-inflate", "tiny-inflate")];
 
 /// How esbuild bundles.
 const BUNDLE: [&str; 4] =
@@ -184,7 +184,7 @@ fn inputs(sh: &Shell, tools: &Tools) -> Result<String> {
 
 fn outputs() -> Result<String> {
     let made = MADE.map(|name| format!("{SOURCES}/{name}"));
-    let licenses = ["pkg-js/LICENSE-APACHE", "pkg-js/LICENSE-MIT", DIST];
+    let licenses = ["pkg-js/LICENSE-APACHE", "pkg-js/LICENSE-MIT", licenses::FILE, DIST];
     let paths: Vec<_> = made.iter().map(String::as_str).chain(licenses).collect();
     freshness::fingerprint(&paths, |_| false, &[])
 }
@@ -331,6 +331,7 @@ fn compile(sh: &Shell) -> Result<()> {
     for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
         sh.copy_file(license, "pkg-js")?;
     }
+    licenses::write(sh, &BUNDLED.map(|(package, _)| package))?;
     Ok(())
 }
 

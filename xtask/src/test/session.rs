@@ -9,8 +9,8 @@ use super::Options;
 use crate::browsers::{self, Browser};
 use crate::toolchain::{Tools, WasmToolchain};
 use crate::{
-    api_report, bench, bindgen, debian, engines, exec, fuzz, npm, package, say, simulate,
-    tree_shaking, tsan,
+    api_report, bench, bindgen, debian, deny, engines, exec, fuzz, licenses, npm, package, say,
+    simulate, tree_shaking, tsan,
 };
 
 /// Where the package is packed.
@@ -168,6 +168,14 @@ impl Session {
         sh.write_file(format!("{PROJECT}/package.json"), "{ \"type\": \"module\" }\n")?;
         let _project = sh.push_dir(PROJECT);
         exec(cmd!(sh, "npm install --offline --no-audit --no-fund --silent {tarball}"))
+    }
+
+    pub fn licenses(&self) -> Result<()> {
+        licenses::check(&self.sh, Path::new(PROJECT))
+    }
+
+    pub fn deny(&self) -> Result<()> {
+        deny::check(&self.sh)
     }
 
     pub fn biome(&self) -> Result<()> {

@@ -83,6 +83,8 @@ pub const STEPS: &[Step] = &[
     step("type-matrix", "the published types, by several compilers and for several platforms", Waits, &["build"], Session::type_matrix),
     step("api", "the public API is that of pkg-js/shardbus.api.md", Waits, &["build"], Session::api),
     step("package", "the packed package works in an empty project", Waits, &["pack"], Session::packed_package),
+    step("licenses", "the packed package has the licences of all that it carries", Waits, &["pack"], Session::licenses),
+    step("deny", "dependencies: no known weaknesses, allowed licences and sources", Waits, &["setup"], Session::deny),
     step("tree-shaking", "an app carries nothing that it does not import", Waits, &["pack"], Session::tree_shaking),
     step("publint", "the packed package, by publint's rules", Waits, &["pack"], Session::publint),
     step("attw", "the packed package's types resolve everywhere", Waits, &["pack"], Session::attw),
