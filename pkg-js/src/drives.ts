@@ -68,6 +68,8 @@ class Drive {
     const now = elapsed();
     if (firstDeadline(this.attempts) > now && !this.sign.isGone(now)) return;
     this.sign.dueAt = now;
+    // Twice, because what is read and what is due take turns, and either may come first.
+    await this.yield();
     await this.yield();
   }
 
