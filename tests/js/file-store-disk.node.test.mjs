@@ -3,7 +3,7 @@
 // their owner's alone. Node only.
 import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileStore } from "shardbus/stores/fs";
 import { run } from "./child.node.mjs";
 import { afterEach, assert, beforeEach, test } from "./harness.mjs";
@@ -38,6 +38,8 @@ async function doneToFiles(program) {
     const [verb, path] = step.split(" ");
     if (path === undefined) return step;
     if (path === directory) return `${verb} directory`;
+    if (path === dirname(directory)) return `${verb} what holds it`;
+    if (path === parent) return `${verb} what holds that`;
     if (!path.startsWith(`${directory}/`) || path.endsWith(".lock")) return [];
     if (path.includes(".tmp-")) return `${verb} aside`;
     return `${verb} ${basename(path).startsWith("v1-") ? "life" : basename(path)}`;
@@ -55,6 +57,8 @@ test("when a write resolves, the batch and its name are on the disk", {
     await store.close();
   `);
   assert.deepEqual(steps, [
+    "sync what holds that",
+    "sync what holds it",
     "rename life",
     "sync directory",
     "write aside",
@@ -73,6 +77,8 @@ test("when writeSync returns, the batch and its name are on the disk", {
     writeSync(1, "written");
   `);
   assert.deepEqual(steps, [
+    "sync what holds that",
+    "sync what holds it",
     "sync directory",
     "write aside",
     "sync aside",

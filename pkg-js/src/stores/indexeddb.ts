@@ -59,6 +59,8 @@ class IndexedDbStore implements BatchStore {
   readonly #owners = new Map<string, string>();
   /** How many each has. */
   readonly #counts = new Map<string, number>();
+  /** For the next look at what others have left, while the store is open. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether the page is about to go, or in the back/forward cache. */
   #isSuspended = false;
 
@@ -68,7 +70,7 @@ class IndexedDbStore implements BatchStore {
     this.#spill = new Spill(name);
   }
 
-  async open(): Promise<string[]> {
+  async open(found?: (keys: string[]) => void): Promise<string[]> {
     if (typeof indexedDB === "undefined") {
       throw new Error("There is no IndexedDB here: open a bus with this store in a browser only");
     }
@@ -78,11 +80,27 @@ class IndexedDbStore implements BatchStore {
     globalThis.addEventListener?.("pageshow", this.#resume);
     try {
       // Nobody else looks meanwhile: each batch goes to one tab.
-      return await this.#locks.alone(() => this.#adopt());
+      const keys = await this.#locks.alone(() => this.#adopt());
+      if (found !== undefined) this.#lookLater(found, FIRST_LOOK_MS);
+      return keys;
     } catch (error) {
       await this.close();
       throw error;
     }
+  }
+
+  /** Looks again and again for what tabs have left that ended meanwhile. */
+  #lookLater(found: (keys: string[]) => void, ms: number): void {
+    this.#timer = setTimeout(async () => {
+      try {
+        const keys = this.#isSuspended ? [] : await this.#locks.alone(() => this.#adopt());
+        const fresh = keys.filter((key) => !key.startsWith(OTHER_FORMAT));
+        if (fresh.length > 0 && this.#timer !== undefined) found(fresh);
+      } catch {
+        // Whatever is the matter with the database, the next write will say.
+      }
+      if (this.#timer !== undefined) this.#lookLater(found, Math.min(2 * ms, MAX_LOOK_MS));
+    }, ms);
   }
 
   /** Takes over the batches of owners that nobody has. */
@@ -164,6 +182,8 @@ class IndexedDbStore implements BatchStore {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     globalThis.removeEventListener?.("pagehide", this.#suspend, { capture: true });
     globalThis.removeEventListener?.("pageshow", this.#resume);
     const connection = this.#connection;
@@ -263,6 +283,10 @@ class IndexedDbStore implements BatchStore {
     if (this.#connection === connection) this.#connection = undefined;
   }
 }
+
+/** When an open store looks for what others have left: at first soon, later seldom. */
+const FIRST_LOOK_MS = 250;
+const MAX_LOOK_MS = 10_000;
 
 /** Of what cannot be read because another version wrote it: what its key begins with. */
 const OTHER_FORMAT = "localstorage-";

@@ -583,6 +583,25 @@ export function testPages(launch, skipped = {}) {
     t.diagnostic(`${arrived.length} events arrived, ${delivered} different ones`);
   });
 
+  test("a page with a store that is offline loses nothing, in memory or there", async () => {
+    const tab = await openPage();
+    await tab.call("openWithStore", {});
+    await tab.call("ingest", { tag: "a", count: 1 });
+    await collector.nth(1);
+    const before = collector;
+    const goOnline = await goOffline(tab);
+    await tab.call("ingest", { tag: "b", count: 200 });
+    const hasNoticed = async () => (await tab.call("failures")).length >= 3;
+    await eventually(hasNoticed, () => "the page does not notice that it is offline", 20_000);
+    await goOnline();
+    await delivered(tab, 201);
+    await tab.call("close");
+    const { accepted, delivered: arrived } = await tab.call("stats");
+    assert.deepEqual([accepted, arrived], [201, 201]);
+    const logs = collector === before ? [collector] : [before, collector];
+    assert.lengthOf(new Set(logs.flatMap((each) => each.events())), 201);
+  });
+
   test("a page that comes back goes on", async () => {
     // Firefox never tells a page what became of the requests that it had when it went.
     const tab = await openBus({ batch: { maxDelayMs: 100 }, timeoutMs: 1000 });

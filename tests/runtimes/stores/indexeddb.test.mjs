@@ -1,6 +1,15 @@
 // @ts-check
 // The IndexedDB store by itself, in tabs of a real browser.
-import { after, afterEach, assert, before, beforeEach, test, within } from "../../js/harness.mjs";
+import {
+  after,
+  afterEach,
+  assert,
+  before,
+  beforeEach,
+  eventually,
+  test,
+  within,
+} from "../../js/harness.mjs";
 import { makeProfile, servePages, startBrowser } from "./browser.mjs";
 
 /** @type {Awaited<ReturnType<typeof makeProfile>>} */
@@ -118,6 +127,27 @@ test("what a living tab has written is its own, and a closed tab's goes to the n
   assert.deepEqual((await openTab()).keys, []);
   await fourth.page.close();
   assert.deepEqual((await openTab()).keys, ["a-1"]);
+});
+
+test("an open store finds what a tab has left that ends meanwhile", async () => {
+  const [first, second] = [await openTab(), await openTab()];
+  await first.write("a-1");
+  await second.page.evaluate(async () => {
+    const scope = /** @type {any} */ (globalThis);
+    await scope.store.close();
+    scope.found = [];
+    await scope.store.open((/** @type {string[]} */ keys) => scope.found.push(...keys));
+  });
+  await second.write("b-1");
+  await first.page.close();
+  const found = () => second.page.evaluate(() => /** @type {any} */ (globalThis).found);
+  await eventually(
+    async () => (await found()).length > 0,
+    () => "it finds nothing",
+    30_000,
+  );
+  assert.deepEqual(await found(), ["a-1"], "and not what is its own");
+  assert.equal(await second.read("a-1"), "text of a-1");
 });
 
 test("tabs that open at once share what is left: each batch goes to one of them", async () => {

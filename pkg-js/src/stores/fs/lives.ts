@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { lstat, mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { isMissing, syncDirectory, syncDirectorySync } from "./files.js";
 import { isAlive, type LifeLock, lockLife, removeLock } from "./life-lock.js";
 
@@ -53,7 +53,8 @@ export class Life {
 
   /** Begins a life. Others see it once it is locked, so that they do not take it for ended. */
   static async begin(parent: string): Promise<Life> {
-    await mkdir(parent, { recursive: true, mode: 0o700 });
+    const made = await mkdir(parent, { recursive: true, mode: 0o700 });
+    for (const directory of holdersOf(made, parent)) await syncDirectory(directory);
     const name = newName();
     const directory = join(parent, name);
     const beginning = join(parent, name.replace(/^v\d+/, "new"));
@@ -155,9 +156,24 @@ export class Life {
 /** The directory of a life that has ended already, for what is written before one has begun. */
 export function endedLife(parent: string): string {
   const directory = join(parent, newName());
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  syncDirectorySync(parent);
+  const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
+  for (const holder of holdersOf(made, directory)) syncDirectorySync(holder);
   return directory;
+}
+
+/**
+ * What has to be synced for directories that were made to be found after a crash: what holds the
+ * first of them, and so on down to what holds the last.
+ *
+ * @param made the first that was made; nothing if all were there.
+ */
+function holdersOf(made: string | undefined, last: string): string[] {
+  const holders: string[] = [];
+  if (made === undefined) return holders;
+  for (let directory = last; ; directory = dirname(directory)) {
+    holders.unshift(dirname(directory));
+    if (directory === made || directory === dirname(directory)) return holders;
+  }
 }
 
 export const batchIn = (directory: string, key: string): string => join(directory, `${key}.batch`);
