@@ -31,6 +31,7 @@ impl Ledger {
     /// Takes a batch out for good. Returns its size.
     pub fn drain(&mut self, max_bytes: usize, keep: bool) -> Checked<Option<usize>> {
         self.seed();
+        self.bus.clock().set(self.wall);
         let drained = self.bus.drain(max_bytes);
         self.look_at_ages();
         let fence = self.fence();
