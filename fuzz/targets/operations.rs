@@ -10,7 +10,7 @@ use common::{MS, assert_accounts, bus, ms};
 use libfuzzer_sys::fuzz_target;
 use shardbus::{
     Action, BackpressureMode, Batch, BatchConfig, BusConfig, BusStats, EventBus, ExitOrder,
-    Failure, Format, Lease, RetryPolicy, ScalingPolicy, Scheduler, Shared,
+    Failure, Format, Lease, Outcome, RetryPolicy, ScalingPolicy, Scheduler, Shared,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -56,6 +56,10 @@ enum Operation {
     BeginRestore,
     Restore { lens: Vec<u8>, json: bool },
     EndRestore,
+    Unavailable(u8, u16),
+    Settle { which: u8, delivered: u8, kind: u8 },
+    NoteStored { shard: u8, start: u8, len: u8 },
+    Probe,
 }
 
 const MAX_EVENT_BYTES: usize = 16;
@@ -95,6 +99,7 @@ fn config(input: &Input) -> BusConfig {
             metrics_window: ms(10),
             ..ScalingPolicy::default()
         }),
+        has_store: input.nonce % 2 == 1,
         timeout: ms(100),
     }
 }
@@ -204,6 +209,7 @@ impl World {
                 self.settle(&abandoned.batch);
                 return true;
             }
+            Action::Store(batch) => self.check_batch(&batch),
             Action::WaitUntil(wake) => {
                 assert!(wake > self.now || self.now == u64::MAX, "{wake} is over at {}", self.now);
             }
@@ -247,6 +253,12 @@ impl World {
             }
             Operation::Retry(which, after) => {
                 self.fail(*which, Failure::Refused { retry_after: ms(u64::from(*after)) });
+            }
+            Operation::Unavailable(which, after) => {
+                self.fail(*which, Failure::Unavailable { retry_after: ms(u64::from(*after)) });
+            }
+            Operation::Settle { which, delivered, kind } => {
+                self.settle_some(*which, usize::from(*delivered), *kind);
             }
             Operation::GiveUp(which) => self.fail(*which, Failure::Permanent),
             Operation::Split(which) => self.fail(*which, Failure::Split),
@@ -333,7 +345,33 @@ impl World {
                     assert_eq!((batch.id(), batch.body()), (left.id(), left.body()));
                 }
             }
+            Operation::NoteStored { shard, start, len } => {
+                let start = u64::from(*start);
+                let events = start..start + u64::from(*len);
+                self.bus.note_stored(self.nonce, u16::from(*shard), &events);
+            }
+            Operation::Probe => self.bus.probe(),
             _ => self.bus.end_restore(),
+        }
+    }
+
+    /// The receiver has the first events of a lease, and what becomes of the others depends.
+    fn settle_some(&mut self, which: u8, delivered: usize, kind: u8) {
+        let nth = self.in_flight.values().nth(usize::from(which));
+        let lease = nth.or_else(|| self.in_flight.get(&u64::from(which)));
+        let len = lease.map_or(1, |lease| lease.batch.len());
+        let delivered = delivered % (len + 1);
+        let failure = match kind % 4 {
+            0 => Failure::Unavailable { retry_after: ms(0) },
+            1 => Failure::Refused { retry_after: ms(0) },
+            2 => Failure::Permanent,
+            _ => Failure::Split,
+        };
+        let outcomes =
+            [(delivered, Outcome::Delivered), (len - delivered, Outcome::Failed(failure))];
+        let settled = self.answer(which, |bus, lease, now| bus.settle(lease, &outcomes, now));
+        if let Some(lease) = settled {
+            self.settled.extend(sequence(&lease.batch).take(delivered));
         }
     }
 
