@@ -1,6 +1,7 @@
 // @ts-check
 
 // Serves what was built, and visits it in Chromium.
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { serve } from "../loopback.mjs";
@@ -9,9 +10,13 @@ import { makeProfile, startBrowser } from "../runtimes/stores/browser.mjs";
 /** @type {Record<string, string>} */
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
 
-/** As strict as a page with WebAssembly can be. */
-const POLICY =
-  "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' http://127.0.0.1:*";
+/** As strict as a page with WebAssembly can be. An import map is inline, so it is let in by its hash. */
+function policyFor(/** @type {Buffer} */ body) {
+  const map = /<script type="importmap">(.*?)<\/script>/s.exec(String(body))?.[1];
+  const hash = map && `'sha256-${createHash("sha256").update(map).digest("base64")}'`;
+  const scripts = ["script-src 'self' 'wasm-unsafe-eval'", hash].filter(Boolean).join(" ");
+  return `default-src 'self'; ${scripts}; connect-src 'self' http://127.0.0.1:*`;
+}
 
 /**
  * Serves files, under a Content-Security-Policy.
@@ -25,7 +30,7 @@ export async function serveDirectory(directory) {
     try {
       const body = await readFile(join(directory, file));
       const type = TYPES[extname(file)] ?? "";
-      const headers = { "content-type": type, "content-security-policy": POLICY };
+      const headers = { "content-type": type, "content-security-policy": policyFor(body) };
       response.writeHead(200, headers).end(body);
     } catch {
       response.writeHead(404).end();

@@ -312,6 +312,11 @@ fn compile(sh: &Shell) -> Result<()> {
     let bundle = cmd!(sh, "{esbuild} {inputs...} {BUNDLE...} --format=cjs");
     let bundle = bundle.args([format!("--outdir={DIST}"), format!("--outbase={DIST}")]);
     exec(bundle.arg("--out-extension:.js=.cjs"))?;
+    for module in files(DIST)? {
+        if module.extension().is_some_and(|extension| extension == "cjs") {
+            sh.write_file(&module, with_builtins(&sh.read_file(&module)?))?;
+        }
+    }
     join_modules(sh)?;
     join_types(sh)?;
     for types in files(DIST)? {
@@ -438,6 +443,19 @@ fn bundle_dependency(sh: &Shell, package: &str, importer: &str) -> Result<()> {
     Ok(sh.remove_path(format!("{DIST}/{importer}.d.ts"))?)
 }
 
+/// Takes Node's modules without `require`, where Node can: there is none once a bundler has made an ES
+/// module of CommonJS.
+fn with_builtins(module: &str) -> String {
+    let (before, rest) = match module.split_once("require(\"node:") {
+        Some((before, rest)) if rest.contains("\")") => (before, rest),
+        _ => return module.to_owned(),
+    };
+    let (name, after) = rest.split_once("\")").unwrap_or_default();
+    let name = format!("(\"node:{name}\")");
+    let after = with_builtins(after);
+    format!("{before}(process.getBuiltinModule?.{name} ?? require{name}){after}")
+}
+
 /// Makes declarations refer to each other as CommonJS: `'./x.js'` becomes `'./x.cjs'`.
 fn to_commonjs(types: &str) -> String {
     let convert = |line: &str| {
@@ -477,6 +495,14 @@ mod tests {
                         const decodeText = (bytes) => utf8Decoder().decode(bytes);\nb();\n";
         assert_eq!(with_decoder(glue, "./utf8.js").unwrap(), expected);
         assert!(with_decoder("a();\n", "./utf8.js").is_err());
+    }
+
+    #[test]
+    fn commonjs_asks_node_for_its_modules() {
+        let module = "var a = require(\"node:os\");\nvar b = __toESM(require(\"node:fs\"));\n";
+        let expected = "var a = (process.getBuiltinModule?.(\"node:os\") ?? require(\"node:os\"));\n\
+                        var b = __toESM((process.getBuiltinModule?.(\"node:fs\") ?? require(\"node:fs\")));\n";
+        assert_eq!(with_builtins(module), expected);
     }
 
     #[test]
