@@ -100,6 +100,10 @@ const schema = (): Schema => ({
   key: callable,
   format: oneOf("ndjson", "json"),
   scheduler: oneOf("auto", "manual"),
+  waitUntil: (value) =>
+    typeof value === "boolean" || typeof value === "function"
+      ? undefined
+      : "must be true, false or a function that takes a promise",
   lifecycle: oneOf("auto", "manual"),
   exitOrder: oneOf("oldest", "newest"),
   batch: {

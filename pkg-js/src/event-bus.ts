@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { aloneAsync } from "./alone.js";
+import { ambientContext } from "./ambient.js";
 import { captureContext } from "./async-context.js";
 import type { Batch } from "./batch.js";
 import {
@@ -58,6 +59,7 @@ export class EventBus<T = unknown> {
   readonly #outbox: Outbox | undefined;
   readonly #scheduler: Scheduler;
   readonly #rides: Rides;
+  readonly #ridesAlong: boolean;
   readonly #lifecycle: Lifecycle | undefined;
   readonly #losses: LossReporter<T>;
   #isRestoring = false;
@@ -78,6 +80,8 @@ export class EventBus<T = unknown> {
     }
     const checked = checkOptions<T>(options);
     const { onDrop, onDelivered, store, onStoreError, lifecycle, exitOrder } = checked;
+    const { waitUntil: along = false } = checked;
+    this.#ridesAlong = along !== false;
     const isInPage = lifecycle !== "manual" && isPage();
     try {
       this.#core = new CoreBus({ ...checked, ...(store && { store }) });
@@ -144,6 +148,7 @@ export class EventBus<T = unknown> {
     this.#rides = new Rides({
       offered: () => this.#offered(),
       pending: () => this.stats().pending,
+      context: () => (typeof along === "function" ? { waitUntil: along } : ambientContext()),
       flush: async (options) => this.#closing ?? this.#scheduler.flush(options),
     });
     // Bound, so that it can be handed on: it must not throw then either.
@@ -160,6 +165,7 @@ export class EventBus<T = unknown> {
    * It needs no `this`: `emitter.on("click", bus.emit)` works.
    */
   emit(event: T, options?: IngestOptions): void {
+    if (this.#ridesAlong) this.#rides.rideAlong();
     this.#ingress.emit(event, options);
   }
 
@@ -217,7 +223,10 @@ export class EventBus<T = unknown> {
 
   /** Says what to do to those who call a method without its bus, or by way of a proxy. */
   static #ingressOf<T>(bus: EventBus<T>): Ingress<T> {
-    if (bus instanceof EventBus && #ingress in bus) return bus.#ingress;
+    if (bus instanceof EventBus && #ingress in bus) {
+      if (bus.#ridesAlong) bus.#rides.rideAlong();
+      return bus.#ingress;
+    }
     throw new InvalidOptionError(
       "this",
       "The method was called without its bus; write (event) => bus.ingest(event), or hand on `bus.emit`, which is bound. If the bus is behind a proxy, keep it out of it: `markRaw(bus)` in Vue",
@@ -266,10 +275,12 @@ export class EventBus<T = unknown> {
    * what comes later. While the promise is pending, further calls with the same `ctx` only make sure
    * that there is a flush after them.
    *
+   * @param ctx may be left out where the runtime tells which request runs (Vercel, Netlify, Supabase,
+   * Bunny), or where the bus has the option `waitUntil`.
    * @throws {InvalidOptionError} if `ctx` has no `waitUntil` method, or an option has a wrong name,
    * type or value.
    */
-  waitUntil(ctx: RequestContext, options?: WaitUntilOptions): void {
+  waitUntil(ctx?: RequestContext, options?: WaitUntilOptions): void {
     this.#rides.request(ctx, checkWaitUntilOptions(options));
   }
 

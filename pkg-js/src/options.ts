@@ -249,6 +249,14 @@ export interface EventBusOptions<T = unknown> {
    */
   readonly scheduler?: "auto" | "manual" | undefined;
   /**
+   * Keeps the request that offers an event alive until that is sent, as {@linkcode EventBus.waitUntil}
+   * does, so that no call can be forgotten: `true` where the runtime tells which request runs (Vercel,
+   * Netlify, Supabase, Bunny), or its function that takes a promise, such as `waitUntil` of
+   * `cloudflare:workers`.
+   * @default false
+   */
+  readonly waitUntil?: boolean | ((promise: Promise<unknown>) => void) | undefined;
+  /**
    * Whether a bus in a page sends what it holds when the page is hidden or left. Elsewhere it makes
    * no difference.
    * @default "auto"

@@ -1,7 +1,7 @@
 import { elapsed } from "./clock.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { pause } from "./event-loop.js";
-import { nextLook, Sign } from "./liveness.js";
+import { nextLook, Sign, TICK_MS } from "./liveness.js";
 import type { FlushOptions } from "./scheduler.js";
 
 /** What a runtime passes along with a request, such as the third argument of a Worker's `fetch`. */
@@ -53,6 +53,8 @@ interface RideHost {
   /** How many events wait. */
   pending(): number;
   flush(options: FlushOptions): Promise<unknown>;
+  /** The context of the request that runs now, where the runtime tells. */
+  context(): RequestContext | undefined;
 }
 
 /** The events of requests that leave by one flush. One of the requests looks after it. */
@@ -83,30 +85,57 @@ export class Rides {
   readonly #riding = new WeakMap<RequestContext, Ride>();
   /** The group that was made last: others may join until its flush begins. */
   #gathering: Group | undefined;
+  /** When an event last asked for a ride in this turn. */
+  #askedAt = Number.NEGATIVE_INFINITY;
 
   constructor(host: RideHost) {
     this.#host = host;
   }
 
   /** Sees to it that what is in the bus, and what comes right after, is sent within the request. */
-  request(context: RequestContext, options: WaitUntilOptions): void {
-    if (!isContext(context)) {
+  request(context: RequestContext | undefined, options: WaitUntilOptions): void {
+    const to = context ?? this.#host.context();
+    if (!isContext(to)) {
       throw new InvalidOptionError(
         "ctx",
-        "`waitUntil(ctx)` takes the context of a request: the third argument of a Worker's `fetch`, or any object with a `waitUntil` method",
+        "`waitUntil(ctx)` takes the context of a request: the third argument of a Worker's `fetch`, or any object with a `waitUntil` method, such as `{ waitUntil }` of cloudflare:workers; without one, this runtime tells of no request",
       );
     }
-    const ride = this.#riding.get(context);
-    if (ride !== undefined) {
-      if (ride.group?.hasBegun) ride.again = true;
+    const known = this.#riding.get(to);
+    if (known !== undefined) {
+      if (known.group?.hasBegun) known.again = true;
     } else if ((this.#joinable()?.watchers ?? 0) < MAX_WATCHERS) {
-      context.waitUntil(this.#ride(context, options));
+      const ride: Ride = { group: undefined, again: false };
+      let settle = (_: Promise<void>) => {};
+      const over = new Promise<void>((resolve) => {
+        settle = resolve;
+      });
+      // It throws where there is no request; then nothing may have begun.
+      to.waitUntil(over);
+      this.#riding.set(to, ride);
+      settle(this.#ride(to, ride, options));
     }
   }
 
-  async #ride(context: RequestContext, options: WaitUntilOptions): Promise<void> {
-    const ride: Ride = { group: undefined, again: false };
-    this.#riding.set(context, ride);
+  /** {@linkcode request} for an event of the request that runs now. Never throws. */
+  rideAlong(): void {
+    const now = elapsed();
+    // One ride is enough for a turn. What is to say that the turn has ended may be killed with it.
+    if (now < this.#askedAt + TICK_MS) return;
+    const context = this.#host.context();
+    if (context === undefined) return;
+    this.#askedAt = now;
+    queueMicrotask(() => {
+      this.#askedAt = Number.NEGATIVE_INFINITY;
+    });
+    try {
+      this.request(context, {});
+    } catch {
+      // Outside of requests, as at a Worker's global scope: the next request sends the event.
+    }
+  }
+
+  async #ride(context: RequestContext, ride: Ride, options: WaitUntilOptions): Promise<void> {
     const end = elapsed() + RIDE_MS;
     try {
       do {
@@ -174,7 +203,7 @@ export class Rides {
   }
 }
 
-function isContext(value: RequestContext): boolean {
+function isContext(value: RequestContext | undefined): value is RequestContext {
   try {
     return typeof value?.waitUntil === "function";
   } catch {

@@ -20,6 +20,7 @@ const bad = {
   key: noFunctions,
   format: [...noNames, "JSON"],
   scheduler: [...noNames, "cron"],
+  waitUntil: [5, null, "yes", {}, []],
   lifecycle: [...noNames, "unload"],
   exitOrder: [...noNames, "random"],
   batch: noGroups,

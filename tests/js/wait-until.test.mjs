@@ -239,3 +239,69 @@ test("waitUntil on a bus that is closed resolves", async () => {
   bus.waitUntil(new Context());
   await context.over();
 });
+
+/** Where runtimes keep the context of the request that runs. @type {{ [runtime: string]: (context: Context) => [string | symbol, any] }} */
+const ambient = {
+  Vercel: (context) => [Symbol.for("@vercel/request-context"), { get: () => context }],
+  "Next.js": (context) => [Symbol.for("@next/request-context"), { get: () => context }],
+  Netlify: (context) => ["Netlify", { context }],
+  Supabase: (context) => ["EdgeRuntime", context],
+  Bunny: (context) => ["Bunny", { v1: context }],
+};
+
+for (const [runtime, keep] of Object.entries(ambient)) {
+  test(`waitUntil finds the request that runs: ${runtime}`, async () => {
+    const sink = recorder();
+    const bus = new EventBus(sink.callback, byFlush);
+    const along = new EventBus(sink.callback, { ...byFlush, waitUntil: true });
+    const context = new Context();
+    const [name, value] = keep(context);
+    Object.defineProperty(globalThis, name, { value, configurable: true });
+    try {
+      bus.ingest("asked for");
+      bus.waitUntil();
+      along.ingest("by option");
+      along.emit("by option, too");
+    } finally {
+      Reflect.deleteProperty(globalThis, name);
+    }
+    await context.over();
+    assert.sameMembers(sink.delivered(), ["asked for", "by option", "by option, too"]);
+  });
+}
+
+test("with a function as the option `waitUntil`, no event needs a call", async () => {
+  const sink = recorder();
+  const context = new Context();
+  const bus = new EventBus(sink.callback, {
+    ...byFlush,
+    waitUntil: (promise) => context.waitUntil(promise),
+  });
+  for (let i = 0; i < 10; i++) bus.ingest(i);
+  bus.waitUntil();
+  await idle();
+  bus.ingestBatch([10]);
+  await context.over();
+  assert.lengthOf(sink.delivered(), 11);
+  assert.isAtMost(context.promises.length, 3);
+});
+
+test("events outside of a request wait for one", async () => {
+  const sink = recorder();
+  const context = new Context();
+  let isRequest = false;
+  const bus = new EventBus(sink.callback, {
+    ...byFlush,
+    waitUntil: (promise) => {
+      if (!isRequest) throw new Error("Disallowed operation called within global scope");
+      context.waitUntil(promise);
+    },
+  });
+  bus.ingest("at global scope");
+  await idle();
+  assert.isEmpty(sink.log);
+  isRequest = true;
+  bus.ingest("in a request");
+  await context.over();
+  assert.deepEqual(sink.delivered(), ["at global scope", "in a request"]);
+});

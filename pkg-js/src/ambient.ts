@@ -1,0 +1,26 @@
+// The request that runs now, in runtimes that tell without being handed its context.
+import type { RequestContext } from "./wait-until.js";
+
+type Holder = { readonly get?: () => RequestContext | undefined } | undefined;
+
+/** What runtimes keep where. */
+interface Globals {
+  readonly EdgeRuntime?: RequestContext | string;
+  readonly Netlify?: { readonly context?: RequestContext | null };
+  readonly Bunny?: { readonly v1?: RequestContext };
+  readonly [key: symbol]: Holder;
+}
+
+/** That request's context: on Vercel and in Next.js, on Netlify, Supabase and Bunny. */
+export function ambientContext(): RequestContext | undefined {
+  const globals = globalThis as unknown as Globals;
+  const held = ["@next/request-context", "@vercel/request-context"].map((name) =>
+    globals[Symbol.for(name)]?.get?.(),
+  );
+  // On Vercel, `EdgeRuntime` is a text.
+  const all = [...held, globals.Netlify?.context, globals.EdgeRuntime, globals.Bunny?.v1];
+  return all.find(
+    (context): context is RequestContext =>
+      typeof context === "object" && typeof context?.waitUntil === "function",
+  );
+}
