@@ -12,8 +12,9 @@ const bus = new EventBus(batches.watch(send), {
 collect(bus);
 new Panel(bus).start();
 
-// The views are all this page: it stays, and the bus with it.
-navigation.addEventListener("navigate", (event) => {
+// The views are all this page, where the browser has the Navigation API: it stays, and the bus with it.
+const { navigation } = globalThis;
+navigation?.addEventListener("navigate", (event) => {
   if (event.canIntercept && !event.hashChange) event.intercept();
 });
 const markView = () => {
@@ -22,7 +23,7 @@ const markView = () => {
     else link.removeAttribute("aria-current");
   }
 };
-navigation.addEventListener("navigatesuccess", markView);
+navigation?.addEventListener("navigatesuccess", markView);
 markView();
 
 document.querySelector("#burst")?.addEventListener("click", () => {

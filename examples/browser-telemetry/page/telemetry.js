@@ -10,7 +10,8 @@ export const send = httpSink("/events");
 export const options = /** @type {const} */ ({
   shards: 4,
   capacity: 512,
-  batch: { minSize: 20, maxSize: 50 },
+  // Bytes: far below what browsers let outlive a page.
+  batch: { minSize: 20, maxSize: 50, maxBytes: 16 << 10 },
   retry: { baseDelayMs: 500 },
 });
 
@@ -18,11 +19,12 @@ export const options = /** @type {const} */ ({
 export function collect(bus) {
   /** @param {string} type @param {object} [details] */
   const ingest = (type, details) => {
-    bus.ingest({ type, path: location.pathname, at: Date.now(), ...details });
+    bus.emit({ type, path: location.pathname, at: Date.now(), ...details });
   };
 
   ingest("view", { referrer: document.referrer });
-  navigation.addEventListener("navigatesuccess", () => ingest("view"));
+  // Where there is no Navigation API, each view is a page of its own.
+  globalThis.navigation?.addEventListener("navigatesuccess", () => ingest("view"));
 
   document.addEventListener("click", ({ target }) => {
     const control = target instanceof Element && target.closest("a, button, input");

@@ -275,7 +275,9 @@ impl Session {
     }
 
     pub fn examples(&self) -> Result<()> {
-        browsers::CHROMIUM.set_up(&self.sh)?;
+        for browser in [&browsers::CHROMIUM, &browsers::FIREFOX, &browsers::WEBKIT] {
+            browser.set_up(&self.sh)?;
+        }
         engines::set_up(&self.sh)?;
         // Deno and Bun are among them.
         npm::install(&self.sh, "tests/runtimes")?;
