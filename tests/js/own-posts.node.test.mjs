@@ -1,0 +1,48 @@
+// @ts-check
+// The README's recipe for those who watch requests: what the bus sends makes no events. In Node, whose
+// `fetch` leaves resource timings as a page's does.
+import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
+import { serve } from "../loopback.mjs";
+import { start } from "./child.node.mjs";
+import { assert, eventually, test } from "./harness.mjs";
+
+test("whoever watches requests does not watch those of the bus", async () => {
+  const readme = await readFile(new URL("../../pkg-js/README.md", import.meta.url), "utf8");
+  const recipe = /own posts\.\*\*.*?```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
+  /** @type {any[]} */
+  const events = [];
+  const server = await serve(async (request, response) => {
+    if (request.method === "POST") {
+      const lines = (await text(request)).split("\n");
+      events.push(...lines.map((line) => JSON.parse(line)));
+    }
+    response.end();
+  });
+  const collector = `${server.url}/events`;
+  const child = start(`
+    ${recipe.replace("https://collector.example/events", collector)}
+    setInterval(() => {}, 1000);
+    for (let i = 1; i <= 3; i++) {
+      await (await fetch("${server.url}/page" + i)).text();
+      // By then, a timing of what was sent would have made an event of its own.
+      await bus.flush();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await bus.flush();
+    console.log("flushed");
+  `);
+  try {
+    await child.said("flushed");
+    const isThere = () => events.filter(({ type }) => type === "resource").length >= 3;
+    await eventually(isThere, () => `got ${JSON.stringify(events)}`, 30_000);
+    const urls = events.map(({ url, name }) => url ?? name);
+    assert.sameMembers(
+      urls,
+      [1, 2, 3, 1, 2, 3].map((i) => `${server.url}/page${i}`),
+    );
+  } finally {
+    await child.kill();
+    await server.stop();
+  }
+});
