@@ -7,6 +7,7 @@ const { observeBus } = require("shardbus/otel");
 const { installShutdownHooks } = require("shardbus/shutdown");
 const { fileStore } = require("shardbus/stores/fs");
 const { indexedDbStore } = require("shardbus/stores/indexeddb");
+const { sealedStore } = require("shardbus/stores/sealed");
 
 const directory = mkdtempSync(join(tmpdir(), "shardbus-package-"));
 const store = fileStore({ directory });
@@ -19,3 +20,4 @@ store
 assert.rejects(indexedDbStore().open(), /no IndexedDB here/);
 installShutdownHooks({ close: async () => {} })();
 assert.equal(typeof observeBus, "function");
+assert.equal(typeof sealedStore, "function");

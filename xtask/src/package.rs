@@ -37,6 +37,7 @@ pub const ENTRIES: &[&str] = &[
     "otel",
     "stores/fs",
     "stores/indexeddb",
+    "stores/sealed",
     "sinks/http",
     "sinks/nats",
     "sinks/redis",
