@@ -21,6 +21,7 @@ mod manifests;
 mod mutate;
 mod npm;
 mod package;
+mod reproducible;
 mod saturate;
 mod simulate;
 mod sizes;

@@ -199,17 +199,20 @@ fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     stamp::once(sh, &stamp, &[options, module].concat(), || optimise(sh))
 }
 
-/// Makes what wasm-bindgen makes of the compiled core.
-fn compile_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
-    say("compiling the core to WebAssembly");
+/// The module that the compiler makes of the sources in the current directory.
+pub fn compile_core(sh: &Shell, tools: &Tools) -> Result<Vec<u8>> {
     let cargo = tools.wasm.cargo(sh, "build");
     let inlining = format!("target.{TARGET}.rustflags={}", serde_json::json!([INLINING]));
     let cargo =
         cargo.args(["--profile", "npm", "--package", "shardbus", "--lib", "--features", "npm"]);
     exec(cargo.args(["--config", &inlining]))?;
+    Ok(sh.read_binary_file(format!("{TARGET_DIR}/{TARGET}/npm/shardbus.wasm"))?)
+}
 
-    let compiled = sh.read_binary_file(format!("{TARGET_DIR}/{TARGET}/npm/shardbus.wasm"))?;
-    let trapping = wasm::with_trapping_panics(&compiled);
+/// Makes what wasm-bindgen makes of the compiled core.
+fn compile_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
+    say("compiling the core to WebAssembly");
+    let trapping = wasm::with_trapping_panics(&compile_core(sh, tools)?);
     sh.write_file(COMPILED, trapping.context("cargo wrote a module without functions or names")?)?;
     // The name becomes part of the module, which imports from `./bus_bg.js`.
     let bindgen = &tools.bindgen;

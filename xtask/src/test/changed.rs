@@ -72,6 +72,9 @@ const RULES: &[(&str, &[&[&str]])] = &[
     ("README.md", &[&["js"]]),
     (".gitignore", &[]),
     ("LICENSE", &[&["build"]]),
+    ("SECURITY.md", &[]),
+    (".github/", &[]),
+    ("deny.toml", &[&["deny"]]),
 ];
 
 /// The steps that a change of these files needs, or `None` if only all of them are sure to be

@@ -9,8 +9,8 @@ use super::Options;
 use crate::browsers::{self, Browser};
 use crate::toolchain::{Tools, WasmToolchain};
 use crate::{
-    api_report, bench, bindgen, debian, deny, engines, exec, fuzz, licenses, npm, package, say,
-    simulate, tree_shaking, tsan,
+    api_report, bench, bindgen, debian, deny, engines, exec, fuzz, licenses, npm, package,
+    reproducible, say, simulate, tree_shaking, tsan,
 };
 
 /// Where the package is packed.
@@ -172,6 +172,10 @@ impl Session {
 
     pub fn licenses(&self) -> Result<()> {
         licenses::check(&self.sh, Path::new(PROJECT))
+    }
+
+    pub fn reproducible(&self) -> Result<()> {
+        reproducible::check(&self.sh, &self.tools()?)
     }
 
     pub fn deny(&self) -> Result<()> {

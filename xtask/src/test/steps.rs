@@ -84,6 +84,7 @@ pub const STEPS: &[Step] = &[
     step("api", "the public API is that of pkg-js/shardbus.api.md", Waits, &["build"], Session::api),
     step("package", "the packed package works in an empty project", Waits, &["pack"], Session::packed_package),
     step("licenses", "the packed package has the licences of all that it carries", Waits, &["pack"], Session::licenses),
+    step("reproducible", "the same sources make the same module in another folder", Compiles, &["build"], Session::reproducible),
     step("deny", "dependencies: no known weaknesses, allowed licences and sources", Waits, &["setup"], Session::deny),
     step("tree-shaking", "an app carries nothing that it does not import", Waits, &["pack"], Session::tree_shaking),
     step("publint", "the packed package, by publint's rules", Waits, &["pack"], Session::publint),
