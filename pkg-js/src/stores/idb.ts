@@ -1,2 +1,2 @@
 // The only file that imports `idb`. The build puts the package into it, under its licence.
-export { openDB } from "idb";
+export { deleteDB, openDB } from "idb";

@@ -1,7 +1,7 @@
 import type { DBSchema, IDBPDatabase } from "idb";
 import { InvalidOptionError, own } from "../shared.js";
 import type { BatchStore } from "../store.js";
-import { openDB } from "./idb.js";
+import { deleteDB, openDB } from "./idb.js";
 import { Spill } from "./spill.js";
 import { TabLocks } from "./tab-locks.js";
 
@@ -38,6 +38,20 @@ export interface IndexedDbStoreOptions {
  */
 export function indexedDbStore(options: IndexedDbStoreOptions = {}): BatchStore {
   return new IndexedDbStore(nameOf(options));
+}
+
+/**
+ * Removes all that stores of this name have left on this origin: for when a user logs out of a shared
+ * machine. What is in the memory of buses that are still open, in any tab, is not part of it, so close
+ * them first. Give each user a name of their own, such as `shardbus-${userId}`: then nobody's events
+ * are sent in somebody else's session.
+ *
+ * @throws {InvalidOptionError} if `name` is not a string.
+ */
+export async function clearIndexedDbStore(options: IndexedDbStoreOptions = {}): Promise<void> {
+  const name = nameOf(options);
+  new Spill(name).clear();
+  await deleteDB(name);
 }
 
 /** Under `[owner, key]`: an owner is a time in which a store has batches without a break. */

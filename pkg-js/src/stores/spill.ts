@@ -68,6 +68,10 @@ export class Spill {
     storageHere()?.removeItem(this.#item(place));
   }
 
+  clear(): void {
+    for (const place of this.list().places) this.remove(place);
+  }
+
   #item([owner, key]: Place): string {
     return `shardbus:${FORMAT}:${this.#name}:${owner}:${key}`;
   }

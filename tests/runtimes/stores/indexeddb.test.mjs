@@ -105,6 +105,28 @@ test("what was written is found after a reload, and can be read and removed", as
   assert.equal(await tab.read("a-1"), "one, a third time");
 });
 
+test("what a user has left can be cleared at log-out, and nobody else's is", async () => {
+  const [ann, bob] = [await openTab("shardbus-ann"), await openTab("shardbus-bob")];
+  await ann.write("a-1");
+  ann.writeSync("a-2");
+  await ann.setAside("a-1");
+  await bob.write("b-1");
+  await bob.writeSync("b-2");
+  await ann.write("a-3");
+  await ann.close();
+  await bob.close();
+  const left = await ann.page.evaluate(async () => {
+    const module = "shardbus/stores/indexeddb";
+    const { clearIndexedDbStore } = await import(module);
+    await clearIndexedDbStore({ name: "shardbus-ann" });
+    const databases = (await indexedDB.databases()).map(({ name }) => name);
+    return [...databases, ...Object.keys(localStorage)].filter((name) => name?.includes("ann"));
+  });
+  assert.deepEqual(left, []);
+  assert.deepEqual(await openStore(ann.page, "shardbus-ann"), []);
+  assert.deepEqual(await openStore(bob.page, "shardbus-bob"), ["b-1", "b-2"]);
+});
+
 test("a store that was closed can be opened again, in the same page", async () => {
   const tab = await openTab();
   await tab.write("a-1");
