@@ -117,7 +117,7 @@ impl Model {
     fn may_be_due(&self, shard: usize) -> bool {
         let batch = &self.config().batch;
         let target = if batch.adaptive { batch.min_size } else { batch.max_size };
-        let waited = self.lanes[shard].holding_since.map(|since| self.now - since);
+        let waited = self.lanes[shard].holding_since.map(|since| self.now.saturating_sub(since));
         self.is_due(shard, target) || waited.is_some_and(|waited| waited >= nanos(batch.max_delay))
     }
 
@@ -158,7 +158,7 @@ impl Model {
                     prop_assert!(!is_short_of_bytes, "the bus is short of bytes");
                     prop_assert!(!self.is_due(shard, batch.max_size), "shard {shard} is due");
                     let wall_age = self.wall_age(oldest);
-                    let age = self.now - lane.holding_since.unwrap_or(self.now);
+                    let age = self.now.saturating_sub(lane.holding_since.unwrap_or(self.now));
                     let rest = |age| nanos(batch.max_delay).saturating_sub(age);
                     (self.now + rest(wall_age.max(age)), self.now + rest(wall_age))
                 }
@@ -285,6 +285,8 @@ impl Model {
     }
 
     pub fn drain(&mut self, max_bytes: usize) -> Checked {
+        // The bus takes the time to be that of the last poll.
+        self.note_wall_age(self.now);
         let drained = self.bus.drain(max_bytes);
         let mut order = self.order.clone().into_iter();
         let expected = order.find_map(|lane| self.drain_lane(lane, max_bytes));

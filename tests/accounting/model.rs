@@ -176,7 +176,8 @@ pub struct Lane {
     /// More than one after a split, an exit or staging.
     pub outgoing: VecDeque<Outgoing>,
     /// Since when it holds something that was not there when its last batch left, by the clock
-    /// that polls. The bus may take what waits now to have waited since then.
+    /// that polls, or since earlier, if the wall clock said so once. The bus may take what waits now
+    /// to have waited since then.
     pub holding_since: Option<u64>,
     last_timestamp: u64,
     next_sequence: u64,
@@ -329,8 +330,19 @@ impl Model {
     }
 
     fn set_wall(&mut self, wall: u64) {
+        self.note_wall_age(self.now.max(self.time));
         self.wall = wall;
         self.bus.clock().set(wall);
+    }
+
+    /// How long events have waited by the wall clock, the bus may see at `now`, and remember.
+    pub fn note_wall_age(&mut self, now: u64) {
+        for lane in 0..self.lanes.len() {
+            let Some(&oldest) = self.lanes[lane].waiting.front() else { continue };
+            let since = now.saturating_sub(self.wall_age(oldest));
+            let known = self.lanes[lane].holding_since.unwrap_or(since);
+            self.lanes[lane].holding_since = Some(known.min(since));
+        }
     }
 
     /// The bus takes a time that goes back to stand still.
