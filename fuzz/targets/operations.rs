@@ -101,6 +101,7 @@ fn config(input: &Input) -> BusConfig {
         }),
         has_store: input.nonce % 2 == 1,
         timeout: ms(100),
+        ..BusConfig::default()
     }
 }
 
