@@ -303,18 +303,8 @@ impl Model {
             Step::Close => self.close(),
             Step::AbandonEverything => self.abandon_everything(),
         }
-        self.look_at_ages();
+        self.note_wall_age(self.now);
         Ok(())
-    }
-
-    /// The bus may have looked at all that waits, and remember what the wall clock told then.
-    fn look_at_ages(&mut self) {
-        for lane in 0..self.lanes.len() {
-            let Some(&oldest) = self.lanes[lane].waiting.front() else { continue };
-            let since = self.now.saturating_sub(self.wall_age(oldest));
-            let known = self.lanes[lane].holding_since.unwrap_or(since);
-            self.lanes[lane].holding_since = Some(known.min(since));
-        }
     }
 
     pub fn shards(&self) -> usize {
