@@ -109,12 +109,16 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
 
     for (const end of ["delivered", "given up"]) {
       it(`once close has ${end} what it has of an earlier life, it leaves the rest`, async () => {
-        const { store } = await leftStore([1, 2, 3, 4]);
+        const { store } = await leftStore([1, 2, 3, 4, 5, 6]);
         store.faults = { remove: idle };
         const { bus, sink } = busWith([hang], store, { scheduler });
         await bus.flush({ timeoutMs: 0 });
         const [call] = await sink.calls(1);
-        bus.ingestBatch([5, 6]);
+        await eventually(
+          () => bus.stats().restored === 4,
+          () => "the next is not read",
+        );
+        bus.ingestBatch([7, 8]);
         const closed = bus.close();
         await sink.calls(2);
         if (end === "delivered") call?.release();
@@ -123,9 +127,10 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
         const sent = sink.log.map(({ events }) => events);
         assert.deepEqual(sent, [
           [1, 2],
-          [5, 6],
+          [7, 8],
+          [3, 4],
         ]);
-        assert.deepEqual(await nextLife(store), [3, 4]);
+        assert.deepEqual(await nextLife(store), [5, 6]);
       });
     }
 
