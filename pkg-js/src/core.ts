@@ -114,6 +114,17 @@ export function assertAlive(): void {
   if (trap !== undefined) throw new PoisonedError(trap);
 }
 
+/** How many calls deep {@linkcode assertRoom} looks: more than the core ever needs of the stack. */
+const ROOM = 128;
+
+/**
+ * Throws the engine's own error if there is too little left of the stack for the core. An overflow
+ * within the core would be the end of it: what was left half done cannot be told.
+ */
+export function assertRoom(calls: number = ROOM): number {
+  return calls > 0 ? assertRoom(calls - 1) + 1 : 0;
+}
+
 /** The event path's exports, loaded if need be. */
 export function rawExports(): RawExports {
   assertAlive();
@@ -167,7 +178,9 @@ export const isDead = (): boolean => trap !== undefined;
 function guard(exports: WebAssembly.Exports): WebAssembly.Exports {
   const guarded: WebAssembly.Exports = {};
   for (const [name, value] of Object.entries(exports)) {
-    guarded[name] = typeof value === "function" ? guardExport(value as Export) : value;
+    if (typeof value !== "function") guarded[name] = value;
+    // On the event path room is looked for once for several calls.
+    else guarded[name] = guardExport(value as Export, name.startsWith("bus_") ? ROOM : 0);
   }
   return guarded;
 }
@@ -175,9 +188,10 @@ function guard(exports: WebAssembly.Exports): WebAssembly.Exports {
 type Export = (a?: unknown, b?: unknown, c?: unknown, d?: unknown, e?: unknown) => unknown;
 
 // Named parameters: spreading costs more than the call on the event path.
-function guardExport(call: Export): Export {
+function guardExport(call: Export, room: number): Export {
   return (a, b, c, d, e) => {
     assertAlive();
+    assertRoom(room);
     try {
       return call(a, b, c, d, e);
     } catch (error) {

@@ -1,4 +1,4 @@
-import { assertAlive, misuse, Refusal, row } from "./core.js";
+import { assertAlive, assertRoom, misuse, Refusal, row } from "./core.js";
 import type { CoreBus } from "./core-bus.js";
 import { joinHalves } from "./numbers.js";
 import type { Scheduler } from "./scheduler.js";
@@ -118,6 +118,7 @@ export class Intake {
   cross(): void {
     const count = this.#parked;
     if (count === 0) return;
+    assertRoom();
     const keys = this.#isKeyed ? { text: this.#keyText, lengths: this.#keyLengths } : undefined;
     const text = this.#texts.join(this.#separator);
     const parked = { text, gap: 1, lengths: this.#lengths, count, keys };
@@ -127,11 +128,16 @@ export class Intake {
     this.#parked = 0;
     // All are accepted, unless other buses have used up the memory since: then the core has counted
     // what it refused as `full`.
-    this.pushTogether(parked);
+    this.#pushTogether(parked);
   }
 
   /** Offers events, now. Returns how many were accepted. What is parked must have crossed. */
   pushTogether(events: Together): number {
+    assertRoom();
+    return this.#pushTogether(events);
+  }
+
+  #pushTogether(events: Together): number {
     return this.#looking(this.#crossTogether(events) ?? this.#crossOneByOne(events));
   }
 
@@ -168,16 +174,19 @@ export class Intake {
    * have crossed.
    */
   push(text: string, key: string | undefined): number {
+    assertRoom();
     return this.#looking(this.#push(text, key, 1));
   }
 
   /** {@linkcode push} for text that the core must look into. */
   pushUnchecked(text: string, key: string | undefined): number {
+    assertRoom();
     return this.#looking(this.#push(text, key, 0));
   }
 
   /** {@linkcode push} for bytes that the core must look into. */
   pushBytes(bytes: Uint8Array, key: string | undefined): number {
+    assertRoom();
     const length = this.#scratch.writeBytes(bytes, this.#maxEventBytes);
     return this.#looking(this.#pushWritten(length, key, 0));
   }

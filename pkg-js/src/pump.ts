@@ -50,8 +50,9 @@ export class Pump<T> implements Scheduler, LifecycleHost {
 
   schedule(): void {
     if (this.#scheduled) return;
-    this.#scheduled = true;
+    // First: at the end of the stack it throws.
     atTurnsEnd(this.#runScheduled);
+    this.#scheduled = true;
   }
 
   /** Runs again: at the end of this turn or, if enough was handed out, once others had theirs. */
