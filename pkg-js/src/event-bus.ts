@@ -84,7 +84,7 @@ export class EventBus<T = unknown> {
     this.#ridesAlong = along !== false;
     const isInPage = lifecycle !== "manual" && isPage();
     try {
-      this.#core = new CoreBus({ ...checked, ...(store && { store }) });
+      this.#core = new CoreBus(checked);
     } catch (error) {
       throw brokenRule(error);
     }
