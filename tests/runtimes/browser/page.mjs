@@ -165,6 +165,23 @@ const page = {
   ingestOnDocument(type, made) {
     document.addEventListener(type, () => ingest(made), { once: true });
   },
+  /** Starts a web worker that posts events, and takes them in. @param {number} count */
+  async takeFromWorker(count) {
+    const source = `for (let i = 0; i < ${count}; i++) postMessage("worker" + i); postMessage("");`;
+    const worker = new Worker(`data:text/javascript,${encodeURIComponent(source)}`);
+    await new Promise((resolve, reject) => {
+      worker.onerror = reject;
+      worker.onmessage = ({ data }) => (data === "" ? resolve(data) : bus("bus").emit(data));
+    });
+  },
+  /** Posts events to a service worker that has a bus. @param {number} count */
+  async postToServiceWorker(count) {
+    const url = `/service-worker.mjs?${new URLSearchParams({ collector: `${settings.get("collector")}` })}`;
+    const { serviceWorker } = navigator;
+    const { installing, active } = await serviceWorker.register(url, { type: "module" });
+    const worker = installing ?? active;
+    for (let i = 0; i < count; i++) worker?.postMessage(`posted${i}`);
+  },
   /** Has so much in flight as another script may. @param {number} bytes */
   hog(bytes) {
     const body = JSON.stringify("x".repeat(bytes - 2));

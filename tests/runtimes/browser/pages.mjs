@@ -660,6 +660,21 @@ export function testPages(launch, skipped = {}) {
     assert.isTrue(collector.log[0]?.keepalive);
   });
 
+  test("what a web worker posts to its page is sent when the tab is closed", async () => {
+    const tab = await openBus();
+    await tab.call("takeFromWorker", 10);
+    assert.lengthOf(collector.log, 0);
+    await close(tab);
+    assert.deepEqual(await collector.nthEvent(10), made("worker", 10));
+  });
+
+  test("a service worker sends what pages post to it, with no page left", async () => {
+    const tab = await openPage();
+    await tab.call("postToServiceWorker", 10);
+    await close(tab);
+    assert.deepEqual(await collector.nthEvent(10), made("posted", 10));
+  });
+
   test("a closed bus does not listen any more", async () => {
     const tab = await openBus();
     await tab.call("ingest", { count: 10 });

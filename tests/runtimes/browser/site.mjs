@@ -9,7 +9,12 @@ const here = new URL(".", import.meta.url);
 const dist = new URL("../../../pkg-js/dist/", import.meta.url);
 
 /** @type {{ [path: string]: string }} */
-const pages = { "/": "page.html", "/elsewhere": "elsewhere.html", "/page.mjs": "page.mjs" };
+const pages = {
+  "/": "page.html",
+  "/elsewhere": "elsewhere.html",
+  "/page.mjs": "page.mjs",
+  "/service-worker.mjs": "service-worker.mjs",
+};
 
 /** @param {string} path */
 function fileOf(path) {
