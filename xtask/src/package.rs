@@ -142,7 +142,7 @@ pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
     Ok(sh.write_file(STAMP, [inputs, outputs()?].join("\n"))?)
 }
 
-/// Builds the one file that a program in Node imports, unless everything is built: whoever wants to
+/// Builds the files that the demo imports, unless everything is built: whoever wants to
 /// see the demo should not wait for what other runtimes need, nor for a small module. While the lock
 /// is held that this returns, nobody builds the package.
 pub fn build_for_node(sh: &Shell, tools: &Tools) -> Result<File> {
@@ -156,8 +156,10 @@ pub fn build_for_node(sh: &Shell, tools: &Tools) -> Result<File> {
     write_glue(sh)?;
     write_base64(sh, &sh.read_binary_file(format!("{BINDGEN}/bus_bg.wasm"))?)?;
     let esbuild = npm::bin("esbuild");
-    let bundle = cmd!(sh, "{esbuild} {SOURCES}/node.ts {BUNDLE...} --format=esm");
-    exec(bundle.arg(format!("--outfile={DIST}/node.js")))?;
+    // What both need must exist once.
+    let entries = ["node", "sinks/http"].map(|entry| format!("{SOURCES}/{entry}.ts"));
+    let bundle = cmd!(sh, "{esbuild} {entries...} {BUNDLE...} --format=esm --splitting");
+    exec(bundle.arg(format!("--outbase={SOURCES}")).arg(format!("--outdir={DIST}")))?;
     Ok(lock)
 }
 
