@@ -1,4 +1,5 @@
 // The request that runs now, in runtimes that tell without being handed its context.
+import { builtin } from "./builtin.js";
 import type { RequestContext } from "./wait-until.js";
 
 type Holder = { readonly get?: () => RequestContext | undefined } | undefined;
@@ -11,7 +12,10 @@ interface Globals {
   readonly [key: symbol]: Holder;
 }
 
-/** That request's context: on Vercel and in Next.js, on Netlify, Supabase and Bunny. */
+/**
+ * That request's context: on Vercel and in Next.js, on Netlify, Supabase and Bunny, and in Workers
+ * with the flag `nodejs_compat`.
+ */
 export function ambientContext(): RequestContext | undefined {
   const globals = globalThis as unknown as Globals;
   const held = ["@next/request-context", "@vercel/request-context"].map((name) =>
@@ -19,8 +23,14 @@ export function ambientContext(): RequestContext | undefined {
   );
   // On Vercel, `EdgeRuntime` is a text.
   const all = [...held, globals.Netlify?.context, globals.EdgeRuntime, globals.Bunny?.v1];
-  return all.find(
+  const found = all.find(
     (context): context is RequestContext =>
       typeof context === "object" && typeof context?.waitUntil === "function",
   );
+  if (found !== undefined) return found;
+  // One function for all requests, and not a context of each.
+  const workers = builtin<Partial<RequestContext>>("cloudflare:workers");
+  return typeof workers?.waitUntil === "function"
+    ? { waitUntil: (promise) => workers.waitUntil?.(promise) }
+    : undefined;
 }

@@ -1,8 +1,9 @@
 /**
- * A module of Node's, where there is one: in Node, Deno, Bun and partly in Workers. Asked for and not
- * imported, because most bundles have no Node.
+ * A module of the runtime's own, where there is one: Node's in Node, Deno, Bun and partly in Workers,
+ * and Cloudflare's in Workers that are compatible with Node. Asked for and not imported, because most
+ * bundles have none.
  */
-export function builtin<M>(name: `node:${string}`): M | undefined {
+export function builtin<M>(name: `${"node" | "cloudflare"}:${string}`): M | undefined {
   const { process } = globalThis as {
     process?: { getBuiltinModule?: (name: string) => M | undefined };
   };

@@ -251,8 +251,8 @@ export interface EventBusOptions<T = unknown> {
   /**
    * Keeps the request that offers an event alive until that is sent, as {@linkcode EventBus.waitUntil}
    * does, so that no call can be forgotten: `true` where the runtime tells which request runs (Vercel,
-   * Netlify, Supabase, Bunny), or its function that takes a promise, such as `waitUntil` of
-   * `cloudflare:workers`.
+   * Netlify, Supabase, Bunny, and Cloudflare with `nodejs_compat`), or its function that takes a
+   * promise, such as `waitUntil` of `cloudflare:workers`.
    * @default false
    */
   readonly waitUntil?: boolean | ((promise: Promise<unknown>) => void) | undefined;
