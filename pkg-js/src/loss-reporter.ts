@@ -85,7 +85,9 @@ export class LossReporter<T> {
 
   /** Tells of what was refused or evicted, unless a reason was told less than a second ago. */
   report(): void {
-    if (this.#source.lost() === this.#seen && elapsed() < this.#dueAt) return;
+    // The time is asked only where it matters: while a snapshot is made, StarlingMonkey has no clock.
+    const isHeldBack = this.#dueAt === Number.POSITIVE_INFINITY || elapsed() < this.#dueAt;
+    if (this.#source.lost() === this.#seen && isHeldBack) return;
     this.#look();
   }
 
