@@ -115,7 +115,7 @@ export function assertAlive(): void {
 }
 
 /** How many calls deep {@linkcode assertRoom} looks: more than the core ever needs of the stack. */
-const ROOM = 128;
+const ROOM = 320;
 
 /**
  * Throws the engine's own error if there is too little left of the stack for the core. An overflow

@@ -37,6 +37,14 @@ export function yieldToLoop(task: Task): void {
   else (ownSetTimeout ?? setTimeout)(task, 0);
 }
 
+/** How many turns an answer that has arrived may take from its socket to its promise. */
+const ANSWER_TURNS = 5;
+
+/** Calls `task` once the answers that have arrived are read. */
+export function afterAnswers(task: Task, turns = ANSWER_TURNS): void {
+  yieldToLoop(() => (turns > 1 ? afterAnswers(task, turns - 1) : task()));
+}
+
 /** Calls `task` as a microtask. A promise costs less than `queueMicrotask`, where that has hooks. */
 export function atTurnsEnd(task: Task): void {
   void Promise.resolve().then(task);

@@ -2,7 +2,7 @@
 // properties are not enumerable, and collections such as Map and Headers.
 
 /** What Map, Set, Headers, URLSearchParams and FormData have in common. */
-type Collection = Pick<Map<unknown, unknown>, "entries" | typeof Symbol.iterator>;
+type Collection = Pick<Map<unknown, unknown>, "entries" | "values" | typeof Symbol.iterator>;
 
 /** Whether `value` is an error, of whichever realm. */
 export function isError(value: unknown): value is Error {
@@ -17,11 +17,17 @@ export function isError(value: unknown): value is Error {
   }
 }
 
+/** Where a runtime has its iterator beside `entries`, as workerd does. */
+const NAMED = /^\[object (?:Headers|URLSearchParams|FormData)\]$/;
+
 function isCollection(value: object): value is Collection {
   const iterator = (value as Partial<Collection>)[Symbol.iterator];
   if (typeof iterator !== "function" || Array.isArray(value)) return false;
   const { entries, values } = value as Partial<Map<unknown, unknown>>;
-  const isNamed = iterator === entries || iterator === values;
+  const isNamed =
+    iterator === entries ||
+    iterator === values ||
+    NAMED.test(Object.prototype.toString.call(value));
   return isNamed && !ArrayBuffer.isView(value) && Object.keys(value).length === 0;
 }
 
@@ -47,7 +53,7 @@ export function written(_name: string, value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (isError(value)) return writtenError(value);
   if (!isCollection(value)) return value;
-  return value[Symbol.iterator] === value.entries ? byName(value) : [...value];
+  return value[Symbol.iterator] === value.values ? [...value] : byName(value);
 }
 
 function writtenError(error: Error): object {

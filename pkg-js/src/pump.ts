@@ -2,7 +2,7 @@ import { elapsed } from "./clock.js";
 import type { CoreBus } from "./core-bus.js";
 import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
-import { Alarm, after, afterTask, atTurnsEnd, yieldToLoop } from "./event-loop.js";
+import { Alarm, after, afterAnswers, afterTask, atTurnsEnd, yieldToLoop } from "./event-loop.js";
 import type { LifecycleHost } from "./lifecycle.js";
 import { flushReport } from "./numbers.js";
 import {
@@ -36,8 +36,8 @@ export class Pump<T> implements Scheduler, LifecycleHost {
   #leaving: symbol | undefined;
   /** The flush that hurries what was in the bus when the page was left. */
   #exitFlush: number | undefined;
-  /** The turn that attempts get before they are cut off. */
-  #lastTurn: "to come" | "over" | undefined;
+  /** The turns that attempts get before they are cut off. */
+  #lastTurns: "to come" | "over" | undefined;
   #stopped = false;
 
   constructor(core: CoreBus, courier: Courier<T>, host: SchedulerHost) {
@@ -103,23 +103,24 @@ export class Pump<T> implements Scheduler, LifecycleHost {
   }
 
   /**
-   * Gives attempts that have taken too long one more turn. A process that stood still finds its
+   * Gives attempts that have taken too long a few more turns. A process that stood still finds its
    * timers due before it has read the answers that came meanwhile, and a fake clock makes time pass at
-   * a stroke; and until they are read, the core must not be asked, which would take their leases back. Returns whether that turn is still to come.
+   * a stroke; and until they are read, the core must not be asked, which would take their leases back.
+   * Returns whether these turns are still to come.
    */
   #letsAnswersIn(): boolean {
     // A page that goes has no more turns.
     if (this.#leaving !== undefined) return false;
     if (firstDeadline(this.#attempts) > elapsed()) return false;
-    if (this.#lastTurn === undefined) {
-      this.#lastTurn = "to come";
-      yieldToLoop(() => {
-        this.#lastTurn = "over";
+    if (this.#lastTurns === undefined) {
+      this.#lastTurns = "to come";
+      afterAnswers(() => {
+        this.#lastTurns = "over";
         this.#runTask();
-        this.#lastTurn = undefined;
+        this.#lastTurns = undefined;
       });
     }
-    return this.#lastTurn === "to come";
+    return this.#lastTurns === "to come";
   }
 
   /**
@@ -231,7 +232,7 @@ export class Pump<T> implements Scheduler, LifecycleHost {
           const end = () => {
             if (!waiter.check()) resolve(report(true));
           };
-          timer = after(timeoutMs, () => yieldToLoop(() => stop(end)));
+          timer = after(timeoutMs, () => afterAnswers(() => stop(end)));
         }
         onAbort = () => stop(() => reject(signal?.reason));
         signal?.addEventListener("abort", onAbort, { once: true });

@@ -98,7 +98,7 @@ impl Batch {
         if u64::from_le_bytes(take(&mut checksum)?) != hash(whole) {
             return None;
         }
-        let mut rest = whole.get(MAGIC.len() + 1..)?;
+        let mut rest = whole.strip_prefix(MAGIC)?.get(1..)?;
         let format = match take(&mut rest)? {
             [0] => Format::Ndjson,
             [1] => Format::Json,
@@ -162,6 +162,16 @@ mod tests {
                 batch(format, &events, (shard, sequence, nonce))
             },
         )
+    }
+
+    #[test]
+    fn what_does_not_begin_as_a_batch_is_refused_though_its_checksum_is_right() {
+        let mut forged = batch(Format::Ndjson, &[b"1".to_vec()], (0, 0, 1)).encode();
+        forged[0] = 0;
+        let len = forged.len() - CHECKSUM_LEN;
+        let checksum = hash(&forged[..len]).to_le_bytes();
+        forged[len..].copy_from_slice(&checksum);
+        assert_eq!(Batch::decode(&forged).err(), Some(RestoreError::Damaged));
     }
 
     #[test]

@@ -79,8 +79,10 @@ const optionSets = fc.oneof(
 const { error } = console;
 
 test("a bus with any options works, or its constructor says what is wrong", async () => {
+  let sets = 0;
   let made = 0;
   const property = fc.asyncProperty(optionSets, async (options) => {
+    sets++;
     const bus = tried(() => new EventBus(() => {}, options()));
     if (bus === undefined) return;
     made++;
@@ -96,7 +98,7 @@ test("a bus with any options works, or its constructor says what is wrong", asyn
   } finally {
     console.error = error;
   }
-  assert.isAbove(made, 100, "options that are right are among them");
+  assert.isAbove(made, sets / 10, "options that are right are among them");
 });
 
 /** Any argument of any method but `ingest…`. @type {((bus: EventBus<any>, argument: any) => unknown)[]} */

@@ -3,6 +3,7 @@
 // One life of the process that outbox.test.mjs kills: a bus under load, with a store in a
 // directory. What it does it prints before it goes on, so that whoever kills it knows.
 import { writeSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { DeliveryError, EventBus } from "shardbus";
 import { fileStore } from "shardbus/stores/fs";
 
@@ -26,6 +27,12 @@ const store = {
   close: async () => files.close?.(),
 };
 
+/** Whether a batch of any life is still there. */
+async function hasBatches() {
+  const paths = await readdir(directory, { recursive: true });
+  return paths.some((path) => path.endsWith(".batch"));
+}
+
 const bus = new EventBus(
   async (batch, { signal }) => {
     tell(`called ${batch.id}`);
@@ -36,7 +43,7 @@ const bus = new EventBus(
   {
     store,
     shards: 4,
-    batch: { minSize: 20, maxSize: 50, maxDelayMs: 5 },
+    batch: { minSize: 20, maxSize: 50, maxDelayMs: 20 },
     retry: { maxAttempts: Number.POSITIVE_INFINITY, baseDelayMs: 1, maxDelayMs: 10 },
     timeoutMs: 4000,
     onStoreError: ({ operation, key, message }) => tell(`error ${operation} ${key} ${message}`),
@@ -51,7 +58,10 @@ if (isLast === undefined) {
   let n = 0;
   setInterval(() => {
     for (let i = 0; i < 40; i++) bus.ingest({ event: `${life}-${n++}` });
-  }, 1);
+  }, 4);
 } else {
-  tell(`closed ${JSON.stringify(await bus.flush().then(() => bus.close()))}`);
+  // A store tells of a large backlog little by little; a flush covers what it has told of.
+  do await bus.flush();
+  while (await hasBatches());
+  tell(`closed ${JSON.stringify(await bus.close())}`);
 }

@@ -24,7 +24,9 @@ test("in StarlingMonkey every event arrives, and instances of one snapshot tell 
   const directory = await mkdtemp(join(modules, ".starlingmonkey-"));
   try {
     await writeFile(join(directory, "world.wit"), WORLD);
-    const { component } = await componentize(outputFiles[0]?.text ?? "", {
+    await writeFile(join(directory, "source.js"), outputFiles[0]?.contents ?? "");
+    const { component } = await componentize({
+      sourcePath: join(directory, "source.js"),
       witPath: join(directory, "world.wit"),
       worldName: "app",
     });

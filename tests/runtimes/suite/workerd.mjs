@@ -29,6 +29,7 @@ const bundleOptions = {
     js: "export default { async fetch() { return Response.json(await run()); } };",
   },
   alias: {
+    "shardbus/stores/sealed": path("../../../pkg-js/dist/stores/sealed.js"),
     shardbus: path("workerd-shardbus.mjs"),
   },
 };
@@ -51,6 +52,8 @@ const file :Workerd.Worker = (
 export const workerdSuite = {
   name: "workerd",
   skips: {
+    "tests/js/exhausted.test.mjs": "exhausted: a Worker gets its module compiled",
+    "tests/js/fake-time.test.mjs": "fake-time: a request that replaces its timers does not end",
     "tests/js/poison.test.mjs": "poison: a Worker gets its module compiled",
     "tests/js/wasm-refused.test.mjs": "wasm-refused: a Worker gets its module compiled",
   },

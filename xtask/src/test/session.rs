@@ -317,7 +317,7 @@ impl Session {
     fn node_test_files(&self, tests: &[PathBuf]) -> Result<()> {
         // What hangs must not hang for as long as a bus may wait.
         let node =
-            cmd!(self.sh, "node --test --test-reporter=./tests/reporter.mjs --test-timeout=120000");
+            cmd!(self.sh, "node --test --test-reporter=./tests/reporter.mjs --test-timeout=300000");
         // By itself it uses one core less than there are: most files wait for timers.
         let node = node.args(self.concurrency());
         exec(node.args(tests))

@@ -6,8 +6,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { assert, deferred, test, within } from "../js/harness.mjs";
 import { serve } from "../loopback.mjs";
-import { assert, deferred, test, within } from "./harness.mjs";
 
 const TIMEOUT_MS = 5000;
 /** Longer than an attempt may take, and than the core leaves it to the host after that. */
