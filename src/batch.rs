@@ -88,7 +88,7 @@ impl Batch {
         self.records.is_empty()
     }
 
-    /// How long each payload is, in bytes.
+    /// The length of each payload, in bytes.
     #[cfg(target_family = "wasm")]
     pub(crate) fn lens(&self) -> Vec<u32> {
         self.records.iter().map(|record| record.len).collect()

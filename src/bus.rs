@@ -487,14 +487,14 @@ impl EventBus {
         self.delivery.lock().is_ok_and(|mut delivery| delivery.release(batch))
     }
 
-    /// Lets what earlier lives of the host have left come back, one batch at a time and beside what
-    /// is new, until [`end_restore`](Self::end_restore). A flush waits for the last of it.
+    /// Lets batches of earlier runs come back, a few at a time and beside new events, until
+    /// [`end_restore`](Self::end_restore). A flush waits for the last of them.
     pub fn begin_restore(&self) {
         let Ok(mut delivery) = self.delivery.lock() else { return };
         delivery.begin_restore(self.manager.new_shard(Lane::RESTORED));
     }
 
-    /// Whether the bus takes a batch of an earlier life now.
+    /// Tells whether the bus takes a batch of an earlier run now.
     #[must_use]
     pub fn wants_restored(&self) -> bool {
         !self.is_closed() && self.delivery.lock().is_ok_and(|delivery| delivery.wants_restored())
@@ -528,8 +528,7 @@ impl EventBus {
         Ok(batch)
     }
 
-    /// How many bytes may be handed to [`restore`](Self::restore): more are no batch that the bus
-    /// could send.
+    /// Most bytes that [`restore`](Self::restore) takes: more are no batch that the bus could send.
     #[must_use]
     pub fn max_restored_bytes(&self) -> usize {
         Batch::max_encoded_len(self.config.batch.max_bytes)
@@ -542,7 +541,7 @@ impl EventBus {
         }
     }
 
-    /// Whether more of what earlier lives have left may come back, or what did is not settled.
+    /// Tells whether batches of earlier runs may still come back, or are not settled.
     #[must_use]
     pub fn is_restoring(&self) -> bool {
         self.delivery.lock().is_ok_and(|delivery| delivery.is_restoring())
@@ -683,10 +682,10 @@ fn collector(manager: &ShardManager, id: u16) -> Option<Shared<ShardMetricsColle
     manager.mapper()?.metrics_collector(id)
 }
 
-/// What a shard takes at most, its lane included, while it is empty.
+/// Most memory of an empty shard, its lane included.
 const SHARD_BYTES: usize = 2 << 10;
 
-/// Whether there is memory for so many shards, and for handing events to the first of them.
+/// Checks that there is memory for so many shards, and for handing events to the first of them.
 fn room_for_shards(count: u16) -> Result<(), ConfigError> {
     let mut rules = Rules::default();
     rules.check(

@@ -259,8 +259,8 @@ pub struct BusConfig {
     pub retry: Option<RetryPolicy>,
     /// When the number of shards changes; `None` if it never does.
     pub scaling: Option<ScalingPolicy>,
-    /// Whether the host keeps copies of batches beyond its life: then [`poll`](crate::EventBus::poll)
-    /// asks it to [store](crate::Action::Store) what has waited for
+    /// The host keeps copies of batches beyond its life: then [`poll`](crate::EventBus::poll) asks
+    /// it to [store](crate::Action::Store) events that have waited for
     /// [`max_delay`](BatchConfig::max_delay).
     pub has_store: bool,
     /// How long one attempt may take. Its lease lasts [`LEASE_MARGIN`](Self::LEASE_MARGIN) longer.
@@ -275,8 +275,8 @@ impl BusConfig {
     /// Most slots of one shard.
     pub const MAX_CAPACITY: usize = 1 << 24;
 
-    /// Most payload bytes of a bus: half of what 32 bits address, so that what is held and the body
-    /// that is cut from it can be addressed together.
+    /// Most payload bytes of a bus: half of the 32-bit address space, so that held events and the
+    /// body that is cut from them can be addressed together.
     pub const MAX_BYTES: u64 = i32::MAX as u64;
 
     /// Checks every rule.

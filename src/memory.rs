@@ -1,14 +1,14 @@
-//! Whether there is memory.
+//! Room in memory.
 //!
-//! Where it runs out, as in a WebAssembly module, everything would end that is in it. So what can
-//! grow large is asked for in a way that can fail, and leaves something for what cannot: what is
-//! allocated for a batch, which frees what the batch has held.
+//! Where memory runs out, as in a WebAssembly module, the whole module would end. So large
+//! allocations are made in a way that can fail, and leave something for those that cannot: the ones
+//! for a batch, which frees its events.
 
 use crate::sync::Counter;
 use std::collections::VecDeque;
 
-/// Bytes that stay free for what is small: what is allocated for a batch beside its body, records,
-/// the bookkeeping of a flush.
+/// Bytes that stay free for small allocations: for a batch beside its body, records, the
+/// bookkeeping of a flush.
 pub(crate) const FOR_SMALL: usize = 64 << 10;
 
 thread_local! {
@@ -16,7 +16,7 @@ thread_local! {
     static SHORT: Counter = const { Counter::new(0) };
 }
 
-/// Whether memory is so short that the next event may not be taken in.
+/// Tells whether memory is so short that the next event may not be taken in.
 pub(crate) fn is_short() -> bool {
     SHORT.with(|short| short.get() == 1)
 }
@@ -27,8 +27,8 @@ pub(crate) fn note_growth(has_grown: bool, enough: usize) {
     SHORT.with(|short| short.set(u64::from(is_short)));
 }
 
-/// Whether so many bytes could be allocated now, as one. Natively that is not asked: the system
-/// lends more than it has, and ends the process when it cannot give it.
+/// Tells whether so many bytes could be allocated now, as one. Natively that is not asked: the
+/// system lends more than it has, and ends the process when it cannot give it.
 pub(crate) fn can_have(bytes: usize) -> bool {
     cfg!(not(target_family = "wasm")) || with_capacity::<u8>(bytes).is_some_and(is_kept)
 }

@@ -1,5 +1,5 @@
-//! Whoever holds a shard may look at the manager, change its set of shards and offer events to other
-//! shards: nobody who holds another shard waits for this one.
+//! A thread that holds a shard may look at the manager, change its set of shards and offer events
+//! to other shards: nobody who holds another shard waits for this one.
 
 use shardbus::{BackpressureMode, RawEvent, ScalingPolicy, ShardManager};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is done to the mapper of a manager reaches its routing, by whichever handle it is done.
+//! A change of a manager's mapper reaches its routing, whichever handle makes it.
 
 use shardbus::{
     BackpressureMode, Clock, IngestionError, RawEvent, ScalingPolicy, ShardManager, ShardMapper,
@@ -18,7 +18,7 @@ fn dynamic(num_shards: u16) -> (ShardManager, Shared<ShardMapper>, Clock) {
     (manager, mapper, clock)
 }
 
-/// How many of 200 events each shard takes.
+/// The number of events, of 200, that each shard takes.
 fn spread(manager: &ShardManager) -> BTreeMap<u16, usize> {
     let mut counts = BTreeMap::new();
     for i in 0..200 {

@@ -1,4 +1,4 @@
-//! How long pushes take is measured in every shard, whatever the hashes are.
+//! The time of pushes is measured in every shard, whatever the hashes are.
 #![cfg(not(target_family = "wasm"))]
 
 use shardbus::{

@@ -44,15 +44,15 @@ fn consume(manager: &ShardManager, found: &mut Vec<InternalEvent>) {
     }
 }
 
-/// Adds, activates, drains and removes shards, by the manager and by its mapper in turn. Returns what
-/// the removed ones held.
+/// Adds, activates, drains and removes shards, by the manager and by its mapper in turn. Returns
+/// the events of the removed ones.
 fn scale(manager: &ShardManager) -> Vec<InternalEvent> {
     let mut stranded = Vec::new();
     let mapper = manager.mapper().expect("the set of shards can change");
     let active = || mapper.active_shard_ids();
     for change in 0..CHANGES {
         if change % 2 == 0 {
-            // Whoever routes an event next makes the shard, if there may be one more.
+            // The next thread that routes an event makes the shard, if there may be one more.
             let _ = mapper.scale_up_force(1);
         } else if let Ok(id) = manager.add_shard_force() {
             manager.activate_shard(id).expect("nobody else changes shards");

@@ -4,7 +4,7 @@ import type { RequestContext } from "./wait-until.js";
 
 type Holder = { readonly get?: () => RequestContext | undefined } | undefined;
 
-/** What runtimes keep where. */
+/** The globals in which runtimes keep a request's context. */
 interface Globals {
   readonly EdgeRuntime?: RequestContext | string;
   readonly Netlify?: { readonly context?: RequestContext | null };

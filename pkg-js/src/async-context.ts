@@ -10,8 +10,8 @@ interface AsyncHooks {
 }
 
 /**
- * What calls functions in the context of now. A bus does so with all that it is given: whoever happens
- * to offer the event that makes a batch leave has nothing to do with the others in it.
+ * Calls functions in the context that is current now. A bus calls all of its user's functions so:
+ * the producer whose event completes a batch has nothing to do with the batch's other events.
  */
 export function captureContext(): RunInContext {
   const { AsyncContext } = globalThis as {

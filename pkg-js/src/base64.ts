@@ -2,7 +2,7 @@ interface NodeBuffer {
   from(text: string, encoding: "base64"): Uint8Array<ArrayBuffer>;
 }
 
-/** What base64 stands for. */
+/** Decodes base64. */
 export function fromBase64(base64: string): Uint8Array<ArrayBuffer> {
   // Node's, as the global that it is: to import its module takes `require` in CommonJS, which is not
   // there once a bundler has made ES modules of that.

@@ -26,8 +26,8 @@ export function readable<R>(read: () => R): R {
 }
 
 /**
- * Checks the names and values of a group of options, and copies it. The copy has no prototype: what
- * somebody has put into `Object.prototype` is nobody's option.
+ * Checks the names and values of a group of options, and copies it. The copy has no prototype: a
+ * property of `Object.prototype` is nobody's option.
  *
  * @param hint what more to say of a name that is no option.
  */

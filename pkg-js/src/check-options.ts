@@ -31,7 +31,7 @@ const integer =
 // The core counts sizes in 32 bits on wasm.
 const size = /* @__PURE__ */ integer(1, 4_294_967_295);
 
-// Half of what it addresses: more could not be held beside what is cut from it.
+// Half the address space: more could not be held beside the body that is cut from it.
 const bytes = /* @__PURE__ */ integer(1, 2_147_483_647);
 
 // As nanoseconds, a year is far from 2^53.
@@ -190,13 +190,13 @@ export function checkOptions<T>(options: unknown): EventBusOptions<T> & {
   readonly scheduler: "auto" | "manual";
 } {
   return readable(() => {
-    // Where options that do not exist are looked for in no prototype.
+    // Unknown options are looked up in an object without a prototype.
     const given: unknown = isRecord(options)
       ? Object.assign(Object.create(null), options)
       : (options ?? {});
     const isRetried = !isRecord(given) || given.retry !== false;
     if (isRecord(given)) {
-      // What is `false` here is a group of options otherwise.
+      // `false` stands here in place of a group of options.
       if (!isRetried) given.retry = undefined;
       if (given.scaling === false) given.scaling = undefined;
     }

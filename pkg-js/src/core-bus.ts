@@ -201,7 +201,7 @@ export class CoreBus {
     return calls.bus_lost(this.#handle);
   }
 
-  /** As `bus_settle`, with what it takes handed in. */
+  /** As `bus_settle`, with its argument handed in. */
   settle(lease: number, outcomes: Float64Array, retryAfterMs: number, nowMs: number): boolean {
     const { buffer, byteOffset, byteLength } = outcomes;
     // A lease without an answer expires, and its batch is sent again.
@@ -209,7 +209,7 @@ export class CoreBus {
     return calls.bus_settle(this.#handle, lease, retryAfterMs, nowMs) === 1;
   }
 
-  /** As `bus_restore`, with what it takes handed in. */
+  /** As `bus_restore`, with its argument handed in. */
   restore(bytes: Uint8Array): number {
     if (bytes.length > calls.bus_max_restored_bytes(this.#handle) >>> 0) {
       return RestoreRefusal.TooLarge;

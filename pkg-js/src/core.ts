@@ -46,7 +46,7 @@ export const Step = { Idle: 0, WaitUntil: 1, Send: 2, Abandoned: 3, Store: 4 } a
 /** How an attempt failed (`src/wasm/calls.rs`). */
 export const FailureKind = { Unavailable: 0, Refused: 1, Permanent: 2, Split: 3 } as const;
 
-/** What became of a single event (`src/wasm/calls.rs`). */
+/** The outcome of a single event (`src/wasm/calls.rs`). */
 export const Outcome = {
   Delivered: 0,
   Refused: 1 + FailureKind.Refused,
@@ -114,12 +114,15 @@ export function assertAlive(): void {
   if (trap !== undefined) throw new PoisonedError(trap);
 }
 
-/** How many calls deep {@linkcode assertRoom} looks: more than the core ever needs of the stack. */
+/**
+ * The depth of calls that {@linkcode assertRoom} probes: more than the core ever needs of the
+ * stack.
+ */
 const ROOM = 320;
 
 /**
  * Throws the engine's own error if there is too little left of the stack for the core. An overflow
- * within the core would be the end of it: what was left half done cannot be told.
+ * within the core would be its end: nobody could tell which half of an operation was done.
  */
 export function assertRoom(calls: number = ROOM): number {
   return calls > 0 ? assertRoom(calls - 1) + 1 : 0;
@@ -144,7 +147,7 @@ let numbers = new Float64Array(0);
 export function row(length: number): Float64Array {
   const { memory, row_ptr } = raw as RawExports;
   const buffer = memory.buffer as ArrayBuffer;
-  // Above 2 GiB, what crosses as a signed number is negative.
+  // Above 2 GiB, an address that crosses as a signed number is negative.
   const start = row_ptr() >>> 0;
   const isThere = numbers.buffer === buffer && numbers.byteOffset === start;
   if (!isThere || numbers.length < length) numbers = new Float64Array(buffer, start, length);

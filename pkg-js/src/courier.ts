@@ -21,7 +21,9 @@ interface Attempt {
   readonly cancellation: Cancellation;
   /** Gives back what the attempt took of the page's budget, if it did. */
   readonly giveBack: (() => void) | undefined;
-  /** What is to be told to the core once the store has done its part, which may take its time. */
+  /**
+   * The outcome to report to the core once the store has done its part, which may take its time.
+   */
   answer?: (() => void) | undefined;
   /** Settles, without a value, when the callback has. */
   readonly done: Promise<void>;
@@ -65,8 +67,8 @@ export class Courier<T> {
   }
 
   /**
-   * Asks the core what to do, and does it. Returns the batch whose attempt has begun, or when to
-   * ask again (on the clock of `elapsed()`; never, if it is infinite).
+   * Polls the core, and does as it says. Returns the batch whose attempt has begun, or when to poll
+   * again (on the clock of `elapsed()`; never, if it is infinite).
    *
    * @param attempts what has begun is added here. Taken out of it, an attempt's answer is ignored.
    * @param settle called when the callback has settled, with what tells the core.
@@ -95,7 +97,7 @@ export class Courier<T> {
     this.#host.outbox?.writeAllLater(sent);
   }
 
-  /** Has the store take what waits for its turn to be sent. */
+  /** Has the store take batches that wait for their turn to be sent. */
   #store(): void {
     const copy = this.#host.outbox?.copy();
     this.#core.forget();

@@ -61,8 +61,8 @@ class Drive {
   }
 
   /**
-   * Lets what came meanwhile be read before attempts are cut off. If the whole process stood still,
-   * others get to show that they are alive, too.
+   * Lets answers that came meanwhile be read before attempts are cut off. If the whole process
+   * stood still, other drives get to show that they are alive, too.
    */
   async #catchUp(): Promise<void> {
     const now = elapsed();
@@ -91,9 +91,9 @@ class Drive {
 /**
  * The scheduler `"manual"`, made for Cloudflare Workers: a request can end at any moment, and with
  * it every promise and timer that it made. So nothing is sent but in a flush; a flush does all its
- * work in its own loop (its *drive*), awaits what it began, and waits for other drives only by
- * looking. One of them sends, the *leader*; the others look now and then what came of it. What drives
- * leave for others is plain data. A drive that fell silent has lost its request: others take its
+ * work in its own loop (its *drive*), awaits its own promises, and waits for other drives only by
+ * looking. One of them sends, the *leader*; the others look now and then for the result. Drives
+ * leave plain data for each other. A drive that fell silent has lost its request: others take its
  * leases back, and one of them sends its batches again.
  */
 export class Drives<T> implements Scheduler {
@@ -103,7 +103,7 @@ export class Drives<T> implements Scheduler {
   readonly #drives = new Set<Drive>();
   /** The drive that sends; the others wait for it. */
   #leader: Drive | undefined;
-  /** When somebody last looked for drives that have fallen silent. */
+  /** The time of the last search for drives that have fallen silent. */
   #searchedAt = Number.NEGATIVE_INFINITY;
   #scheduled = false;
   #stopped = false;
@@ -177,13 +177,13 @@ export class Drives<T> implements Scheduler {
     return { ...report, timedOut: report.pending > 0 };
   }
 
-  /** Whether this is the drive that sends: the first one, until that is done or falls silent. */
+  /** Tells whether this drive sends: the first one does, until it is done or falls silent. */
   #leads(drive: Drive): boolean {
     const now = elapsed();
     drive.sign.dueAt = now;
     if (this.#leader?.sign.isGone(now)) this.#bury(this.#leader);
     this.#leader ??= drive;
-    // What it has begun it looks after, whoever leads.
+    // A drive looks after its own attempts, whoever leads.
     return this.#leader === drive || drive.attempts.size > 0;
   }
 

@@ -158,7 +158,7 @@ export class EventBus<T = unknown> {
   }
 
   /**
-   * Offers an event, and forgets it: for code that must not break because of what it reports. It
+   * Offers an event, and forgets it: for code that must not break because of its telemetry. It
    * never throws. An event that is refused is counted, and told to `onDrop` with its error. The bus
    * may serialise it as late as at the end of this turn, so changes made until then may show.
    *
@@ -221,7 +221,7 @@ export class EventBus<T = unknown> {
     return EventBus.#ingressOf(this).ingestWithReceipt(event, options);
   }
 
-  /** Says what to do to those who call a method without its bus, or by way of a proxy. */
+  /** Helps callers of a method without its bus, or by way of a proxy. */
   static #ingressOf<T>(bus: EventBus<T>): Ingress<T> {
     if (bus instanceof EventBus && #ingress in bus) {
       if (bus.#ridesAlong) bus.#rides.rideAlong();
@@ -265,11 +265,11 @@ export class EventBus<T = unknown> {
   }
 
   /**
-   * Flushes within a request: `ctx.waitUntil` gets a promise that settles when what is in the bus
-   * has been sent. Requests that come close together share one flush. It begins once no event was
-   * offered for about 50 ms, so that a handler's events leave together, or after about 500 ms if the
-   * bus is never quiet; `options` say otherwise. It ends after 25 seconds, because a Worker lives on
-   * for 30 at most after its response.
+   * Flushes within a request: `ctx.waitUntil` gets a promise that settles when the pending events
+   * have been sent. Requests that come close together share one flush. It begins once no event was
+   * offered for about 50 ms, so that a handler's events leave together, or after about 500 ms if
+   * the bus is never quiet; `options` say otherwise. It ends after 25 seconds, because a Worker
+   * lives on for 30 at most after its response.
    *
    * Call it next to {@linkcode ingest}, after a handler's last long `await`: a flush does not cover
    * what comes later. While the promise is pending, further calls with the same `ctx` only make sure

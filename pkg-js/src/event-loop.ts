@@ -1,4 +1,4 @@
-// What runtimes, and the fake clocks of tests, disagree on about timers and tasks.
+// Timers and tasks, on which runtimes and the fake clocks of tests disagree.
 import { builtin } from "./builtin.js";
 import { elapsed, reach } from "./clock.js";
 
@@ -37,7 +37,7 @@ export function yieldToLoop(task: Task): void {
   else (ownSetTimeout ?? setTimeout)(task, 0);
 }
 
-/** How many turns an answer that has arrived may take from its socket to its promise. */
+/** Turns that an answer may take from its socket to its promise. */
 const ANSWER_TURNS = 5;
 
 /** Calls `task` once the answers that have arrived are read. */
@@ -93,14 +93,14 @@ export function after(ms: number, task: Task): { cancel(): void } {
 /**
  * One timer that can be set anew, and that keeps the process alive only if told to.
  *
- * To be set for later costs nothing: the timer fires when it was to fire first, and is started again
- * for what is left. That is for the runtime's own timers. Those of a fake clock may be gone without
- * having fired, so they are always set anew.
+ * A later time costs nothing: the timer fires at its first time, and is started again for the rest.
+ * That is for the runtime's own timers. Those of a fake clock may be gone without having fired, so
+ * they are always set anew.
  */
 export class Alarm {
   readonly #task: Task;
   #running: ReturnType<typeof startTimer> | undefined;
-  /** What has set the timer. */
+  /** The `setTimeout` that set the timer. */
   #setter: unknown;
   /** When the task is due. */
   #time = Number.POSITIVE_INFINITY;
@@ -126,7 +126,7 @@ export class Alarm {
     return this.#time !== Number.POSITIVE_INFINITY;
   }
 
-  /** Whether the timer, if there is one, is sure to fire. */
+  /** Tells whether the timer, if there is one, is sure to fire. */
   #isSure(): boolean {
     if (this.#running === undefined) return true;
     return this.#setter === ownSetTimeout && setTimeout === ownSetTimeout;

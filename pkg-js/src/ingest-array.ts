@@ -105,7 +105,7 @@ function serialize(marked: readonly unknown[]): Together | undefined {
   return { text, gap: GAP, lengths, count };
 }
 
-/** Whether no event, as its text shows, is or has an object that would have to be looked into. */
+/** Tells by the texts that no event is or has an object that would have to be looked into. */
 function areFlat(text: string, count: number): boolean {
   let start = GAP;
   for (let i = 0; i < count; i++) {

@@ -65,7 +65,7 @@ export class Ingress<T> {
   /** Open once it is made: engines take what never changes for a constant, and compile anew later. */
   #isClosed = true;
   #refusedAfterClose = 0;
-  /** What was too large last: an event, or its key. */
+  /** The refusal of the last event that was too large, or its key. */
   #lastTooLarge: number = Refusal.oversize;
   /** Why an event was invalid: the last one's error. */
   #lastInvalid: InvalidEventError | InvalidOptionError | undefined;
@@ -87,7 +87,7 @@ export class Ingress<T> {
     return this.#refusedAfterClose;
   }
 
-  /** What is wrong with events that were refused for this reason; for want of room, nothing is. */
+  /** The error of events that were refused for this reason; for want of room there is none. */
   errorOf(reason: DropReason): Error | undefined {
     switch (reason) {
       case "invalid":
@@ -110,7 +110,7 @@ export class Ingress<T> {
     try {
       this.ingest(event, options);
     } catch (error) {
-      // What was refused is counted, and `onDrop` is told.
+      // The refused event is counted, and `onDrop` is told.
       if (isRefusal(error) || this.#hasFailed) return;
       this.#hasFailed = true;
       console.error("shardbus: `emit` cannot take events any more", error);
@@ -294,7 +294,7 @@ function reasonOf(code: number): RejectReason {
   return reason;
 }
 
-/** Whoever passes a second part of the event should hear that it does not go along. */
+/** A caller who passes a second part of the event should hear that it does not go along. */
 function checkIngestOptions(options: unknown): void {
   if (options === null) return;
   if (!isRecord(options)) {

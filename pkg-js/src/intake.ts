@@ -59,7 +59,7 @@ export class Intake {
   /** What the core accepts with certainty, less what is parked. */
   #roomEvents = 0;
   #roomBytes = 0;
-  /** When it was asked: another bus may have taken memory since. */
+  /** The time of the last look: another bus may have taken memory since. */
   #lookedAt = 0;
 
   /** The scheduler is told when an event is parked and none was. */
@@ -127,7 +127,7 @@ export class Intake {
     this.#keyText = "";
     this.#parked = 0;
     // All are accepted, unless other buses have used up the memory since: then the core has counted
-    // what it refused as `full`.
+    // the refused ones as `full`.
     this.#pushTogether(parked);
   }
 
@@ -216,7 +216,7 @@ export class Intake {
     return this.#pushWritten(length, key, line);
   }
 
-  /** Offers what was written to the scratch, or refuses what was not. */
+  /** Offers the event in the scratch, or refuses one that did not fit. */
   #pushWritten(length: number, key: string | undefined, line: 0 | 1): number {
     if (length < 0) return this.#refuse(length, Refusal.oversize);
     let keyLength = -1;

@@ -1,10 +1,10 @@
 // JSON forms for what `JSON.stringify` writes as `{}` although it holds something: errors, whose
 // properties are not enumerable, and collections such as Map and Headers.
 
-/** What Map, Set, Headers, URLSearchParams and FormData have in common. */
+/** The common shape of Map, Set, Headers, URLSearchParams and FormData. */
 type Collection = Pick<Map<unknown, unknown>, "entries" | "values" | typeof Symbol.iterator>;
 
-/** Whether `value` is an error, of whichever realm. */
+/** Tells errors, of whichever realm. */
 export function isError(value: unknown): value is Error {
   try {
     if (typeof value !== "object" || value === null) return false;
@@ -17,7 +17,7 @@ export function isError(value: unknown): value is Error {
   }
 }
 
-/** Where a runtime has its iterator beside `entries`, as workerd does. */
+/** Collections whose iterator is another function than `entries`, as in workerd. */
 const NAMED = /^\[object (?:Headers|URLSearchParams|FormData)\]$/;
 
 function isCollection(value: object): value is Collection {
@@ -31,7 +31,7 @@ function isCollection(value: object): value is Collection {
   return isNamed && !ArrayBuffer.isView(value) && Object.keys(value).length === 0;
 }
 
-/** Whether an event that JSON can hold has errors or collections in it. */
+/** Tells whether an event that JSON can hold has errors or collections in it. */
 export function holdsUnwritten(event: unknown): boolean {
   // Not a recursion: an event may be as deep as the stack allows.
   const open = [event];

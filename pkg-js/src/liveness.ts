@@ -1,35 +1,35 @@
-// How a request finds out whether another one still does what it began. It looks instead of being
-// told, because what a request tells may be lost with it.
+// Requests find out whether another one is alive. They look, and are not told: a message may be
+// lost with its request.
 
 import { elapsed } from "./clock.js";
 
-/** How often a request that waits looks, at first. */
+/** The first pause between two looks of a request that waits. */
 export const TICK_MS = 50;
 
-/** How seldom whoever does the work looks at last: others can tell soon that it is gone. */
+/** The longest pause of the request that does the work: others can tell soon that it is gone. */
 const WORKER_TICK_MS = 500;
 
-/** How seldom others look at last: in an outage there are many of them. */
+/** The longest pause of the others: in an outage there are many of them. */
 const WATCHER_TICK_MS = 4000;
 
 /**
- * How long after it was to show itself a request is silent before it is taken to have ended: twenty
- * times the tick, so that one that is merely slow is left alone.
+ * The silence after which a request is taken to have ended: twenty times the tick, so that a slow
+ * one is left alone.
  */
 const GONE_MS = 1000;
 
-/** When a request is to show at the latest that it is alive, on the clock of `elapsed()`. */
+/** The latest time at which a request shows that it is alive, on the clock of `elapsed()`. */
 export class Sign {
   dueAt = elapsed();
 
-  /** Whether it was silent for too long, at `now`, for its request to be alive. */
+  /** Tells whether the silence, at `now`, is too long for the request to be alive. */
   isGone(now: number): boolean {
     return now - this.dueAt >= GONE_MS;
   }
 }
 
 /**
- * How long to wait until the next look, having waited so long in all. Each look wakes a request up,
+ * The pause until the next look, after waiting `waitedMs` in all. Each look wakes a request up,
  * which in workerd costs as much as a fifth of a request.
  */
 export const nextLook = (waitedMs: number, isWorking: boolean): number =>

@@ -30,11 +30,11 @@ export interface LossSource {
   stats(): BusStats;
   /** Why nothing leaves the bus, if that is so. */
   cause(): Cause | undefined;
-  /** What is wrong with the events that were refused for this reason, if anything is. */
+  /** The error of events that were refused for this reason, if there is one. */
   refusal(reason: DropReason): Error | undefined;
   /** Whether timers may be set. */
   readonly hasTimers: boolean;
-  /** Calls what the user gave. */
+  /** Calls the user's functions. */
   readonly run: RunInContext;
 }
 
@@ -47,7 +47,7 @@ export class LossReporter<T> {
   readonly #alarm: Alarm | undefined;
   /** How many losses there were when they were last looked into. */
   #seen = 0;
-  /** How many the handler was told of, and when: on the clock of `elapsed()`. */
+  /** The number that the handler was told of, and the time: on the clock of `elapsed()`. */
   #told: ByReason = {};
   #toldAt: ByReason = {};
   /** When the first of what is held back is to be told; infinite, if nothing is. */

@@ -293,9 +293,9 @@ export interface EventBusOptions<T = unknown> {
   /** Told of each batch that was delivered, once the receiver has said so. */
   readonly onDelivered?: ((delivery: Delivery<T>) => void) | undefined;
   /**
-   * Keeps a copy of each batch from before its first attempt until it is settled. What earlier runs
-   * have left is sent beside new events, with its old ids. Without it, what is in memory ends with
-   * the process.
+   * Keeps a copy of each batch from before its first attempt until it is settled. Batches of
+   * earlier runs are sent beside new events, with their old ids. Without it, pending events end
+   * with the process.
    */
   readonly store?: BatchStore | undefined;
   /**

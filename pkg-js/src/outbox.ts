@@ -16,14 +16,14 @@ interface Kept {
   readonly key: string;
   /** Of the batch that it is a copy of, from the first event on. */
   readonly head: BatchHead;
-  /** How many of its events are not settled, and not in a later copy. */
+  /** The number of its events that are neither settled nor in a later copy. */
   left: number;
   isWritten: boolean;
   /** The write that is under way. */
   writing?: Promise<void> | undefined;
   /** The copy that this one takes the place of, once it is written. */
   replaces?: Kept | undefined;
-  /** How many such there are for it that are not written. */
+  /** The number of its replacements that are not written. */
   replacements: number;
 }
 
@@ -46,7 +46,7 @@ export interface OutboxHost {
   onFound(): void;
   /** The store did not do what it was asked to. */
   onError(error: StoreError): void;
-  /** Calls what the user gave. */
+  /** Calls the user's functions. */
   readonly run: RunInContext;
 }
 
@@ -126,7 +126,7 @@ export class Outbox {
     throw new TypeError(`\`read\` returned ${show(bytes)}, but it must return a Uint8Array`);
   }
 
-  /** Whether the core takes a batch of an earlier life now, if there is one. */
+  /** Tells whether the core takes a batch of an earlier run now, if there is one. */
   get wantsRestored(): boolean {
     return !this.#isStopped && this.#core.wants_restored() === 1;
   }
@@ -184,7 +184,7 @@ export class Outbox {
     return { kept, bytes: this.#core.batch_encode() };
   }
 
-  /** What is known of a batch's copy, be there one or not. */
+  /** The record of a batch's copy, be there one or not. */
   #keptOf(head: BatchHead): Kept {
     const { id, sequence, count, firstTimestamp } = head;
     const key = `${String(firstTimestamp).padStart(20, "0")}-${id}`;
@@ -206,7 +206,7 @@ export class Outbox {
   }
 
   #keep(kept: Kept): Kept {
-    // The first, so that it is found before what it replaces.
+    // The first, so that it is found before the copy that it replaces.
     this.#of(kept.head.id).unshift(kept);
     return kept;
   }
@@ -276,8 +276,8 @@ export class Outbox {
   }
 
   /**
-   * {@linkcode writeAll}, where nobody waits for it, and it may be called again meanwhile. What a
-   * store can write before it returns is written so: the page may be about to go.
+   * {@linkcode writeAll}, where nobody waits for it, and it may be called again meanwhile. It
+   * writes at once where the store can: the page may be about to go.
    *
    * @param last what may come last, because it is on its way already.
    */
@@ -418,7 +418,7 @@ export class Outbox {
       alarm.setFor(elapsed() + timeoutMs);
       return await Promise.race([this.#host.run(run), late]);
     } catch (cause) {
-      // Whoever waits for the store to open hears of it; once is enough.
+      // Everybody who waits for the store to open hears of it; once is enough.
       const isToldAlready = operation === "open" && this.#isBroken;
       this.#isBroken ||= operation === "open";
       if (!isToldAlready) this.#report(operation, key, cause);

@@ -1,6 +1,5 @@
 /**
- * An option that an object has itself: what somebody has put into `Object.prototype` is nobody's
- * option.
+ * An option that an object has itself: a property of `Object.prototype` is nobody's option.
  */
 export function own<O extends object, K extends keyof O>(
   options: O | null | undefined,

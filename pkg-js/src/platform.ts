@@ -1,7 +1,7 @@
 // Types of the platform, as the user's configuration has them, by `lib` or by packages such as
 // `@types/node`. Named directly, each would be an error where it is missing.
 
-/** What a global class makes; `Otherwise` where there is none. */
+/** The instances of a global class; `Otherwise` without one. */
 type Instance<Name extends string, Otherwise> = typeof globalThis extends {
   readonly [N in Name]: { readonly prototype: infer T };
 }
@@ -27,7 +27,7 @@ export type WasmModule = typeof globalThis extends {
 /** A `Uint8Array` on a buffer that is not shared; that is `Uint8Array<ArrayBuffer>` since TypeScript 5.7. */
 export type Bytes = ReturnType<Uint8Array["slice"]>;
 
-/** What of an HTTP response says how to go on. A `Response` has it. */
+/** The parts of an HTTP response that say how to go on. A `Response` has them. */
 export interface HttpResponse {
   readonly status: number;
   readonly statusText: string;
@@ -36,10 +36,10 @@ export interface HttpResponse {
   readonly body: { cancel(): Promise<void> } | null;
 }
 
-/** What `fetch` resolves to, a `Response`. */
+/** A `Response`, to which `fetch` resolves. */
 export type FetchResponse = Instance<"Response", HttpResponse>;
 
-/** What `fetch` takes as its second argument, a `RequestInit`. */
+/** A `RequestInit`, the second argument of `fetch`. */
 export type FetchInit = typeof globalThis extends {
   fetch(input: never, init?: infer Init): unknown;
 }

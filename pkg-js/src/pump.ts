@@ -27,7 +27,7 @@ export class Pump<T> implements Scheduler, LifecycleHost {
   readonly #attempts: Attempts = new Map();
   readonly #alarm = new Alarm(() => this.#runTask());
   #scheduled = false;
-  /** When the core wants to be asked again, on the clock of `elapsed()`. */
+  /** The time of the next poll, on the clock of `elapsed()`. */
   #wakeAt = 0;
   /** What may still be handed out in this task. */
   #bytesLeft = MAX_BYTES_PER_TASK;
@@ -193,7 +193,7 @@ export class Pump<T> implements Scheduler, LifecycleHost {
 
   async flush({ timeoutMs, signal, onSleep, isLast = false }: FlushOptions): Promise<FlushReport> {
     signal?.throwIfAborted();
-    // What it waits for does not depend on who called.
+    // Its conditions do not depend on the caller.
     onSleep?.(Number.POSITIVE_INFINITY);
     this.#host.beforePoll();
     const budget = isLast && timeoutMs !== undefined ? timeoutMs : Number.POSITIVE_INFINITY;
@@ -228,7 +228,7 @@ export class Pump<T> implements Scheduler, LifecycleHost {
           }
         };
         if (timeoutMs !== undefined) {
-          // After what was answered while the process stood still.
+          // After the answers that came while the process stood still.
           const end = () => {
             if (!waiter.check()) resolve(report(true));
           };

@@ -2,7 +2,7 @@ import { byteLength } from "./bytes.js";
 import { type RawExports, rawExports } from "./core.js";
 import { utf8Encoder } from "./utf8.js";
 
-/** What does not fit into the bytes that it may have. */
+/** A text that does not fit into the scratch. */
 export const TOO_LONG = -1;
 /** There is no memory to write it to. */
 export const NO_MEMORY = -2;
@@ -14,7 +14,7 @@ export const NO_MEMORY = -2;
 export class Scratch {
   readonly raw: RawExports;
   readonly #encoder = utf8Encoder();
-  /** How often buses have looked at what there is room for, which they do when they have changed it. */
+  /** Counts the looks of buses at the room in memory, which they take when they have changed it. */
   looks = 0;
   #bytes = new Uint8Array(0);
   #lengths = new Uint32Array(0);

@@ -18,7 +18,7 @@ function isArray(value: object): boolean {
   }
 }
 
-/** Most characters of what others wrote. */
+/** Most characters of a stranger's text. */
 const MAX_LENGTH = 300;
 
 /**

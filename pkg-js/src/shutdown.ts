@@ -27,8 +27,8 @@ export interface ShutdownOptions {
    */
   readonly signals?: readonly ShutdownSignal[] | undefined;
   /**
-   * What is to end before the buses are closed, because it still offers them events: a server, such as
-   * `() => app.close()`. What it returns is awaited, for half of `timeoutMs` at most.
+   * Ends servers and the like before the buses are closed, because they still offer events: `() =>
+   * app.close()`. A promise is awaited, for half of `timeoutMs` at most.
    */
   readonly before?: (() => unknown) | undefined;
 }
@@ -87,7 +87,7 @@ const OURS = Symbol.for("shardbus.shutdown");
 
 type Listener = (signal: NodeJS.Signals) => void;
 
-/** What all hooks listen to, by one listener for each event: Node warns of eleven. */
+/** All hooks share one listener for each event: Node warns of eleven. */
 const tasks = new Map<string, Set<Listener>>();
 
 const dispatch: Listener & { [OURS]?: true } = Object.assign(
@@ -144,7 +144,7 @@ class ShutdownHooks {
     if (this.#signalled === undefined) {
       this.#signalled = now;
       if (isOthers && this.#options.before === undefined) {
-        // The program knows what has to end first. Should nothing be left to do, `beforeExit` comes.
+        // The program knows the order of its own ends. Once it is idle, `beforeExit` comes.
         setTimeout(() => void this.#end(), this.#options.timeoutMs / 2).unref();
         return;
       }
@@ -160,7 +160,7 @@ class ShutdownHooks {
     }
   };
 
-  // What is under way here keeps the process alive.
+  // The pending work here keeps the process alive.
   readonly #onBeforeExit = () => void this.#end();
 
   async #end(): Promise<void> {
@@ -168,7 +168,7 @@ class ShutdownHooks {
     this.remove();
   }
 
-  /** Closes the buses, once what comes before has ended. Never rejects. */
+  /** Closes the buses, once `before` has ended. Never rejects. */
   async #close(): Promise<void> {
     let { timeoutMs } = this.#options;
     const { before } = this.#options;

@@ -9,11 +9,11 @@ export interface BatchStore {
   /**
    * Opens the store. Called once, before anything else.
    *
-   * @param found to be called with the keys of what lives have left that end later, while this store
-   * is open; as often as there are some, until it is closed. A store may do without.
-   * @returns the keys of what earlier lives have left, in any order. What belongs to a life that
-   * has not ended, such as another tab's, is not among them. What is there but cannot be used, such
-   * as what another version has written, may be among them: reading it then says why.
+   * @param found takes the keys of batches whose run ends later, while this store is open; the store
+   * may call it any number of times until it is closed, or never.
+   * @returns the keys of batches of earlier runs, in any order. Batches of a run that has not ended,
+   * such as another tab's, are not among them. Batches that cannot be used, such as those of another
+   * version, may be among them: reading one says why.
    */
   open(found?: (keys: string[]) => void): Promise<string[]>;
   /** Reads a batch; `undefined` if it is not there. */

@@ -18,7 +18,7 @@ const leaves = (schema: Schema): string[] =>
     typeof rule === "object" ? [name, ...leaves(rule).map((inner) => `${name}.${inner}`)] : [name],
   );
 
-/** How many of their pairs of letters two names have in common: from 0 to 1. */
+/** The share of pairs of letters that two names have in common: from 0 to 1. */
 function resemblance(one: string, other: string): number {
   const [pairs, others] = [one, other].map(pairsOf) as [string[], string[]];
   const common = pairs.filter((pair) => others.includes(pair)).length;

@@ -1,5 +1,5 @@
-// What turns text into UTF-8 and back. Made when it is first needed, and taken from Node where the
-// environment of a test hides it, as Jest's jsdom does.
+// UTF-8 encoder and decoder. Made when first needed, and taken from Node where the environment of a
+// test hides them, as Jest's jsdom does.
 import { builtin } from "./builtin.js";
 
 type Coders = Pick<typeof globalThis, "TextEncoder" | "TextDecoder">;
@@ -17,7 +17,7 @@ export function utf8Encoder(): TextEncoder {
   return encoder;
 }
 
-/** What it decodes keeps its byte order mark: that is an event's own. */
+/** It keeps byte order marks: they are the events' own. */
 export function utf8Decoder(): TextDecoder {
   decoder ??= new (coders("TextDecoder").TextDecoder)("utf-8", { ignoreBOM: true });
   return decoder;

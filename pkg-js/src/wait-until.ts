@@ -10,11 +10,11 @@ export interface RequestContext {
   waitUntil(promise: Promise<unknown>): void;
 }
 
-/** When the events of requests leave. */
+/** The conditions on which the events of requests leave. */
 export interface WaitUntilOptions {
   /**
-   * They leave once the bus was offered none for this long, in milliseconds. A handler's own calls are
-   * mostly closer than the default, and what waits is cheap beside a request to a collector.
+   * They leave once the bus was offered none for this long, in milliseconds. A handler's own calls
+   * are mostly closer than the default, and waiting is cheap beside a request to a collector.
    * @default 50
    */
   readonly quietMs?: number | undefined;
@@ -26,23 +26,25 @@ export interface WaitUntilOptions {
    */
   readonly maxWaitMs?: number | undefined;
   /**
-   * How many events must wait before they leave for quiet alone.
+   * The number of pending events from which they leave for quiet alone.
    * @default 1
    */
   readonly minEvents?: number | undefined;
 }
 
-/** How often the bus is looked at for quiet, at most. */
+/** The shortest pause between two looks for quiet. */
 const SHORTEST_LOOK_MS = 10;
 
 /**
- * How many requests wait beside the one that makes the flush, to make it should that one be killed.
- * For more it would cost more than a request of their own to the collector: to be alive is not free.
+ * The number of requests that wait beside the one that makes the flush, to make it should that one
+ * be killed. For more it would cost more than a request of their own to the collector: to be alive
+ * is not free.
  */
 const MAX_WATCHERS = 2;
 
 /**
- * How long a request may wait for the delivery of its events: it ends before those 30 seconds do.
+ * The time that a request may wait for the delivery of its events: it ends before those 30 seconds
+ * do.
  */
 const RIDE_MS = 25_000;
 
@@ -50,7 +52,7 @@ const RIDE_MS = 25_000;
 interface RideHost {
   /** How many events were ever offered. */
   offered(): number;
-  /** How many events wait. */
+  /** The number of pending events. */
   pending(): number;
   flush(options: FlushOptions): Promise<unknown>;
   /** The context of the request that runs now, where the runtime tells. */
@@ -59,19 +61,19 @@ interface RideHost {
 
 /** The events of requests that leave by one flush. One of the requests looks after it. */
 class Group {
-  /** When that request is to show that it is alive. */
+  /** The sign of life of that request. */
   readonly sign = new Sign();
-  /** Whether the flush has begun, which covers no later event. */
+  /** Set once the flush has begun, which covers no later event. */
   hasBegun = false;
   isOver = false;
-  /** How many other requests wait for it. */
+  /** The number of other requests that wait for it. */
   watchers = 0;
 }
 
-/** What a request waits for. */
+/** The wait of a request. */
 interface Ride {
   group: Group | undefined;
-  /** Whether there are events that its group does not cover. */
+  /** Set if there are events that its group does not cover. */
   again: boolean;
 }
 
@@ -85,7 +87,7 @@ export class Rides {
   readonly #riding = new WeakMap<RequestContext, Ride>();
   /** The group that was made last: others may join until its flush begins. */
   #gathering: Group | undefined;
-  /** When an event last asked for a ride in this turn. */
+  /** The time at which an event of this turn last asked for a ride. */
   #askedAt = Number.NEGATIVE_INFINITY;
 
   constructor(host: RideHost) {
@@ -120,7 +122,8 @@ export class Rides {
   /** {@linkcode request} for an event of the request that runs now. Never throws. */
   rideAlong(): void {
     const now = elapsed();
-    // One ride is enough for a turn. What is to say that the turn has ended may be killed with it.
+    // One ride is enough for a turn. The microtask that marks its end may be killed with the
+    // request.
     if (now < this.#askedAt + TICK_MS) return;
     const context = this.#host.context();
     if (context === undefined) return;

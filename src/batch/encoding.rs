@@ -30,8 +30,8 @@ const HEADER_LEN: usize = MAGIC.len() + 24;
 const RECORD_LEN: usize = 12;
 const CHECKSUM_LEN: usize = 8;
 
-/// Where sequence numbers end that a host can count with whose numbers are floating-point. Nobody
-/// gets there by sending; but what comes from a store, anybody may have written.
+/// The end of the sequence numbers that a host can count with whose numbers are floating-point.
+/// Nobody gets there by sending; but anybody may have written the bytes of a store.
 const MAX_SEQUENCE: u64 = 1 << 53;
 
 impl Batch {
@@ -52,7 +52,7 @@ impl Batch {
         HEADER_LEN + self.records.len() * RECORD_LEN + self.body.len() + CHECKSUM_LEN
     }
 
-    /// How many bytes a batch can have at most whose body has `body_len`.
+    /// Most bytes of a batch whose body has `body_len`.
     pub(crate) fn max_encoded_len(body_len: usize) -> usize {
         // An event has a byte at least, and a separator.
         let max_records = body_len.div_ceil(2).min(BatchConfig::MAX_BATCH_SIZE_LIMIT);

@@ -44,7 +44,7 @@ pub(crate) struct Outgoing {
     pub(crate) failures: u32,
     /// What speaks for its being at fault itself.
     pub(crate) suspicion: Suspicion,
-    /// Whether the host's store has it.
+    /// The state of its copy in the host's store.
     pub(crate) copy: Copy,
     pub(crate) state: OutgoingState,
 }
@@ -178,7 +178,7 @@ impl Lane {
 
     /// When the oldest event that is not settled was accepted, by the wall clock.
     pub(crate) fn oldest_timestamp(&self) -> Option<u64> {
-        // What comes back from earlier lives need not be in order.
+        // Batches of earlier runs need not come back in order.
         match self.outgoing.iter().map(|outgoing| outgoing.batch.first_timestamp()).min() {
             Some(first) => Some(first),
             None => self.shard.enter()?.oldest_timestamp(),

@@ -39,7 +39,7 @@ pub(crate) struct Delivery {
     /// another shard than before: what was accepted after one waits until what was accepted before
     /// it is settled.
     pub(super) fences: Vec<Watermarks>,
-    /// Whether earlier lives may have left more than was taken in.
+    /// Set while earlier runs may have left more batches than were taken in.
     pub(super) is_restoring: bool,
     /// Given up, and not yet shown to the host.
     pub(super) abandoned: VecDeque<Abandoned>,
@@ -288,8 +288,8 @@ impl Delivery {
         Some(self.destination.opens_at().max(lane.resumes_at).max(until))
     }
 
-    /// Whether an attempt of the lane may begin: none is under way, and what is behind a fence waits.
-    /// What an earlier life has left is behind none.
+    /// Tells whether an attempt of the lane may begin: none is under way, and batches behind a
+    /// fence wait. Those of an earlier run are behind none.
     fn may_begin(&self, index: usize) -> bool {
         let lane = &self.lanes[index];
         let is_behind = |fence: &Watermarks| {

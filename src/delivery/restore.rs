@@ -1,8 +1,8 @@
-//! What earlier lives of the host have left.
+//! Batches of earlier runs of the host.
 //!
-//! Such batches come back a few at a time, through a lane of their own, with the ids that they had. The
-//! lane takes turns with the others: what is new is sent beside what is old. What comes back is held
-//! beside the bound on bytes, so that it takes no room from what is new.
+//! Such batches come back a few at a time, through a lane of their own, with their old ids. The
+//! lane takes turns with the others: new events are sent beside old ones. Restored batches are held
+//! beside the bound on bytes, so that they take no room from new events.
 
 use crate::batch::Batch;
 use crate::delivery::lane::{Lane, Outgoing};
@@ -11,7 +11,7 @@ use crate::delivery::store::Copy;
 use crate::shard::{BatchWorker, ShardRef};
 use crate::sync::Shared;
 
-/// How many batches of earlier lives are in memory at most, unless they are split.
+/// Most batches of earlier runs that are in memory, unless they are split.
 const AT_ONCE: usize = 2;
 
 impl Delivery {
@@ -26,14 +26,14 @@ impl Delivery {
         }
     }
 
-    /// Whether there may be more to take in, or what was taken in is not settled.
+    /// Tells whether there may be more to take in, or a restored batch is not settled.
     pub(crate) fn is_restoring(&self) -> bool {
         let is_unsettled = |lane: &Lane| lane.is_restored() && !lane.outgoing.is_empty();
         self.is_restoring || self.lanes.first().is_some_and(is_unsettled)
     }
 
-    /// Whether a batch can be taken in now. While one is in flight the next is read; and it is there to
-    /// be tried, should the first be at fault (see [`blame`](super::blame)).
+    /// Tells whether a batch can be taken in now. While one is in flight the next is read; and it
+    /// is there to be tried, should the first be at fault (see [`blame`](super::blame)).
     pub(crate) fn wants_restored(&self) -> bool {
         let lane = self.lanes.first().filter(|lane| self.is_restoring && lane.is_restored());
         lane.is_some_and(|lane| lane.outgoing.len() < AT_ONCE)

@@ -1,8 +1,8 @@
-//! What the host's store is to have: whatever has waited for long, whether or not its turn to be sent
-//! has come. So the end of the host costs no more than what came last.
+//! Copies in the host's store of events that have waited for long, whether or not their turn to be
+//! sent has come. So the end of the host costs no more than the last moments.
 //!
-//! What waits in a shard is cut into a batch for it once its oldest event has waited for
-//! [`max_delay`](crate::BatchConfig::max_delay). What is leased is the host's own to write: before it
+//! Pending events of a shard are cut into a batch for the store once the oldest has waited for
+//! [`max_delay`](crate::BatchConfig::max_delay). The host stores a leased batch itself: before it
 //! sends it.
 
 use crate::batch::Batch;
@@ -11,7 +11,7 @@ use crate::delivery::machine::Delivery;
 use crate::sync::Shared;
 use std::ops::Range;
 
-/// Whether the host's store has a batch.
+/// The state of a batch's copy in the host's store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Copy {
     /// It has not; the host may be asked from this time on to write it.
@@ -21,8 +21,8 @@ pub(crate) enum Copy {
 }
 
 impl Delivery {
-    /// The next batch that the host is to write; nothing if there is none. What it was asked for and
-    /// has not written in the time of a lease, it is asked for again.
+    /// The next batch that the host is to write; nothing if there is none. The host is asked again
+    /// for a batch that it has not written in the time of a lease.
     pub(super) fn next_to_store(&mut self) -> Option<Shared<Batch>> {
         if !self.config.has_store {
             return None;
@@ -47,7 +47,7 @@ impl Delivery {
         })
     }
 
-    /// When there is something to write, if nothing happens until then.
+    /// The time at which there is something to write, if nothing happens until then.
     pub(super) fn next_store(&mut self) -> Option<u64> {
         if !self.config.has_store {
             return None;
@@ -73,7 +73,7 @@ impl Delivery {
 }
 
 impl Outgoing {
-    /// When the host may be asked to write it; `None` if it has, or sends it.
+    /// The time from which the host may be asked to write it; `None` if it has, or sends it.
     fn stores_at(&self) -> Option<u64> {
         match self.copy {
             Copy::Missing(at) if !self.is_leased() => Some(at),
@@ -83,7 +83,8 @@ impl Outgoing {
 }
 
 impl Lane {
-    /// When the oldest event that waits in the shard has waited for long; `None` with none.
+    /// The time at which the oldest pending event of the shard has waited for long; `None` with
+    /// none.
     fn stores_at(&mut self, now: u64) -> Option<u64> {
         self.worker.deadline(&*self.shard.enter()?, now)
     }

@@ -194,7 +194,7 @@ impl BatchWorker {
             self.batcher.record((accepted - self.recorded) as usize, now);
             self.recorded = accepted;
         }
-        // What the wall clock tells now: from here on it may stand still.
+        // The age by the wall clock now: from here on it may stand still.
         let since = now.saturating_sub(shard.oldest_age());
         let known = self.waiting_since.unwrap_or(since);
         self.waiting_since = (!shard.is_empty()).then_some(known.min(since));

@@ -71,7 +71,7 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// For what is held beside the bound.
+    /// For bytes that are held beside the bound.
     pub(crate) fn of_nothing() -> Self {
         Self { budget: Shared::new(ByteBudget::unlimited()), len: 0 }
     }

@@ -1,4 +1,4 @@
-//! What a shard counts, readable while somebody else holds it.
+//! Counters of a shard, readable while somebody else holds it.
 
 use crate::shard::ShardStats;
 use crate::sync::Counter;
@@ -16,11 +16,10 @@ pub(crate) struct ShardCounters {
 }
 
 impl ShardCounters {
-    /// How long one push in so many takes is measured: to measure each would cost more than the
-    /// push.
+    /// The time of one push in so many is measured: to measure each would cost more than the push.
     const PUSHES_PER_MEASUREMENT: u64 = 64;
 
-    /// Whether the next push is to be measured; the first of a shard is.
+    /// Tells whether the next push is to be measured; the first of a shard is.
     #[inline]
     pub(crate) fn measures_next_push(&self) -> bool {
         self.ingested.get().is_multiple_of(Self::PUSHES_PER_MEASUREMENT)

@@ -86,7 +86,7 @@ pub(super) struct RingSpec {
     page_size: usize,
     /// A body that there must always be memory for.
     body_len: usize,
-    /// What memory may take that is brought in after somebody was told that there is room.
+    /// Most memory that may be brought in after somebody was told that there is room.
     crossing: usize,
 }
 
@@ -433,8 +433,8 @@ impl ShardManager {
         self.table().num_activated
     }
 
-    /// What keeps the states of the shards, where their set may change. What is changed there, by
-    /// whichever handle to it, is followed before the next event is routed.
+    /// The states of the shards, where their set may change. A change there, by whichever handle,
+    /// is followed before the next event is routed.
     #[must_use]
     pub const fn mapper(&self) -> Option<&Shared<ShardMapper>> {
         self.mapper.as_ref()
@@ -475,7 +475,7 @@ impl ShardManager {
         self.table().shards.iter().all(|shard| shard.counters().len.get() == 0)
     }
 
-    /// How many events all shards hold, counted without waiting for a shard.
+    /// The number of events in all shards, counted without waiting for a shard.
     #[must_use]
     pub fn total_pending_in_rings(&self) -> u64 {
         self.table().shards.iter().map(|shard| shard.counters().len.get()).sum()

@@ -35,9 +35,10 @@ pub enum ScalingDecision {
 /// Keeps the states of all shards and decides when there should be more or fewer.
 ///
 /// Ids are counted up and never used again. The mapper holds no events: the
-/// [`ShardManager`](crate::ShardManager) does, and follows its [mapper](crate::ShardManager::mapper):
-/// before it routes an event or looks a shard up, it makes the shards that the mapper has added, and
-/// routes to those that are active. A shard that the mapper has forgotten keeps what it holds until
+/// [`ShardManager`](crate::ShardManager) does, and follows its
+/// [mapper](crate::ShardManager::mapper): before it routes an event or looks a shard up, it makes
+/// the shards that the mapper has added, and routes to those that are active. A shard that the
+/// mapper has forgotten keeps its events until
 /// [`ShardManager::remove_shard`](crate::ShardManager::remove_shard) takes it out.
 #[derive(Debug)]
 pub struct ShardMapper {
@@ -49,7 +50,7 @@ pub struct ShardMapper {
     version: Counter,
 }
 
-/// What routing needs to know of a mapper, at one moment.
+/// A mapper's state at one moment, as far as routing needs it.
 #[derive(Debug)]
 pub(super) struct View {
     /// The mapper's version.
@@ -212,7 +213,7 @@ impl ShardMapper {
         drop(state);
     }
 
-    /// What routing needs to know.
+    /// The state that routing needs.
     pub(super) fn view(&self) -> View {
         let state = self.state();
         let states = state.shards.iter().map(|shard| (shard.id, shard.state)).collect();

@@ -5,9 +5,9 @@ use crate::sync::Counter;
 
 /// Gathers what happens in one shard between two collections.
 ///
-/// The shard tells it what it holds and how long its pushes take, whoever delivers the events tells
-/// it how long that takes, and the mapper, or whoever made the collector, collects; nobody waits for
-/// anybody.
+/// The shard tells it the number of its events and the time of its pushes, the deliverer of the
+/// events tells it the time of a delivery, and the mapper, or another maker of the collector,
+/// collects; nobody waits for anybody.
 #[derive(Debug)]
 pub struct ShardMetricsCollector {
     shard_id: u16,
@@ -122,7 +122,7 @@ impl ShardMetricsCollector {
         self.draining.set(u64::from(draining));
     }
 
-    /// Whether the shard is being emptied.
+    /// Set while the shard is being emptied.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.draining.get() == 1

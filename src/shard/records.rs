@@ -35,7 +35,7 @@ impl Records {
         self.len
     }
 
-    /// Whether so many records can be pushed without another chunk.
+    /// Tells whether so many records can be pushed without another chunk.
     #[inline]
     pub(crate) const fn has_room(&self, count: usize) -> bool {
         self.last.len() + count <= CHUNK_LEN

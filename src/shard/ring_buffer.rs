@@ -10,9 +10,9 @@ use std::collections::VecDeque;
 /// A bounded queue of payloads.
 ///
 /// Payloads lie one after another in pages of one size, each followed by the separator that a batch
-/// has between two events: what leaves as a body is copied a page at a time, and nothing is allocated
-/// per event. Payloads go from one page on to the next, so that no page has room to spare but the
-/// last, whatever their sizes.
+/// has between two events: a body is copied out a page at a time, and nothing is allocated per
+/// event. Payloads go from one page on to the next, so that no page has room to spare but the last,
+/// whatever their sizes.
 pub(crate) struct RingBuffer {
     capacity: usize,
     format: Format,
@@ -21,7 +21,7 @@ pub(crate) struct RingBuffer {
     headroom: usize,
     /// Bytes of memory beside, without which memory is short.
     crossing: usize,
-    /// Pages for what is about to be appended.
+    /// Pages for the next payload.
     spare: Vec<Page>,
     /// The page that is being filled: all but this one hold something.
     last: Page,

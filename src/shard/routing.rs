@@ -19,7 +19,7 @@ pub(super) struct RoutingTable {
     pub(super) keyed: Vec<ShardRef>,
     /// Those that unkeyed events are spread over.
     pub(super) unkeyed: Vec<ShardRef>,
-    /// How many shards take events, or did until they began to drain.
+    /// The number of shards that take events, or did until they began to drain.
     pub(super) num_activated: u16,
     /// Sums of the counters of shards that were removed.
     pub(super) removed: ShardStats,
@@ -39,9 +39,9 @@ impl RoutingTable {
         }
     }
 
-    /// The table after this one, which routes as the mapper says: with a shard by `new_shard` for each
-    /// id that is new, and without `gone`, which takes no events. What the mapper has forgotten stays
-    /// until it is gone.
+    /// The table after this one, which routes as the mapper says: with a shard by `new_shard` for
+    /// each id that is new, and without `gone`, which takes no events. A shard that the mapper has
+    /// forgotten stays until it is gone.
     pub(super) fn following(
         &self,
         view: &View,
@@ -81,7 +81,7 @@ impl RoutingTable {
     }
 
     fn position(&self, id: u16) -> Option<usize> {
-        // Where no shard before it was removed, which is so in a set that does not change.
+        // The shard's index if no shard before it was removed, as in a set that does not change.
         let own = usize::from(id);
         if self.shards.get(own).is_some_and(|shard| shard.id() == id) {
             return Some(own);

@@ -69,9 +69,9 @@ pub struct Shard {
     /// Told of every change, where somebody watches the load.
     collector: Option<Shared<ShardMetricsCollector>>,
     /// The latest version of the routing table that routed to this shard, or whose publisher looked
-    /// in: what was routed by an older one is refused.
+    /// in: events that were routed by an older one are refused.
     table_version: u64,
-    /// How many events the shard had accepted by older tables.
+    /// The number of events that the shard had accepted by older tables.
     accepted_by_older_tables: u64,
 }
 
@@ -146,7 +146,8 @@ impl Shard {
         version == self.table_version
     }
 
-    /// How many events the shard had accepted before it [saw](Self::see_table) the latest table.
+    /// The number of events that the shard had accepted before it [saw](Self::see_table) the latest
+    /// table.
     pub(super) const fn accepted_by_older_tables(&self) -> u64 {
         self.accepted_by_older_tables
     }

@@ -1,11 +1,12 @@
 //! How the set of shards changes.
 //!
 //! The mapper decides, and the manager follows: it publishes a routing table, with a new version if
-//! keyed events are spread over other shards than before. A shard learns of a version from whoever
-//! comes first under its lock, a producer that was routed by it or the one that changes, and refuses
-//! from then on what was routed by an older one: the producer routes that anew. So every event was
-//! accepted either before the change, by the old table, or after it, by the new one; and nobody waits
-//! for a shard to change the set, which a thread may do that holds one.
+//! keyed events are spread over other shards than before. A shard learns of a version from the
+//! first who comes under its lock, a producer that was routed by it or the thread that changes the
+//! set, and refuses from then on events that were routed by an older one: the producer routes them
+//! anew. So every event was accepted either before the change, by the old table, or after it, by
+//! the new one; and nobody waits for a shard to change the set, which a thread may do that holds
+//! one.
 
 use crate::error::ScalingError;
 use crate::event::InternalEvent;
@@ -116,8 +117,8 @@ impl ShardManager {
         Ok(())
     }
 
-    /// Removes a shard, whatever its state: it takes no more events from this moment, and what it
-    /// held is returned in order. Its counters stay in the [sums](Self::stats). Nothing happens if
+    /// Removes a shard, whatever its state: it takes no more events from this moment, and its own
+    /// are returned in order. Its counters stay in the [sums](Self::stats). Nothing happens if
     /// there is no such shard. Waits until nobody holds the shard: with threads, a caller that does
     /// waits for itself.
     ///

@@ -27,8 +27,8 @@ pub fn batch_body(handle: usize) -> Uint8Array {
     of_batch(handle, |batch| Uint8Array::from(&batch.body()[..])).unwrap_or_default()
 }
 
-/// How long each of the batch's events is, in bytes. They stand one after another in its body, with
-/// one byte between two.
+/// The length of each of the batch's events, in bytes. They stand one after another in its body,
+/// with one byte between two.
 #[wasm_bindgen]
 pub fn batch_lens(handle: usize) -> Vec<u32> {
     of_batch(handle, crate::Batch::lens).unwrap_or_default()

@@ -108,9 +108,9 @@ calls! {
         bus.core.fail(lease as u64, failure(kind, retry_after_ms), nanos(now_ms))
     }
 
-    /// The receiver answered for single events. What was handed [in](registry::take_in) are pairs of
-    /// numbers: of consecutive events, and 0 if they were delivered or else one more than how they
-    /// failed (see [`failure`]). Returns whether the lease was still live.
+    /// The receiver answered for single events. The host has handed [in](registry::take_in) pairs
+    /// of numbers: of consecutive events, and 0 if they were delivered or else one more than the
+    /// code of their failure (see [`failure`]). Returns whether the lease was still live.
     fn bus_settle(bus, lease: f64, retry_after_ms: f64, now_ms: f64) -> bool {
         let numbers = registry::take_in();
         let mut outcomes = Vec::new();
@@ -165,7 +165,7 @@ calls! {
         bus.core.begin_restore();
     }
 
-    /// How many bytes may be handed in for `bus_restore`.
+    /// Most bytes that may be handed in for `bus_restore`.
     fn bus_max_restored_bytes(bus) -> usize {
         bus.core.max_restored_bytes()
     }
@@ -193,12 +193,12 @@ calls! {
         bus.core.end_restore();
     }
 
-    /// Whether more may come back, or what did is not settled.
+    /// Tells whether more batches may come back, or a restored one is not settled.
     fn bus_is_restoring(bus) -> bool {
         bus.core.is_restoring()
     }
 
-    /// Whether a batch may come back now.
+    /// Tells whether a batch may come back now.
     fn bus_wants_restored(bus) -> bool {
         bus.core.wants_restored()
     }

@@ -27,7 +27,7 @@ pub(super) struct Registry {
     pub(super) scratch: Vec<u8>,
     /// What the host writes their lengths into.
     pub(super) lengths: Vec<u32>,
-    /// What the host hands in for one call, where it is more than the scratch is for.
+    /// Bytes that the host hands in for one call, where they are more than the scratch is for.
     incoming: Vec<u8>,
     /// What the host reads numbers from.
     row: Vec<f64>,
@@ -84,7 +84,7 @@ pub(super) fn lay_out(numbers: &[f64]) -> usize {
     numbers.len()
 }
 
-/// Takes what the host has handed in for this call.
+/// Takes the bytes that the host has handed in for this call.
 pub(super) fn take_in() -> Vec<u8> {
     with(|registry| std::mem::take(&mut registry.incoming)).unwrap_or_default()
 }

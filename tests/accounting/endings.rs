@@ -229,7 +229,7 @@ impl Model {
     }
 }
 
-/// Where the format's version is.
+/// The place of the format's version.
 const VERSION_AT: usize = 8;
 
 /// What a bus with this nonce has left: a batch of events of these lengths.

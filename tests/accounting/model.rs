@@ -175,9 +175,9 @@ pub struct Lane {
     pub waiting: VecDeque<usize>,
     /// More than one after a split, an exit or staging.
     pub outgoing: VecDeque<Outgoing>,
-    /// Since when it holds something that was not there when its last batch left, by the clock
-    /// that polls, or since earlier, if the wall clock said so once. The bus may take what waits now
-    /// to have waited since then.
+    /// The time since which it holds an event that was not there when its last batch left, by the
+    /// clock that polls, or an earlier one, if the wall clock said so once. The bus may take
+    /// pending events to have waited since then.
     pub holding_since: Option<u64>,
     last_timestamp: u64,
     next_sequence: u64,
@@ -202,9 +202,9 @@ pub struct Model {
     pub order: Vec<usize>,
     /// Whose turn it is, by its place in that order.
     pub next_exit: usize,
-    /// Whether earlier lives may have left more.
+    /// Set while earlier runs may have left more.
     pub is_restoring: bool,
-    /// How many events were restored.
+    /// The number of restored events.
     pub restored: u64,
     /// Given up, and not yet shown to the host.
     pub abandoned: VecDeque<(AbandonReason, Cut)>,
@@ -325,7 +325,7 @@ impl Model {
         self.bus.clock().set(wall);
     }
 
-    /// How long events have waited by the wall clock, the bus may see at `now`, and remember.
+    /// The bus may see the age of events by the wall clock at `now`, and remember it.
     pub fn note_wall_age(&mut self, now: u64) {
         for lane in 0..self.lanes.len() {
             let Some(&oldest) = self.lanes[lane].waiting.front() else { continue };

@@ -1,5 +1,5 @@
 // @ts-check
-// The page in every engine: what one of them lacks must not keep it from sending.
+// The page in every engine: a missing API must not keep it from sending.
 import { startServer } from "../../examples/browser-telemetry/server.mjs";
 import { eventually, test } from "../js/harness.mjs";
 import { launchChromium, launchFirefox } from "../runtimes/browser/puppeteer.mjs";

@@ -128,7 +128,7 @@ function written(_, value) {
   return Object.assign({ name, message, stack }, value);
 }
 
-/** Whether the stack was too small. Other errors may be anything. @param {unknown} error */
+/** Tells whether the stack was too small. Other errors may be anything. @param {unknown} error */
 function isOverflow(error) {
   try {
     return error instanceof RangeError;

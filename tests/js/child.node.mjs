@@ -6,7 +6,7 @@ import { EventEmitter, once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { assert, within } from "./harness.mjs";
 
-/** How long a program may say nothing: other steps run beside this one. */
+/** The longest silence of a program: other steps run beside this one. */
 const PATIENCE_MS = 40_000;
 
 // How `node --test` ends a file that takes too long; no program may outlive it.

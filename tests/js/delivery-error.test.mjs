@@ -131,7 +131,7 @@ test("a redirect that a browser hides is an outage, too", () => {
 
 test("messages are short, and hold no control characters of the receiver's", () => {
   const evil = `\x1b[2J\x9b31m\u202e\n${"x".repeat(5000)}`;
-  // `Response` itself refuses such a text; what comes over the network is not looked at.
+  // `Response` itself refuses such a text; one from the network is not looked at.
   const response = /** @type {any} */ ({ status: 400, statusText: evil, headers: new Headers() });
   const { message } = DeliveryError.fromResponse(response);
   assert.match(message, /^The receiver answered 400 \[2J 31m x+…$/);

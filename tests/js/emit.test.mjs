@@ -1,5 +1,5 @@
 // @ts-check
-// `emit`, for code that must not break because of what it reports.
+// `emit`, for code that must not break because of its telemetry.
 import { EventBus } from "shardbus";
 import { accountedStats, assert, HOUR_MS, idle, recorder, test } from "./harness.mjs";
 

@@ -8,7 +8,7 @@ import { MemoryStore } from "./memory-store.mjs";
 limitMemory(100);
 
 const large = { maxBytes: 2 ** 31 - 1, capacity: 1 << 20, batch: { maxDelayMs: HOUR_MS } };
-/** What buses were given that would not be done with memory otherwise. @type {EventBus[]} */
+/** Buses whose memory would not be given back otherwise. @type {EventBus[]} */
 const open = [];
 
 /** @param {import("shardbus").EventBusOptions<any>} [options] */

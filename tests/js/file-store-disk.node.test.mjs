@@ -22,8 +22,9 @@ beforeEach(async () => {
 afterEach(() => rm(parent, { recursive: true }));
 
 /**
- * What a program does to the files of the store's directory, in order. The directory of a store's own
- * in it is called `life`, and what a batch is written to before it has its name `aside`; steps that are taken several times over count as one.
+ * The steps of a program on the files of the store's directory, in order. The directory of a
+ * store's own in it is called `life`, and the path of a batch before it has its name `aside`; steps
+ * that are taken several times over count as one.
  *
  * @param {string} program
  */

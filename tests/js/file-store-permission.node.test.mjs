@@ -20,7 +20,7 @@ afterEach(() => rm(directory, { recursive: true }));
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** The flags that let a program read what it needs, and write the directory. */
+/** The flags for reading the program's files and writing the directory. */
 const flags = () => [
   process.allowedNodeEnvironmentFlags.has("--permission")
     ? "--permission"
@@ -33,7 +33,7 @@ const flags = () => [
   `--allow-fs-write=${directory}/*`,
 ];
 
-/** Opens a store, and tells what it finds. */
+/** Opens a store, and tells its batches. */
 const program = (rest = "") => `
   import { fileStore } from "shardbus/stores/fs";
   const store = fileStore(${JSON.stringify(`${directory}/`)} + "outbox");

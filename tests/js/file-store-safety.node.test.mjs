@@ -1,6 +1,6 @@
 // @ts-check
-// What the file store makes of what others have put into its directory, and whom its own files are
-// for. Node only; what a user may do in somebody else's directory is not tested.
+// The file store among strangers' files in its directory, and the readers of its own. Node only;
+// the rights of a user in somebody else's directory are not tested.
 import { execFileSync } from "node:child_process";
 import {
   chmod,
@@ -28,7 +28,7 @@ const isWindows = process.platform === "win32";
 let parent;
 /** @type {string} */
 let directory;
-/** What a life has left. @type {string} */
+/** The directory of an ended life. @type {string} */
 let life;
 
 beforeEach(async () => {
@@ -128,7 +128,7 @@ test("what the store makes is for its owner alone, whatever the umask", {
   );
   for (const path of ["", ...paths]) {
     const stats = await stat(join(directory, path));
-    // Whether a socket may be connected to is a matter of its directory.
+    // The directory decides who may connect to a socket.
     if (stats.isSocket()) continue;
     assert.equal(stats.mode & 0o777, stats.isDirectory() ? 0o700 : 0o600, path);
   }
@@ -171,7 +171,7 @@ for (const [what, plant] of Object.entries(junk)) {
     });
     bus.ingest("own");
     await within(left.promise, () => `it has not left after ${failures} failures`, 60_000);
-    // What was planted was looked at in part by then, whatever the speed of the machine.
+    // The planted files were looked at in part by then, whatever the speed of the machine.
     assert.isBelow(failures, 2500);
     await bus.close();
   });

@@ -1,5 +1,5 @@
 // @ts-check
-// What the tests of the file store have in common. Node only.
+// The common part of the file store's tests. Node only.
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileStore } from "shardbus/stores/fs";
@@ -9,7 +9,7 @@ import { within } from "./harness.mjs";
 export const bytes = (text) => new TextEncoder().encode(text);
 
 /**
- * A store that was opened, and what it found.
+ * A store that was opened, and its keys.
  *
  * @param {string} directory
  */

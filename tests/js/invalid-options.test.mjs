@@ -83,7 +83,7 @@ for (const [path, values] of Object.entries(bad)) {
     }
   });
 
-  // Whether this one may be 0 is up to another option.
+  // Another option decides whether this one may be 0.
   if (path === "batch.velocityWindowMs") continue;
 
   test(`what the message says of a bad ${path} does not depend on the value`, () => {

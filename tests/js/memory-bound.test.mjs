@@ -8,7 +8,7 @@ const { DeliveryError, EventBus } = await import("shardbus");
 const { assert, test, within } = await import("./harness.mjs");
 
 const MiB = 1 << 20;
-/** What `maxBytes` becomes, and what comes on top. @param {number} maxBytes @param {number} shards */
+/** The documented bound of a bus's memory. @param {number} maxBytes @param {number} shards */
 const bound = (maxBytes, shards, events = 0) =>
   (1.25 * maxBytes + 4 * MiB + 17 * events + (shards - 1) * (MiB / 4)) * (hasWebAssembly ? 1 : 1.5);
 
@@ -21,7 +21,7 @@ const lengths = {
   "of other sizes in every phase": (_, phase) => [100, 60_000, 240_000][phase % 3] ?? 1,
 };
 
-// The memory never shrinks, so what needs more comes later.
+// The memory never shrinks, so larger bounds come later.
 for (const shards of [1, 4, 16]) {
   for (const [kind, lengthOf] of Object.entries(lengths)) {
     test(`memory stays within its bound: events ${kind}, ${shards} shards`, async () => {

@@ -144,7 +144,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       const fresh = [...Array(20).keys()].map((n) => n + 5);
       bus.ingestBatch(fresh);
       const arrived = async () => {
-        // It waits for what was left, too, in vain.
+        // It waits for the earlier run's batches, too, in vain.
         await bus.flush({ timeoutMs: 20 });
         return bus.stats().delivered >= fresh.length;
       };

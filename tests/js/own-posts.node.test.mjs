@@ -1,6 +1,6 @@
 // @ts-check
-// The README's recipe for those who watch requests: what the bus sends makes no events. In Node, whose
-// `fetch` leaves resource timings as a page's does.
+// The README's recipe for programs that watch requests: the bus's own make no events. In Node,
+// whose `fetch` leaves resource timings as a page's does.
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { serve } from "../loopback.mjs";
@@ -25,7 +25,7 @@ test("whoever watches requests does not watch those of the bus", async () => {
     setInterval(() => {}, 1000);
     for (let i = 1; i <= 3; i++) {
       await (await fetch("${server.url}/page" + i)).text();
-      // By then, a timing of what was sent would have made an event of its own.
+      // By then, a timing of the bus's request would have made an event of its own.
       await bus.flush();
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

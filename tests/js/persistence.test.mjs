@@ -1,5 +1,5 @@
 // @ts-check
-// What is in the store, and when: what has waited for long, and what somebody waits for.
+// Events in the store: those that have waited for long, and those that a caller waits for.
 import { EventBus } from "shardbus";
 import {
   accountedStats,

@@ -17,7 +17,7 @@ test("after a trap every call says so, and nothing fails anywhere else", async (
   waits.push(bus.flush({ timeoutMs: 1 }), other.flush({ timeoutMs: 1 }));
   const rejections = waits.map(rejection);
 
-  // The core does not trap, so what it calls to hand out a body throws.
+  // The core does not trap, so the function that hands out a body throws.
   bus.ingest("drained");
   bus.stats();
   const Original = globalThis.Uint8Array;

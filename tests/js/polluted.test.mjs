@@ -3,7 +3,11 @@
 import { DeliveryError, EventBus } from "shardbus";
 import { assert, HOUR_MS, idle, recorder, test } from "./harness.mjs";
 
-/** What a library with a hole, or its attacker, may have put there. @type {Record<string, unknown>} */
+/**
+ * Properties that a library with a hole, or its attacker, may have put there.
+ *
+ * @type {Record<string, unknown>}
+ */
 const pollution = {
   shards: 64,
   capacity: 2,

@@ -1,7 +1,7 @@
 // @ts-check
 
-// What `ingestRaw` takes is not parsed. A payload that is not one JSON text is its own event's
-// problem: it is neither several events, nor a part of another.
+// `ingestRaw` parses nothing. A payload that is not one JSON text is its own event's problem: it is
+// neither several events, nor a part of another.
 import { EventBus } from "shardbus";
 import { assert, bodyText, HOUR_MS, recorder, test } from "./harness.mjs";
 

@@ -5,7 +5,7 @@ import { EventBus as WasmBus } from "shardbus";
 import { EventBus as JsBus } from "shardbus/js";
 import { accountedStats, assert, test } from "./harness.mjs";
 
-/** What is called at the depth `d`. @type {Record<string, (bus: WasmBus<any>, d: number) => unknown>} */
+/** The call at the depth `d`. @type {Record<string, (bus: WasmBus<any>, d: number) => unknown>} */
 const calls = {
   ingest: (bus, d) => bus.ingest({ d }),
   "ingest with a key": (bus, d) => bus.ingest({ d }, { key: `key ${d}` }),

@@ -1,5 +1,5 @@
 // @ts-check
-// What nobody without the key can do to the batches in a store.
+// The batches in a store are safe from everybody without the key.
 import { EventBus } from "shardbus";
 import { sealedStore } from "shardbus/stores/sealed";
 import {
@@ -36,7 +36,7 @@ async function left(keys) {
 }
 
 /**
- * What a bus sends of what the store has, and what it reports.
+ * The events that a bus sends from the store, and its reports.
  *
  * @param {MemoryStore} inner
  * @param {CryptoKey | CryptoKey[]} keys

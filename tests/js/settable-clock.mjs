@@ -1,11 +1,11 @@
 // @ts-check
-// A clock that a test can set. Import it before `shardbus`, which may keep what it finds when it is
-// loaded.
+// A clock that a test can set. Import it before `shardbus`, which may keep the first clock that it
+// finds.
 
 /** Milliseconds since the clock's begin; `undefined` while it goes by itself. @type {number | undefined} */
 let time;
 
-/** How far it is ahead of the system's while it goes by itself. */
+/** Its lead over the system's while it goes by itself. */
 let lead = 0;
 
 const start = Date.now();

@@ -149,7 +149,7 @@ const described = (batch) => [batch.shard, batch.sequence, batch.count, bodyText
  * @returns {Promise<any>}
  */
 async function observe(options, operations, afterEach) {
-  // How soon losses are told and which shard is drained depend on the time that passes.
+  // Time decides how soon losses are told and which shard is drained.
   setClock(0);
   try {
     return await observeNow(options, operations, afterEach);

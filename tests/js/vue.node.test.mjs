@@ -1,5 +1,5 @@
 // @ts-check
-// Buses among the data of a Vue component, which makes proxies of what it is given. Node only: Vue is.
+// Buses among the data of a Vue component, which makes proxies of it. Node only: Vue is.
 import { EventBus } from "shardbus";
 import { reactive, ref } from "vue";
 import { assert, recorder, test } from "./harness.mjs";

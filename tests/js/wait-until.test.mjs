@@ -240,7 +240,11 @@ test("waitUntil on a bus that is closed resolves", async () => {
   await context.over();
 });
 
-/** Where runtimes keep the context of the request that runs. @type {{ [runtime: string]: (context: Context) => [string | symbol, any] }} */
+/**
+ * Puts the context of the running request where each runtime has it.
+ *
+ * @type {{ [runtime: string]: (context: Context) => [string | symbol, any] }}
+ */
 const ambient = {
   Vercel: (context) => [Symbol.for("@vercel/request-context"), { get: () => context }],
   "Next.js": (context) => [Symbol.for("@next/request-context"), { get: () => context }],

@@ -27,7 +27,7 @@ const store = {
   close: async () => files.close?.(),
 };
 
-/** Whether a batch of any life is still there. */
+/** Tells whether a batch of any life is still there. */
 async function hasBatches() {
   const paths = await readdir(directory, { recursive: true });
   return paths.some((path) => path.endsWith(".batch"));
@@ -60,7 +60,7 @@ if (isLast === undefined) {
     for (let i = 0; i < 40; i++) bus.ingest({ event: `${life}-${n++}` });
   }, 4);
 } else {
-  // A store tells of a large backlog little by little; a flush covers what it has told of.
+  // A store tells of a large backlog little by little; a flush covers the known part.
   do await bus.flush();
   while (await hasBatches());
   tell(`closed ${JSON.stringify(await bus.close())}`);

@@ -28,7 +28,7 @@ enum ManagerOp {
         shard: u16,
     },
     SetClock(u64),
-    /// Where the set of shards can change: by the manager, and by its mapper.
+    /// With a set of shards that can change: by the manager, and by its mapper.
     Add,
     Activate(u16),
     Drain(u16),

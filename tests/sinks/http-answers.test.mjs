@@ -34,7 +34,7 @@ test("an answer whose body never ends is judged by its status, and read no furth
     const { delivered, batches } = await sendOne(httpSink(receiver.url));
     assert.equal(delivered, 1);
     assert.equal(batches.retries, 1);
-    // What the sockets on the way hold comes on top of what is read.
+    // Bytes in the sockets on the way come on top of those that are read.
     assert.isBelow(written, 64 << 20);
   } finally {
     await receiver.stop();

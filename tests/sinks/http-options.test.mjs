@@ -98,7 +98,7 @@ test("a URL that nothing can be sent to is refused when the sink is made", () =>
   for (const url of ["http://a", "https://a.example/b?c#d", new URL("https://a.example")]) {
     httpSink(url);
   }
-  // Whoever brings a `fetch` may have a base of their own.
+  // A `fetch` of one's own may have a base of its own.
   httpSink("/events", { fetch });
 });
 

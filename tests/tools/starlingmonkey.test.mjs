@@ -19,7 +19,7 @@ test("in StarlingMonkey every event arrives, and instances of one snapshot tell 
     format: "esm",
     write: false,
   });
-  // Where what it imports is found.
+  // Its imports are found from there.
   const modules = fileURLToPath(new URL("node_modules/", import.meta.url));
   const directory = await mkdtemp(join(modules, ".starlingmonkey-"));
   try {

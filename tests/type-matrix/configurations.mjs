@@ -27,8 +27,8 @@ const resolutions = {
 };
 
 /**
- * Every configuration, by a name. Which files are found has little to do with what they name, so each
- * resolution goes with a few of the platforms.
+ * Every configuration, by a name. The files that a resolution finds have little to do with the
+ * types that they name, so each resolution goes with a few of the platforms.
  */
 function* configurations() {
   for (const [lib, libList] of Object.entries(libs)) {
@@ -58,7 +58,7 @@ function* configurations() {
 
 const programs = (resolution) => [
   join(here, "everything.ts"),
-  // What `require` finds.
+  // The files that `require` finds.
   ...(resolution === "node16" ? [join(here, "commonjs.cts")] : []),
 ];
 
@@ -76,7 +76,7 @@ function compileWithLibrary(name) {
   const files = new Map();
   return ({ resolution, options }) => {
     const { options: parsed, errors } = ts.convertCompilerOptionsFromJson(options, here);
-    // Where types of platforms are looked for.
+    // Types of platforms are looked for from there.
     parsed.configFilePath = join(here, "tsconfig.json");
     const host = ts.createCompilerHost(parsed);
     const read = host.getSourceFile;

@@ -1,5 +1,5 @@
-// What a program says that uses every entry, in every configuration. What is a type of the platform is
-// only passed on.
+// A program that uses every entry, in every configuration. Types of the platform are only passed
+// on.
 import {
   type Batch,
   type BatchOptions,
@@ -48,7 +48,7 @@ export const users: string[] = [];
 declare const batch: Batch<Click>;
 users.push(...batch.events().map(({ user }) => user), ...batch);
 
-// What may be missing need not be left out.
+// An optional value may be `undefined`.
 declare const maybe: { id: string | undefined; ms: number | undefined; on: boolean | undefined };
 bus.ingest({ user: "a" }, { key: maybe.id });
 void bus.flush({ timeoutMs: maybe.ms, signal: undefined });

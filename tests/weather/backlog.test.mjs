@@ -1,5 +1,5 @@
 // @ts-check
-// What an earlier run has left is sent beside what is new: a real receiver and a real disk.
+// Batches of an earlier run are sent beside new events: a real receiver and a real disk.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -12,9 +12,9 @@ import { startReceiver } from "./receivers.mjs";
 
 const program = fileURLToPath(new URL("life.mjs", import.meta.url));
 
-/** How long a batch waits at most before it leaves: `batch.maxDelayMs`. */
+/** The longest wait of an event before its batch leaves: `batch.maxDelayMs`. */
 const MAX_DELAY_MS = 1000;
-/** What a write and a busy machine may take beyond that. */
+/** The time of a write on a busy machine, beyond that. */
 const MARGIN_MS = 3000;
 
 const LIMIT_MS = 60_000;

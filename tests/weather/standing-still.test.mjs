@@ -28,7 +28,7 @@ const program = (callback, end, scheduler = "auto") => `
   const bus = new EventBus(${callback}, {
     scheduler: "${scheduler}", shards: 2, key: String, timeoutMs: ${TIMEOUT_MS}, retry: { baseDelayMs: 1 },
   });
-  // What the first request loads takes its time on a busy machine.
+  // The first request loads modules, which takes its time on a busy machine.
   bus.ingest("first");
   await bus.flush();
   for (const n of [1, 2, 3, 4, 5, 6]) bus.ingest(n);

@@ -1,6 +1,6 @@
 // @ts-check
 
-// What a new user writes: the README's callback, and a source of events.
+// The code of a new user: the README's callback, and a source of events.
 import { DeliveryError } from "shardbus";
 
 /** An event of 150 bytes. @param {number} n */

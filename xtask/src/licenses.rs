@@ -1,5 +1,5 @@
-//! The licences of what the npm package carries of others: what is compiled into `bus.wasm`, and what
-//! is bundled. They ask to be shipped along.
+//! The licences of others' code in the npm package: compiled into `bus.wasm`, or bundled. They ask
+//! to be shipped along.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -10,7 +10,7 @@ use xshell::{Shell, cmd};
 
 use crate::toolchain::TARGET;
 
-/// Where they are, in the package.
+/// Their path in the package.
 pub const FILE: &str = "pkg-js/THIRD-PARTY-LICENSES";
 
 /// Texts of those that come without one.
@@ -96,7 +96,7 @@ fn crates(sh: &Shell) -> Result<Vec<String>> {
             continue;
         }
         for dependency in &nodes[id].deps {
-            // What runs only while something is built is not in it.
+            // A package that runs only at build time is not in it.
             let is_linked = dependency.dep_kinds.iter().any(|it| it.kind.is_none());
             let is_macro = |it: &Target| it.kind.iter().any(|kind| kind == "proc-macro");
             let id = dependency.pkg.as_str();

@@ -240,7 +240,7 @@ fn build(native: bool, tests: &[impl AsRef<Path>]) -> Result<bool> {
     succeeds(command.chain(words(options)).chain(words(more)))
 }
 
-/// Runs the tests of a file in the copy, or those that are chosen, on what was built.
+/// Runs the tests of a file in the copy, or chosen ones, on the build.
 fn passes(test: &Path, choice: &Choice<'_>) -> Result<bool> {
     if !is_rust(test) {
         let pattern = choice.named.map(|named| format!("--test-name-pattern={named}").into());

@@ -56,7 +56,7 @@ const SHARED: [(&str, &[&str]); 2] =
 /// The glue of the WebAssembly. A loader that links `bus.wasm` itself looks for it under this name.
 const GLUE: &str = "bus_bg";
 
-/// What bundles the declarations.
+/// The bundler of declarations.
 const DECLARATIONS: &str = "pkg-js/declarations";
 
 /// The packages that ours brings along, and the file that imports each.
@@ -142,9 +142,9 @@ pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
     Ok(sh.write_file(STAMP, [inputs, outputs()?].join("\n"))?)
 }
 
-/// Builds the files that the demo imports, unless everything is built: whoever wants to
-/// see the demo should not wait for what other runtimes need, nor for a small module. While the lock
-/// is held that this returns, nobody builds the package.
+/// Builds the files that the demo imports, unless everything is built: a visitor of the demo should
+/// wait neither for other runtimes' files nor for a small module. While the lock is held that this
+/// returns, nobody builds the package.
 pub fn build_for_node(sh: &Shell, tools: &Tools) -> Result<File> {
     let lock = lock::wait_for("package")?;
     if is_built(&inputs(sh, tools)?)? {
@@ -156,7 +156,7 @@ pub fn build_for_node(sh: &Shell, tools: &Tools) -> Result<File> {
     write_glue(sh)?;
     write_base64(sh, &sh.read_binary_file(format!("{BINDGEN}/bus_bg.wasm"))?)?;
     let esbuild = npm::bin("esbuild");
-    // What both need must exist once.
+    // Modules that both need must exist once.
     let entries = ["node", "sinks/http"].map(|entry| format!("{SOURCES}/{entry}.ts"));
     let bundle = cmd!(sh, "{esbuild} {entries...} {BUNDLE...} --format=esm --splitting");
     exec(bundle.arg(format!("--outbase={SOURCES}")).arg(format!("--outdir={DIST}")))?;
@@ -374,8 +374,8 @@ fn join_modules(sh: &Shell) -> Result<()> {
     Ok(sh.write_file(format!("{DIST}/{GLUE}.js"), "export * from \"./shared.js\";\n")?)
 }
 
-/// Makes of all declarations one file for each entry and one for what they share, as users' compilers
-/// read them all.
+/// Makes of all declarations one file for each entry and one for their common part, as users'
+/// compilers read them all.
 fn join_types(sh: &Shell) -> Result<()> {
     npm::install(sh, DECLARATIONS)?;
     let joined = format!("{WORK}/types");

@@ -1,7 +1,7 @@
-//! Whether the same sources make the same module, wherever they are.
+//! Checks that the same sources make the same module, wherever they are.
 //!
-//! What comes after the compiler reads nothing but the module. Another version of the compiler makes
-//! another module: what is compared is what one toolchain makes in two folders.
+//! Later steps read nothing but the module. Another version of the compiler makes another module:
+//! two builds of one toolchain, in two folders, are compared.
 
 use anyhow::{Context as _, Result, ensure};
 use xshell::{Shell, cmd};
@@ -22,7 +22,7 @@ pub fn check(sh: &Shell, tools: &Tools) -> Result<()> {
         let from = sh.current_dir().join(file);
         let to = root.join(file);
         sh.create_dir(to.parent().context("a file is in a directory")?)?;
-        // What was deleted is still listed.
+        // Git still lists deleted files.
         if sh.path_exists(&from) {
             sh.copy_file(from, to)?;
         }

@@ -23,7 +23,7 @@ export function collect(bus) {
   };
 
   ingest("view", { referrer: document.referrer });
-  // Where there is no Navigation API, each view is a page of its own.
+  // Without the Navigation API, each view is a page of its own.
   globalThis.navigation?.addEventListener("navigatesuccess", () => ingest("view"));
 
   document.addEventListener("click", ({ target }) => {

@@ -12,7 +12,7 @@ use tiny_http::{Header, Request, Response, Server};
 /// 503 although it was stored, silence for longer than anybody waits, and a 503 with `Retry-After: 1`,
 /// in turn.
 pub struct Collector {
-    /// Where to post to.
+    /// Its address.
     pub url: String,
     server: Arc<Server>,
     thread: JoinHandle<Vec<Bytes>>,
@@ -75,6 +75,6 @@ fn receive(server: &Server) -> Vec<Bytes> {
 }
 
 fn answer(request: Request, response: Response<std::io::Empty>) {
-    // Whoever asked may have hung up.
+    // The client may have hung up.
     let _ = request.respond(response);
 }

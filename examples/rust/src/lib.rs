@@ -1,4 +1,4 @@
-//! What both programs share: the events, the collector, and what its answers mean.
+//! The common part of both programs: the events, the collector, and the meaning of its answers.
 
 pub mod collector;
 pub mod flights;
@@ -6,7 +6,7 @@ pub mod flights;
 use shardbus::{BackpressureMode, BatchConfig, BusConfig, Failure};
 use std::time::Duration;
 
-/// A bus of four shards that holds a fifth of the flights, and refuses what has no room.
+/// A bus of four shards that holds a fifth of the flights, and refuses more.
 #[must_use]
 pub fn config() -> BusConfig {
     BusConfig {
@@ -26,11 +26,11 @@ pub fn config() -> BusConfig {
 /// No answer: an outage, during which nothing is given up.
 pub const NO_ANSWER: Failure = Failure::Unavailable { retry_after: Duration::ZERO };
 
-/// What an HTTP status says about a batch.
+/// The verdict of an HTTP status on a batch.
 ///
 /// # Errors
 ///
-/// What is to become of the batch, unless it was taken.
+/// The failure of the batch, unless it was taken.
 pub fn judge(status: u16, retry_after: Option<&str>) -> Result<(), Failure> {
     let seconds = retry_after.and_then(|text| text.parse().ok()).unwrap_or(0);
     let retry_after = Duration::from_secs(seconds);

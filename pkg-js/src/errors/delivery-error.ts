@@ -6,7 +6,7 @@ import { ShardbusError } from "./shardbus-error.js";
 
 /** What the bus should do with a batch whose callback failed. */
 export interface DeliveryErrorOptions {
-  /** What was thrown, if this is why. */
+  /** The error behind this one. */
   readonly cause?: unknown;
   /**
    * Whether another attempt may succeed. If not, the batch is given up at once.
@@ -14,9 +14,9 @@ export interface DeliveryErrorOptions {
    */
   readonly retryable?: boolean | undefined;
   /**
-   * Whether the destination is in an outage: it takes nothing at the moment, whatever it is sent.
-   * Then the batch waits for its return, and no attempt is held against it. If not, the receiver
-   * refused this batch, which is given up after `retry.maxAttempts`.
+   * The destination is in an outage: it takes no batch at the moment, whichever it is. The batch
+   * waits for its return, and no attempt is held against it. If false, the receiver refused this
+   * batch, which is given up after `retry.maxAttempts`.
    * @default true if `status` is 408, 425, 429, 502, 503, 504 or 511, or that of a redirect
    */
   readonly unavailable?: boolean | undefined;

@@ -34,8 +34,8 @@ const OVERHEAD_BYTES = 128;
  * before what, and `id` what came before. If a part of a batch fails, the next attempt begins with
  * that part.
  *
- * What is larger than 128 kB, or came by `ingestRaw` and is not one JSON text, is given up, alone.
- * Everything else is retried.
+ * An event that is larger than 128 kB, or came by `ingestRaw` and is not one JSON text, is given
+ * up, alone. All others are retried.
  *
  * @example
  * ```ts

@@ -1,13 +1,13 @@
 /** Most bytes that are read of an answer. */
 const MAX_BYTES = 64 << 10;
 
-/** How long an answer is read at most, in milliseconds: short beside any `timeoutMs`. */
+/** The longest time for reading an answer, in milliseconds: short beside any `timeoutMs`. */
 const MAX_MS = 250;
 
 /**
- * Reads what was not read of an answer, so that its connection can be used again: a little of it,
- * and briefly, because a receiver may answer without end. The rest is cancelled. Never rejects: what
- * the answer says is known already.
+ * Reads the rest of an answer, so that its connection can be used again: a little of it, and
+ * briefly, because a receiver may answer without end. Then it is cancelled. Never rejects: the
+ * answer is judged already.
  */
 export async function finishAnswer({ body }: Response): Promise<void> {
   if (!body || body.locked) return;

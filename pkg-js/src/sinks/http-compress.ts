@@ -6,7 +6,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
  */
 export type Compressor = (body: Bytes) => Promise<Bytes | undefined> | undefined;
 
-/** What compresses here; it watches the page, if this is one, from now on. */
+/** Makes the compressor; it watches the page, if this is one, from now on. */
 export function makeCompressor(): Compressor {
   if (typeof CompressionStream !== "function") return () => undefined;
   if (typeof document !== "object") return gzip;
@@ -30,7 +30,8 @@ export function makeCompressor(): Compressor {
       onGoing = () => resolve(undefined);
     });
     waiting.add(onGoing);
-    // What follows the end of either runs before the event ends, when the page is still there.
+    // Promises that follow the end of either run before the event ends, while the page is still
+    // there.
     return Promise.race([gzip(body), going]).finally(() => waiting.delete(onGoing));
   };
 }

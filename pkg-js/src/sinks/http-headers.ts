@@ -7,7 +7,7 @@ export type HeaderList =
   | Readonly<Record<string, string>>
   | Iterable<readonly [name: string, value: string]>;
 
-/** What is wrong with a value as a {@linkcode HeaderList}; nothing, if it is right. */
+/** The fault of a value as a {@linkcode HeaderList}; none, if it is right. */
 export function headersRule(value: unknown): string | undefined {
   try {
     toHeaders("headers", value as HeaderList);

@@ -1,4 +1,4 @@
-/** How many redirects one attempt follows. */
+/** The number of redirects that one attempt follows. */
 const MAX_REDIRECTS = 3;
 
 /** The statuses by which a receiver asks for the same request at another address. */
@@ -27,7 +27,7 @@ export async function sendThrough(
   }
 }
 
-/** Where a redirect leads, if the same request may be sent there. */
+/** The target of a redirect, if the same request may be sent there. */
 function targetOf(
   { status, headers, url }: Response,
   from: string | URL,

@@ -35,7 +35,7 @@ function parse(url: string | URL): URL | undefined {
   return undefined;
 }
 
-/** The URL with the batch's id in its query. A fragment would not be sent, nor what stands in it. */
+/** The URL with the batch's id in its query. A fragment, and an id in it, would not be sent. */
 export function withId(url: string | URL, id: string): string {
   const [address = ""] = String(url).split("#");
   return `${address}${address.includes("?") ? "&" : "?"}id=${id}`;

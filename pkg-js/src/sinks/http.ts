@@ -19,8 +19,8 @@ export interface HttpSinkOptions {
     | ((batch: Batch) => HeaderList | PromiseLike<HeaderList>)
     | undefined;
   /**
-   * Whether bodies are compressed, where the runtime has `CompressionStream`. Requests that a page
-   * makes as it goes are not: they have to begin at once.
+   * Compresses bodies, in runtimes with `CompressionStream`. Requests that a page makes as it goes
+   * are not compressed: they have to begin at once.
    * @default false
    */
   readonly gzip?: boolean | undefined;
@@ -32,7 +32,7 @@ export interface HttpSinkOptions {
   readonly preflight?: boolean | undefined;
   /**
    * Judges the response: the batch is delivered unless it throws or rejects. It may read the body;
-   * of what it leaves a little is read for it.
+   * the sink reads a little of the rest.
    * @default throws `DeliveryError.fromResponse(response)` unless `response.ok`
    */
   readonly check?: ((response: FetchResponse) => unknown) | undefined;
@@ -57,7 +57,7 @@ export interface HttpSinkOptions {
   readonly fetch?: ((url: string | Url, init: FetchInit) => Promise<FetchResponse>) | undefined;
 }
 
-/** What of `fetch`'s options the sink sets itself. */
+/** The options of `fetch` that the sink sets itself. */
 const OWN = ["body", "keepalive", "redirect", "signal"];
 
 const schema = {
@@ -104,7 +104,7 @@ export function httpSink(
   const { headers = {}, init, gzip = false, preflight = true, check = throwUnlessOk } = own;
   const { redirectOrigins = [] } = own;
   const fixed = init?.headers && toHeaders("init.headers", init.headers);
-  // What a `fetch` of one's own takes is its own business.
+  // A `fetch` of one's own decides about URLs itself.
   const checked = (target: string | URL) => {
     if (own.fetch === undefined) checkUrl(target);
     return target;
@@ -165,9 +165,9 @@ async function throwUnlessOk(answer: Response): Promise<void> {
 }
 
 /**
- * A `check` for collectors that never answer with HTML. What does then is something before them,
- * such as the log-in page of a hotel's network or an outage page, and the batch waits until it is
- * gone.
+ * A `check` for collectors that never answer with HTML. An answer in HTML comes from something
+ * before them, such as the log-in page of a hotel's network or an outage page, and the batch waits
+ * until it is gone.
  *
  * @example
  * ```ts

@@ -68,7 +68,10 @@ export function kafkaSink(
       throw verdictOn(error);
     }
   };
-  /** What is on its way, by id. A producer goes on with what was cut off, in an outage for ever. */
+  /**
+   * The sends under way, by id. A producer goes on with a send that was cut off, in an outage for
+   * ever.
+   */
   const sending = new Map<string, Sending>();
   return async (batch) => {
     const { id, count } = batch;

@@ -31,11 +31,11 @@ export interface FileStoreOptions {
  * disk and renamed, so that after a crash it is there as a whole or not at all. One that cannot be
  * read is set aside as `<key>.corrupt`.
  *
- * Any number of processes and threads of a machine may use a directory at a time: what a store has
- * written is its own while it is open. Once it is not, however that came about, another one takes
- * over what it has left: one that is opened later, or, within some seconds, one that is open. Across
- * machines that share a network file system, living stores are not seen, so that batches are sent
- * more than once, with the same ids.
+ * Any number of processes and threads of a machine may use a directory at a time: a store's batches
+ * are its own while it is open. Once it is not, for whatever reason, another store takes them over:
+ * one that is opened later, or, within some seconds, one that is open. Across machines that share a
+ * network file system, living stores are not seen, so that batches are sent more than once, with
+ * the same ids.
  *
  * A batch may have 64 MiB. Errors are those of the file system, such as `ENOSPC`.
  *
@@ -49,13 +49,13 @@ export function fileStore(options: FileStoreOptions | string | Url): BatchStore 
   return new FileStore(directoryOf(options));
 }
 
-/** When an open store looks for what others have left: at first soon, later seldom. */
+/** The times at which an open store looks for ended lives: at first soon, later seldom. */
 const FIRST_LOOK_MS = 250;
 const MAX_LOOK_MS = 10_000;
 
 /**
- * How many batches are handed over at a time: a bus may read them before it sends what is new, and a
- * neighbour may have planted any number of files that are none.
+ * The number of batches that are handed over at a time: a bus may read them before it sends new
+ * events, and a neighbour may have planted any number of other files.
  */
 const MAX_FOUND = 100;
 
@@ -66,19 +66,19 @@ class FileStore implements BatchStore {
   readonly #directory: string;
   #life: Life | undefined;
   #isOpen = false;
-  /** Where there is what was written before the store was open. */
+  /** The directory of batches that were written before the store was open. */
   #early: string | undefined;
-  /** Where the batches are that are not in the directory of this life. */
+  /** The paths of batches outside this life's directory. */
   readonly #places: Places = new Map();
   readonly #problems: Problems = new Map();
   #found: ((keys: string[]) => void) | undefined;
-  /** What it was told to look at. */
+  /** Lives to look at. */
   #told = new Set<string>();
-  /** What it has taken over and is to be told of, the oldest first. */
+  /** Keys of batches taken over that the bus is to be told of, the oldest first. */
   #untold: string[] = [];
-  /** What it has been told of, and has not read. */
+  /** Keys that the bus was told of, and has not read. */
   #unread = new Set<string>();
-  /** Whether there is more to be told or looked at soon. */
+  /** Set while there is more to tell or to look at soon. */
   #hasMore = false;
   #writes = 0;
 
@@ -97,7 +97,7 @@ class FileStore implements BatchStore {
       this.#life = await Life.begin(this.#directory);
       abandoned.register(this, this.#life.lock, this);
       const keys = await this.#look();
-      // Who is not to hear of the rest later gets it now.
+      // A caller who cannot be told later gets the rest now.
       while (found === undefined && this.#hasMore) {
         this.#unread.clear();
         keys.push(...(await this.#look()));
@@ -111,13 +111,13 @@ class FileStore implements BatchStore {
     }
   }
 
-  /** Takes over what others have left. Returns the keys of what is new, the oldest first. */
+  /** Takes over the batches of ended lives. Returns the keys of the new ones, the oldest first. */
   async #look(): Promise<string[]> {
     const places: Places = new Map();
     const isOwn = (path: string) => path === this.#early;
     const hasMoreLives = (await this.#life?.takeOver(isOwn, places, this.#problems)) ?? false;
     for (const [key, directory] of places) this.#places.set(key, directory);
-    // Reading such a one says what is the matter.
+    // Reading such a batch says why it cannot be used.
     const problems = [...this.#problems.keys()].filter((name) => !this.#told.has(name));
     for (const name of problems) this.#told.add(name);
     this.#untold = [...this.#untold, ...places.keys(), ...problems].sort();
@@ -134,7 +134,7 @@ class FileStore implements BatchStore {
       const keys = await this.#look();
       if (keys.length > 0) this.#found?.(keys);
     } catch {
-      // Whatever is the matter with the directory, the next write will say.
+      // The next write will report a fault of the directory.
     }
     if (this.#life === undefined) return undefined;
     return this.#hasMore ? FIRST_LOOK_MS : Math.min(2 * ms, MAX_LOOK_MS);

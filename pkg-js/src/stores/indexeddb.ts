@@ -20,8 +20,8 @@ export interface IndexedDbStoreOptions {
  * its end sends what it has left. A page that comes back from the back/forward cache may find that
  * another tab has sent its batches too, with the same ids.
  *
- * What is written when a page goes is written to `localStorage`, as far as there is room: some
- * browsers undo what begins in IndexedDB by then.
+ * A page that goes writes to `localStorage`, as far as there is room: some browsers undo writes
+ * that begin in IndexedDB by then.
  *
  * It needs the Web Locks API, by which tabs know of each other. Browsers have it since 2022, but
  * only on secure pages: over HTTPS, or from localhost. `open()` rejects where it is missing, and in
@@ -41,10 +41,10 @@ export function indexedDbStore(options: IndexedDbStoreOptions = {}): BatchStore 
 }
 
 /**
- * Removes all that stores of this name have left on this origin: for when a user logs out of a shared
- * machine. What is in the memory of buses that are still open, in any tab, is not part of it, so close
- * them first. Give each user a name of their own, such as `shardbus-${userId}`: then nobody's events
- * are sent in somebody else's session.
+ * Removes all batches that stores of this name have left on this origin: for when a user logs out
+ * of a shared machine. Buses that are still open, in any tab, keep their pending events, so close
+ * them first. Give each user a name of their own, such as `shardbus-${userId}`: then nobody's
+ * events are sent in somebody else's session.
  *
  * @throws {InvalidOptionError} if `name` is not a string.
  */
@@ -67,15 +67,15 @@ class IndexedDbStore implements BatchStore {
   readonly #locks: TabLocks;
   readonly #spill: Spill;
   #connection: Promise<Database> | undefined;
-  /** Whose what is written next is; nobody's yet while there is nothing. */
+  /** The owner of the next batches; none while there is no batch. */
   #owner: string | undefined;
   /** Whose the batches are, by key. */
   readonly #owners = new Map<string, string>();
-  /** How many each has. */
+  /** The number of batches of each owner. */
   readonly #counts = new Map<string, number>();
-  /** For the next look at what others have left, while the store is open. */
+  /** For the next look for ended owners, while the store is open. */
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Whether the page is about to go, or in the back/forward cache. */
+  /** Set while the page is about to go, or in the back/forward cache. */
   #isSuspended = false;
 
   constructor(name: string) {
@@ -111,7 +111,7 @@ class IndexedDbStore implements BatchStore {
         const fresh = keys.filter((key) => !key.startsWith(OTHER_FORMAT));
         if (fresh.length > 0 && this.#timer !== undefined) found(fresh);
       } catch {
-        // Whatever is the matter with the database, the next write will say.
+        // The next write will report a fault of the database.
       }
       if (this.#timer !== undefined) this.#lookLater(found, Math.min(2 * ms, MAX_LOOK_MS));
     }, ms);
@@ -124,7 +124,7 @@ class IndexedDbStore implements BatchStore {
     const found = new Set<string>();
     const isFree = new Map<string, boolean>();
     for (const [owner, key] of [...all, ...places]) {
-      // What was written before this store was open.
+      // A batch that was written before this store was open.
       if (this.#owners.has(key) && !found.has(key)) continue;
       if (!isFree.has(owner)) isFree.set(owner, await this.#locks.takeOver(owner));
       if (!isFree.get(owner)) continue;
@@ -212,7 +212,7 @@ class IndexedDbStore implements BatchStore {
     );
   }
 
-  // A page in the back/forward cache may never come back: others may take over what it has.
+  // A page in the back/forward cache may never come back: others may take over its batches.
   readonly #suspend = () => {
     this.#isSuspended = true;
     this.#locks.releaseAll();
@@ -222,7 +222,7 @@ class IndexedDbStore implements BatchStore {
   readonly #resume = () => {
     if (!this.#isSuspended) return;
     this.#isSuspended = false;
-    // What was written meanwhile is not locked.
+    // Batches written meanwhile are not locked.
     this.#owner = undefined;
   };
 
@@ -231,7 +231,7 @@ class IndexedDbStore implements BatchStore {
     return owner === undefined ? undefined : [owner, key];
   }
 
-  /** Where a batch is to be written. */
+  /** The place to write a batch to. */
   #own(key: string): [owner: string, key: string] {
     const place = this.#placeOf(key);
     if (place !== undefined) return place;
@@ -298,11 +298,11 @@ class IndexedDbStore implements BatchStore {
   }
 }
 
-/** When an open store looks for what others have left: at first soon, later seldom. */
+/** The times at which an open store looks for ended owners: at first soon, later seldom. */
 const FIRST_LOOK_MS = 250;
 const MAX_LOOK_MS = 10_000;
 
-/** Of what cannot be read because another version wrote it: what its key begins with. */
+/** The beginning of the keys of batches that another version wrote, which this one cannot read. */
 const OTHER_FORMAT = "localstorage-";
 
 function newOwner(): string {

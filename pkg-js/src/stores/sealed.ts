@@ -1,7 +1,7 @@
 import { InvalidOptionError } from "../shared.js";
 import type { BatchStore } from "../store.js";
 
-/** The layout of what is written: this byte, the nonce, what AES-GCM makes. */
+/** The layout of a sealed batch: this byte, the nonce, the output of AES-GCM. */
 const FORMAT = 1;
 const NONCE_BYTES = 12;
 
@@ -17,12 +17,13 @@ export interface SealingKey {
  * Keeps batches in another store so that nobody without the key can read, change or forge one: each is
  * encrypted by AES-GCM, under a nonce of its own and bound to its name in the store.
  *
- * Whoever can write to that store can still remove batches, keep them back, and put back one that was
- * removed, which is sent once more with its old id. Names show how many batches there are, when each
- * was begun, and of which run and shard it is.
+ * A neighbour who can write to that store can still remove batches, keep them back, and put back
+ * one that was removed, which is sent once more with its old id. Names show how many batches there
+ * are, when each was begun, and of which run and shard it is.
  *
  * WebCrypto is asynchronous, so nothing can be written before a call returns: `saveSync()` returns
- * false, and a page that is left has what was written before. A key is good for some billion batches.
+ * false, and a page that is left keeps only its earlier writes. A key is good for some billion
+ * batches.
  *
  * @example
  * ```ts

@@ -1,18 +1,21 @@
-/** The layout of what is written here. A change of it is another format. */
+/** The layout of these entries. A change of it is another format. */
 const FORMAT = 1;
 const ENTRY = /^shardbus:(\d+):(.*):([0-9a-f]{32}):([0-9a-z-]+)$/;
 const FORMATS = /^shardbus:(\d+):/;
 
-/** How many bytes become characters at a time: so many arguments a function can have anywhere. */
+/**
+ * The number of bytes that become characters at a time: so many arguments a function can have
+ * anywhere.
+ */
 const CHUNK = 8192;
 
 /** A batch, by whose it is and its key. */
 export type Place = readonly [owner: string, key: string];
 
 /**
- * Keeps batches in `localStorage`, where what is written when a page goes survives in every browser:
- * WebKit undoes what begins in IndexedDB by then. There is room for a few megabytes, the origin's
- * other data included.
+ * Keeps batches in `localStorage`, where the writes of a page that goes survive in every browser:
+ * WebKit undoes those that begin in IndexedDB by then. There is room for a few megabytes, the
+ * origin's other data included.
  */
 export class Spill {
   readonly #name: string;
@@ -22,7 +25,7 @@ export class Spill {
     this.#name = name;
   }
 
-  /** What is there, and the formats of what other versions of this package have written. */
+  /** Its entries, and the formats of entries that other versions of this package have written. */
   list(): { places: Place[]; otherFormats: string[] } {
     const places: Place[] = [];
     const otherFormats = new Set<string>();

@@ -1,4 +1,4 @@
-/** How a lock is given back, or no longer asked for. */
+/** Gives a lock back, or asks no longer for it. */
 type Release = () => void;
 
 /**

@@ -53,7 +53,7 @@ function ingest({ bus: name = "bus", tag = "", count, size = 0 }) {
 const STORES = "/dist/stores/indexeddb.js";
 const EVERY_BYTE = new Uint8Array(4 * 256).map((_, i) => i ^ (i >> 8));
 
-/** What is in localStorage and not the store's. */
+/** Items of localStorage that are not the store's. */
 const ownItems = () => Object.keys(localStorage).filter((key) => /^\d{20}-/.test(key));
 
 const page = {
@@ -104,9 +104,9 @@ const page = {
   },
   /** The ids of all batches that ever were in the store. */
   written: () => ownItems().map((key) => key.slice(21)),
-  /** What the store has in localStorage. */
+  /** Items of localStorage that are the store's. */
   spilled: () => Object.keys(localStorage).filter((key) => key.startsWith("shardbus:")),
-  /** How many bytes that is. */
+  /** Their size, in bytes. */
   spilledSize: () =>
     page.spilled().reduce((size, key) => size + (localStorage.getItem(key)?.length ?? 0), 0),
   /** Writes each byte there is into a store, at once. */

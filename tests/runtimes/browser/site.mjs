@@ -55,7 +55,7 @@ export async function startSite() {
     async saw(what, count = 1) {
       await seen.until((entries) => entries.filter((entry) => entry === what).length >= count);
     },
-    /** How often pages told this. @param {string} what */
+    /** The number of times that pages told this. @param {string} what */
     count: (what) => seen.entries.filter((entry) => entry === what).length,
     stop: server.stop,
   };

@@ -1,5 +1,5 @@
 // @ts-check
-// The file store in Deno and Bun: what a process that is killed has left, the next one finds.
+// The file store in Deno and Bun: a process finds the batches of one that was killed.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtemp, readdir, realpath, rm, utimes, writeFile } from "node:fs/promises";

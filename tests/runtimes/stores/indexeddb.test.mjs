@@ -307,7 +307,7 @@ test("a store that has nothing holds no lock, and one that has something does", 
   assert.equal(await held(), 1);
   await tab.remove("a-2");
   assert.equal(await held(), 0);
-  // Others may have taken over the owner before: what comes now has another one.
+  // Others may have taken over the owner before: the next batches have another one.
   await tab.write("a-3");
   assert.equal(await held(), 1);
   assert.deepEqual((await openTab()).keys, []);

@@ -8,7 +8,7 @@ import { build } from "esbuild";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const runner = fileURLToPath(new URL("runner.mjs", import.meta.url));
 
-/** What tests read of the environment, for runtimes without one. */
+/** Variables of the environment that tests read, for runtimes without one. */
 export const VARIABLES = ["SHARDBUS_SEED", "SHARDBUS_RUNS_SHARE"];
 
 const environment = () =>

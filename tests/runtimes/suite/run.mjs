@@ -25,7 +25,7 @@ import { workerdSuite } from "./workerd.mjs";
 
 const SKIPPED = 3;
 
-/** How many lines of a failure are printed. */
+/** The number of lines of a failure that are printed. */
 const REPORT_LINES = 25;
 
 /** @type {Runtime[]} */

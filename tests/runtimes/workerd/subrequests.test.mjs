@@ -13,7 +13,7 @@ const source = `
   import { EventBus } from "shardbus";
   import { httpSink } from "shardbus/sinks/http";
 
-  /** How many requests the present one may still make. */
+  /** The number of requests that the present one may still make. */
   let left = 0;
   const limited = async (url, init) => {
     if (left-- <= 0) throw new Error("Too many subrequests.");

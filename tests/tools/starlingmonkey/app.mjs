@@ -1,6 +1,6 @@
 // @ts-check
-// A program for StarlingMonkey. What a module does as it is loaded happens once, before the snapshot
-// that every instance begins from.
+// A program for StarlingMonkey. A module's top level runs once, before the snapshot that every
+// instance begins from.
 import { EventBus } from "shardbus/js";
 
 /** @type {any[]} */
@@ -13,7 +13,7 @@ const bus = new EventBus(
 );
 bus.ingest({ n: 0, text: "before the snapshot: ü€😀" });
 
-/** Sends a thousand events more, and tells what has arrived, and of which run. */
+/** Sends a thousand events more, and tells the arrivals and the run. */
 export async function run() {
   for (let n = 1; n <= 1000; n++) bus.ingest({ n, text: "ü€😀" });
   await bus.flush();

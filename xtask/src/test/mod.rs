@@ -43,7 +43,7 @@ pub struct Options {
     seed: u64,
 }
 
-/// Where a seed is given, to repeat a run.
+/// The variable that gives a seed, to repeat a run.
 const SEED: &str = "SHARDBUS_SEED";
 
 /// The seed that was given, or a new one.

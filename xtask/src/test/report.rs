@@ -38,7 +38,7 @@ impl std::fmt::Display for Counts {
     }
 }
 
-/// How much of a failed step's output is repeated.
+/// The number of lines of a failed step's output that are repeated.
 const LAST_LINES: usize = 50;
 
 /// Why a step failed, how it ended, and how to repeat it alone.

@@ -23,7 +23,7 @@ struct Shared {
 }
 
 impl Driver {
-    /// `send` may take as long as it is told; what it answers later changes nothing.
+    /// `send` may take as long as it is told; a later answer changes nothing.
     fn start<F>(config: BusConfig, send: F) -> Result<Self>
     where
         F: Fn(&Batch, Duration) -> Result<(), Failure> + Send + Sync + 'static,
@@ -59,7 +59,7 @@ impl Driver {
         }
     }
 
-    /// Delivers what is in the bus, for no longer than `limit`.
+    /// Delivers the pending events, for no longer than `limit`.
     fn close(self, limit: Duration) -> BusStats {
         let Shared { bus, has_ended, .. } = &*self.shared;
         bus.close();

@@ -1,4 +1,4 @@
-//! Drives a bus on tokio: one task asks it what to do, and each attempt is a task of its own.
+//! Drives a bus on tokio: one task polls it, and each attempt is a task of its own.
 
 use anyhow::{Context as _, Result};
 use shardbus::{Action, Batch, BusConfig, BusStats, Clock, EventBus, Failure, IngestionError};
@@ -57,7 +57,7 @@ impl Driver {
         }
     }
 
-    /// Delivers what is in the bus, for no longer than `limit`.
+    /// Delivers the pending events, for no longer than `limit`.
     async fn close(self, limit: Duration) -> BusStats {
         let Shared { bus, news, settled, .. } = &*self.shared;
         bus.close();

@@ -20,7 +20,7 @@ const { O_CREAT, O_EXCL, O_RDONLY, O_WRONLY } = constants;
 const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_SYNC = 0 } = constants as Partial<typeof constants>;
 
 /**
- * Whether Node's permission model is on, which denies `fsync`. Then a file is opened so that each
+ * Set if Node's permission model is on, which denies `fsync`. Then a file is opened so that each
  * write to it is synced.
  */
 const IS_FSYNC_DENIED =
@@ -31,7 +31,7 @@ const TO_WRITE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | (IS_FSYNC_DENIED ? O
 /** To write to a file that is there, so that also the name that it has now reaches the disk. */
 const TO_SYNC = O_WRONLY | O_NOFOLLOW | O_SYNC;
 
-/** Whether a rename has to be synced through its directory. Windows can do neither. */
+/** Set if a rename has to be synced through its directory. Windows can do neither. */
 const SYNCS_DIRECTORIES = process.platform !== "win32";
 
 export const isMissing = (error: unknown): boolean =>
@@ -81,7 +81,7 @@ export async function writeWhole(path: string, aside: string, bytes: Uint8Array)
     }
     await rename(aside, path);
   } catch (error) {
-    // It takes up room that is perhaps just what is missing.
+    // It takes up room, perhaps the very room that is missing.
     await rm(aside, { force: true }).catch(() => {});
     throw error;
   }
@@ -109,7 +109,7 @@ export function writeWholeSync(path: string, aside: string, bytes: Uint8Array): 
     try {
       rmSync(aside, { force: true });
     } catch {
-      // What went wrong first says more.
+      // The first error says more.
     }
     throw error;
   }

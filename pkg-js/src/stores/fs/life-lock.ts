@@ -5,7 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { clearInterval, setInterval } from "node:timers";
 
-// How the stores that share a directory know that another one's life goes on.
+// Stores that share a directory know by a lock that another one's life goes on.
 //
 // Node cannot lock a file. But a socket that listens is gone when its process or its thread is,
 // however that ended, and no later process can be taken for it, whatever its pid. It is also seen
@@ -13,25 +13,25 @@ import { clearInterval, setInterval } from "node:timers";
 // time its owner renews: on file systems without sockets, under paths that are too long for one, in
 // Deno, which would ask for a permission, and in a Node that denies its program the network.
 //
-// What goes wrong is bounded. A life is never begun again under its name, so one that was found to
-// have ended stays ended. A life that seems to have ended and has not costs repetitions: others send
-// its batches too, with the same ids, and its later writes fail. This happens between machines that
+// Errors are bounded. A life is never begun again under its name, so one that was found to have
+// ended stays ended. A life that seems to have ended and has not costs repetitions: others send its
+// batches too, with the same ids, and its later writes fail. This happens between machines that
 // share a network file system, and to a renewed file if its owner did not come to renew it for
 // `SILENCE_MS`. A life that seems to go on and does not, which can last for `SILENCE_MS`, costs a
 // delay.
 
-/** How often the time of a lock that is a file is renewed. */
+/** The pause between two renewals of the time of a lock that is a file. */
 const RENEWAL_MS = 5000;
 
-/** How old that time is when the life has ended. */
+/** The age of that time at which the life has ended. */
 const SILENCE_MS = 20_000;
 
-/** How long the path of a socket may be, in bytes: with the final zero, 104 on macOS, 108 on Linux. */
+/** The longest path of a socket, in bytes: with the final zero, 104 on macOS, 108 on Linux. */
 const MAX_SOCKET_PATH = 103;
 
 const IS_WINDOWS = process.platform === "win32";
 
-/** Where the lock is within the directory of a life. */
+/** The lock's path within the directory of a life. */
 const lockOf = (directory: string): string => join(directory, "lock");
 
 /** Windows has named pipes instead, in a place of their own. */
@@ -87,7 +87,7 @@ async function listen(path: string | undefined): Promise<Server | undefined> {
 }
 
 /**
- * Whether a life goes on.
+ * Tells whether a life goes on.
  *
  * @throws if one cannot tell.
  */
@@ -110,7 +110,7 @@ export async function isAlive(directory: string, life: string): Promise<boolean>
   return hasListener(socket);
 }
 
-/** What connecting fails with where nobody listens, and where one may not know. */
+/** The errors of connecting with no listener, and without the permission to know. */
 const GONE = ["ECONNREFUSED", "ENOENT"];
 const DENIED = ["EACCES", "EPERM", "ERR_ACCESS_DENIED"];
 

@@ -20,11 +20,11 @@ const ASIDE = /^[0-9a-z-]+\.tmp-\d+$/;
 /** A life that begins: it has this name until it is locked. */
 const BEGINNING = /^new-[0-9a-f]{16}$/;
 
-/** When what began has been given up: that takes a moment. */
+/** The age at which a life that has only begun is given up: locking it takes a moment. */
 const GIVEN_UP_MS = 60_000;
 
 /**
- * How long lives are looked at in one go: a neighbour may have planted any number of them, and the
+ * The time for looking at lives in one go: a neighbour may have planted any number of them, and the
  * store is to be open soon.
  */
 const LOOK_MS = 300;
@@ -34,7 +34,7 @@ const nameOf = ({ name }: { readonly name: string }): string => name;
 /** The directory of a batch, by its key. */
 export type Places = Map<string, string>;
 
-/** What is there but cannot be used, and why, by name. */
+/** The faults of entries that cannot be used, by name. */
 export type Problems = Map<string, Error>;
 
 /** A life of a store in a shared directory, from when it is locked until it ends. */
@@ -78,9 +78,9 @@ export class Life {
   /**
    * Takes over the lives that have ended: each goes to one of those that want it.
    *
-   * @param isOwn whether this is the directory of a life that has ended but is the store's own.
-   * @param places where what was found is noted.
-   * @param problems where it is noted what cannot be taken over.
+   * @param isOwn tells the directory of an ended life that is the store's own.
+   * @param places gets the batches that were found.
+   * @param problems gets the entries that cannot be taken over.
    * @returns whether there are others to look at, the next time.
    */
   async takeOver(
@@ -121,7 +121,7 @@ export class Life {
     return false;
   }
 
-  /** Finds what a life has left that is in this one's directory now. */
+  /** Finds the batches of a life that are in this one's directory now. */
   async #takeIn(directory: string, places: Places): Promise<void> {
     await removeLock(directory);
     for (const entry of await readdir(directory, { withFileTypes: true })) {
@@ -141,7 +141,7 @@ export class Life {
     await removeEmpty(directory);
   }
 
-  /** Ends it: what is left is for others. */
+  /** Ends it: others may take its batches. */
   async end(): Promise<void> {
     const entries = await readdir(this.directory, { withFileTypes: true }).catch(() => []);
     for (const { name } of entries) {
@@ -153,7 +153,7 @@ export class Life {
   }
 }
 
-/** The directory of a life that has ended already, for what is written before one has begun. */
+/** The directory of a life that has ended already, for batches written before one has begun. */
 export function endedLife(parent: string): string {
   const directory = join(parent, newName());
   const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -162,8 +162,8 @@ export function endedLife(parent: string): string {
 }
 
 /**
- * What has to be synced for directories that were made to be found after a crash: what holds the
- * first of them, and so on down to what holds the last.
+ * The directories to sync so that new ones are found after a crash: the parent of the first of
+ * them, and so on down to the parent of the last.
  *
  * @param made the first that was made; nothing if all were there.
  */
@@ -178,7 +178,7 @@ function holdersOf(made: string | undefined, last: string): string[] {
 
 export const batchIn = (directory: string, key: string): string => join(directory, `${key}.batch`);
 
-/** Where a batch is before it is whole. */
+/** The path of a batch before it is whole. */
 export const asideIn = (directory: string, key: string, count: number): string =>
   join(directory, `${key}.tmp-${count}`);
 

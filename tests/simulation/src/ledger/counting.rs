@@ -97,7 +97,7 @@ impl Ledger {
 
     /// How long ago the oldest event was accepted that the bus still holds.
     fn oldest_age(&self) -> u64 {
-        // What comes back from earlier lives need not be in order.
+        // Batches of earlier runs need not come back in order.
         let restored = self.lanes[RESTORED].outgoing.iter();
         let restored = restored.map(|outgoing| self.lanes[RESTORED].log[outgoing.events.start]);
         let oldest = self.present.iter().filter_map(|&lane| self.lanes[lane].oldest());

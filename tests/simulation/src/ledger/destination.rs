@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Failures in a row after which no lane sends, unless to probe.
 const DOWN_AFTER: u32 = 2;
 
-/// What the bound of a pause is at least.
+/// The least bound of a pause.
 const MIN_BOUND: u64 = 20_000_000;
 
 /// How long after a failure a flush probes.

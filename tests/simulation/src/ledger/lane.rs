@@ -51,7 +51,7 @@ pub(super) struct Outgoing {
     /// Until when the receiver asked it to wait.
     pub(super) asked: u64,
     pub(super) state: State,
-    /// When the host may be asked to write it; `None` once its store has it.
+    /// The time from which the host may be asked to write it; `None` once its store has it.
     pub(super) stores_at: Option<u64>,
     pub(super) reservation: usize,
     /// Where the batch was seen in memory, once it was.

@@ -119,7 +119,7 @@ pub struct Ledger {
     present: Vec<usize>,
     /// The place there of the lane whose turn it is.
     next_exit: usize,
-    /// Whether earlier lives may have left more than came back.
+    /// Set while earlier runs may have left more than came back.
     is_restoring: bool,
     restored: u64,
     /// Counts the changes of what is active.
@@ -342,7 +342,7 @@ impl Ledger {
 
     /// Whether an open flush covers something that the lane holds.
     fn is_flushed(&self, lane: usize) -> bool {
-        // A flush waits for the last of what was left.
+        // A flush waits for the last batch of an earlier run.
         if lane == RESTORED {
             return !self.flushes.is_empty();
         }

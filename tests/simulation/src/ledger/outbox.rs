@@ -18,7 +18,7 @@ pub(super) struct Kept {
     pub(super) events: Vec<Event>,
 }
 
-/// Tickets from here on are of what the bus asked for.
+/// Tickets from here on are of batches that the bus asked to store.
 const FIRST_STORE: u64 = 1 << 63;
 
 /// Where the events of a kept batch are in the bus.
@@ -89,7 +89,7 @@ impl Outbox {
         self.links.iter().any(covers)
     }
 
-    /// Whether this write is under way.
+    /// Tells whether this write is under way.
     pub fn has_write(&self, ticket: u64) -> bool {
         self.writes.iter().any(|write| write.ticket == ticket)
     }

@@ -1,4 +1,4 @@
-//! What the host is asked to write to its store.
+//! Batches that the host is asked to write to its store.
 
 use crate::broken::{Checked, ensure};
 use crate::ledger::sending::{Moment, Polled};
@@ -59,7 +59,7 @@ impl Ledger {
         Ok(Polled::Store { ticket })
     }
 
-    /// The bus may look at all that waits, and remember what the wall clock told then.
+    /// The bus may look at all pending events, and remember their age by the wall clock.
     pub(super) fn look_at_ages(&mut self) {
         for place in 0..self.present.len() {
             let lane = self.present[place];
@@ -78,7 +78,7 @@ impl Ledger {
             || lane.holding_since.is_some_and(|since| self.now - since >= max_delay)
     }
 
-    /// When the host is asked next, at the earliest and at the latest.
+    /// The time of the next request, at the earliest and at the latest.
     pub(super) fn next_store(&self) -> Checked<Option<(u64, u64)>> {
         let mut bounds: Option<(u64, u64)> = None;
         if !self.config().has_store {

@@ -25,7 +25,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Writes what the bus asked for, now or later, if all goes well.
+    /// Writes the batch that the bus asked to store, now or later, if all goes well.
     pub(super) fn store(&mut self, ticket: u64) {
         let is_written = !fails(self.is_quiet, self.plan.write_failures, &mut self.rng);
         if self.rng.bool() {
