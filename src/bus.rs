@@ -58,7 +58,7 @@ pub struct EventBus {
     scaled_at: Counter,
     /// 1 while somebody waits for room.
     room_awaited: Counter,
-    /// Events that an earlier life had left.
+    /// Events restored from earlier runs.
     restored: Counter,
 }
 
@@ -354,12 +354,12 @@ impl EventBus {
     }
 
     fn grow(&self, count: u16, cools: bool) -> Result<Vec<u16>, ScalingError> {
-        if room_for_shards(count).is_err() {
-            return Err(ScalingError::AtMaxShards);
-        }
         let Ok(mut delivery) = self.delivery.lock() else { return Err(busy()) };
         if count == 0 {
             return Ok(Vec::new());
+        }
+        if room_for_shards(count).is_err() {
+            return Err(ScalingError::AtMaxShards);
         }
         let Change { ids, watermarks } = self.manager.grow(count, cools)?;
         for shard in ids.iter().filter_map(|&id| self.manager.shard(id)) {
@@ -450,7 +450,7 @@ impl EventBus {
     /// Hands out one batch whose body has at most `max_bytes` bytes although another one of its shard
     /// may be in flight, without waiting for size, time or the end of a pause; `None` if there is
     /// none. A batch's last attempt is left for later, and a pause that the receiver asked for is
-    /// kept. What an earlier life has left need not be settled before. For a host that is about to end and has no time to wait for answers: what is left of
+    /// kept. For a host that is about to end and has no time to wait for answers: what is left of
     /// order is that of `order`. Afterwards the bus goes on as always.
     #[must_use]
     pub fn poll_exit(&self, now: u64, max_bytes: usize, order: ExitOrder) -> Option<Lease> {
@@ -488,7 +488,9 @@ impl EventBus {
     }
 
     /// Lets batches of earlier runs come back, a few at a time and beside new events, until
-    /// [`end_restore`](Self::end_restore). A flush waits for the last of them.
+    /// [`end_restore`](Self::end_restore). An open flush hurries them, but its report covers only
+    /// those that had come back when it began; ask [`is_restoring`](Self::is_restoring) for the
+    /// others.
     pub fn begin_restore(&self) {
         let Ok(mut delivery) = self.delivery.lock() else { return };
         delivery.begin_restore(self.manager.new_shard(Lane::RESTORED));
@@ -500,7 +502,7 @@ impl EventBus {
         !self.is_closed() && self.delivery.lock().is_ok_and(|delivery| delivery.wants_restored())
     }
 
-    /// Takes in a batch that was [encoded](Batch::encode) in an earlier life of the host, with the id
+    /// Takes in a batch that was [encoded](Batch::encode) in an earlier run of the host, with the id
     /// that it had. Returns it. Its events count as offered, accepted and restored; its bytes count
     /// neither as held nor towards [`max_bytes`](BusConfig::max_bytes).
     ///
@@ -534,7 +536,7 @@ impl EventBus {
         Batch::max_encoded_len(self.config.batch.max_bytes)
     }
 
-    /// Nothing more of earlier lives comes back.
+    /// Ends the restore: no more batches come back.
     pub fn end_restore(&self) {
         if let Ok(mut delivery) = self.delivery.lock() {
             delivery.end_restore();

@@ -237,7 +237,8 @@ pub struct BusConfig {
     pub shards: u16,
     /// Slots of each shard's ring, rounded up to a power of two; one slot stays free.
     pub capacity: usize,
-    /// Most payload bytes that the bus holds: waiting, in flight and to be retried together.
+    /// Most payload bytes that the bus holds: waiting, in flight and to be retried together. Batches
+    /// of earlier runs come beside it.
     pub max_bytes: u64,
     /// Most bytes of one event.
     pub max_event_bytes: usize,

@@ -48,7 +48,7 @@ pub enum IngestionError {
     Serialization(#[from] serde_json::Error),
 }
 
-/// Why a batch of an earlier life is not taken in.
+/// Why a batch of an earlier run is not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RestoreError {

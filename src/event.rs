@@ -257,7 +257,7 @@ pub fn hash(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)
 }
 
-/// [`hash`] with a seed, from which nobody can tell without it where a key goes.
+/// [`hash`] with a seed, without which the shard of a key cannot be guessed.
 pub(crate) fn seeded_hash(bytes: &[u8], seed: u64) -> u64 {
     if seed == 0 { hash(bytes) } else { xxh3_64_with_seed(bytes, seed) }
 }

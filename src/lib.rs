@@ -9,7 +9,7 @@
 //! | [`Failure`], [`Outcome`] | what became of it, which [`EventBus::fail`] and [`EventBus::settle`] are told |
 //! | [`BusStats`] | where every event is |
 //! | [`Event`], [`RawEvent`] | a JSON value, and bytes with the hash that routes them |
-//! | [`ShardManager`] | routing and buffering without delivery, for those who bring their own |
+//! | [`ShardManager`] | routing and buffering without delivery, for callers with their own |
 //! | [`Shard`], [`BatchWorker`] | one bounded queue, and what cuts its batches |
 //! | [`ShardMapper`] | which shards there are, where their number may change |
 //!
@@ -55,7 +55,8 @@
 //! # What is guaranteed
 //!
 //! - **Bounded.** A bus never holds more payload bytes than [`BusConfig::max_bytes`], counting what
-//!   waits, what is in flight and what is to be retried.
+//!   waits, what is in flight and what is to be retried. Batches of earlier runs come beside it, at
+//!   most two at a time unless they are split.
 //! - **Accounted for.** Every event offered ends in exactly one place, and [`BusStats`] says in
 //!   which: refused, delivered, evicted, given up, drained, waiting or in flight.
 //! - **Ordered.** Within a shard, events leave in the order in which they came, one batch at a
@@ -68,6 +69,7 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | `sync` | the seam between targets with threads and without |
+//! | `memory` | room in memory, which can run out on wasm |
 //! | `clock`, `config`, `scaling_policy`, `error`, `event`, `lines`, `canonical`, `batch`, `stats` | the nouns |
 //! | `shard` | route, buffer, scale, cut: [`ShardManager`], [`Shard`], [`ShardMapper`], [`BatchWorker`] |
 //! | `delivery` | what to send and when: leases, retries, flushes |

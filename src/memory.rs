@@ -21,9 +21,8 @@ pub(crate) fn is_short() -> bool {
     SHORT.with(|short| short.get() == 1)
 }
 
-/// Something was to grow, and did or not. Memory is short unless there are `enough` bytes left.
-pub(crate) fn note_growth(has_grown: bool, enough: usize) {
-    let is_short = !has_grown || !can_have(enough);
+/// Notes whether memory is short.
+pub(crate) fn set_short(is_short: bool) {
     SHORT.with(|short| short.set(u64::from(is_short)));
 }
 

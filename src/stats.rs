@@ -92,7 +92,7 @@ pub struct BusStats {
     pub offered: u64,
     /// Events accepted.
     pub accepted: u64,
-    /// The part of `accepted` that an earlier life of the host had left.
+    /// The part of `accepted` that was restored from earlier runs.
     pub restored: u64,
     /// Events refused.
     pub rejected: Rejected,

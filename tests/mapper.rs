@@ -6,16 +6,15 @@ use shardbus::{
 };
 use std::collections::BTreeMap;
 
-/// A manager of `num_shards` shards that may become 8, with its mapper and its clock.
-fn dynamic(num_shards: u16) -> (ShardManager, Shared<ShardMapper>, Clock) {
-    let clock = Clock::manual(0);
+/// A manager of `num_shards` shards that may become 8, with its mapper.
+fn dynamic(num_shards: u16) -> (ShardManager, Shared<ShardMapper>) {
     let policy = ScalingPolicy { min_shards: 1, max_shards: 8, ..ScalingPolicy::default() };
     let mode = BackpressureMode::DropNewest;
     let manager =
-        ShardManager::with_mapper_and_clock(num_shards, 1024, mode, policy, clock.clone())
+        ShardManager::with_mapper_and_clock(num_shards, 1024, mode, policy, Clock::manual(0))
             .expect("the policy is valid");
     let mapper = Shared::clone(manager.mapper().expect("the set of shards can change"));
-    (manager, mapper, clock)
+    (manager, mapper)
 }
 
 /// The number of events, of 200, that each shard takes.
@@ -35,7 +34,7 @@ fn takers(manager: &ShardManager) -> Vec<u16> {
 
 #[test]
 fn a_shard_that_the_mapper_drains_takes_nothing_more() {
-    let (manager, mapper, _) = dynamic(3);
+    let (manager, mapper) = dynamic(3);
     assert_eq!(takers(&manager), [0, 1, 2]);
     let drained = mapper.scale_down(1).expect("two may go");
     assert_eq!(drained, [0]);
@@ -51,7 +50,7 @@ fn a_shard_that_the_mapper_drains_takes_nothing_more() {
 
 #[test]
 fn a_shard_that_the_mapper_has_forgotten_keeps_what_it_holds_until_it_is_removed() {
-    let (manager, mapper, _) = dynamic(2);
+    let (manager, mapper) = dynamic(2);
     let late = manager.shard(0).expect("it exists");
     mapper.drain_specific(0).expect("one may go");
     assert_eq!(mapper.finalize_draining(), [0]);
@@ -67,7 +66,7 @@ fn a_shard_that_the_mapper_has_forgotten_keeps_what_it_holds_until_it_is_removed
 
 #[test]
 fn shards_that_the_mapper_adds_have_rings_and_take_events() {
-    let (manager, mapper, _) = dynamic(2);
+    let (manager, mapper) = dynamic(2);
     assert_eq!(mapper.scale_up(2), Ok(vec![2, 3]));
     assert_eq!(manager.shard_ids(), [0, 1, 2, 3]);
     assert_eq!(manager.num_shards(), 4);
@@ -82,7 +81,7 @@ fn shards_that_the_mapper_adds_have_rings_and_take_events() {
 
 #[test]
 fn a_shard_that_the_mapper_activates_takes_events() {
-    let (manager, mapper, _) = dynamic(1);
+    let (manager, mapper) = dynamic(1);
     assert_eq!(mapper.scale_up_provisioning(1), Ok(vec![1]));
     assert_eq!((manager.num_shards(), takers(&manager)), (1, vec![0]));
     assert_eq!(mapper.activate(1), Ok(true));
@@ -94,7 +93,7 @@ fn a_shard_that_the_mapper_activates_takes_events() {
 
 #[test]
 fn a_change_is_followed_although_the_caller_holds_a_shard() {
-    let (manager, mapper, _) = dynamic(3);
+    let (manager, mapper) = dynamic(3);
     let taker = manager.with_shard(2, |_| {
         mapper.drain_specific(0).expect("two may go");
         manager.ingest_raw(RawEvent::from_bytes_with_hash("{}", 0)).map(|(shard, _)| shard)
@@ -104,7 +103,7 @@ fn a_change_is_followed_although_the_caller_holds_a_shard() {
 
 #[test]
 fn load_that_the_mapper_collects_steers_unkeyed_events() {
-    let (manager, mapper, _) = dynamic(2);
+    let (manager, mapper) = dynamic(2);
     manager.with_shard(0, |shard| {
         while shard.fill_ratio() < 0.9 {
             shard.try_push_raw("{}").expect("there is room");
@@ -116,7 +115,7 @@ fn load_that_the_mapper_collects_steers_unkeyed_events() {
 
 #[test]
 fn a_mapper_that_has_no_active_shard_leaves_events_unrouted() {
-    let (manager, mapper, _) = dynamic(0);
+    let (manager, mapper) = dynamic(0);
     assert_eq!(mapper.scale_up_provisioning(1), Ok(vec![0]));
     let event = || RawEvent::from_str("{}");
     assert!(matches!(manager.ingest_raw(event()), Err(IngestionError::Unrouted)));
@@ -126,7 +125,7 @@ fn a_mapper_that_has_no_active_shard_leaves_events_unrouted() {
 
 #[test]
 fn the_handle_to_the_mapper_outlives_the_manager() {
-    let (manager, mapper, _) = dynamic(2);
+    let (manager, mapper) = dynamic(2);
     drop(manager);
     assert_eq!(mapper.shard_state(1), Some(ShardState::Active));
 }

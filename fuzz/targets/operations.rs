@@ -117,7 +117,7 @@ struct World {
     settled: BTreeSet<Event>,
     /// What the host has of what was staged.
     staged: VecDeque<Shared<Batch>>,
-    /// Counts the batches that earlier lives have left.
+    /// Counts the batches of earlier runs.
     lives: u64,
     flushes: Vec<u32>,
     before: BusStats,
@@ -150,7 +150,7 @@ fn expires(lease: &Lease) -> u64 {
 impl World {
     fn new(input: &Input) -> Self {
         let bus = bus(config(input));
-        // Half, so that those of earlier lives, which come after it, are all different.
+        // Half, so that those of earlier runs, which come after it, are all different.
         let nonce = (input.nonce / 2).max(1);
         bus.seed(nonce);
         Self {

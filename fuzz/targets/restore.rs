@@ -1,4 +1,4 @@
-//! Any bytes as what an earlier life has left, whole, damaged or forged: they are refused and change
+//! Any bytes as a batch of an earlier run, whole, damaged or forged: they are refused and change
 //! nothing, or are a batch that goes the way of every batch.
 #![no_main]
 #![allow(clippy::disallowed_types, reason = "the rule is for the library; a derive names a cell")]

@@ -36,7 +36,7 @@ const MAX_SEQUENCE: u64 = 1 << 53;
 
 impl Batch {
     /// The batch as bytes that [`EventBus::restore`](crate::EventBus::restore) understands, in this
-    /// or a later life of the host. They carry a checksum.
+    /// or a later run of the host. They carry a checksum.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         self.encode_into(Vec::with_capacity(self.encoded_len()))

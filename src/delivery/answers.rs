@@ -51,7 +51,7 @@ impl Delivery {
         }
         let Some(mut whole) = self.lanes[lane].outgoing.remove(nth) else { return false };
         if outcomes.iter().filter(|(len, _)| *len > 0).count() > 1 {
-            // The store's copy may have more than what stays.
+            // The store's copy may have settled events too.
             whole.copy = Copy::Missing(self.now);
         }
         let others = self.lanes[lane].outgoing.len();

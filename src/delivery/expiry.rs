@@ -31,7 +31,7 @@ impl Delivery {
             let Some(whole) = outgoing.get_mut(nth) else { return };
             let old = whole.batch.count_until(newest);
             if old < whole.batch.len() {
-                // The store's copy has more than that.
+                // The store's copy has the expired events too.
                 let copy = Copy::Missing(self.now);
                 let rest = Outgoing { copy, ..whole.part(old..whole.batch.len()) };
                 *whole = whole.part(0..old);
@@ -56,9 +56,10 @@ impl Delivery {
     pub(super) fn next_expiry(&self, wall: u64) -> Option<u64> {
         let max_age = self.backoff.max_age()?;
         let oldest = self.lanes.iter().filter_map(|lane| {
-            let mut outgoing = lane.outgoing.iter().filter(|outgoing| !outgoing.is_leased());
-            match outgoing.next() {
-                Some(first) => Some(first.batch.first_timestamp()),
+            // Batches of earlier runs need not be in order.
+            let outgoing = lane.outgoing.iter().filter(|outgoing| !outgoing.is_leased());
+            match outgoing.map(|outgoing| outgoing.batch.first_timestamp()).min() {
+                Some(first) => Some(first),
                 None => lane.shard.enter()?.oldest_timestamp(),
             }
         });

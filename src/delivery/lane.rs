@@ -131,7 +131,7 @@ impl Lane {
         }
     }
 
-    /// The lane of batches that come from an earlier life. Its shard takes no events.
+    /// The lane of batches of earlier runs. Its shard takes no events.
     pub(crate) const RESTORED: u16 = u16::MAX;
 
     /// The shard's id.
@@ -139,7 +139,7 @@ impl Lane {
         self.shard.id()
     }
 
-    /// Whether this is the lane of batches from an earlier life.
+    /// Whether this is the lane of batches of earlier runs.
     pub(crate) fn is_restored(&self) -> bool {
         self.id() == Self::RESTORED
     }

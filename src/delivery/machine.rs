@@ -252,19 +252,24 @@ impl Delivery {
     /// before a fence nor for a time that the receiver asked for, and no other lane probes.
     fn may_be_tried(&self, index: usize) -> bool {
         let lane = &self.lanes[index];
-        let is_behind = |second: &Outgoing| {
-            let fence = self.fences.first();
-            let covers =
-                |fence: &Watermarks| fence.covers(lane.id(), second.first_index, second.len());
-            fence.is_some_and(|fence| covers(fence) == 0)
-        };
         let asks_for_pause = |outgoing: &Outgoing| {
             outgoing.waits_until().is_some_and(|(_, at_least_until)| at_least_until > self.now)
         };
         self.destination.opens_at() <= self.now
             && self.destination.probe.is_none()
             && !lane.outgoing.iter().take(2).any(asks_for_pause)
-            && (lane.is_restored() || !lane.outgoing.get(1).is_some_and(is_behind))
+            && !self.is_behind_fence(index, 1)
+    }
+
+    /// Tells whether an outgoing batch waits for events before a fence. Those of an earlier run
+    /// never do.
+    fn is_behind_fence(&self, index: usize, nth: usize) -> bool {
+        let lane = &self.lanes[index];
+        let is_behind = |(fence, batch): (&Watermarks, &Outgoing)| {
+            fence.covers(lane.id(), batch.first_index, batch.len()) == 0
+        };
+        let fenced = self.fences.first().zip(lane.outgoing.get(nth));
+        !lane.is_restored() && fenced.is_some_and(is_behind)
     }
 
     /// Whether the lane may send only to probe: the destination is down, or the lane's own batch
@@ -288,15 +293,10 @@ impl Delivery {
         Some(self.destination.opens_at().max(lane.resumes_at).max(until))
     }
 
-    /// Tells whether an attempt of the lane may begin: none is under way, and batches behind a
-    /// fence wait. Those of an earlier run are behind none.
+    /// Tells whether an attempt of the lane may begin: none is under way, and its first batch waits
+    /// behind no fence.
     fn may_begin(&self, index: usize) -> bool {
-        let lane = &self.lanes[index];
-        let is_behind = |fence: &Watermarks| {
-            let covers = |first: &Outgoing| fence.covers(lane.id(), first.first_index, first.len());
-            lane.outgoing.front().is_some_and(|first| covers(first) == 0)
-        };
-        !lane.is_leased() && (lane.is_restored() || !self.fences.first().is_some_and(is_behind))
+        !self.lanes[index].is_leased() && !self.is_behind_fence(index, 0)
     }
 
     /// Leases an outgoing batch.
@@ -319,7 +319,8 @@ impl Delivery {
     fn is_flushed(&self, index: usize) -> bool {
         let lane = &self.lanes[index];
         if lane.is_restored() {
-            // A flush waits for the last of it, whenever that came back.
+            // Hosts wait in a flush until nothing is restored any more, so it hurries batches that
+            // came back later too.
             return !self.flushes.is_empty();
         }
         self.flushes.iter().any(|flush| lane.count_before(&flush.watermarks) > 0)

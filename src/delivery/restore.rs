@@ -39,7 +39,7 @@ impl Delivery {
         lane.is_some_and(|lane| lane.outgoing.len() < AT_ONCE)
     }
 
-    /// Takes in a batch of an earlier life.
+    /// Takes in a batch of an earlier run.
     pub(crate) fn restore(&mut self, batch: Shared<Batch>) {
         let now = self.now;
         let Some(lane) = self.restored_lane() else { return };

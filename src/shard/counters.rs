@@ -1,4 +1,4 @@
-//! Counters of a shard, readable while somebody else holds it.
+//! Counters of a shard, readable without its lock.
 
 use crate::shard::ShardStats;
 use crate::sync::Counter;

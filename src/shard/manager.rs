@@ -86,7 +86,7 @@ pub(super) struct RingSpec {
     page_size: usize,
     /// A body that there must always be memory for.
     body_len: usize,
-    /// Most memory that may be brought in after somebody was told that there is room.
+    /// Most bytes that a host may still bring in after it was told of room.
     crossing: usize,
 }
 
@@ -95,7 +95,7 @@ impl RingSpec {
     const TOGETHER: usize = 64;
     const TOGETHER_BYTES: usize = 128 << 10;
 
-    /// A body for which every bus leaves room in memory, whatever is in itself.
+    /// A body for which every bus leaves room in memory, however full it is itself.
     const COMMON_BODY_LEN: usize = 256 << 10;
 
     fn with_capacity(capacity: usize) -> Self {

@@ -207,7 +207,7 @@ impl ShardMapper {
         self.version.get()
     }
 
-    /// Lets those who follow the mapper know that `state` has changed.
+    /// Tells followers of the mapper that `state` has changed.
     fn note_change(&self, state: LockGuard<'_, State>) {
         self.version.add_alone(1);
         drop(state);
@@ -426,6 +426,7 @@ impl ShardMapper {
     /// Collects the metrics of all shards; a new window begins.
     pub fn collect_metrics(&self) -> Vec<ShardMetrics> {
         let mut state = self.state();
+        let before = state.selection(&self.policy);
         let now = self.clock.now();
         let idle_below = self.policy.underutilized_threshold;
         let collect = |shard: &mut MappedShard| {
@@ -437,7 +438,9 @@ impl ShardMapper {
             metrics
         };
         let metrics = state.shards.iter_mut().map(collect).collect();
-        self.note_change(state);
+        if state.selection(&self.policy) != before {
+            self.note_change(state);
+        }
         metrics
     }
 

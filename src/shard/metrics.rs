@@ -7,7 +7,7 @@ use crate::sync::Counter;
 ///
 /// The shard tells it the number of its events and the time of its pushes, the deliverer of the
 /// events tells it the time of a delivery, and the mapper, or another maker of the collector,
-/// collects; nobody waits for anybody.
+/// collects. None of them waits.
 #[derive(Debug)]
 pub struct ShardMetricsCollector {
     shard_id: u16,

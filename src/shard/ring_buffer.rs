@@ -115,15 +115,18 @@ impl RingBuffer {
     fn grow_for(&mut self, events: usize, stored: usize) -> bool {
         self.last.close_up();
         // So large a body may have to be cut.
-        self.headroom = self.headroom.max(stored.saturating_add(memory::FOR_SMALL));
+        let headroom = self.headroom.max(stored.saturating_add(memory::FOR_SMALL));
         let missing = stored.saturating_sub(self.last.room());
         let pages = missing.div_ceil(self.page_size);
-        let has_grown = self.add_spare(pages)
+        let has_reserved = self.add_spare(pages)
             && memory::reserve(&mut self.full, pages + 1)
-            && self.records.reserve(events)
-            && memory::can_have(self.headroom);
-        memory::note_growth(has_grown, self.headroom.saturating_add(self.crossing));
-        if !has_grown {
+            && self.records.reserve(events);
+        let is_roomy = has_reserved && memory::can_have(headroom.saturating_add(self.crossing));
+        let has_grown = is_roomy || has_reserved && memory::can_have(headroom);
+        memory::set_short(!is_roomy);
+        if has_grown {
+            self.headroom = headroom;
+        } else {
             self.spare = Vec::new();
         }
         has_grown
@@ -224,7 +227,7 @@ impl RingBuffer {
         let record = self.records.pop()?;
         let len = record.len as usize;
         let mut payload = Vec::with_capacity(len + 1);
-        self.copy_out(len + 1, &mut payload);
+        self.consume(len + 1, |run| payload.extend_from_slice(run));
         payload.pop();
         self.bytes -= len;
         take(payload.into(), record.timestamp);
@@ -236,23 +239,16 @@ impl RingBuffer {
         let record = self.records.pop()?;
         let len = record.len as usize;
         self.bytes -= len;
-        let mut rest = len + 1;
-        while rest > 0 {
-            let page = self.first_page();
-            let run = rest.min(page.len());
-            page.start += run;
-            rest -= run;
-            self.drop_spent_page();
-        }
+        self.consume(len + 1, |_| ());
         Some(len)
     }
 
-    /// Moves the first bytes that are stored to `target`, which has room for them.
-    fn copy_out(&mut self, mut rest: usize, target: &mut Vec<u8>) {
+    /// Drops the first `rest` stored bytes, after `take` has seen them page by page.
+    fn consume(&mut self, mut rest: usize, mut take: impl FnMut(&[u8])) {
         while rest > 0 {
             let page = self.first_page();
             let run = rest.min(page.len());
-            target.extend_from_slice(&page.bytes[page.start..][..run]);
+            take(&page.bytes[page.start..][..run]);
             page.start += run;
             rest -= run;
             self.drop_spent_page();
@@ -289,7 +285,7 @@ impl RingBuffer {
             max_len = count / 2;
         };
         body.extend_from_slice(before);
-        self.copy_out(stored, &mut body);
+        self.consume(stored, |run| body.extend_from_slice(run));
         body.pop();
         body.extend_from_slice(after);
 

@@ -152,7 +152,7 @@ impl Shard {
         self.accepted_by_older_tables
     }
 
-    /// The counters, for whoever does not hold the shard.
+    /// The counters, readable without the shard's lock.
     pub(super) const fn counters(&self) -> &Shared<ShardCounters> {
         &self.counters
     }

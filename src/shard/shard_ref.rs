@@ -20,7 +20,7 @@ impl ShardRef {
         Self(Shared::new(ShardCell { id: shard.id, counters, shard: Lock::new(shard) }))
     }
 
-    /// The shard's counters, which can be read while somebody holds the shard.
+    /// The shard's counters, readable without its lock.
     #[inline]
     pub(super) fn counters(&self) -> &ShardCounters {
         &self.0.counters

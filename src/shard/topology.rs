@@ -40,7 +40,8 @@ impl ShardManager {
     /// whether the last one had it.
     fn publish(&self, mapper: &ShardMapper, gone: Option<&ShardRef>) -> bool {
         // One at a time, and none of them waits for anything but the mapper's own lock.
-        let Ok(_change) = self.changes.lock() else { return false };
+        let only_here = "nothing but the manager's own code runs while it publishes a table";
+        let _change = self.changes.lock().expect(only_here);
         let table = self.table.load();
         let view = mapper.view();
         let had_it = gone.is_some_and(|gone| table.find(gone.id()).is_some());
@@ -143,7 +144,7 @@ impl ShardManager {
         drop(shard.enter().ok_or_else(held)?);
         mapper.remove(id);
         self.follow(mapper);
-        // No table has this version, so whoever has an older table in hand routes anew.
+        // No table has this version, so a producer with an older table routes anew.
         shard.enter().ok_or_else(held)?.see_table(u64::MAX);
         // Nothing is routed to it any more. Its counters are seen either in it or in the sums.
         Ok(self.publish(mapper, Some(&shard)).then_some(shard))

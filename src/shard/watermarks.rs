@@ -23,7 +23,7 @@ impl FromIterator<(u16, u64)> for Watermarks {
     fn from_iter<I: IntoIterator<Item = (u16, u64)>>(shards: I) -> Self {
         let mut marks = Vec::new();
         for mark in shards {
-            // They come in order, but for the lane of what an earlier life has left.
+            // They come in order, but for the lane of restored batches.
             let at = marks.partition_point(|other| *other < mark);
             marks.insert(at, mark);
         }

@@ -43,7 +43,7 @@ macro_rules! calls {
 calls! {
     /// Gives the bus 64 random bits. Call it once, before the first `bus_poll`.
     fn bus_seed(bus, high: u32, low: u32) {
-        bus.core.seed(u64::from(high) << 32 | u64::from(low));
+        bus.core.seed(numbers::whole(high, low));
     }
 
     /// What to do next, `now_ms` milliseconds after any fixed point. `wall_ms` is the wall clock.
@@ -112,10 +112,10 @@ calls! {
     /// of numbers: of consecutive events, and 0 if they were delivered or else one more than the
     /// code of their failure (see [`failure`]). Returns whether the lease was still live.
     fn bus_settle(bus, lease: f64, retry_after_ms: f64, now_ms: f64) -> bool {
-        let numbers = registry::take_in();
+        let bytes = registry::take_in();
         let mut outcomes = Vec::new();
-        for pair in numbers.as_chunks::<16>().0 {
-            let [count, code] = [0, 8].map(|at| number(&pair[at..]));
+        for pair in bytes.as_chunks::<8>().0.as_chunks::<2>().0 {
+            let [count, code] = pair.map(f64::from_le_bytes);
             outcomes.push((count as usize, outcome(code as u32, retry_after_ms)));
         }
         bus.core.settle(lease as u64, &outcomes, nanos(now_ms))
@@ -150,7 +150,7 @@ calls! {
 
     /// The store has `count` events of a shard of a run, the first with this sequence number.
     fn bus_note_stored(bus, nonce_high: u32, nonce_low: u32, shard: u32, sequence: f64, count: u32) {
-        let nonce = u64::from(nonce_high) << 32 | u64::from(nonce_low);
+        let nonce = numbers::whole(nonce_high, nonce_low);
         let start = sequence as u64;
         bus.core.note_stored(nonce, shard as u16, &(start..start + u64::from(count)));
     }
@@ -160,7 +160,7 @@ calls! {
         bus.core.recall();
     }
 
-    /// Lets what earlier lives have left come back.
+    /// Lets batches of earlier runs come back.
     fn bus_begin_restore(bus) {
         bus.core.begin_restore();
     }
@@ -170,7 +170,7 @@ calls! {
         bus.core.max_restored_bytes()
     }
 
-    /// Restores the batch of an earlier life that was handed [in](registry::take_in); then it is the
+    /// Restores the batch of an earlier run that was handed [in](registry::take_in); then it is the
     /// one handed out last. Returns 0, or why not: 1 for not now, 2 for damaged, 3 for too large, 4
     /// for the format of another version, 5 for no memory.
     fn bus_restore(bus) -> u32 {
@@ -301,11 +301,6 @@ fn outcome(code: u32, retry_after_ms: f64) -> Outcome {
         None => Outcome::Delivered,
         Some(kind) => Outcome::Failed(failure(kind, retry_after_ms)),
     }
-}
-
-/// The first number of a row of them, as the host lays them out.
-fn number(bytes: &[u8]) -> f64 {
-    bytes.first_chunk().map_or(f64::NAN, |&bytes| f64::from_le_bytes(bytes))
 }
 
 /// How an attempt failed; `pkg-js/src/core.ts` has the same table. The destination and the receiver

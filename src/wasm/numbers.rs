@@ -2,6 +2,11 @@
 
 use crate::{Batch, BusStats, FlushReport, Format, ShardInfo, ShardState};
 
+/// A number from its high and its low half.
+pub(super) const fn whole(high: u32, low: u32) -> u64 {
+    (high as u64) << 32 | low as u64
+}
+
 /// A whole bus, and then each of its shards.
 pub(super) fn stats(stats: &BusStats) -> Vec<f64> {
     let BusStats { rejected, abandoned, bytes, batches, .. } = stats;

@@ -22,7 +22,7 @@ pub(super) fn config(numbers: &[f64]) -> BusConfig {
     let max_event_bytes_given = options.size(&mut config.max_event_bytes);
     options.size(&mut config.max_key_bytes);
     let (high, low) = (options.next(), options.next());
-    config.routing_seed = (high as u64) << 32 | low as u64;
+    config.routing_seed = super::numbers::whole(high as u32, low as u32);
     // 0 drops the oldest, 1 the newest, 2 fails the producer, 3 samples.
     let (backpressure, rate) = (options.next(), options.next());
     config.backpressure = match backpressure as u32 {

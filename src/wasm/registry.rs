@@ -94,9 +94,8 @@ impl Registry {
     /// for them.
     pub(super) fn make_incoming(&mut self, len: usize) -> usize {
         self.incoming = Vec::new();
-        if self.incoming.try_reserve_exact(len).is_err() {
-            return 0;
-        }
+        let Some(incoming) = crate::memory::with_capacity(len) else { return 0 };
+        self.incoming = incoming;
         self.incoming.resize(len, 0);
         self.incoming.as_mut_ptr() as usize
     }

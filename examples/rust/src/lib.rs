@@ -3,7 +3,7 @@
 pub mod collector;
 pub mod flights;
 
-use shardbus::{BackpressureMode, BatchConfig, BusConfig, Failure};
+use shardbus::{BackpressureMode, BatchConfig, BusConfig, EventBus, Failure};
 use std::time::Duration;
 
 /// A bus of four shards that holds a fifth of the flights, and refuses more.
@@ -41,4 +41,11 @@ pub fn judge(status: u16, retry_after: Option<&str>) -> Result<(), Failure> {
         400..500 => Failure::Permanent,
         _ => Failure::Refused { retry_after },
     })
+}
+
+/// Tells of every batch that the bus has given up.
+pub fn tell_losses(bus: &EventBus) {
+    while let Some(lost) = bus.next_abandoned() {
+        eprintln!("{} events are lost: {:?}", lost.batch.len(), lost.reason);
+    }
 }

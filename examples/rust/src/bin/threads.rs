@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use shardbus::{Action, Batch, BusConfig, BusStats, Clock, EventBus, Failure, IngestionError};
 use shardbus_drivers::collector::Collector;
-use shardbus_drivers::{NO_ANSWER, config, flights, judge};
+use shardbus_drivers::{NO_ANSWER, config, flights, judge, tell_losses};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
@@ -75,6 +75,7 @@ impl Driver {
         self.shared.wake();
         // A sender that panicked has left its batch to the others.
         self.threads.into_iter().for_each(|thread| drop(thread.join()));
+        tell_losses(bus);
         bus.stats()
     }
 }

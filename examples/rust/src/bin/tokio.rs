@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use shardbus::{Action, Batch, BusConfig, BusStats, Clock, EventBus, Failure, IngestionError};
 use shardbus_drivers::collector::Collector;
-use shardbus_drivers::{NO_ANSWER, config, flights, judge};
+use shardbus_drivers::{NO_ANSWER, config, flights, judge, tell_losses};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -76,6 +76,7 @@ impl Driver {
             bus.abandon_everything();
         }
         self.task.abort();
+        tell_losses(bus);
         bus.stats()
     }
 }

@@ -28,7 +28,7 @@ impl Ledger {
         }
     }
 
-    /// Whether the bus takes a batch of an earlier life now: of those it has one at most.
+    /// Whether the bus takes a batch of an earlier life now: it holds two at most.
     pub fn wants_restored(&self) -> bool {
         self.is_restoring && !self.is_closed && self.lanes[RESTORED].outgoing.len() < 2
     }
