@@ -13,8 +13,11 @@ export function fromBase64(base64: string): Uint8Array<ArrayBuffer> {
     fromBase64?: (text: string) => Uint8Array<ArrayBuffer>;
   };
   if (native !== undefined) return native.call(Uint8Array, base64);
-  // A loop over `atob`: `Uint8Array.from` with a callback takes 20 times as long.
-  const text = atob(base64);
+  return fromCharacters(atob(base64));
+}
+
+/** The bytes of a text with one character for each. `Uint8Array.from` takes 20 times as long. */
+export function fromCharacters(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;

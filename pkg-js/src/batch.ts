@@ -81,7 +81,7 @@ export class CoreBatch<T> implements Batch<T> {
       try {
         return JSON.parse(text);
       } catch {
-        // Without what `JSON.parse` says: it cites the event, which may be private.
+        // Without the message of `JSON.parse`, which cites the event, which may be private.
         const sentence = `The event ${this.eventId(i)} is not one JSON text`;
         throw new DeliveryError(sentence, { split: true });
       }
@@ -97,7 +97,7 @@ export class CoreBatch<T> implements Batch<T> {
   }
 
   /**
-   * The events as texts. Where one ends, the core alone knows: a payload that is not one JSON text
+   * The events as texts. Only the core knows where one ends: a payload that is not one JSON text
    * may look like several, or like a part of one.
    */
   #texts(): string[] {

@@ -58,7 +58,7 @@ export const ABANDON_REASONS = ["retries", "permanent", "expired", "shutdown"] a
 
 export type AbandonReason = (typeof ABANDON_REASONS)[number];
 
-/** Why a batch of an earlier life is not taken in (`src/wasm/calls.rs`). */
+/** Why a batch of an earlier run is not taken in (`src/wasm/calls.rs`). */
 export const RestoreRefusal = {
   NotNow: 1,
   Damaged: 2,

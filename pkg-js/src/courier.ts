@@ -97,7 +97,7 @@ export class Courier<T> {
     this.#host.outbox?.writeAllLater(sent);
   }
 
-  /** Has the store take batches that wait for their turn to be sent. */
+  /** Has the store take the batch that waits for its turn to be sent. */
   #store(): void {
     const copy = this.#host.outbox?.copy();
     this.#core.forget();

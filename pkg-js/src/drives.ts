@@ -3,7 +3,7 @@ import { elapsed } from "./clock.js";
 import type { CoreBus } from "./core-bus.js";
 import { type Attempts, type Courier, firstDeadline } from "./courier.js";
 import { ClosedError } from "./errors/closed-error.js";
-import { Alarm, pause, yieldToLoop } from "./event-loop.js";
+import { Alarm, afterAnswers, pause, yieldToLoop } from "./event-loop.js";
 import { nextLook, Sign, TICK_MS } from "./liveness.js";
 import { flushReport } from "./numbers.js";
 import {
@@ -68,9 +68,8 @@ class Drive {
     const now = elapsed();
     if (firstDeadline(this.attempts) > now && !this.sign.isGone(now)) return;
     this.sign.dueAt = now;
-    // Twice, because what is read and what is due take turns, and either may come first.
-    await this.yield();
-    await this.yield();
+    await new Promise<void>((resolve) => afterAnswers(resolve));
+    this.#beginTask();
   }
 
   /** Lets others have their turn. */
@@ -117,7 +116,7 @@ export class Drives<T> implements Scheduler {
   /** Legal at a Worker's global scope: there are no timers and no randomness, but microtasks. */
   schedule(): void {
     if (this.#scheduled) return;
-    this.#scheduled = true;
+    // First: at the end of the stack it throws.
     queueMicrotask(() => {
       this.#scheduled = false;
       if (this.#stopped) return;
@@ -126,6 +125,7 @@ export class Drives<T> implements Scheduler {
         this.#host.afterPoll();
       });
     });
+    this.#scheduled = true;
   }
 
   async flush({ timeoutMs, signal, onSleep, isLast = false }: FlushOptions): Promise<FlushReport> {
@@ -135,7 +135,7 @@ export class Drives<T> implements Scheduler {
     this.#host.beforePoll();
     const drive = new Drive(this.#core.begin_flush(), onSleep);
     this.#drives.add(drive);
-    // Nothing comes after it, so that nobody else can know when it is hopeless.
+    // No flush follows, so only this drive knows when waiting is hopeless.
     if (isLast) this.#leader = drive;
     signal?.addEventListener("abort", drive.wake, { once: true });
     try {

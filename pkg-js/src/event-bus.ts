@@ -464,7 +464,7 @@ export class EventBus<T = unknown> {
     await this.close();
   }
 
-  /** Brings back what earlier lives have left, beside everything else. */
+  /** Brings back the batches of earlier runs, beside everything else. */
   #restore(): void {
     if (this.#isRestoring || !this.#outbox?.wantsRestored) return;
     this.#isRestoring = true;

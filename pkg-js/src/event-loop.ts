@@ -65,8 +65,11 @@ export function afterTask(task: Task): void {
   port2.postMessage(undefined);
 }
 
-/** Sets a timer. It is cleared by the same clock: a fake one does not know the timers of others. */
-function startTimer(task: Task, ms: number): { readonly timer: unknown; cancel(): void } {
+/**
+ * Calls `task` after `ms` milliseconds, unless it is cancelled: by the same clock, as a fake one does
+ * not know the timers of others.
+ */
+export function after(ms: number, task: Task): { readonly timer: unknown; cancel(): void } {
   const clear = clearTimeout;
   let isCancelled = false;
   const timer: unknown = setTimeout(() => {
@@ -85,11 +88,6 @@ function startTimer(task: Task, ms: number): { readonly timer: unknown; cancel()
   return { timer, cancel };
 }
 
-/** Calls `task` after `ms` milliseconds, unless it is told not to. */
-export function after(ms: number, task: Task): { cancel(): void } {
-  return startTimer(task, ms);
-}
-
 /**
  * One timer that can be set anew, and that keeps the process alive only if told to.
  *
@@ -99,7 +97,7 @@ export function after(ms: number, task: Task): { cancel(): void } {
  */
 export class Alarm {
   readonly #task: Task;
-  #running: ReturnType<typeof startTimer> | undefined;
+  #running: ReturnType<typeof after> | undefined;
   /** The `setTimeout` that set the timer. */
   #setter: unknown;
   /** When the task is due. */
@@ -139,7 +137,7 @@ export class Alarm {
     const delay = Math.min(Math.max(Math.ceil(this.#time - time), 0), MAX_DELAY_MS);
     this.#firesAt = Math.min(this.#time, time + delay);
     this.#setter = setTimeout;
-    this.#running = startTimer(this.#fire, delay);
+    this.#running = after(delay, this.#fire);
     this.#hold();
   }
 

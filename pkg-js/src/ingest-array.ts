@@ -108,9 +108,11 @@ function serialize(marked: readonly unknown[]): Together | undefined {
 /** Tells by the texts that no event is or has an object that would have to be looked into. */
 function areFlat(text: string, count: number): boolean {
   let start = GAP;
+  let brace = 0;
   for (let i = 0; i < count; i++) {
     const length = lengths[i] as number;
-    const brace = text.indexOf("{", start + 1);
+    // Only once it is passed, so that the text is searched once.
+    if (brace >= 0 && brace <= start) brace = text.indexOf("{", start + 1);
     if (length === "{}".length || (brace >= 0 && brace < start + length)) return false;
     start += length + GAP;
   }

@@ -122,7 +122,7 @@ export class Ingress<T> {
     let text: string;
     let key: string | undefined;
     try {
-      if (options !== undefined) readable(() => checkIngestOptions(options));
+      checkIngestOptions(options);
       text = serialize(event);
       key = this.#keyOf(event, options);
     } catch (error) {
@@ -135,7 +135,7 @@ export class Ingress<T> {
     if (this.#isClosed) return this.#refuse();
     let key: string | undefined;
     try {
-      if (options !== undefined) readable(() => checkIngestOptions(options));
+      checkIngestOptions(options);
       if (typeof payload === "string") validText(payload);
       else if (!isBytes(payload)) {
         throw new InvalidEventError("A raw event must be a string or a Uint8Array");
@@ -162,7 +162,7 @@ export class Ingress<T> {
     if (typeof events?.[Symbol.iterator] !== "function") {
       throw new InvalidEventError("`ingestBatch` takes an iterable of events, such as an array");
     }
-    if (options !== undefined) readable(() => checkIngestOptions(options));
+    checkIngestOptions(options);
     const offer = (event: T) => this.#isAccepted(event, options);
     // Reading a key may throw, which refuses an event and not the call: `offer` reads it.
     const mayHaveKeys = this.#routes && (this.#key !== undefined || options !== undefined);
@@ -204,7 +204,7 @@ export class Ingress<T> {
     let text: string;
     let key: string | undefined;
     try {
-      if (options !== undefined) readable(() => checkIngestOptions(options));
+      checkIngestOptions(options);
       text = serialize(event);
       key = this.#keyOf(event, options);
     } catch (error) {
@@ -296,7 +296,10 @@ function reasonOf(code: number): RejectReason {
 
 /** A caller who passes a second part of the event should hear that it does not go along. */
 function checkIngestOptions(options: unknown): void {
-  if (options === null) return;
+  if (options !== undefined && options !== null) readable(() => checkNames(options));
+}
+
+function checkNames(options: unknown): void {
   if (!isRecord(options)) {
     throw new InvalidOptionError(
       "options",

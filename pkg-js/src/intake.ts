@@ -59,7 +59,7 @@ export class Intake {
   /** What the core accepts with certainty, less what is parked. */
   #roomEvents = 0;
   #roomBytes = 0;
-  /** The time of the last look: another bus may have taken memory since. */
+  /** The scratch's `looks` at this bus's last one: another bus may have taken memory since. */
   #lookedAt = 0;
 
   /** The scheduler is told when an event is parked and none was. */
@@ -78,7 +78,10 @@ export class Intake {
     assertAlive();
     // UTF-8 has at most three bytes for one UTF-16 unit.
     const bytes = text.length * 3;
-    if (this.#parked === 0 && this.#scratch.looks !== this.#lookedAt) this.look();
+    if (this.#parked === 0 && this.#scratch.looks !== this.#lookedAt) {
+      assertRoom();
+      this.look();
+    }
     if (!this.#fits(text, key, bytes)) {
       this.cross();
       if (!this.#fits(text, key, bytes)) return this.push(text, key);
@@ -196,6 +199,7 @@ export class Intake {
    * Returns a {@linkcode Refusal} if they are too many.
    */
   shardFor(keyOrBytes: string | Uint8Array): number {
+    assertRoom();
     const isKey = typeof keyOrBytes === "string";
     const length = isKey
       ? this.#scratch.writeText(keyOrBytes, 0, this.#maxKeyBytes)
@@ -216,7 +220,7 @@ export class Intake {
     return this.#pushWritten(length, key, line);
   }
 
-  /** Offers the event in the scratch, or refuses one that did not fit. */
+  /** Offers the event in the scratch, or refuses one that could not be written there. */
   #pushWritten(length: number, key: string | undefined, line: 0 | 1): number {
     if (length < 0) return this.#refuse(length, Refusal.oversize);
     let keyLength = -1;

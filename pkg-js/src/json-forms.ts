@@ -61,7 +61,7 @@ function writtenError(error: Error): object {
   return Object.assign({ name, message, stack, cause, errors }, error);
 }
 
-/** A name that is there more than once, as in FormData, has a list of all its values. */
+/** A repeated name, as in FormData, gets the list of its values. */
 function byName(collection: Collection): object {
   const lists = new Map<string, unknown[]>();
   for (const [key, value] of collection.entries()) {

@@ -76,18 +76,19 @@ export class LossReporter<T> {
   /** Looks for losses at the end of this turn: for a bus that has nobody else to do it. */
   schedule(): void {
     if (this.#scheduled) return;
-    this.#scheduled = true;
+    // First: at the end of the stack it throws.
     atTurnsEnd(() => {
       this.#scheduled = false;
       this.report();
     });
+    this.#scheduled = true;
   }
 
   /** Tells of what was refused or evicted, unless a reason was told less than a second ago. */
   report(): void {
     // The time is asked only where it matters: while a snapshot is made, StarlingMonkey has no clock.
-    const isHeldBack = this.#dueAt === Number.POSITIVE_INFINITY || elapsed() < this.#dueAt;
-    if (this.#source.lost() === this.#seen && isHeldBack) return;
+    const isNothingDue = this.#dueAt === Number.POSITIVE_INFINITY || elapsed() < this.#dueAt;
+    if (this.#source.lost() === this.#seen && isNothingDue) return;
     this.#look();
   }
 

@@ -42,7 +42,7 @@ export interface OutboxHost {
   readonly timeoutMs: number;
   /** Something changed that the scheduler should look at. */
   schedule(): void;
-  /** There is more that earlier lives have left. */
+  /** The store has found more batches of earlier runs. */
   onFound(): void;
   /** The store did not do what it was asked to. */
   onError(error: StoreError): void;
@@ -106,15 +106,21 @@ export class Outbox {
       this.#opening ??= this.#store.open((found) => this.#onFound(found));
       return [...(await this.#opening)].sort();
     });
-    // `writeAllSync` may have been there before: what it wrote is not of an earlier life.
+    // `writeAllSync` may have been there before: its batches are not of an earlier run.
     const own = new Set([...this.#kept.values()].flat().map(({ key }) => key));
     this.#left ??= (keys ?? []).filter((key) => !own.has(key));
   }
 
-  /** A life has ended that had not when the store was opened. */
+  /** A run has ended since the store was opened. */
   #onFound(keys: readonly string[]): void {
     if (this.#isStopped) return;
-    this.#left = [...(this.#left ?? []), ...keys].sort();
+    if (this.#left === undefined) {
+      // Else `#open` would leave out the keys that `open` returns.
+      const opened = Promise.resolve().then(() => this.#open());
+      this.#later(opened.then(() => this.#onFound(keys)));
+      return;
+    }
+    this.#left = [...this.#left, ...keys].sort();
     this.#core.begin_restore();
     this.#host.onFound();
   }
@@ -156,16 +162,9 @@ export class Outbox {
   }
 
   #refuse(key: string, refusal: number): void {
-    if (refusal === RestoreRefusal.TooLarge) {
-      this.#report("read", key, "its body is larger than `batch.maxBytes`, so it stays there");
-      return;
-    }
-    if (refusal === RestoreRefusal.OtherFormat) {
-      this.#report("read", key, "another version of shardbus has written it, so it stays there");
-      return;
-    }
-    if (refusal === RestoreRefusal.NoMemory) {
-      this.#report("read", key, "there is no memory for it now, so it stays there");
+    const why = whyItStays(refusal);
+    if (why !== undefined) {
+      this.#report("read", key, `${why}, so it stays there`);
       return;
     }
     this.#report("read", key, "it is damaged; it is set aside");
@@ -251,9 +250,8 @@ export class Outbox {
   }
 
   /**
-   * Begins to write everything that is in the bus before it returns; resolves when that is done.
-   * Returns the key of a batch that is still in the bus, and not in the store; nothing if there is
-   * none.
+   * Begins to write all pending batches before it returns; resolves when that is done. Returns the
+   * key of a batch that is still pending, and not in the store; nothing if there is none.
    */
   async writeAll(): Promise<string | undefined> {
     const copies = this.#copyAll();
@@ -261,18 +259,17 @@ export class Outbox {
     return copies.find(({ kept }) => !kept.isWritten && kept.left > 0)?.kept.key;
   }
 
-  /** Resolves once everything that is in the bus now is in the store, or has left the bus. */
+  /** Resolves once every batch that is pending now is in the store, or has left the bus. */
   async persist(): Promise<void> {
     const missing = await this.writeAll();
-    if (missing === undefined && !this.#isBroken) return;
-    const message =
-      missing === undefined
-        ? "The store could not be opened"
-        : `The store did not take \`${missing}\``;
-    throw new StoreError(`${message}; \`onStoreError\` was told why`, {
-      operation: missing === undefined ? "open" : "write",
-      ...(missing && { key: missing }),
-    });
+    const told = "`onStoreError` was told why";
+    if (missing !== undefined) {
+      const message = `The store did not take \`${missing}\`; ${told}`;
+      throw new StoreError(message, { operation: "write", key: missing });
+    }
+    if (this.#isBroken) {
+      throw new StoreError(`The store could not be opened; ${told}`, { operation: "open" });
+    }
   }
 
   /**
@@ -292,7 +289,7 @@ export class Outbox {
     }
   }
 
-  /** Writes everything that is in the bus before it returns. Returns whether the store has it all. */
+  /** Writes all pending batches before it returns. Returns whether the store has them all. */
   writeAllSync(): boolean {
     if (this.#store.writeSync === undefined || this.#isBroken) return false;
     const written = this.#copyAll().map((copy) => this.#writeSync(copy));
@@ -313,7 +310,7 @@ export class Outbox {
     return kept.isWritten;
   }
 
-  /** Copies of everything that is in the bus, less what is to be skipped. */
+  /** Copies of all pending batches, less those to skip. */
   #copyAll(skipped?: ReadonlySet<Kept>): BatchCopy[] {
     const copies: BatchCopy[] = [];
     this.#core.stage(elapsed());
@@ -438,4 +435,20 @@ export class Outbox {
 /** Throws unless there was memory for the copy. */
 function checkCopy(bytes: Uint8Array): void {
   if (bytes.length === 0) throw new RangeError("There is no memory for a copy of it");
+}
+
+/** The reason why a batch stays in the store; none for one that is damaged. */
+function whyItStays(refusal: number): string | undefined {
+  switch (refusal) {
+    case RestoreRefusal.NotNow:
+      return "the bus does not take it now";
+    case RestoreRefusal.TooLarge:
+      return "its body is larger than `batch.maxBytes`";
+    case RestoreRefusal.OtherFormat:
+      return "another version of shardbus has written it";
+    case RestoreRefusal.NoMemory:
+      return "there is no memory for it now";
+    default:
+      return undefined;
+  }
 }

@@ -229,10 +229,10 @@ export class Pump<T> implements Scheduler, LifecycleHost {
         };
         if (timeoutMs !== undefined) {
           // After the answers that came while the process stood still.
-          const end = () => {
+          const finish = () => {
             if (!waiter.check()) resolve(report(true));
           };
-          timer = after(timeoutMs, () => afterAnswers(() => stop(end)));
+          timer = after(timeoutMs, () => afterAnswers(() => stop(finish)));
         }
         onAbort = () => stop(() => reject(signal?.reason));
         signal?.addEventListener("abort", onAbort, { once: true });

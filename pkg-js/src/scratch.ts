@@ -2,8 +2,8 @@ import { byteLength } from "./bytes.js";
 import { type RawExports, rawExports } from "./core.js";
 import { utf8Encoder } from "./utf8.js";
 
-/** A text that does not fit into the scratch. */
-export const TOO_LONG = -1;
+/** A text, or bytes, longer than the limit. */
+const TOO_LONG = -1;
 /** There is no memory to write it to. */
 export const NO_MEMORY = -2;
 

@@ -87,34 +87,38 @@ const OURS = Symbol.for("shardbus.shutdown");
 
 type Listener = (signal: NodeJS.Signals) => void;
 
-/** All hooks share one listener for each event: Node warns of eleven. */
-const tasks = new Map<string, Set<Listener>>();
+interface Dispatcher {
+  readonly tasks: Set<Listener>;
+  readonly listener: () => void;
+}
 
-const dispatch: Listener & { [OURS]?: true } = Object.assign(
-  (signal: NodeJS.Signals) => {
-    for (const task of [...(tasks.get(signal) ?? [])]) task(signal);
-  },
-  { [OURS]: true as const },
-);
-const dispatchBeforeExit = () => {
-  for (const task of [...(tasks.get("beforeExit") ?? [])]) task("SIGTERM");
-};
+/** All hooks share one listener for each event: Node warns of eleven. */
+const dispatchers = new Map<string, Dispatcher>();
+
+function dispatcherOf(event: string): Dispatcher {
+  const known = dispatchers.get(event);
+  if (known !== undefined) return known;
+  const tasks = new Set<Listener>();
+  const dispatch = () => {
+    for (const task of [...tasks]) task(event as NodeJS.Signals);
+  };
+  const made = { tasks, listener: Object.assign(dispatch, { [OURS]: true as const }) };
+  dispatchers.set(event, made);
+  return made;
+}
 
 function listen(event: string, task: Listener): void {
-  const listener = event === "beforeExit" ? dispatchBeforeExit : dispatch;
-  const list = tasks.get(event) ?? new Set();
-  tasks.set(event, list.add(task));
+  const { tasks, listener } = dispatcherOf(event);
+  tasks.add(task);
   // Before others, to see those that listen once: they are gone when they are called.
   process.off(event, listener);
   process.prependListener(event as NodeJS.Signals, listener);
 }
 
 function unlisten(event: string, task: Listener): void {
-  const list = tasks.get(event);
-  list?.delete(task);
-  if (list?.size === 0) {
-    process.off(event, event === "beforeExit" ? dispatchBeforeExit : dispatch);
-  }
+  const { tasks, listener } = dispatcherOf(event);
+  tasks.delete(task);
+  if (tasks.size === 0) process.off(event, listener);
 }
 
 class ShutdownHooks {
@@ -122,6 +126,8 @@ class ShutdownHooks {
   readonly #options: CheckedOptions;
   /** When the first signal came, by `performance.now()`. */
   #signalled: number | undefined;
+  /** The one end: `beforeExit` and a signal may both ask for it. */
+  #ending: Promise<void> | undefined;
 
   constructor(buses: readonly Closable[], options: CheckedOptions) {
     this.#buses = buses;
@@ -144,12 +150,13 @@ class ShutdownHooks {
     if (this.#signalled === undefined) {
       this.#signalled = now;
       if (isOthers && this.#options.before === undefined) {
-        // The program knows the order of its own ends. Once it is idle, `beforeExit` comes.
-        setTimeout(() => void this.#end(), this.#options.timeoutMs / 2).unref();
+        // The program may have servers to close first. Once it is idle, `beforeExit` closes the buses.
+        const half = this.#options.timeoutMs / 2;
+        setTimeout(() => void this.#end(half), half).unref();
         return;
       }
       void this.#end().then(() => {
-        // Other buses may not have closed yet: whoever is last ends the process.
+        // Other buses may not have closed yet: the last hooks end the process.
         if (!isOthers && !process.listeners(signal).some(isOurs)) end(signal);
       });
     } else if (now - this.#signalled > ECHO_MS && !isOthers) {
@@ -163,14 +170,14 @@ class ShutdownHooks {
   // The pending work here keeps the process alive.
   readonly #onBeforeExit = () => void this.#end();
 
-  async #end(): Promise<void> {
-    await within(this.#options.timeoutMs, this.#close());
-    this.remove();
+  #end(timeoutMs = this.#options.timeoutMs): Promise<void> {
+    this.#ending ??= within(timeoutMs, this.#close(timeoutMs)).then(() => this.remove());
+    return this.#ending;
   }
 
   /** Closes the buses, once `before` has ended. Never rejects. */
-  async #close(): Promise<void> {
-    let { timeoutMs } = this.#options;
+  async #close(allMs: number): Promise<void> {
+    let timeoutMs = allMs;
     const { before } = this.#options;
     if (before !== undefined) {
       const start = performance.now();

@@ -2,6 +2,7 @@ import { elapsed } from "./clock.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { pause } from "./event-loop.js";
 import { nextLook, Sign, TICK_MS } from "./liveness.js";
+import { own } from "./own.js";
 import type { FlushOptions } from "./scheduler.js";
 
 /** What a runtime passes along with a request, such as the third argument of a Worker's `fetch`. */
@@ -37,8 +38,7 @@ const SHORTEST_LOOK_MS = 10;
 
 /**
  * The number of requests that wait beside the one that makes the flush, to make it should that one
- * be killed. For more it would cost more than a request of their own to the collector: to be alive
- * is not free.
+ * be killed. More would cost more than they save: a waiting request is billed, too.
  */
 const MAX_WATCHERS = 2;
 
@@ -94,7 +94,7 @@ export class Rides {
     this.#host = host;
   }
 
-  /** Sees to it that what is in the bus, and what comes right after, is sent within the request. */
+  /** Sends the pending events, and those that come right after, within the request. */
   request(context: RequestContext | undefined, options: WaitUntilOptions): void {
     const to = context ?? this.#host.context();
     if (!isContext(to)) {
@@ -125,13 +125,13 @@ export class Rides {
     // One ride is enough for a turn. The microtask that marks its end may be killed with the
     // request.
     if (now < this.#askedAt + TICK_MS) return;
-    const context = this.#host.context();
-    if (context === undefined) return;
-    this.#askedAt = now;
-    queueMicrotask(() => {
-      this.#askedAt = Number.NEGATIVE_INFINITY;
-    });
     try {
+      const context = this.#host.context();
+      if (context === undefined) return;
+      this.#askedAt = now;
+      queueMicrotask(() => {
+        this.#askedAt = Number.NEGATIVE_INFINITY;
+      });
       this.request(context, {});
     } catch {
       // Outside of requests, as at a Worker's global scope: the next request sends the event.
@@ -169,7 +169,9 @@ export class Rides {
 
   /** Resolves when there is enough and the bus was quiet, or when events have waited long enough. */
   async #gather(group: Group, options: WaitUntilOptions): Promise<void> {
-    const { quietMs = 50, maxWaitMs = 500, minEvents = 1 } = options;
+    const quietMs = own(options, "quietMs") ?? 50;
+    const maxWaitMs = own(options, "maxWaitMs") ?? 500;
+    const minEvents = own(options, "minEvents") ?? 1;
     const end = elapsed() + maxWaitMs;
     let offered = this.#host.offered();
     for (let left = maxWaitMs; left > 0; left = end - elapsed()) {

@@ -1,6 +1,13 @@
 import type { Batch } from "../batch.js";
 import type { DeliveryCallback } from "../options.js";
-import { DeliveryError, InvalidOptionError, messageOf, plain, show } from "../shared.js";
+import {
+  DeliveryError,
+  InvalidOptionError,
+  messageOf,
+  plain,
+  show,
+  utf8Encoder,
+} from "../shared.js";
 
 /** What a {@linkcode cloudflareQueuesSink} needs of a binding; a `Queue` has it. */
 export interface QueueProducer<T = unknown> {
@@ -99,11 +106,8 @@ function parse<T>(batch: Batch<T>) {
   return { bodies, rejected };
 }
 
-let encoder: TextEncoder | undefined;
-
 function sizeOf(body: QueuedEvent): number {
-  encoder ??= new TextEncoder();
-  return encoder.encode(JSON.stringify(body)).length + OVERHEAD_BYTES;
+  return utf8Encoder().encode(JSON.stringify(body)).length + OVERHEAD_BYTES;
 }
 
 /** Where the call ends that begins with the message `start`. */

@@ -1,7 +1,7 @@
 /** Most bytes that are read of an answer. */
 const MAX_BYTES = 64 << 10;
 
-/** The longest time for reading an answer, in milliseconds: short beside any `timeoutMs`. */
+/** The longest time for reading an answer, in milliseconds: short beside the usual `timeoutMs`. */
 const MAX_MS = 250;
 
 /**

@@ -1,3 +1,5 @@
+import { isPage } from "../shared.js";
+
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
@@ -9,7 +11,7 @@ export type Compressor = (body: Bytes) => Promise<Bytes | undefined> | undefined
 /** Makes the compressor; it watches the page, if this is one, from now on. */
 export function makeCompressor(): Compressor {
   if (typeof CompressionStream !== "function") return () => undefined;
-  if (typeof document !== "object") return gzip;
+  if (!isPage()) return gzip;
   let isLeft = false;
   const waiting = new Set<() => void>();
   // First of all listeners. WebKit says that a page is left, and not that it is hidden then.

@@ -7,13 +7,18 @@ export type HeaderList =
   | Readonly<Record<string, string>>
   | Iterable<readonly [name: string, value: string]>;
 
+const RULE =
+  "must be a `Headers`, an object or an array of pairs, of names and values that a header can have";
+
 /** The fault of a value as a {@linkcode HeaderList}; none, if it is right. */
 export function headersRule(value: unknown): string | undefined {
   try {
+    // An iterator gives its pairs once, and later attempts would have none.
+    if ((value as Iterable<unknown>)[Symbol.iterator]?.() === value) return RULE;
     toHeaders("headers", value as HeaderList);
     return undefined;
   } catch {
-    return "must be a `Headers`, an object or pairs, of names and values that a header can have";
+    return RULE;
   }
 }
 

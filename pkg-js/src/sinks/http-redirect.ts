@@ -1,3 +1,5 @@
+import { finishAnswer } from "./http-answer.js";
+
 /** The number of redirects that one attempt follows. */
 const MAX_REDIRECTS = 3;
 
@@ -13,7 +15,6 @@ const SAME_REQUEST = [307, 308];
  */
 export async function sendThrough(
   send: (url: string | URL) => Promise<Response>,
-  finish: (answer: Response) => Promise<void>,
   url: string | URL,
   origins: readonly string[],
 ): Promise<Response> {
@@ -22,7 +23,7 @@ export async function sendThrough(
     const answer = await send(target);
     const next = redirects < MAX_REDIRECTS ? targetOf(answer, target, origins) : undefined;
     if (next === undefined) return answer;
-    await finish(answer);
+    await finishAnswer(answer);
     target = next;
   }
 }

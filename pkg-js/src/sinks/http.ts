@@ -143,12 +143,7 @@ export function httpSink(
       ...(keepalive && { keepalive }),
     };
     const send = own.fetch ?? fetch;
-    const answer = await sendThrough(
-      (to) => send(to, request),
-      finishAnswer,
-      target,
-      redirectOrigins,
-    );
+    const answer = await sendThrough((to) => send(to, request), target, redirectOrigins);
     try {
       await check(answer);
     } finally {

@@ -51,8 +51,7 @@ export function kafkaSink(
   if (typeof topic !== "string" || topic === "") {
     throw new InvalidOptionError("topic", `\`topic\` is ${show(topic)}, but it must be a name`);
   }
-  const checked = checkSinkOptions(options, schema);
-  const { partitions } = checked;
+  const { partitions } = checkSinkOptions(options, schema);
   if (partitions === undefined) {
     const sentence = "`partitions` is missing: say how many partitions the topic has";
     throw new InvalidOptionError("partitions", sentence);

@@ -62,8 +62,7 @@ export function natsSink(
 ): DeliveryCallback {
   checkClient("js", js, "publish", "a client, as `jetstream()` of `@nats-io/jetstream` makes");
   const subjectOf = namer("subject", subject, ".");
-  const checked = checkSinkOptions(options, schema);
-  const { exclusive = false, window = 500 } = checked;
+  const { exclusive = false, window = 500 } = checkSinkOptions(options, schema);
   return async (batch, { signal }) => {
     const name = subjectOf(batch.shard);
     const events = [...batch];

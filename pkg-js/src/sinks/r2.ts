@@ -39,8 +39,7 @@ const schema = { key: callable };
  */
 export function r2Sink(bucket: ObjectBucket, options: R2SinkOptions = {}): DeliveryCallback {
   checkClient("bucket", bucket, "put", "a bucket's binding");
-  const checked = checkSinkOptions(options, schema);
-  const { key = objectKey } = checked;
+  const { key = objectKey } = checkSinkOptions(options, schema);
   return async (batch) => {
     checkBody(batch);
     const httpMetadata = { contentType: batch.contentType };

@@ -68,12 +68,12 @@ class FileStore implements BatchStore {
   #isOpen = false;
   /** The directory of batches that were written before the store was open. */
   #early: string | undefined;
-  /** The paths of batches outside this life's directory. */
+  /** The directories of batches outside this life's own, by key. */
   readonly #places: Places = new Map();
   readonly #problems: Problems = new Map();
   #found: ((keys: string[]) => void) | undefined;
-  /** Lives to look at. */
-  #told = new Set<string>();
+  /** Names of problems that the bus was told of. */
+  #toldProblems = new Set<string>();
   /** Keys of batches taken over that the bus is to be told of, the oldest first. */
   #untold: string[] = [];
   /** Keys that the bus was told of, and has not read. */
@@ -113,13 +113,15 @@ class FileStore implements BatchStore {
 
   /** Takes over the batches of ended lives. Returns the keys of the new ones, the oldest first. */
   async #look(): Promise<string[]> {
+    // The bus has more to read than it was told of: new batches can wait.
+    if (this.#unread.size > 0 && this.#untold.length > 0) return [];
     const places: Places = new Map();
     const isOwn = (path: string) => path === this.#early;
     const hasMoreLives = (await this.#life?.takeOver(isOwn, places, this.#problems)) ?? false;
     for (const [key, directory] of places) this.#places.set(key, directory);
     // Reading such a batch says why it cannot be used.
-    const problems = [...this.#problems.keys()].filter((name) => !this.#told.has(name));
-    for (const name of problems) this.#told.add(name);
+    const problems = [...this.#problems.keys()].filter((name) => !this.#toldProblems.has(name));
+    for (const name of problems) this.#toldProblems.add(name);
     this.#untold = [...this.#untold, ...places.keys(), ...problems].sort();
     const keys = this.#unread.size > 0 ? [] : this.#untold.splice(0, MAX_FOUND);
     for (const key of keys) this.#unread.add(key);

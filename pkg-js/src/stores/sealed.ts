@@ -1,4 +1,4 @@
-import { InvalidOptionError } from "../shared.js";
+import { InvalidOptionError, utf8Encoder } from "../shared.js";
 import type { BatchStore } from "../store.js";
 
 /** The layout of a sealed batch: this byte, the nonce, the output of AES-GCM. */
@@ -66,7 +66,7 @@ const algorithm = (nonce: Uint8Array<ArrayBuffer>, name: string) => ({
   name: "AES-GCM",
   iv: nonce,
   // Under another name, or moved from another one, it is not the same batch.
-  additionalData: new TextEncoder().encode(name),
+  additionalData: utf8Encoder().encode(name),
 });
 
 async function seal(bytes: Uint8Array, name: string, key: CryptoKey): Promise<Uint8Array> {

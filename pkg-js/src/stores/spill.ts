@@ -1,3 +1,5 @@
+import { fromCharacters } from "../shared.js";
+
 /** The layout of these entries. A change of it is another format. */
 const FORMAT = 1;
 const ENTRY = /^shardbus:(\d+):(.*):([0-9a-f]{32}):([0-9a-z-]+)$/;
@@ -42,7 +44,7 @@ export class Spill {
 
   read(place: Place): Uint8Array | undefined {
     const text = storageHere()?.getItem(this.#item(place));
-    return typeof text === "string" ? Uint8Array.from(text, (c) => c.charCodeAt(0)) : undefined;
+    return typeof text === "string" ? fromCharacters(text) : undefined;
   }
 
   /** @throws if there is no room for it, or no `localStorage`, as in web workers. */

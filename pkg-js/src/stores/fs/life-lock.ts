@@ -4,6 +4,7 @@ import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { clearInterval, setInterval } from "node:timers";
+import { isMissing } from "./files.js";
 
 // Stores that share a directory know by a lock that another one's life goes on.
 //
@@ -98,7 +99,7 @@ export async function isAlive(directory: string, life: string): Promise<boolean>
     // It may be anything, if a neighbour has put it there.
     if (!lock.isSocket()) return false;
   } catch (error) {
-    if ((error as { code?: unknown }).code !== "ENOENT") throw error;
+    if (!isMissing(error)) throw error;
     if (!IS_WINDOWS) return false;
   }
   const socket = socketOf(directory, life);

@@ -29,8 +29,6 @@ const GIVEN_UP_MS = 60_000;
  */
 const LOOK_MS = 300;
 
-const nameOf = ({ name }: { readonly name: string }): string => name;
-
 /** The directory of a batch, by its key. */
 export type Places = Map<string, string>;
 
@@ -41,14 +39,15 @@ export type Problems = Map<string, Error>;
 export class Life {
   readonly directory: string;
   readonly #parent: string;
-  readonly #lock: LifeLock;
+  /** The lock, which others than this life can release too. */
+  readonly lock: LifeLock;
   /** The last name that was looked at, if there may be more after it. */
   #lookedAt = "";
 
   private constructor(parent: string, directory: string, lock: LifeLock) {
     this.#parent = parent;
     this.directory = directory;
-    this.#lock = lock;
+    this.lock = lock;
   }
 
   /** Begins a life. Others see it once it is locked, so that they do not take it for ended. */
@@ -70,11 +69,6 @@ export class Life {
     return new Life(parent, directory, lock);
   }
 
-  /** The lock, which others than this life can release too. */
-  get lock(): LifeLock {
-    return this.#lock;
-  }
-
   /**
    * Takes over the lives that have ended: each goes to one of those that want it.
    *
@@ -90,7 +84,9 @@ export class Life {
   ): Promise<boolean> {
     const entries = await readdir(this.#parent, { withFileTypes: true });
     const isMaybe = (name: string) => LIFE.test(name) || BEGINNING.test(name);
-    const names = entries.filter((it) => it.isDirectory() && isMaybe(it.name)).map(nameOf);
+    const names = entries
+      .filter((it) => it.isDirectory() && isMaybe(it.name))
+      .map(({ name }) => name);
     // Sorted, so that the next look goes on after this one, however many there are.
     const left = names.sort().filter((name) => name > this.#lookedAt);
     const end = performance.now() + LOOK_MS;
@@ -148,7 +144,7 @@ export class Life {
       if (LIFE.test(name)) await removeEmpty(join(this.directory, name));
     }
     await removeLock(this.directory);
-    this.#lock.release();
+    this.lock.release();
     await removeEmpty(this.directory);
   }
 }
