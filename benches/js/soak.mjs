@@ -5,7 +5,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { parseArgs } from "node:util";
-import { watchMemory } from "../../tests/js/memory.mjs";
+import { memoryBound, watchMemory } from "../../tests/js/memory.mjs";
 
 const wasmBytes = watchMemory();
 const { DeliveryError, EventBus } = await import("shardbus");
@@ -19,8 +19,7 @@ const TURN = 1000;
 const MAX_BYTES = 8 << 20;
 /** Events that its shards hold at most. */
 const MAX_HELD = SHARDS * 65_536;
-/** What the README of the package says that WebAssembly takes at most. */
-const WASM_BOUND = 1.25 * MAX_BYTES + (4 << 20) + 17 * MAX_HELD + (SHARDS - 1) * (256 << 10);
+const WASM_BOUND = memoryBound(MAX_BYTES, SHARDS, MAX_HELD);
 /** What V8 and the HTTP client may keep of what they have used. */
 const PROCESS_SLACK = 64 << 20;
 

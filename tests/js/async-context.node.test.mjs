@@ -1,5 +1,5 @@
 // @ts-check
-// Whose `AsyncLocalStorage` a bus's callbacks see: that of whoever made the bus, and of no producer.
+// Whose `AsyncLocalStorage` a bus's callbacks see: that of the bus's maker, and of no producer.
 import { AsyncLocalStorage } from "node:async_hooks";
 import diagnostics from "node:diagnostics_channel";
 import { DeliveryError, EventBus } from "shardbus";

@@ -1,13 +1,14 @@
 // @ts-check
 // The file store in a Node that lets its program do little (`--permission`). Node only.
 import { execFileSync } from "node:child_process";
-import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { mkdtemp, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run } from "./child.node.mjs";
 import { filesUnder, openStore } from "./file-store.node.mjs";
 import { afterEach, assert, beforeEach, test } from "./harness.mjs";
+import { whyNotTraced } from "./traced.node.mjs";
 
 /** @type {string} */
 let directory;
@@ -36,7 +37,7 @@ const flags = () => [
 /** Opens a store, and tells its batches. */
 const program = (rest = "") => `
   import { fileStore } from "shardbus/stores/fs";
-  const store = fileStore(${JSON.stringify(`${directory}/`)} + "outbox");
+  const store = fileStore(${JSON.stringify(join(directory, "outbox"))});
   const found = await store.open();
   for (const key of found) console.log(key, (await store.read(key)).join());
   ${rest}
@@ -46,7 +47,7 @@ test("with the permission to write its directory, a store does all that it does"
   const first = program(`
     await store.write("a-1", new Uint8Array([1, 2]));
     store.writeSync("a-2", new Uint8Array([3, 4]));
-    const other = fileStore(${JSON.stringify(`${directory}/`)} + "outbox");
+    const other = fileStore(${JSON.stringify(join(directory, "outbox"))});
     console.log("others: " + (await other.open()).join());
     await other.close();
     await store.close();
@@ -69,18 +70,8 @@ test("what a process with few permissions leaves, one with more finds", async ()
   await close();
 });
 
-/** Why system calls cannot be watched here; `false` if they can. */
-function whyNotTraced() {
-  try {
-    execFileSync("strace", ["--output", "/dev/null", "true"], { stdio: "ignore" });
-    return false;
-  } catch {
-    return "there is no strace here";
-  }
-}
-
 test("what is written reaches the disk, though `fsync` is denied", {
-  skip: whyNotTraced(),
+  skip: whyNotTraced,
 }, async () => {
   const trace = join(directory, "trace");
   const source = program(`
@@ -92,7 +83,7 @@ test("what is written reaches the disk, though `fsync` is denied", {
   execFileSync("strace", [...calls, ...node], {
     cwd: fileURLToPath(new URL(".", import.meta.url)),
   });
-  const traced = execFileSync("cat", [trace], { encoding: "utf8" });
+  const traced = await readFile(trace, "utf8");
   for (const key of ["a-1", "a-2"]) {
     const steps = traced.split("\n").filter((line) => line.includes(`/${key}.`));
     const [written, renamed, synced] = steps;

@@ -87,7 +87,7 @@ for (const [path, values] of Object.entries(bad)) {
   if (path === "batch.velocityWindowMs") continue;
 
   test(`what the message says of a bad ${path} does not depend on the value`, () => {
-    // No rule may allow what another one refuses: whoever follows the message must get through.
+    // No rule may allow what another one refuses: a caller that follows the message must get through.
     const numbers = values.filter((value) => typeof value === "number");
     const rules = numbers.map((value) => {
       const { message } = thrown(() => new EventBus(() => {}, optionAt(path, value)));

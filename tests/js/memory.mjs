@@ -6,6 +6,18 @@ const PAGE_BYTES = 65_536;
 /** Whether the core is WebAssembly here. */
 export const hasWebAssembly = globalThis.WebAssembly !== undefined;
 
+const MiB = 1 << 20;
+
+/**
+ * Most bytes of memory of one bus, as the README of the package says.
+ *
+ * @param {number} maxBytes
+ * @param {number} shards
+ * @param {number} events held at most
+ */
+export const memoryBound = (maxBytes, shards, events) =>
+  1.25 * maxBytes + 4 * MiB + 17 * events + (shards - 1) * (MiB / 4);
+
 /** To be called before there is a bus. Returns how many bytes the memory has. @returns {() => number} */
 export function watchMemory() {
   return hasWebAssembly ? watchInstance() : watchBuffers();
@@ -41,30 +53,26 @@ function watchBuffers() {
  * Bounds the memory of a core that is not loaded yet.
  *
  * @param {number} pages of 64 KiB, at most 127
- * @returns {() => void} to be called when the core is loaded and the memory is exhausted
  */
 export function limitMemory(pages) {
   if (!hasWebAssembly) {
-    return replaceArrayBuffer((bytes) => {
+    replaceArrayBuffer((bytes) => {
       if (bytes > pages * PAGE_BYTES) throw new RangeError("Array buffer allocation failed");
     });
+    return;
   }
   const { Module } = WebAssembly;
-  return compileWith((bytes) => new Module(withMemoryLimit(new Uint8Array(bytes), pages)));
+  compileWith((bytes) => new Module(withMemoryLimit(new Uint8Array(bytes), pages)));
 }
 
 /** @param {(bytes: number) => void} look told the size of each buffer before it is made */
 function replaceArrayBuffer(look) {
-  const Original = globalThis.ArrayBuffer;
-  globalThis.ArrayBuffer = new Proxy(Original, {
+  globalThis.ArrayBuffer = new Proxy(globalThis.ArrayBuffer, {
     construct(target, args) {
       look(args[0]);
       return Reflect.construct(target, args);
     },
   });
-  return () => {
-    globalThis.ArrayBuffer = Original;
-  };
 }
 
 /**

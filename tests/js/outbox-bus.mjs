@@ -44,3 +44,18 @@ export async function leftStore(events) {
   store.log = [];
   return { store, ids: [...store.batches.keys()].map((key) => key.slice(21)) };
 }
+
+/** The events that the next run delivers. @param {MemoryStore} store */
+export async function nextRun(store) {
+  const { bus, sink } = busWith([], store);
+  await bus.flush();
+  await bus.close();
+  return sink.delivered();
+}
+
+/** The events that the next run would deliver if this one ended now. @param {MemoryStore} store */
+export async function sentNext(store) {
+  const copy = new MemoryStore();
+  copy.batches = new Map(store.batches);
+  return nextRun(copy);
+}

@@ -15,17 +15,7 @@ import {
   thrown,
 } from "./harness.mjs";
 import { failing, hanging, MemoryStore } from "./memory-store.mjs";
-import { busWith, leftStore } from "./outbox-bus.mjs";
-
-/** What the next run would send if this one ended now. @param {MemoryStore} store */
-async function sentNext(store) {
-  const copy = new MemoryStore();
-  copy.batches = new Map(store.batches);
-  const { bus, sink } = busWith([], copy);
-  await bus.flush();
-  await bus.close();
-  return sink.delivered();
-}
+import { busWith, leftStore, sentNext } from "./outbox-bus.mjs";
 
 for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
   describe(`an outbox, ${scheduler}`, () => {

@@ -16,17 +16,7 @@ import {
   rejection,
 } from "./harness.mjs";
 import { failing, MemoryStore } from "./memory-store.mjs";
-import { busWith } from "./outbox-bus.mjs";
-
-/** What the next run would send if this one ended now. @param {MemoryStore} store */
-async function sentNext(store) {
-  const copy = new MemoryStore();
-  copy.batches = new Map(store.batches);
-  const { bus, sink } = busWith([], copy);
-  await bus.flush();
-  await bus.close();
-  return sink.delivered();
-}
+import { busWith, sentNext } from "./outbox-bus.mjs";
 
 const slow = { baseDelayMs: HOUR_MS, maxDelayMs: HOUR_MS };
 

@@ -112,11 +112,16 @@ function startLife(...args) {
   };
 }
 
+/** Where an encoded batch has its version. */
+const VERSION_AT = 8;
+
 /** Ways to damage a file. @type {((bytes: Buffer, random: () => number) => Buffer)[]} */
 const damages = [
   (bytes, random) => bytes.subarray(0, Math.floor(random() * bytes.length)),
   (bytes, random) => {
-    const at = Math.floor(random() * bytes.length);
+    // Not the version: the bus leaves a batch of another version in the store.
+    const place = Math.floor(random() * (bytes.length - 1));
+    const at = place < VERSION_AT ? place : place + 1;
     bytes[at] = (bytes[at] ?? 0) ^ (1 << Math.floor(random() * 8));
     return bytes;
   },
@@ -213,7 +218,10 @@ test(`a process that is killed ${KILLS} times loses no batch that it had begun t
 
     for (const [i, { damaged, reported }] of chains.entries()) {
       const files = await readdir(directories[i] ?? "", { recursive: true });
-      assert.isEmpty(files.filter((path) => path.endsWith(".batch")));
+      // A life that was killed as it began may leave its directory for an hour.
+      const isExpected = (/** @type {string} */ path) =>
+        path.endsWith(".corrupt") || path.startsWith("new-");
+      assert.isEmpty(files.filter((path) => !isExpected(path)));
       const corrupt = files.flatMap((path) => /^(.*)\.corrupt$/.exec(path)?.[1] ?? []);
       assert.sameMembers(corrupt, [...damaged], "what was damaged is set aside, the rest is gone");
       assert.sameMembers([...reported], corrupt, "and reported");

@@ -41,7 +41,7 @@ test("an answer whose body never ends is judged by its status, and read no furth
   }
 });
 
-test("a small answer that unpacks to a gigabyte is not unpacked", async () => {
+test("a small answer that unpacks to 256 MiB is not unpacked", async () => {
   const bomb = gzipSync(Buffer.alloc(256 << 20));
   const receiver = await startReceiver((response) => {
     response.writeHead(200, { "content-encoding": "gzip" }).end(bomb);

@@ -53,6 +53,8 @@ test("what holds no headers is refused when the sink is made", () => {
     ["authorization", "x"],
     { authorization: undefined },
     new Map([["authorization", null]]),
+    // Gives its pairs once: the second attempt would have none.
+    new Map([["authorization", "x"]]).entries(),
     { "no name": "x" },
     { authorization: "two\nlines" },
   ];

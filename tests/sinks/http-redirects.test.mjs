@@ -46,6 +46,7 @@ for (const code of [307, 308]) {
     const other = await startReceiver();
     const answers = Array(3).fill(status(code, { location: other.url }));
     const receiver = await startReceiver(...answers);
+    const again = await startReceiver(status(code, { location: other.url }));
     try {
       const headers = { "x-api-key": "k" };
       const closed = newBus(httpSink(receiver.url, { headers }));
@@ -55,17 +56,13 @@ for (const code of [307, 308]) {
       await closed.close({ timeoutMs: 30_000 });
       assert.isEmpty(other.requests);
 
-      receiver.requests.length = 0;
-      const again = await startReceiver(status(code, { location: other.url }));
       const open = newBus(httpSink(again.url, { headers, redirectOrigins: [other.url] }));
       open.ingest(2);
       assert.equal((await open.close()).delivered, 1);
       assert.equal(other.requests[0]?.body, "2");
       assert.equal(other.requests[0]?.headers["x-api-key"], "k");
-      await again.stop();
     } finally {
-      await receiver.stop();
-      await other.stop();
+      for (const started of [receiver, again, other]) await started.stop();
     }
   });
 }

@@ -1,7 +1,8 @@
 // @ts-check
+import { gunzipSync } from "node:zlib";
 import { serve } from "../loopback.mjs";
 
-/** @typedef {{ method?: string, url?: string, headers: import("node:http").IncomingHttpHeaders, body: string }} Received */
+/** @typedef {{ method?: string, url?: string, headers: import("node:http").IncomingHttpHeaders, body: string, at: number }} Received */
 
 /**
  * A receiver that notes each request, and then answers with the first of these that is left, or 200.
@@ -16,8 +17,10 @@ export async function startReceiver(...answers) {
     sockets.add(request.socket);
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
+    const bytes = Buffer.concat(chunks);
     const { method, url, headers } = request;
-    const received = { method, url, headers, body: `${Buffer.concat(chunks)}` };
+    const body = `${headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes}`;
+    const received = { method, url, headers, body, at: performance.now() };
     requests.push(received);
     const answer = answers.shift();
     if (answer === undefined) response.end();

@@ -1,31 +1,17 @@
 // @ts-check
-import { gunzipSync } from "node:zlib";
 import { EventBus, InvalidOptionError } from "shardbus";
 import { httpSink } from "shardbus/sinks/http";
 import { assert, quickRetry, test } from "../js/harness.mjs";
-import { serve } from "../loopback.mjs";
+import { startReceiver } from "./http-server.mjs";
 
 /**
- * A collector that answers with these statuses, then with 200.
- * @param {(import("node:http").OutgoingHttpHeaders & { status: number })[]} answers
+ * Answers with a status, and a body that is to be read before its connection is used again.
+ *
+ * @param {number} status
+ * @param {import("node:http").OutgoingHttpHeaders} [headers]
  */
-async function startCollector(...answers) {
-  /** @type {{ url?: string, headers: import("node:http").IncomingHttpHeaders, body: string, at: number }[]} */
-  const requests = [];
-  const sockets = new Set();
-  const server = await serve(async (request, response) => {
-    sockets.add(request.socket);
-    const chunks = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const bytes = Buffer.concat(chunks);
-    const { url, headers } = request;
-    const body = `${headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes}`;
-    requests.push({ url, headers, body, at: performance.now() });
-    const { status, ...answer } = answers.shift() ?? { status: 200 };
-    response.writeHead(status, answer).end("x".repeat(60_000));
-  });
-  return { ...server, requests, sockets };
-}
+const answer = (status, headers) => (/** @type {import("node:http").ServerResponse} */ response) =>
+  void response.writeHead(status, headers).end("x".repeat(60_000));
 
 /** @param {import("shardbus").DeliveryCallback} sink @param {unknown[]} events @param {import("shardbus").EventBusOptions} [options] */
 async function send(sink, events, options) {
@@ -36,7 +22,7 @@ async function send(sink, events, options) {
 }
 
 test("a batch is a request, with its id over all attempts; connections are used again", async () => {
-  const collector = await startCollector(...Array(3).fill({ status: 503 }), { status: 429 });
+  const collector = await startReceiver(...Array(3).fill(answer(503)), answer(429), answer(200));
   try {
     const { delivered } = await send(httpSink(collector.url), [{ n: 1 }, { n: 2 }]);
     assert.equal(delivered, 2);
@@ -53,9 +39,9 @@ test("a batch is a request, with its id over all attempts; connections are used 
 });
 
 test("the answer decides: Retry-After, 413, and what is permanent", async () => {
-  const later = await startCollector({ status: 503, "retry-after": "1" });
-  const large = await startCollector({ status: 413 });
-  const wrong = await startCollector({ status: 400 });
+  const later = await startReceiver(answer(503, { "retry-after": "1" }));
+  const large = await startReceiver(answer(413));
+  const wrong = await startReceiver(answer(400));
   try {
     await send(httpSink(later.url), [1]);
     const [first, second] = later.requests.map(({ at }) => at);
@@ -74,7 +60,7 @@ test("the answer decides: Retry-After, 413, and what is permanent", async () => 
 });
 
 test("bodies are compressed, and headers added", async () => {
-  const collector = await startCollector();
+  const collector = await startReceiver();
   try {
     const headers = () => ({ authorization: "Bearer x" });
     await send(httpSink(new URL(collector.url), { gzip: true, headers }), [1], { format: "json" });
@@ -89,7 +75,7 @@ test("bodies are compressed, and headers added", async () => {
 });
 
 test("without a preflight, the id is in the query", async () => {
-  const collector = await startCollector();
+  const collector = await startReceiver();
   try {
     const sink = httpSink(() => `${collector.url}/in?site=1`, { preflight: false, gzip: true });
     await send(sink, [1]);
@@ -122,7 +108,7 @@ test("nothing is awaited before a request begins, as its page may not come back"
 });
 
 test("`check` judges the response", async () => {
-  const collector = await startCollector({ status: 409 });
+  const collector = await startReceiver(answer(409));
   try {
     /** @type {number[]} */
     const seen = [];

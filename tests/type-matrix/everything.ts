@@ -1,5 +1,5 @@
-// A program that uses every entry, in every configuration. Types of the platform are only passed
-// on.
+// A program that uses every entry but `otel`, in every configuration. Types of the platform are only
+// passed on.
 import {
   type Batch,
   type BatchOptions,
@@ -27,6 +27,7 @@ import { type RedisEvaluator, redisSink } from "shardbus/sinks/redis";
 import { initialize, EventBus as SlimBus } from "shardbus/slim";
 import { fileStore } from "shardbus/stores/fs";
 import { indexedDbStore } from "shardbus/stores/indexeddb";
+import { type SealingKey, sealedStore } from "shardbus/stores/sealed";
 
 declare const send: (body: Uint8Array, signal: unknown) => Promise<HttpResponse>;
 
@@ -99,3 +100,6 @@ export const sinks = [
   r2Sink(clients),
   redisSink(redis, name),
 ];
+
+declare const sealingKey: SealingKey;
+export const sealed = sealedStore(fileStore("outbox"), sealingKey);

@@ -2,10 +2,8 @@
 
 // A process stands still, as under SIGSTOP, in a debugger, or in a function that is frozen between
 // two calls: time passes, answers come, and it reads them when it goes on. Node only.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
+import { start } from "../js/child.node.mjs";
 import { assert, deferred, test, within } from "../js/harness.mjs";
 import { serve } from "../loopback.mjs";
 
@@ -14,7 +12,7 @@ const TIMEOUT_MS = 5000;
 const STILL_MS = 6500;
 const LIMIT_MS = 30_000;
 
-/** Sends two batches at once, from two shards, and prints what became of them. @param {string} callback @param {string} end */
+/** Sends two batches at once, from two shards, and prints their outcome. @param {string} callback @param {string} end */
 const program = (callback, end, scheduler = "auto") => `
   import { request } from "node:http";
   import { EventBus } from "shardbus";
@@ -55,26 +53,18 @@ async function runStandingStill(source) {
     if (nth === 2 || nth === 3) await answers.promise;
     response.end("taken");
   });
-  const cwd = fileURLToPath(new URL(".", import.meta.url));
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", source], {
-    cwd,
-    env: { ...process.env, COLLECTOR: server.url },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text) => {
-    output += text;
-  });
+  const child = start(source, `export COLLECTOR=${server.url}`);
   try {
-    await within(arrived.promise, () => "nothing is sent", LIMIT_MS);
-    child.kill("SIGSTOP");
+    await within(arrived.promise, () => `nothing is sent: ${child.output()}`, LIMIT_MS);
+    child.signal("SIGSTOP");
     answers.resolve();
     await new Promise((resolve) => setTimeout(resolve, STILL_MS));
-    child.kill("SIGCONT");
-    await within(once(child, "exit"), () => `it does not end; it printed ${output}`, LIMIT_MS);
-    return JSON.parse(output);
+    child.signal("SIGCONT");
+    assert.equal(await child.ended(), 0, child.output());
+    // Before it, the bus may warn of events that came after the end.
+    return JSON.parse(child.output().trim().split("\n").at(-1) ?? "");
   } finally {
-    child.kill("SIGKILL");
+    await child.kill();
     await server.stop();
   }
 }

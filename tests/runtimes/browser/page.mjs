@@ -91,7 +91,7 @@ const page = {
     const store = /** @type {import("shardbus").BatchStore} */ (indexedDbStore());
     const onStoreError = (/** @type {Error} */ { message }) => failures.push(message);
     buses.set("bus", new EventBus(send, { ...options, store, onStoreError }));
-    // What is written there outlives the page as well, and at once.
+    // localStorage outlives the page too, and takes a key at once.
     const { write, writeSync } = store;
     store.write = async (key, bytes) => {
       await write.call(store, key, bytes);

@@ -29,12 +29,6 @@ const BUDGET = { bytes: 64 << 10, requests: 9 };
 /** How often a page is reloaded. */
 const RELOADS = 20;
 
-/** Asks until it is so, for half a minute. @param {() => Promise<boolean>} isSo @param {() => string} why */
-async function until(isSo, why) {
-  const end = performance.now() + 30_000;
-  while (!(await isSo())) assert.isBelow(performance.now(), end, why());
-}
-
 /** @param {string} tag @param {number} count @param {number} [from] */
 const made = (tag, count, from = 0) => Array.from({ length: count }, (_, i) => `${tag}${i + from}`);
 
@@ -404,7 +398,7 @@ export function testPages(launch, skipped = {}) {
       await close(next);
       return arrived().size >= count;
     };
-    await until(findMore, () => `${arrived().size} of ${count} events arrived`);
+    await eventually(findMore, () => `${arrived().size} of ${count} events arrived`);
     return [...arrived()];
   }
 
@@ -427,7 +421,7 @@ export function testPages(launch, skipped = {}) {
       // Chromium ends a page that was left for another site after the next one is there.
       const witness = await openPage();
       const hasAll = async () => (await witness.call("spilledSize")) > 2000 * 100;
-      await until(hasAll, () => "the page has left too little in localStorage");
+      await eventually(hasAll, () => "the page has left too little in localStorage");
       await close(tab);
       assert.deepEqual((await findInStore(2000)).sort(), made("", 2000).sort());
       const last = await openPage();
@@ -460,7 +454,7 @@ export function testPages(launch, skipped = {}) {
     await tab.call("ingest", { count: 1000, size: 100 });
     await hide(tab);
     const tells = (/** @type {string} */ method, /** @type {RegExp} */ what) =>
-      until(
+      eventually(
         async () => what.test(String(await tab.call(method))),
         () => `${method} tells nothing of it`,
       );

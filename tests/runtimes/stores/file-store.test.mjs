@@ -3,15 +3,14 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtemp, readdir, realpath, rm, utimes, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bun, deno } from "../../bundlers/runtimes.mjs";
 import { watch } from "../../js/child.node.mjs";
 import { afterEach, beforeEach, test } from "../../js/harness.mjs";
 
 const dist = fileURLToPath(new URL("../../../pkg-js/dist/", import.meta.url));
-const platform = `${process.platform}-${process.arch}`;
 
 /** @type {string} */
 let directory;
@@ -22,20 +21,16 @@ beforeEach(async () => {
 
 afterEach(() => rm(directory, { recursive: true }));
 
-/** @param {string} name @param {string} program */
-const programOf = (name, program) =>
-  join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), program);
-
 /** How each runs a file. @type {{ [runtime: string]: () => [program: string, ...args: string[]] }} */
 const runtimes = {
   Deno: () => [
-    programOf(`@deno/${platform}-glibc`, "deno"),
+    deno(),
     "run",
     "--no-prompt",
     `--allow-read=${dist},${directory}`,
     `--allow-write=${directory}`,
   ],
-  Bun: () => [programOf(`@oven/bun-${platform}`, "bin/bun")],
+  Bun: () => [bun()],
 };
 
 for (const [name, command] of Object.entries(runtimes)) {

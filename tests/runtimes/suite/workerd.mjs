@@ -54,7 +54,6 @@ export const workerdSuite = {
   skips: {
     "tests/js/exhausted.test.mjs": "exhausted: a Worker gets its module compiled",
     "tests/js/fake-time.test.mjs": "fake-time: a request that replaces its timers does not end",
-    "tests/js/poison.test.mjs": "poison: a Worker gets its module compiled",
     "tests/js/wasm-refused.test.mjs": "wasm-refused: a Worker gets its module compiled",
   },
   hasNode: false,

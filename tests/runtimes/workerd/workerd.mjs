@@ -16,7 +16,7 @@ import { within } from "../../js/harness.mjs";
 process.once("SIGTERM", () => process.exit(1));
 
 /** Every address that the Worker fetches is the collector's. */
-const config = `using Workerd = import "/workerd/workerd.capnp";
+const config = (/** @type {string[]} */ flags) => `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),
@@ -31,7 +31,7 @@ const worker :Workerd.Worker = (
     (name = "bus.wasm", wasm = embed "bus.wasm"),
   ],
   compatibilityDate = "2026-01-01",
-  compatibilityFlags = [],
+  compatibilityFlags = ${JSON.stringify(flags)},
   globalOutbound = "collector",
   bindings = [(name = "OBJECTS", durableObjectNamespace = "FlushingObject")],
   durableObjectNamespaces = [(className = "FlushingObject", uniqueKey = "flushing-object")],
@@ -59,8 +59,7 @@ export async function startWorker(source, collectorPort, flags = []) {
     outfile: join(directory, "worker.js"),
     logLevel: "warning",
   });
-  const flagged = config.replace("Flags = []", `Flags = ${JSON.stringify(flags)}`);
-  await writeFile(join(directory, "config.capnp"), flagged);
+  await writeFile(join(directory, "config.capnp"), config(flags));
 
   const collector = `--external-addr=collector=127.0.0.1:${collectorPort}`;
   // On disk, because what is in memory does not outlive an object that is reset.

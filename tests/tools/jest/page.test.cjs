@@ -11,6 +11,7 @@ const entries = {
     "shardbus/otel",
     "shardbus/stores/fs",
     "shardbus/stores/indexeddb",
+    "shardbus/stores/sealed",
     "shardbus/sinks/http",
     "shardbus/sinks/nats",
     "shardbus/sinks/redis",
