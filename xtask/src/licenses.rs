@@ -1,7 +1,7 @@
 //! The licences of others' code in the npm package: compiled into `bus.wasm`, or bundled. They ask
 //! to be shipped along.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
@@ -90,7 +90,7 @@ fn crates(sh: &Shell) -> Result<Vec<String>> {
     let is_root = |it: &&&Package| it.name == "shardbus" && it.source.is_none();
     let root = packages.values().find(is_root).context("the workspace has the library")?;
 
-    let (mut found, mut open) = (HashSet::new(), vec![root.id.as_str()]);
+    let (mut found, mut open) = (BTreeSet::new(), vec![root.id.as_str()]);
     while let Some(id) = open.pop() {
         if !found.insert(id) {
             continue;
@@ -150,11 +150,12 @@ fn texts(sh: &Shell, directory: &Path) -> Result<Vec<String>> {
 pub fn check(sh: &Shell, project: &Path) -> Result<()> {
     let package = project.join("node_modules/shardbus");
     let text = sh.read_file(package.join("THIRD-PARTY-LICENSES"))?;
-    // Whose absence would mean that the list is not made as it should.
-    let known = ["bytes ", "idb ", "memchr ", "serde_json ", "tiny-inflate ", "xxhash-rust "];
-    for name in known.into_iter().chain(["wasm-bindgen ", "The Rust standard library"]) {
-        let is_there = text.lines().any(|line| line.starts_with(name));
-        ensure!(is_there, "THIRD-PARTY-LICENSES does not speak of {name}");
+    let has = |name: &str| text.lines().any(|line| line.starts_with(name));
+    // Without one of them, the list is made wrongly.
+    let crates = ["bytes ", "memchr ", "serde_json ", "wasm-bindgen ", "xxhash-rust "];
+    let others = ["idb ", "tiny-inflate ", "The Rust standard library"];
+    for name in crates.into_iter().chain(others) {
+        ensure!(has(name), "THIRD-PARTY-LICENSES does not speak of {name}");
     }
     for own in ["LICENSE-MIT", "LICENSE-APACHE"] {
         ensure!(sh.path_exists(package.join(own)), "the package has no {own}");
@@ -167,7 +168,7 @@ pub fn check(sh: &Shell, project: &Path) -> Result<()> {
         let banners = sh.read_file(&file)?;
         let banners = banners.lines().filter_map(|line| line.strip_prefix("/*! "));
         for name in banners.filter_map(|line| line.split(' ').next()) {
-            let is_there = text.lines().any(|line| line.starts_with(&format!("{name} ")));
+            let is_there = has(&format!("{name} "));
             ensure!(is_there, "{}: THIRD-PARTY-LICENSES lacks {name}", file.display());
         }
     }

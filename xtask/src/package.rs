@@ -380,7 +380,7 @@ fn join_types(sh: &Shell) -> Result<()> {
     npm::install(sh, DECLARATIONS)?;
     let joined = format!("{WORK}/types");
     sh.remove_path(&joined)?;
-    // Each has the types of another.
+    // `node` has the types of `index`.
     let entries = ENTRIES.iter().filter(|entry| **entry != "node").copied();
     let entries = entries.collect::<Vec<_>>().join(",");
     let rollup = cmd!(sh, "{DECLARATIONS}/node_modules/.bin/rollup --silent");
@@ -452,13 +452,12 @@ fn bundle_dependency(sh: &Shell, package: &str, importer: &str) -> Result<()> {
 /// Takes Node's modules without `require`, where Node can: there is none once a bundler has made an ES
 /// module of CommonJS.
 fn with_builtins(module: &str) -> String {
-    let (before, rest) = match module.split_once("require(\"node:") {
-        Some((before, rest)) if rest.contains("\")") => (before, rest),
-        _ => return module.to_owned(),
+    let split = || {
+        let (before, rest) = module.split_once("require(\"node:")?;
+        let (name, after) = rest.split_once("\")")?;
+        Some((before, format!("(\"node:{name}\")"), with_builtins(after)))
     };
-    let (name, after) = rest.split_once("\")").unwrap_or_default();
-    let name = format!("(\"node:{name}\")");
-    let after = with_builtins(after);
+    let Some((before, name, after)) = split() else { return module.to_owned() };
     format!("{before}(process.getBuiltinModule?.{name} ?? require{name}){after}")
 }
 

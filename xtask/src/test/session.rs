@@ -315,7 +315,8 @@ impl Session {
 
     /// Runs tests on the built package.
     fn node_test_files(&self, tests: &[PathBuf]) -> Result<()> {
-        // What hangs must not hang for as long as a bus may wait.
+        // A file that hangs must not hang for as long as a bus may wait. The slowest take a minute, and
+        // several where a compiler runs beside them.
         let node =
             cmd!(self.sh, "node --test --test-reporter=./tests/reporter.mjs --test-timeout=300000");
         // By itself it uses one core less than there are: most files wait for timers.
@@ -368,8 +369,7 @@ impl Session {
 
     pub fn attw(&self) -> Result<()> {
         let tarball = self.tarball()?;
-        let options = ["--exclude-entrypoints", "./bus.wasm"];
-        self.npm_bin("attw", &[&[&*tarball.to_string_lossy()], &options[..]].concat())
+        self.npm_bin("attw", &[&*tarball.to_string_lossy(), "--exclude-entrypoints", "./bus.wasm"])
     }
 
     pub fn bench(&self) -> Result<()> {
