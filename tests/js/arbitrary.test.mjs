@@ -115,10 +115,22 @@ test("any value is accepted or refused, and the bus goes on", async () => {
   await check(property, 500);
 });
 
+/** Keys that read alike share a list of their values. @param {Map<unknown, unknown>} map */
+function byName(map) {
+  const entries = [...map].map(([key, value]) => /** @type {const} */ ([String(key), value]));
+  const valuesOf = (/** @type {string} */ name) =>
+    entries.filter(([other]) => other === name).map(([, value]) => value);
+  const forms = entries.map(([name]) => {
+    const values = valuesOf(name);
+    return [name, values.length === 1 ? values[0] : values];
+  });
+  return Object.fromEntries(forms);
+}
+
 /** Forms for what JSON has none for. @param {string} _ @param {any} value */
 function written(_, value) {
   try {
-    if (value instanceof Map) return Object.fromEntries(value);
+    if (value instanceof Map) return byName(value);
     if (value instanceof Set) return [...value];
     if (!(value instanceof Error)) return value;
   } catch {
