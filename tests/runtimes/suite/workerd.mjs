@@ -53,7 +53,6 @@ export const workerdSuite = {
   name: "workerd",
   skips: {
     "tests/js/exhausted.test.mjs": "exhausted: a Worker gets its module compiled",
-    "tests/js/fake-time.test.mjs": "fake-time: a request that replaces its timers does not end",
     "tests/js/wasm-refused.test.mjs": "wasm-refused: a Worker gets its module compiled",
   },
   hasNode: false,
