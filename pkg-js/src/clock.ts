@@ -9,7 +9,7 @@ let latest = 0;
 export function elapsed(): number {
   const reading = performance.now();
   if (performance.now !== source) {
-    // Whole, so that a clock of whole milliseconds stays one.
+    // A whole number, so that fake clocks keep to whole milliseconds.
     if (source !== undefined) offset = Math.ceil(latest - reading);
     source = performance.now;
   }

@@ -1,5 +1,5 @@
 // @ts-check
-// Who has what in a directory that several file stores share: processes, threads, copies of the
+// The owners of batches in a directory that several file stores share: processes, threads, copies of the
 // package. Node only.
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

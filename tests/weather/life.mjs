@@ -1,7 +1,7 @@
 // @ts-check
 
 // A process with a store, which killed.test.mjs kills. It says which events its bus has accepted, and
-// when; or, at last, that all it has is sent.
+// when; or, in the last run, the number of events delivered.
 import { EventBus } from "shardbus";
 import { fileStore } from "shardbus/stores/fs";
 import { produce, sendTo } from "./traffic.mjs";

@@ -13,7 +13,7 @@ use crate::toolchain::TARGET;
 /// Their path in the package.
 pub const FILE: &str = "pkg-js/THIRD-PARTY-LICENSES";
 
-/// Texts of those that come without one.
+/// Texts for packages that come without one.
 const STANDARD_LIBRARY: &str = include_str!("licenses/rust-std.txt");
 const MIT: &str = include_str!("licenses/mit.txt");
 

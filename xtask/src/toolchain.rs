@@ -59,7 +59,7 @@ enum Route {
 pub enum WasmToolchain {
     /// The one on the search path.
     Default {
-        /// The compiler flag that keeps out where the source of its standard library is.
+        /// The compiler flag that keeps the path of the standard library's source out.
         portable_library: String,
     },
     /// Debian's, with the standard library in a sysroot of our own.

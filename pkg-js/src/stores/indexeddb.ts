@@ -69,7 +69,7 @@ class IndexedDbStore implements BatchStore {
   #connection: Promise<Database> | undefined;
   /** The owner of the next batches; none while there is no batch. */
   #owner: string | undefined;
-  /** Whose the batches are, by key. */
+  /** The owners of batches, by key. */
   readonly #owners = new Map<string, string>();
   /** The number of batches of each owner. */
   readonly #counts = new Map<string, number>();
@@ -89,7 +89,7 @@ class IndexedDbStore implements BatchStore {
       throw new Error("There is no IndexedDB here: open a bus with this store in a browser only");
     }
     this.#locks.check();
-    // Before those who write something when the page goes.
+    // Before the listeners that write as the page goes.
     globalThis.addEventListener?.("pagehide", this.#suspend, { capture: true });
     globalThis.addEventListener?.("pageshow", this.#resume);
     try {

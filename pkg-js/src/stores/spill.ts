@@ -11,7 +11,7 @@ const FORMATS = /^shardbus:(\d+):/;
  */
 const CHUNK = 8192;
 
-/** A batch, by whose it is and its key. */
+/** The place of a batch: its owner and its key. */
 export type Place = readonly [owner: string, key: string];
 
 /**

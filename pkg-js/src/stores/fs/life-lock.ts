@@ -79,7 +79,7 @@ async function listen(path: string | undefined): Promise<Server | undefined> {
     server.listen({ path, exclusive: true });
     server.unref();
     await once(server, "listening");
-    // Of those who look whether it is there.
+    // Connections of other stores that look for it may fail.
     server.on("error", () => {});
     return server;
   } catch {
