@@ -97,20 +97,27 @@ test("waitUntil called during its flush flushes again, for the same promise", as
 });
 
 test("requests that come close together share one flush, and their events one batch", async () => {
-  const sink = recorder();
-  const bus = new EventBus(sink.callback, byFlush);
-  const contexts = Array.from({ length: 20 }, () => new Context());
-  for (const [i, context] of contexts.entries()) {
-    bus.ingest(i);
-    bus.waitUntil(context);
-    await idle();
+  const clock = new Clock();
+  try {
+    const sink = recorder();
+    const bus = new EventBus(sink.callback, byFlush);
+    const contexts = Array.from({ length: 20 }, () => new Context());
+    for (const [i, context] of contexts.entries()) {
+      bus.ingest(i);
+      bus.waitUntil(context);
+      await clock.advance(2);
+    }
+    assert.isEmpty(sink.log, "each request puts the flush off");
+    await clock.advance(1000);
+    for (const context of contexts) await context.over();
+    assert.lengthOf(sink.log, 1);
+    assert.lengthOf(sink.delivered(), 20);
+    const waiting = contexts.filter(({ promises }) => promises.length > 0);
+    assert.isAtLeast(waiting.length, 2, "one may be killed");
+    assert.isBelow(waiting.length, 20, "to keep a request alive is not free");
+  } finally {
+    clock.restore();
   }
-  for (const context of contexts) await context.over();
-  assert.lengthOf(sink.log, 1);
-  assert.lengthOf(sink.delivered(), 20);
-  const waiting = contexts.filter(({ promises }) => promises.length > 0);
-  assert.isAtLeast(waiting.length, 2, "one may be killed");
-  assert.isBelow(waiting.length, 20, "to keep a request alive is not free");
 });
 
 test("requests that wait for an outage to end look seldom", async () => {
