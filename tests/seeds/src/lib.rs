@@ -30,10 +30,20 @@ pub fn fresh() -> u64 {
     })
 }
 
+/// The variable with the share of its cases that a property has, for a quick look.
+const SHARE: &str = "SHARDBUS_RUNS_SHARE";
+
+/// Half of a property's cases, or of the share that is asked for.
+fn half(cases: u32) -> u32 {
+    let share = std::env::var(SHARE).map_or(Ok(1.0), |text| text.parse::<f64>());
+    let share = share.unwrap_or_else(|_| panic!("{SHARE} must be a number"));
+    (f64::from(cases) * share / 2.0).ceil() as u32
+}
+
 /// How proptest runs the fixed part of a property: half of its cases.
 #[must_use]
 pub fn fixed_part(cases: u32) -> Config {
-    config(cases / 2, FIXED)
+    config(half(cases), FIXED)
 }
 
 /// How proptest runs the new part of a property: half of its cases. The test harness shows the seed
@@ -41,7 +51,7 @@ pub fn fixed_part(cases: u32) -> Config {
 #[must_use]
 pub fn fresh_part(cases: u32) -> Config {
     eprintln!("{VARIABLE}={} repeats this part", fresh());
-    config(cases - cases / 2, fresh())
+    config(half(cases), fresh())
 }
 
 /// Inputs that failed are kept beside the test, in a file to check in, and come first afterwards.

@@ -18,6 +18,9 @@ use crate::Unavailable;
 /// Where the steps' output and reasons are kept.
 const LOGS: &str = "target/test";
 
+/// The share of its random inputs that a property has in a quick run.
+const QUICK_SHARE: &str = "0.2";
+
 fn log(name: &str) -> PathBuf {
     Path::new(LOGS).join(format!("{name}.log"))
 }
@@ -65,7 +68,7 @@ fn spawn(step: &Step, keep: bool, options: &Options) -> Result<Option<i32>> {
     command.args(["test", "--step", step.name]).stdin(Stdio::null());
     command.env(SEED, options.seed.to_string());
     if options.quick {
-        command.arg("--quick");
+        command.arg("--quick").env("SHARDBUS_RUNS_SHARE", QUICK_SHARE);
     }
     command.args(options.runtimes.iter().map(|name| format!("--runtime={name}")));
     if keep {

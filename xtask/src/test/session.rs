@@ -19,11 +19,15 @@ const PACKED: &str = "target/package/packed";
 const PROJECT: &str = "target/package-test";
 
 /// Tests of `tests/js` that take long.
-const SLOW: [&str; 6] = [
+const SLOW: [&str; 10] = [
     "arbitrary.test.mjs",
     "arbitrary-options.test.mjs",
     "complaints-losses.test.mjs",
     "file-store.node.test.mjs",
+    "file-store-safety.node.test.mjs",
+    "many-buses.test.mjs",
+    "many-flushes.node.test.mjs",
+    "memory-bound.test.mjs",
     "process.node.test.mjs",
     "shutdown.node.test.mjs",
 ];
@@ -91,6 +95,9 @@ impl Session {
     }
 
     pub fn rust(&self) -> Result<()> {
+        if self.options.quick {
+            return exec(cmd!(self.sh, "cargo test --workspace --lib --bins --tests"));
+        }
         exec(cmd!(self.sh, "cargo test --workspace"))?;
         // Features that another crate of a build may turn on.
         for feature in ["arbitrary_precision", "preserve_order"] {
