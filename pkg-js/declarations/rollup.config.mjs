@@ -17,9 +17,10 @@ export default ({ configFrom: from, configTo: dir, configEntries: entries }) => 
       chunkFileNames: "[name].d.ts",
       minifyInternalExports: false,
       manualChunks: (/** @type {string} */ id) =>
-        paths.some((path) => id.endsWith(path)) ? undefined : "shared",
+        paths.some((path) => id.endsWith(path)) ? undefined : "internal",
       // Nobody's configuration need have it.
-      banner: ({ name }) => (name === "shared" ? '/// <reference lib="esnext.disposable" />' : ""),
+      banner: ({ name }) =>
+        name === "internal" ? '/// <reference lib="esnext.disposable" />' : "",
     },
   };
 };

@@ -1,5 +1,7 @@
 // What every entry exports.
 export type { Batch } from "./batch.js";
+export type { FlushReport } from "./delivery/scheduler.js";
+export type { RequestContext, WaitUntilOptions } from "./delivery/wait-until.js";
 export type {
   DeliveryErrorOptions,
   ErrorCode,
@@ -7,33 +9,7 @@ export type {
   StoreOperation,
 } from "./errors/index.js";
 export type { EventOutcomes } from "./event-outcomes.js";
-export type { IngestOptions, Receipt } from "./ingress.js";
-export type {
-  Backpressure,
-  BatchOptions,
-  Delivery,
-  DeliveryCallback,
-  DeliveryContext,
-  DrainOptions,
-  Drop,
-  DropReason,
-  EventBusOptions,
-  RejectReason,
-  RetryOptions,
-  ScalingOptions,
-  WaitOptions,
-} from "./options.js";
-export type {
-  Bytes,
-  FetchHeaders,
-  FetchInit,
-  FetchResponse,
-  HttpResponse,
-  Signal,
-  Url,
-  WasmModule,
-} from "./platform.js";
-export type { FlushReport } from "./scheduler.js";
+export type { IngestOptions, Receipt } from "./ingest/ingestor.js";
 export {
   BackpressureError,
   ClosedError,
@@ -50,7 +26,31 @@ export {
   StoreError,
   TimeoutError,
   WasmUnavailableError,
-} from "./shared.js";
+} from "./internal.js";
+export type {
+  Backpressure,
+  BatchOptions,
+  Delivery,
+  DeliveryCallback,
+  DeliveryContext,
+  DrainOptions,
+  Drop,
+  DropReason,
+  EventBusOptions,
+  RejectReason,
+  RetryOptions,
+  ScalingOptions,
+  WaitOptions,
+} from "./options.js";
+export type { BatchStore } from "./outbox/batch-store.js";
 export type { BusStats, LastError, ShardStats } from "./stats.js";
-export type { BatchStore } from "./store.js";
-export type { RequestContext, WaitUntilOptions } from "./wait-until.js";
+export type {
+  Bytes,
+  FetchHeaders,
+  FetchInit,
+  FetchResponse,
+  HttpResponse,
+  Signal,
+  Url,
+  WasmModule,
+} from "./util/platform.js";

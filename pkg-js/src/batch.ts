@@ -1,8 +1,8 @@
-import type { CoreBus } from "./core-bus.js";
+import type { CoreBus } from "./core/core-bus.js";
+import { decodeBatchHeader } from "./core/layout.js";
 import { DeliveryError } from "./errors/delivery-error.js";
-import { batchHead } from "./numbers.js";
-import type { Bytes } from "./platform.js";
-import { utf8Decoder } from "./utf8.js";
+import type { Bytes } from "./util/platform.js";
+import { utf8Decoder } from "./util/utf8.js";
 
 /** Consecutive events of one shard, ready to send. */
 export interface Batch<T = unknown> {
@@ -64,13 +64,13 @@ export class CoreBatch<T> implements Batch<T> {
   readonly #lens: Uint32Array;
 
   constructor(core: CoreBus) {
-    const head = batchHead(core);
+    const head = decodeBatchHeader(core);
     this.id = head.id;
     this.shard = head.shard;
     this.sequence = head.sequence;
     this.count = head.count;
-    this.body = core.batch_body() as Uint8Array<ArrayBuffer>;
-    this.#lens = core.batch_lens();
+    this.body = core.batchBody() as Uint8Array<ArrayBuffer>;
+    this.#lens = core.batchLens();
     this.contentType = head.isJson ? "application/json" : "application/x-ndjson";
     this.firstTimestamp = head.firstTimestamp;
     this.lastTimestamp = head.lastTimestamp;

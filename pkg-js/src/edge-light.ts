@@ -1,6 +1,6 @@
 // Vercel's edge runtime: the module is imported, by a query of its own.
 import module from "./bus.wasm?module";
-import { provide } from "./shared.js";
+import { provide } from "./internal.js";
 
 provide(() => module);
 

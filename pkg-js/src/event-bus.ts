@@ -1,40 +1,44 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { aloneAsync } from "./alone.js";
-import { ambientContext } from "./ambient.js";
-import { captureContext } from "./async-context.js";
 import type { Batch } from "./batch.js";
+import { CoreBus } from "./core/core-bus.js";
+import { decodeStats, flushReport } from "./core/layout.js";
+import { row, SCALING_REFUSALS } from "./core/module.js";
+import { ambientContext } from "./delivery/ambient-request.js";
+import { captureContext } from "./delivery/async-context.js";
+import { AutoScheduler } from "./delivery/auto-scheduler.js";
+import { Dispatcher } from "./delivery/dispatcher.js";
+import { KeepaliveBudget } from "./delivery/keepalive-budget.js";
+import { ManualScheduler } from "./delivery/manual-scheduler.js";
+import { isPage, PageLifecycle } from "./delivery/page-lifecycle.js";
+import type { FlushReport, Scheduler } from "./delivery/scheduler.js";
 import {
-  brokenRule,
+  type RequestContext,
+  RequestFlusher,
+  type WaitUntilOptions,
+} from "./delivery/wait-until.js";
+import { ClosedError } from "./errors/closed-error.js";
+import { InvalidOptionError } from "./errors/invalid-option-error.js";
+import { ScalingError } from "./errors/scaling-error.js";
+import { type IngestOptions, Ingestor, type Receipt } from "./ingest/ingestor.js";
+import { StagingBuffer } from "./ingest/staging-buffer.js";
+import { deliveryReporter } from "./observability/delivery-reporter.js";
+import { traceAttempts } from "./observability/diagnostics.js";
+import { LossReporter } from "./observability/loss-reporter.js";
+import type { DeliveryCallback, DrainOptions, EventBusOptions, WaitOptions } from "./options.js";
+import { Outbox } from "./outbox/outbox.js";
+import { storeErrorReporter } from "./outbox/store-errors.js";
+import type { BusStats } from "./stats.js";
+import { ignorePoisonedAsync } from "./util/detached.js";
+import { runInMicrotask } from "./util/event-loop.js";
+import { show } from "./util/format-value.js";
+import {
   checkDrainOptions,
   checkOptions,
   checkWaitOptions,
   checkWaitUntilOptions,
-} from "./check-options.js";
-import { row, SCALING_REFUSALS } from "./core.js";
-import { CoreBus } from "./core-bus.js";
-import { Courier } from "./courier.js";
-import { deliveryReporter } from "./delivery-reporter.js";
-import { traceAttempts } from "./diagnostics.js";
-import { Drives } from "./drives.js";
-import { ClosedError } from "./errors/closed-error.js";
-import { InvalidOptionError } from "./errors/invalid-option-error.js";
-import { ScalingError } from "./errors/scaling-error.js";
-import { atTurnsEnd } from "./event-loop.js";
-import { type IngestOptions, Ingress, type Receipt } from "./ingress.js";
-import { Intake } from "./intake.js";
-import { KeepaliveBudget } from "./keepalive-budget.js";
-import { isPage, Lifecycle } from "./lifecycle.js";
-import { LossReporter } from "./loss-reporter.js";
-import { busStats, flushReport } from "./numbers.js";
-import type { DeliveryCallback, DrainOptions, EventBusOptions, WaitOptions } from "./options.js";
-import { Outbox } from "./outbox.js";
-import { Pump } from "./pump.js";
-import type { FlushReport, Scheduler } from "./scheduler.js";
-import { show } from "./show.js";
-import type { BusStats } from "./stats.js";
-import { storeErrorReporter } from "./store-errors.js";
-import { type RequestContext, Rides, type WaitUntilOptions } from "./wait-until.js";
+  toInvalidOptionError,
+} from "./validation/bus-options.js";
 
 /** How long `close()` takes at most unless it is told. */
 const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
@@ -53,14 +57,14 @@ const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
  */
 export class EventBus<T = unknown> {
   readonly #core: CoreBus;
-  readonly #intake: Intake;
-  readonly #ingress: Ingress<T>;
-  readonly #courier: Courier<T>;
+  readonly #staging: StagingBuffer;
+  readonly #ingestor: Ingestor<T>;
+  readonly #dispatcher: Dispatcher<T>;
   readonly #outbox: Outbox | undefined;
   readonly #scheduler: Scheduler;
-  readonly #rides: Rides;
-  readonly #ridesAlong: boolean;
-  readonly #lifecycle: Lifecycle | undefined;
+  readonly #requestFlusher: RequestFlusher;
+  readonly #flushesAmbient: boolean;
+  readonly #lifecycle: PageLifecycle | undefined;
   readonly #losses: LossReporter<T>;
   #isRestoring = false;
   #closing: Promise<FlushReport> | undefined;
@@ -81,14 +85,14 @@ export class EventBus<T = unknown> {
     const checked = checkOptions<T>(options);
     const { onDrop, onDelivered, store, onStoreError, lifecycle, exitOrder } = checked;
     const { waitUntil: along = false } = checked;
-    this.#ridesAlong = along !== false;
+    this.#flushesAmbient = along !== false;
     const isInPage = lifecycle !== "manual" && isPage();
     try {
       this.#core = new CoreBus(checked);
     } catch (error) {
-      throw brokenRule(error);
+      throw toInvalidOptionError(error);
     }
-    if (store !== undefined) this.#core.begin_restore();
+    if (store !== undefined) this.#core.beginRestore();
     const run = captureContext();
     const isManual = checked.scheduler === "manual";
     this.#losses = new LossReporter(
@@ -96,8 +100,8 @@ export class EventBus<T = unknown> {
         bus: this,
         lost: () => this.#lost(),
         stats: () => this.stats(),
-        cause: () => this.#courier.failures.current,
-        refusal: (reason) => this.#ingress.errorOf(reason),
+        cause: () => this.#dispatcher.failures.current,
+        refusal: (reason) => this.#ingestor.errorOf(reason),
         hasTimers: !isManual,
         run,
       },
@@ -117,7 +121,7 @@ export class EventBus<T = unknown> {
       });
     const send = traceAttempts(this, callback);
     const reportDelivery = deliveryReporter(onDelivered);
-    this.#courier = new Courier<T>(this.#core, {
+    this.#dispatcher = new Dispatcher<T>(this.#core, {
       callback: (...args) => run(send, ...args),
       timeoutMs,
       outbox: this.#outbox,
@@ -126,26 +130,26 @@ export class EventBus<T = unknown> {
       onAbandoned: (...loss) => this.#losses.abandoned(...loss),
       onDelivered: (...delivery) => run(reportDelivery, ...delivery),
     });
-    const SchedulerClass = isManual ? Drives : Pump;
-    this.#scheduler = new SchedulerClass<T>(this.#core, this.#courier, {
+    const SchedulerClass = isManual ? ManualScheduler : AutoScheduler;
+    this.#scheduler = new SchedulerClass<T>(this.#core, this.#dispatcher, {
       restore: async () => this.#outbox?.restore(),
-      beforePoll: () => this.#intake.cross(),
+      beforePoll: () => this.#staging.cross(),
       afterPoll: () => {
         this.#losses.report();
         if (!isManual) this.#restore();
       },
       afterFlush: () => this.#losses.reportAll(),
     });
-    this.#intake = new Intake(this.#core, checked.format ?? "ndjson", this.#scheduler);
-    const ingressHost = {
+    this.#staging = new StagingBuffer(this.#core, checked.format ?? "ndjson", this.#scheduler);
+    const ingestorHost = {
       scheduler: this.#scheduler,
       onRefusedAfterClose: () => this.#losses.schedule(),
     };
-    this.#ingress = new Ingress(this.#core, this.#intake, ingressHost, checked);
-    if (isInPage && this.#scheduler instanceof Pump) {
-      this.#lifecycle = new Lifecycle(this.#scheduler);
+    this.#ingestor = new Ingestor(this.#core, this.#staging, ingestorHost, checked);
+    if (isInPage && this.#scheduler instanceof AutoScheduler) {
+      this.#lifecycle = new PageLifecycle(this.#scheduler);
     }
-    this.#rides = new Rides({
+    this.#requestFlusher = new RequestFlusher({
       offered: () => this.#offered(),
       pending: () => this.stats().pending,
       context: () => (typeof along === "function" ? { waitUntil: along } : ambientContext()),
@@ -154,7 +158,7 @@ export class EventBus<T = unknown> {
     // Bound, so that it can be handed on: it must not throw then either.
     Object.defineProperty(this, "emit", { value: this.emit.bind(this), writable: true });
     // IO is not to be had at a Worker's global scope.
-    if (store !== undefined && !isManual) atTurnsEnd(() => this.#restore());
+    if (store !== undefined && !isManual) runInMicrotask(() => this.#restore());
   }
 
   /**
@@ -165,8 +169,8 @@ export class EventBus<T = unknown> {
    * It needs no `this`: `emitter.on("click", bus.emit)` works.
    */
   emit(event: T, options?: IngestOptions): void {
-    if (this.#ridesAlong) this.#rides.rideAlong();
-    this.#ingress.emit(event, options);
+    if (this.#flushesAmbient) this.#requestFlusher.requestAmbient();
+    this.#ingestor.emit(event, options);
   }
 
   /**
@@ -222,10 +226,10 @@ export class EventBus<T = unknown> {
   }
 
   /** Helps callers of a method without its bus, or by way of a proxy. */
-  static #ingressOf<T>(bus: EventBus<T>): Ingress<T> {
-    if (bus instanceof EventBus && #ingress in bus) {
-      if (bus.#ridesAlong) bus.#rides.rideAlong();
-      return bus.#ingress;
+  static #ingressOf<T>(bus: EventBus<T>): Ingestor<T> {
+    if (bus instanceof EventBus && #ingestor in bus) {
+      if (bus.#flushesAmbient) bus.#requestFlusher.requestAmbient();
+      return bus.#ingestor;
     }
     throw new InvalidOptionError(
       "this",
@@ -246,8 +250,8 @@ export class EventBus<T = unknown> {
    */
   async ready(): Promise<void> {
     if (this.#closing !== undefined) throw new ClosedError();
-    this.#intake.cross();
-    if (this.#core.is_ready()) return;
+    this.#staging.cross();
+    if (this.#core.isReady()) return;
     await this.#scheduler.ready();
   }
 
@@ -281,7 +285,7 @@ export class EventBus<T = unknown> {
    * type or value.
    */
   waitUntil(ctx?: RequestContext, options?: WaitUntilOptions): void {
-    this.#rides.request(ctx, checkWaitUntilOptions(options));
+    this.#requestFlusher.request(ctx, checkWaitUntilOptions(options));
   }
 
   /**
@@ -293,7 +297,7 @@ export class EventBus<T = unknown> {
    * @throws {ClosedError} if the bus is closed.
    */
   scaleUp(count = 1): number[] {
-    return this.#scale(count, (core) => core.scale_up(count));
+    return this.#scale(count, (core) => core.scaleUp(count));
   }
 
   /**
@@ -305,7 +309,7 @@ export class EventBus<T = unknown> {
    * @throws {ClosedError} if the bus is closed.
    */
   scaleDown(count = 1): number[] {
-    return this.#scale(count, (core) => core.scale_down(count));
+    return this.#scale(count, (core) => core.scaleDown(count));
   }
 
   #scale(count: number, change: (core: CoreBus) => number): number[] {
@@ -316,10 +320,10 @@ export class EventBus<T = unknown> {
         `\`count\` is ${show(count)}, but it must be a whole number from 0 to 65535`,
       );
     }
-    this.#intake.cross();
+    this.#staging.cross();
     const length = change(this.#core);
     const ids = [...row(length).subarray(0, length)];
-    this.#intake.look();
+    this.#staging.look();
     this.#scheduler.schedule();
     const refusal = SCALING_REFUSALS[ids[0] ?? 0];
     if (refusal !== undefined) throw new ScalingError(refusal);
@@ -339,7 +343,7 @@ export class EventBus<T = unknown> {
    */
   shardFor(keyOrBytes: string | Uint8Array): number {
     if (this.#lastStats !== undefined) throw new ClosedError();
-    return this.#ingress.shardFor(keyOrBytes);
+    return this.#ingestor.shardFor(keyOrBytes);
   }
 
   /** Resolves when all callbacks that run now have settled. Starts none. */
@@ -354,8 +358,8 @@ export class EventBus<T = unknown> {
   drain(options?: DrainOptions): Batch<T>[] {
     const { maxBytes = Number.POSITIVE_INFINITY } = checkDrainOptions(options);
     if (this.#lastStats !== undefined) return [];
-    this.#intake.cross();
-    const batches = this.#courier.drain(maxBytes);
+    this.#staging.cross();
+    const batches = this.#dispatcher.drain(maxBytes);
     this.#losses.reportAll();
     this.#scheduler.schedule();
     return batches;
@@ -369,8 +373,8 @@ export class EventBus<T = unknown> {
    */
   saveSync(): boolean {
     if (this.#lastStats !== undefined || this.#outbox === undefined) return false;
-    this.#intake.cross();
-    this.#courier.seed();
+    this.#staging.cross();
+    this.#dispatcher.seed();
     return this.#outbox.writeAllSync();
   }
 
@@ -384,8 +388,8 @@ export class EventBus<T = unknown> {
     if (this.#closing !== undefined) await this.#closing;
     else if (this.#outbox === undefined) await this.flush();
     else {
-      this.#intake.cross();
-      this.#courier.seed();
+      this.#staging.cross();
+      this.#dispatcher.seed();
       await this.#outbox.persist();
     }
   }
@@ -394,20 +398,20 @@ export class EventBus<T = unknown> {
   stats(): BusStats {
     if (this.#lastStats !== undefined) {
       const { offered, rejected, ...rest } = this.#lastStats;
-      const { refusedAfterClose: late } = this.#ingress;
+      const { refusedAfterClose: late } = this.#ingestor;
       return {
         ...rest,
         offered: offered + late,
         rejected: { ...rejected, closed: rejected.closed + late },
       };
     }
-    this.#intake.cross();
+    this.#staging.cross();
     return this.#stats();
   }
 
   #stats(): BusStats {
-    const { failures, runId } = this.#courier;
-    return { ...busStats(this.#core), lastError: failures.last, runId };
+    const { failures, runId } = this.#dispatcher;
+    return { ...decodeStats(this.#core), lastError: failures.last, runId };
   }
 
   /**
@@ -430,10 +434,10 @@ export class EventBus<T = unknown> {
   }
 
   async #close(options: ReturnType<typeof checkWaitOptions>): Promise<FlushReport> {
-    this.#intake.cross();
+    this.#staging.cross();
     this.#core.close();
-    this.#intake.look();
-    const flush = this.#core.begin_flush();
+    this.#staging.look();
+    const flush = this.#core.beginFlush();
     this.#outbox?.stop();
     let timedOut = true;
     let bug: unknown;
@@ -444,14 +448,14 @@ export class EventBus<T = unknown> {
       if (!options.signal?.aborted) bug = error;
     }
     this.#lifecycle?.stop();
-    this.#courier.seed();
+    this.#dispatcher.seed();
     await this.#outbox?.writeAll();
     this.#scheduler.conclude();
     this.#outbox?.release();
     this.#scheduler.stop();
     const report = flushReport(this.#core, flush, timedOut);
     this.#lastStats = this.#stats();
-    this.#ingress.close();
+    this.#ingestor.close();
     this.#core.free();
     this.#losses.reportAll();
     await this.#outbox?.close();
@@ -471,12 +475,12 @@ export class EventBus<T = unknown> {
     const restored = this.#outbox.restore().finally(() => {
       this.#isRestoring = false;
     });
-    void aloneAsync(restored);
+    void ignorePoisonedAsync(restored);
   }
 
   #offered(): number {
     if (this.#lastStats !== undefined) return this.#lastStats.offered;
-    this.#intake.cross();
+    this.#staging.cross();
     return this.#core.offered();
   }
 

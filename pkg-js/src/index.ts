@@ -1,9 +1,9 @@
 // Everywhere without a condition of its own: the module is inline and deflated, and compiled when
 // first needed.
 import { deflated, length } from "./bus-inline.js";
-import { provide } from "./shared.js";
-import { unpack } from "./unpack.js";
+import { inflateModule } from "./decode-module.js";
+import { provide } from "./internal.js";
 
-provide(() => unpack(deflated, length));
+provide(() => inflateModule(deflated, length));
 
 export * from "./api.js";

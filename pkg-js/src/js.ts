@@ -1,7 +1,7 @@
 // Where there is no WebAssembly, or a page must not compile any: the same core, as JavaScript.
 import { instantiate } from "./bus_js.js";
 import * as glue from "./bus_js_bg.js";
-import { provideCore } from "./shared.js";
+import { setCoreSource } from "./internal.js";
 
 const imports = {
   "./bus_js_bg.js": glue,
@@ -9,6 +9,6 @@ const imports = {
   __wbindgen_externref_xform__: { __wbindgen_externref_statics_end: () => 1028 },
 };
 
-provideCore(() => ({ glue, exports: instantiate(imports) }));
+setCoreSource(() => ({ glue, exports: instantiate(imports) }));
 
 export * from "./api.js";

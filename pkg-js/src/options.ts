@@ -1,7 +1,7 @@
 import type { Batch } from "./batch.js";
 import type { StoreError } from "./errors/store-error.js";
-import type { Signal } from "./platform.js";
-import type { BatchStore } from "./store.js";
+import type { BatchStore } from "./outbox/batch-store.js";
+import type { Signal } from "./util/platform.js";
 
 /** What happens to an event when there is no room for it. */
 export type Backpressure =

@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import process from "node:process";
 import { isMainThread } from "node:worker_threads";
-import { InvalidOptionError, own } from "./shared.js";
+import { InvalidOptionError, own } from "./internal.js";
 
 /** What is closed before the process ends: an `EventBus`. */
 export interface Closable {

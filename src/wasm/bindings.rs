@@ -8,7 +8,7 @@ use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 /// Makes a bus, and returns its handle. Takes the options as numbers, in the order of
-/// `optionNumbers` in `pkg-js/src/numbers.ts`. Throws `[field, value, rule]` if they break a rule.
+/// `encodeOptions` in `pkg-js/src/core/layout.ts`. Throws `[field, value, rule]` if they break a rule.
 #[wasm_bindgen]
 pub fn create(options: &[f64]) -> Result<usize, JsValue> {
     let bus = EventBus::new(options::config(options), Clock::manual(0)).map_err(broken_rule)?;
@@ -16,7 +16,7 @@ pub fn create(options: &[f64]) -> Result<usize, JsValue> {
 }
 
 /// What `create` throws: the field's path in the core, its value, and the rule;
-/// `pkg-js/src/check-options.ts` gives the field the name that the user wrote.
+/// `pkg-js/src/validation/bus-options.ts` gives the field the name that the user wrote.
 fn broken_rule(ConfigError { field, value, rule }: ConfigError) -> JsValue {
     Array::of3(&field.into(), &value.into(), &rule.into()).into()
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 use std::time::Duration;
 
-/// What to do next (`bus_poll`); `pkg-js/src/core.ts` has the same table.
+/// What to do next (`bus_poll`); `pkg-js/src/core/module.ts` has the same table.
 mod step {
     /// Nothing.
     pub(super) const IDLE: u32 = 0;
@@ -303,7 +303,7 @@ fn outcome(code: u32, retry_after_ms: f64) -> Outcome {
     }
 }
 
-/// How an attempt failed; `pkg-js/src/core.ts` has the same table. The destination and the receiver
+/// How an attempt failed; `pkg-js/src/core/module.ts` has the same table. The destination and the receiver
 /// may have asked for a pause.
 pub(super) fn failure(kind: u32, retry_after_ms: f64) -> Failure {
     let retry_after = Duration::from_nanos(nanos(retry_after_ms));
@@ -337,7 +337,7 @@ fn send(bus: &mut Bus, lease: &Lease) -> u32 {
 }
 
 /// Leaves the ids of the shards that were added or drain; or alone, and negative, why not:
-/// `pkg-js/src/core.ts` has the same table.
+/// `pkg-js/src/core/module.ts` has the same table.
 fn changed(change: Result<Vec<u16>, ScalingError>) -> usize {
     let refusal = match change {
         Ok(ids) => {

@@ -1,4 +1,4 @@
-//! What crosses to JavaScript as a row of numbers; `pkg-js/src/numbers.ts` gives them their names.
+//! What crosses to JavaScript as a row of numbers; `pkg-js/src/core/layout.ts` gives them their names.
 
 use crate::{Batch, BusStats, FlushReport, Format, ShardInfo, ShardState};
 

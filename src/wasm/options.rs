@@ -100,8 +100,8 @@ pub(super) fn config(numbers: &[f64]) -> BusConfig {
     config
 }
 
-/// Options that are still to be read, in the order in which they cross: that of `optionNumbers` in
-/// `pkg-js/src/numbers.ts`. NaN stands for one that was not given.
+/// Options that are still to be read, in the order in which they cross: that of `encodeOptions` in
+/// `pkg-js/src/core/layout.ts`. NaN stands for one that was not given.
 struct Options<'a>(&'a [f64]);
 
 // None but `read` is inlined: called some thirty times, it would make up a twentieth of the module.

@@ -134,7 +134,7 @@ impl Registry {
 }
 
 /// What the event path returns for a refusal; what is accepted returns its shard, which is not
-/// negative. `pkg-js/src/core.ts` has the same table.
+/// negative. `pkg-js/src/core/module.ts` has the same table.
 pub(super) const fn code(error: &IngestionError) -> i32 {
     match error {
         IngestionError::Backpressure => -1,

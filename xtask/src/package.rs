@@ -51,7 +51,7 @@ const CONDITIONAL: [&str; 2] = ["workerd", "edge-light"];
 
 /// What entries share, each as one file, and how it is imported.
 const SHARED: [(&str, &[&str]); 2] =
-    [("shared", &["./shared.js", "../shared.js"]), ("sinks/events", &["./events.js"])];
+    [("internal", &["./internal.js", "../internal.js"]), ("sinks/events", &["./events.js"])];
 
 /// The glue of the WebAssembly. A loader that links `bus.wasm` itself looks for it under this name.
 const GLUE: &str = "bus_bg";
@@ -265,7 +265,7 @@ fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
 
 fn write_glue(sh: &Shell) -> Result<()> {
     let glue = sh.read_file(format!("{BINDGEN}/bus_bg.js"))?;
-    let glue = with_decoder(&glue, "./utf8.js")?;
+    let glue = with_decoder(&glue, "./util/utf8.js")?;
     Ok(sh.write_file(format!("{SOURCES}/bus_bg.js"), with_itself(&glue))?)
 }
 
@@ -336,7 +336,7 @@ fn compile(sh: &Shell) -> Result<()> {
     }
     sh.write_file(
         format!("{DIST}/bus.wasm.d.ts"),
-        "import type { WasmModule } from \"./shared.js\";\n\
+        "import type { WasmModule } from \"./internal.js\";\n\
          declare const module: WasmModule;\nexport default module;\n",
     )?;
     for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
@@ -371,7 +371,7 @@ fn join_modules(sh: &Shell) -> Result<()> {
         let name = file.strip_prefix(&joined)?;
         sh.copy_file(&file, Path::new(DIST).join(name))?;
     }
-    Ok(sh.write_file(format!("{DIST}/{GLUE}.js"), "export * from \"./shared.js\";\n")?)
+    Ok(sh.write_file(format!("{DIST}/{GLUE}.js"), "export * from \"./internal.js\";\n")?)
 }
 
 /// Makes of all declarations one file for each entry and one for their common part, as users'
@@ -412,7 +412,7 @@ fn check_shared(contents: &serde_json::Value) -> Result<()> {
                 continue;
             }
             if let Some(first) = homes.insert(input, output) {
-                bail!("{input} is in {first} and in {output}: export it from shared.ts");
+                bail!("{input} is in {first} and in {output}: export it from internal.ts");
             }
         }
     }
@@ -483,7 +483,7 @@ mod tests {
             |bytes| serde_json::json!({ "outputs": { "a.js": part(9), "b.js": part(bytes) } });
         assert!(check_shared(&contents(0)).is_ok());
         let error = check_shared(&contents(9)).unwrap_err().to_string();
-        assert_eq!(error, "m.js is in a.js and in b.js: export it from shared.ts");
+        assert_eq!(error, "m.js is in a.js and in b.js: export it from internal.ts");
     }
 
     #[test]
@@ -496,10 +496,10 @@ mod tests {
     fn the_glue_makes_no_decoder_of_its_own() {
         let glue = "a();\nlet cachedTextDecoder = new TextDecoder();\nfunction decodeText(bytes) {\n    \
                     return cachedTextDecoder.decode(bytes);\n}\nb();\n";
-        let expected = "import { utf8Decoder } from \"./utf8.js\";\na();\n\
+        let expected = "import { utf8Decoder } from \"./util/utf8.js\";\na();\n\
                         const decodeText = (bytes) => utf8Decoder().decode(bytes);\nb();\n";
-        assert_eq!(with_decoder(glue, "./utf8.js").unwrap(), expected);
-        assert!(with_decoder("a();\n", "./utf8.js").is_err());
+        assert_eq!(with_decoder(glue, "./util/utf8.js").unwrap(), expected);
+        assert!(with_decoder("a();\n", "./util/utf8.js").is_err());
     }
 
     #[test]

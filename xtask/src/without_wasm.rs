@@ -86,7 +86,7 @@ pub fn build(sh: &Shell, tools: &Tools, sources: &str, types: &str) -> Result<()
     stamp::once(sh, &stamp, &[options, module].concat(), || translate(sh))?;
 
     sh.copy_file(format!("{WORK}/bus_js.min.js"), format!("{sources}/bus_js.js"))?;
-    let glue = with_decoder(&sh.read_file(format!("{WORK}/bus_js_bg.js"))?, "./shared.js")?;
+    let glue = with_decoder(&sh.read_file(format!("{WORK}/bus_js_bg.js"))?, "./internal.js")?;
     let glue = adapt_glue(&glue)?;
     sh.write_file(format!("{sources}/bus_js_bg.js"), glue)?;
     sh.write_file(format!("{sources}/bus_js_bg.d.ts"), types)?;

@@ -1,7 +1,7 @@
 import type { EventOutcomes } from "../event-outcomes.js";
-import { own } from "../own.js";
-import type { HttpResponse } from "../platform.js";
-import { plain } from "../show.js";
+import { plain } from "../util/format-value.js";
+import { own } from "../util/own.js";
+import type { HttpResponse } from "../util/platform.js";
 import { ShardbusError } from "./shardbus-error.js";
 
 /** What the bus should do with a batch whose callback failed. */

@@ -1,5 +1,4 @@
 import type { Batch } from "../batch.js";
-import type { DeliveryCallback } from "../options.js";
 import {
   DeliveryError,
   InvalidOptionError,
@@ -7,7 +6,8 @@ import {
   plain,
   show,
   utf8Encoder,
-} from "../shared.js";
+} from "../internal.js";
+import type { DeliveryCallback } from "../options.js";
 
 /** What a {@linkcode cloudflareQueuesSink} needs of a binding; a `Queue` has it. */
 export interface QueueProducer<T = unknown> {
@@ -80,7 +80,7 @@ export function cloudflareQueuesSink<T = unknown>(
       try {
         await producer.sendBatch(messages);
       } catch (error) {
-        throw verdictOn(error);
+        throw toVerdict(error);
       }
       sent = end;
       begun.set(shard, { id, sent });
@@ -123,7 +123,7 @@ function endOfCall(sizes: number[], start: number): number {
 }
 
 /** The platform says what was wrong in words alone. */
-function verdictOn(error: unknown): DeliveryError {
+function toVerdict(error: unknown): DeliveryError {
   const message = messageOf(error);
   const sentence = `The queue did not take the messages: ${plain(message)}`;
   if (/payload too large|exceeds/i.test(message)) return tooLarge(sentence, error);

@@ -1,12 +1,12 @@
 import type { Batch } from "../batch.js";
 import {
   type Check,
-  checkGroup,
+  guardGetters,
   InvalidOptionError,
-  readable,
   type Schema,
   show,
-} from "../shared.js";
+  validateObject,
+} from "../internal.js";
 
 /** What the events of a shard go to: a prefix, which gets the shard as its end, or a function. */
 export type ShardName = string | ((shard: number) => string);
@@ -27,7 +27,7 @@ export function namer(
 
 /** Checks that an engine's client is there, and can do what is needed of it. */
 export function checkClient(option: string, client: unknown, method: string, what: string): void {
-  const isClient = readable(() => typeof (client as Record<string, unknown>)?.[method]);
+  const isClient = guardGetters(() => typeof (client as Record<string, unknown>)?.[method]);
   if (isClient === "function") return;
   const sentence = `\`${option}\` is ${show(client)}, but it must be ${what}`;
   throw new InvalidOptionError(option, sentence);
@@ -35,7 +35,7 @@ export function checkClient(option: string, client: unknown, method: string, wha
 
 /** Checks the options of a sink, and copies them. */
 export function checkSinkOptions<O extends object>(options: O, schema: Schema): O {
-  return readable(() => checkGroup(options, schema, "")) as O;
+  return guardGetters(() => validateObject(options, schema, "")) as O;
 }
 
 /** A whole number of at least 1. */

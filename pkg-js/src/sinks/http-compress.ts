@@ -1,4 +1,4 @@
-import { isPage } from "../shared.js";
+import { isPage } from "../internal.js";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

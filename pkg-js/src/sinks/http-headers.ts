@@ -1,5 +1,5 @@
-import type { FetchHeaders } from "../platform.js";
-import { InvalidOptionError, show } from "../shared.js";
+import { InvalidOptionError, show } from "../internal.js";
+import type { FetchHeaders } from "../util/platform.js";
 
 /** Headers in the forms that `fetch` takes, and any other pairs of names and values. */
 export type HeaderList =

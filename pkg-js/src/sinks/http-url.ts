@@ -1,4 +1,4 @@
-import { InvalidOptionError, show } from "../shared.js";
+import { InvalidOptionError, show } from "../internal.js";
 
 /**
  * Checks that `fetch` can send to a URL.

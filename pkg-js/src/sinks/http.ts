@@ -1,7 +1,7 @@
 import type { Batch } from "../batch.js";
+import { callable, DeliveryError, flag, isRecord } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
-import type { FetchInit, FetchResponse, Url } from "../platform.js";
-import { callable, DeliveryError, flag, isRecord } from "../shared.js";
+import type { FetchInit, FetchResponse, Url } from "../util/platform.js";
 import { checkBody, checkSinkOptions } from "./events.js";
 import { finishAnswer } from "./http-answer.js";
 import { makeCompressor } from "./http-compress.js";

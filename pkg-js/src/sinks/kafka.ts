@@ -1,6 +1,6 @@
 import type { Batch } from "../batch.js";
+import { DeliveryError, InvalidOptionError, messageOf, plain, show } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
-import { DeliveryError, InvalidOptionError, messageOf, plain, show } from "../shared.js";
 import { checkClient, checkSinkOptions, count } from "./events.js";
 
 /** What a {@linkcode kafkaSink} needs of a producer: those of KafkaJS and of Confluent's client have it. */
@@ -64,7 +64,7 @@ export function kafkaSink(
     try {
       await producer.send({ topic, acks: ALL_IN_SYNC, messages });
     } catch (error) {
-      throw verdictOn(error);
+      throw toVerdict(error);
     }
   };
   /**
@@ -105,7 +105,7 @@ const TOO_LARGE = new Set<unknown>([10, 18]);
  */
 const PERMANENT = new Set<unknown>([17, 29, 31, 87]);
 
-function verdictOn(error: unknown): DeliveryError {
+function toVerdict(error: unknown): DeliveryError {
   const codes = codesOf(error);
   return new DeliveryError(`Kafka did not take the batch: ${plain(messageOf(error))}`, {
     cause: error,

@@ -1,5 +1,5 @@
+import { DeliveryError, flag, messageOf, plain } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
-import { DeliveryError, flag, messageOf, plain } from "../shared.js";
 import { checkClient, checkSinkOptions, count, namer, type ShardName } from "./events.js";
 
 export type { ShardName } from "./events.js";
@@ -78,7 +78,7 @@ export function natsSink(
       });
       for (const ack of await Promise.allSettled(acks)) {
         // The first: those after it may be its consequences.
-        if (ack.status === "rejected") throw verdictOn(ack.reason);
+        if (ack.status === "rejected") throw toVerdict(ack.reason);
       }
     }
   };
@@ -94,7 +94,7 @@ const PERMANENT = [
   "PermissionViolationError",
 ];
 
-function verdictOn(error: unknown): DeliveryError {
+function toVerdict(error: unknown): DeliveryError {
   const { name, code, status, cause } = error as Record<string, unknown>;
   const message = messageOf(error);
   const isRefusal = name === "JetStreamApiError" && typeof status === "number" && status < 500;

@@ -1,6 +1,6 @@
 import type { Batch } from "../batch.js";
+import { callable, DeliveryError, idStem, messageOf, plain } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
-import { callable, DeliveryError, idStem, messageOf, plain } from "../shared.js";
 import { checkBody, checkClient, checkSinkOptions } from "./events.js";
 
 /** What an {@linkcode r2Sink} needs of a binding; an `R2Bucket` has it. */

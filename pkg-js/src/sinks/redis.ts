@@ -1,7 +1,7 @@
-import type { Check } from "../check-group.js";
+import { DeliveryError, idStem, messageOf, plain } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
-import type { Signal } from "../platform.js";
-import { DeliveryError, idStem, messageOf, plain } from "../shared.js";
+import type { Signal } from "../util/platform.js";
+import type { Check } from "../validation/schema.js";
 import { checkClient, checkSinkOptions, count, namer, type ShardName } from "./events.js";
 
 export type { ShardName } from "./events.js";
@@ -92,7 +92,7 @@ export function redisSink(
         arguments: [...head, ...batch],
       });
     } catch (error) {
-      throw verdictOn(error);
+      throw toVerdict(error);
     }
   };
 }
@@ -108,7 +108,7 @@ const PASSING =
 /** An answer begins with its code. Other errors are the client's, and of the connection. */
 const ANSWER = /^-?[A-Z]{3,} /;
 
-function verdictOn(error: unknown): DeliveryError {
+function toVerdict(error: unknown): DeliveryError {
   const message = messageOf(error);
   return new DeliveryError(`Redis did not take the batch: ${plain(message)}`, {
     cause: error,

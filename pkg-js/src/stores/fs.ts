@@ -2,9 +2,9 @@ import { rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers";
 import { fileURLToPath } from "node:url";
-import type { Url } from "../platform.js";
-import { InvalidOptionError, own } from "../shared.js";
-import type { BatchStore } from "../store.js";
+import { InvalidOptionError, own } from "../internal.js";
+import type { BatchStore } from "../outbox/batch-store.js";
+import type { Url } from "../util/platform.js";
 import { isMissing, readWhole, writeWhole, writeWholeSync } from "./fs/files.js";
 import type { LifeLock } from "./fs/life-lock.js";
 import {

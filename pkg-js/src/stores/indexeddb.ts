@@ -1,6 +1,6 @@
 import type { DBSchema, IDBPDatabase } from "idb";
-import { InvalidOptionError, own } from "../shared.js";
-import type { BatchStore } from "../store.js";
+import { InvalidOptionError, own } from "../internal.js";
+import type { BatchStore } from "../outbox/batch-store.js";
 import { deleteDB, openDB } from "./idb.js";
 import { Spill } from "./spill.js";
 import { TabLocks } from "./tab-locks.js";
@@ -94,7 +94,7 @@ class IndexedDbStore implements BatchStore {
     globalThis.addEventListener?.("pageshow", this.#resume);
     try {
       // Nobody else looks meanwhile: each batch goes to one tab.
-      const keys = await this.#locks.alone(() => this.#adopt());
+      const keys = await this.#locks.ignorePoisoned(() => this.#adopt());
       if (found !== undefined) this.#lookLater(found, FIRST_LOOK_MS);
       return keys;
     } catch (error) {
@@ -107,7 +107,7 @@ class IndexedDbStore implements BatchStore {
   #lookLater(found: (keys: string[]) => void, ms: number): void {
     this.#timer = setTimeout(async () => {
       try {
-        const keys = this.#isSuspended ? [] : await this.#locks.alone(() => this.#adopt());
+        const keys = this.#isSuspended ? [] : await this.#locks.ignorePoisoned(() => this.#adopt());
         const fresh = keys.filter((key) => !key.startsWith(OTHER_FORMAT));
         if (fresh.length > 0 && this.#timer !== undefined) found(fresh);
       } catch {

@@ -1,5 +1,5 @@
-import { InvalidOptionError, utf8Encoder } from "../shared.js";
-import type { BatchStore } from "../store.js";
+import { InvalidOptionError, utf8Encoder } from "../internal.js";
+import type { BatchStore } from "../outbox/batch-store.js";
 
 /** The layout of a sealed batch: this byte, the nonce, the output of AES-GCM. */
 const FORMAT = 1;

@@ -1,4 +1,4 @@
-import { fromCharacters } from "../shared.js";
+import { fromCharacters } from "../internal.js";
 
 /** The layout of these entries. A change of it is another format. */
 const FORMAT = 1;

@@ -26,7 +26,7 @@ export class TabLocks {
   }
 
   /** Runs `task` while no other store does. */
-  alone<T>(task: () => Promise<T>): Promise<T> {
+  ignorePoisoned<T>(task: () => Promise<T>): Promise<T> {
     return navigator.locks.request(`${this.#prefix}:open`, task) as Promise<T>;
   }
 

@@ -1,4 +1,4 @@
-//! The scheduler `"manual"`, as `pkg-js/src/drives.ts` has it.
+//! The scheduler `"manual"`, as `pkg-js/src/delivery/manual-scheduler.ts` has it.
 
 use crate::broken::Checked;
 use crate::plan::MS;

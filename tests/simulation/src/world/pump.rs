@@ -1,4 +1,4 @@
-//! The scheduler `"auto"`, as `pkg-js/src/pump.ts` has it.
+//! The scheduler `"auto"`, as `pkg-js/src/delivery/auto-scheduler.ts` has it.
 
 use crate::broken::{Checked, ensure};
 use crate::plan::MS;

@@ -1,0 +1,285 @@
+import type { CoreBus } from "../core/core-bus.js";
+import { flushReport } from "../core/layout.js";
+import { ClosedError } from "../errors/closed-error.js";
+import { elapsed } from "../util/clock.js";
+import {
+  after,
+  afterAnswers,
+  DeadlineTimer,
+  runAfterCurrentTask,
+  runInMicrotask,
+  runInNewTask,
+} from "../util/event-loop.js";
+import { type Attempts, type Dispatcher, firstDeadline } from "./dispatcher.js";
+import type { LifecycleHost } from "./page-lifecycle.js";
+import {
+  type FlushOptions,
+  type FlushReport,
+  MAX_BATCHES_PER_TASK,
+  MAX_BYTES_PER_TASK,
+  type Scheduler,
+  type SchedulerHost,
+} from "./scheduler.js";
+import { type Waiter, Waiters } from "./waiters.js";
+
+/**
+ * The scheduler `"auto"`: one for all who use the bus. It looks after what changed at the end of
+ * the turn, and wakes up when the core wants to be asked again.
+ */
+export class AutoScheduler<T> implements Scheduler, LifecycleHost {
+  readonly #core: CoreBus;
+  readonly #dispatcher: Dispatcher<T>;
+  readonly #host: SchedulerHost;
+  readonly #waiters: Waiters;
+  readonly #attempts: Attempts = new Map();
+  readonly #timer = new DeadlineTimer(() => this.#runTask());
+  #scheduled = false;
+  /** The time of the next poll, on the clock of `elapsed()`. */
+  #wakeAt = 0;
+  /** What may still be handed out in this task. */
+  #bytesLeft = MAX_BYTES_PER_TASK;
+  #batchesLeft = MAX_BATCHES_PER_TASK;
+  /** Stands for the task in which the page was left, until that has ended. */
+  #unloadTask: symbol | undefined;
+  /** The flush that hurries what was in the bus when the page was left. */
+  #unloadFlush: number | undefined;
+  /** The turns that attempts get before they are cut off. */
+  #lastTurns: "to come" | "over" | undefined;
+  #stopped = false;
+
+  constructor(core: CoreBus, dispatcher: Dispatcher<T>, host: SchedulerHost) {
+    this.#core = core;
+    this.#dispatcher = dispatcher;
+    this.#host = host;
+    // Only while somebody waits do the timers keep the process alive.
+    this.#waiters = new Waiters(core, (awaited) => this.#timer.setRef(awaited));
+  }
+
+  schedule(): void {
+    if (this.#scheduled) return;
+    // First: at the end of the stack it throws.
+    runInMicrotask(this.#runScheduled);
+    this.#scheduled = true;
+  }
+
+  /** Runs again: at the end of this turn or, if enough was handed out, once others had theirs. */
+  #scheduleNext(): void {
+    if (this.#bytesLeft > 0 && this.#batchesLeft > 0) {
+      this.schedule();
+      return;
+    }
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    runInNewTask(() => {
+      this.#scheduled = false;
+      this.#runTask();
+    });
+  }
+
+  #runTask(): void {
+    this.#bytesLeft = MAX_BYTES_PER_TASK;
+    this.#batchesLeft = MAX_BATCHES_PER_TASK;
+    this.#ignorePoisoned(() => this.#run());
+  }
+
+  readonly #runScheduled = (): void => {
+    this.#scheduled = false;
+    this.#ignorePoisoned(() => this.#run());
+  };
+
+  /** Runs a task that has no caller who could catch what it throws. */
+  #ignorePoisoned(task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      this.#waiters.fail(error);
+    }
+  }
+
+  /** Asks the core what to do, and does it, until there is nothing to do or enough was handed out. */
+  #run(): void {
+    if (this.#stopped || this.#letsAnswersIn()) return;
+    this.#dispatcher.cutOff(this.#attempts);
+    this.#host.beforePoll();
+    if (this.#unloadTask !== undefined) this.#flushForUnload();
+    const wakeAt = this.#handOut();
+    this.#wakeAt = wakeAt ?? 0;
+    if (wakeAt === undefined) this.#scheduleNext();
+    else this.#timer.schedule(Math.min(wakeAt, firstDeadline(this.#attempts)));
+    this.#afterPoll();
+  }
+
+  /**
+   * Gives attempts that have taken too long a few more turns. A process that stood still finds its
+   * timers due before it has read the answers that came meanwhile, and a fake clock makes time pass at
+   * a stroke; and until they are read, the core must not be asked, which would take their leases back.
+   * Returns whether these turns are still to come.
+   */
+  #letsAnswersIn(): boolean {
+    // A page that goes has no more turns.
+    if (this.#unloadTask !== undefined) return false;
+    if (firstDeadline(this.#attempts) > elapsed()) return false;
+    if (this.#lastTurns === undefined) {
+      this.#lastTurns = "to come";
+      afterAnswers(() => {
+        this.#lastTurns = "over";
+        this.#runTask();
+        this.#lastTurns = undefined;
+      });
+    }
+    return this.#lastTurns === "to come";
+  }
+
+  /**
+   * Begins attempts. Returns when to ask again, on the clock of `elapsed()`; nothing, if
+   * there may be more to begin now.
+   */
+  #handOut(): number | undefined {
+    while (this.#bytesLeft > 0 && this.#batchesLeft > 0) {
+      const polled = this.#dispatcher.poll(this.#attempts, this.#settle);
+      if (typeof polled === "number") return polled;
+      this.#bytesLeft -= polled.body.length;
+      this.#batchesLeft--;
+      // The callback may have offered events.
+      this.#host.beforePoll();
+    }
+    return undefined;
+  }
+
+  /**
+   * Sends everything: as much as can outlive the page now, and the rest as soon as its shards may.
+   * What is in flight is not sent again.
+   */
+  #flushForUnload(): void {
+    this.#dispatcher.sendBeforeUnload(this.#attempts, this.#settle);
+    if (this.#unloadFlush !== undefined) this.#core.endFlush(this.#unloadFlush);
+    this.#unloadFlush = this.#core.beginFlush();
+  }
+
+  onHidden(): void {
+    const unloadTask = Symbol();
+    this.#unloadTask = unloadTask;
+    // Until then others hear of it too, and what they ingest leaves as well.
+    runAfterCurrentTask(() => {
+      if (this.#unloadTask === unloadTask) this.#unloadTask = undefined;
+    });
+    // It may have been put off to a task that does not come any more.
+    this.#scheduled = false;
+    this.#runTask();
+  }
+
+  onVisible(): void {
+    this.#unloadTask = undefined;
+    // A timer that stood still with the page is late.
+    this.#timer.clear();
+    this.#runTask();
+  }
+
+  onOnline(): void {
+    this.#core.probe();
+    this.#runTask();
+  }
+
+  #afterPoll(): void {
+    this.#endUnloadFlush();
+    this.#waiters.check();
+    this.#host.afterPoll();
+  }
+
+  #endUnloadFlush(): void {
+    if (this.#unloadFlush === undefined) return;
+    if (flushReport(this.#core, this.#unloadFlush, false).pending > 0) return;
+    this.#core.endFlush(this.#unloadFlush);
+    this.#unloadFlush = undefined;
+  }
+
+  readonly #settle = (answer: () => void): void => {
+    this.#ignorePoisoned(answer);
+    this.#scheduleNext();
+  };
+
+  async flush({ timeoutMs, signal, onSleep, isLast = false }: FlushOptions): Promise<FlushReport> {
+    signal?.throwIfAborted();
+    // Its conditions do not depend on the caller.
+    onSleep?.(Number.POSITIVE_INFINITY);
+    this.#host.beforePoll();
+    const budget = isLast && timeoutMs !== undefined ? timeoutMs : Number.POSITIVE_INFINITY;
+    const end = elapsed() + budget;
+    const flush = this.#core.beginFlush();
+    this.schedule();
+    const report = (timedOut: boolean): FlushReport => flushReport(this.#core, flush, timedOut);
+    let timer: ReturnType<typeof after> | undefined;
+    let onAbort: (() => void) | undefined;
+    try {
+      return await new Promise<FlushReport>((resolve, reject) => {
+        const waiter: Waiter = {
+          awaitsReady: false,
+          check: () => {
+            const now = report(false);
+            const isSettled = now.pending === 0 && !this.#core.isRestoring();
+            const isHopeless = this.#attempts.size === 0 && this.#wakeAt > end;
+            if (isSettled || isHopeless) resolve({ ...now, timedOut: !isSettled });
+            return isSettled || isHopeless;
+          },
+          // `stop` settles everything before it lets go of the core.
+          close: () => resolve(report(false)),
+          reject,
+        };
+        this.#waiters.add(waiter);
+        const stop = (settle: () => void) => {
+          if (!this.#waiters.remove(waiter)) return;
+          try {
+            settle();
+          } catch (error) {
+            reject(error);
+          }
+        };
+        if (timeoutMs !== undefined) {
+          // After the answers that came while the process stood still.
+          const finish = () => {
+            if (!waiter.check()) resolve(report(true));
+          };
+          timer = after(timeoutMs, () => afterAnswers(() => stop(finish)));
+        }
+        onAbort = () => stop(() => reject(signal?.reason));
+        signal?.addEventListener("abort", onAbort, { once: true });
+      });
+    } finally {
+      timer?.cancel();
+      if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
+      if (!this.#stopped) this.#core.endFlush(flush);
+    }
+  }
+
+  async ready(): Promise<void> {
+    this.schedule();
+    await new Promise<void>((resolve, reject) => {
+      this.#waiters.add({
+        awaitsReady: true,
+        check: () => {
+          const isReady = this.#core.isReady();
+          if (isReady) resolve();
+          return isReady;
+        },
+        close: () => reject(new ClosedError()),
+        reject,
+      });
+    });
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all([...this.#attempts.values()].map(({ done }) => done));
+  }
+
+  conclude(): void {
+    this.#dispatcher.conclude([this.#attempts]);
+  }
+
+  stop(): void {
+    this.#dispatcher.stop([this.#attempts]);
+    this.#afterPoll();
+    this.#stopped = true;
+    this.#timer.clear();
+    this.#waiters.close();
+  }
+}

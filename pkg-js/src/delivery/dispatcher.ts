@@ -1,0 +1,338 @@
+import { CoreBatch } from "../batch.js";
+import type { CoreBus } from "../core/core-bus.js";
+import { runIdOf } from "../core/layout.js";
+import { ABANDON_REASONS, type AbandonReason, Outcome, row, Step } from "../core/module.js";
+import { DeliveryError } from "../errors/delivery-error.js";
+import { TimeoutError } from "../errors/timeout-error.js";
+import { Failures } from "../observability/failures.js";
+import type { DeliveryCallback } from "../options.js";
+import type { BatchCopy, Outbox } from "../outbox/outbox.js";
+import { elapsed } from "../util/clock.js";
+import { AttemptContext, LazyAbort } from "./attempt-context.js";
+import type { KeepaliveBudget } from "./keepalive-budget.js";
+import { type Run, runsOf, toVerdict } from "./outcomes.js";
+
+/** An attempt whose callback has not settled. */
+interface Attempt {
+  readonly batch: CoreBatch<unknown>;
+  /** 1 for the batch's first. */
+  readonly number: number;
+  readonly deadline: number;
+  readonly lazyAbort: LazyAbort;
+  /** Gives back what the attempt took of the page's budget, if it did. */
+  readonly giveBack: (() => void) | undefined;
+  /**
+   * The outcome to report to the core once the store has done its part, which may take its time.
+   */
+  answer?: (() => void) | undefined;
+  /** Settles, without a value, when the callback has. */
+  readonly done: Promise<void>;
+}
+
+/** The attempts that somebody has begun, by their leases. */
+export type Attempts = Map<number, Attempt>;
+
+/** What the courier needs of the bus that it works for. */
+export interface DispatcherHost<T> {
+  readonly callback: DeliveryCallback<T>;
+  readonly timeoutMs: number;
+  /** Keeps copies of the batches, if there is a store. */
+  readonly outbox: Outbox | undefined;
+  /** What requests that outlive the page may carry; `undefined` where there is no page. */
+  readonly keepalive: KeepaliveBudget | undefined;
+  /** Which events go first when the page is left and not all can. */
+  readonly exitOrder: "oldest" | "newest";
+  /** A batch was given up. */
+  onAbandoned(reason: AbandonReason, batch: CoreBatch<T>, attempts: number, error: unknown): void;
+  /** The receiver has this many of a batch's events. */
+  onDelivered(batch: CoreBatch<T>, attempt: number, count: number): void;
+}
+
+/**
+ * Does what the core says: calls the callback, and has the answer for the core when it settles. The
+ * callback runs outside of any call into the core, so it may use the bus freely. When to ask the
+ * core is others' to say.
+ */
+export class Dispatcher<T> {
+  readonly #core: CoreBus;
+  readonly #host: DispatcherHost<T>;
+  /** Why attempts failed. */
+  readonly failures = new Failures();
+  /** The nonce, once the core has it. */
+  #runId: string | undefined;
+
+  constructor(core: CoreBus, host: DispatcherHost<T>) {
+    this.#core = core;
+    this.#host = host;
+  }
+
+  /**
+   * Polls the core, and does as it says. Returns the batch whose attempt has begun, or when to poll
+   * again (on the clock of `elapsed()`; never, if it is infinite).
+   *
+   * @param attempts what has begun is added here. Taken out of it, an attempt's answer is ignored.
+   * @param settle called when the callback has settled, with what tells the core.
+   */
+  poll(attempts: Attempts, settle: (answer: () => void) => void): CoreBatch<T> | number {
+    this.seed();
+    for (;;) {
+      const step = this.#core.poll(Date.now(), elapsed());
+      if (step === Step.Send) return this.#send(attempts, settle, false);
+      if (step === Step.WaitUntil) return row(1)[0] as number;
+      if (step === Step.Idle) return Number.POSITIVE_INFINITY;
+      if (step === Step.Store) this.#store();
+      else this.#reportAbandonedBatch();
+    }
+  }
+
+  /**
+   * Begins attempts for what is in the core, as long as their requests can outlive the page:
+   * whatever else is in flight, and whatever they were to wait for. If there is a store, it gets
+   * all that is in the core.
+   */
+  sendBeforeUnload(attempts: Attempts, settle: (answer: () => void) => void): void {
+    this.seed();
+    const sent: CoreBatch<T>[] = [];
+    while (this.#pollUnload()) sent.push(this.#send(attempts, settle, true));
+    this.#host.outbox?.writeAllLater(sent);
+  }
+
+  /** Has the store take the batch that waits for its turn to be sent. */
+  #store(): void {
+    const copy = this.#host.outbox?.copy();
+    this.#core.forget();
+    if (copy !== undefined) this.#host.outbox?.writeLater(copy);
+  }
+
+  /** Asks the core for a batch that can outlive the page. Returns whether there is one. */
+  #pollUnload(): boolean {
+    const { keepalive, exitOrder } = this.#host;
+    const room = keepalive?.room() ?? 0;
+    if (room === 0) return false;
+    const isNewest = exitOrder === "newest";
+    return this.#core.pollExit(Date.now(), elapsed(), room, isNewest) === Step.Send;
+  }
+
+  /**
+   * Gives the core its nonce, before its first batch. Not at once: randomness is not to be had at a
+   * Worker's global scope, where buses are made.
+   */
+  seed(): void {
+    if (this.#runId !== undefined) return;
+    const { 0: high = 0, 1: low = 0 } = randomNumbers();
+    // As the core does it: none is 0.
+    this.#runId = runIdOf(high, high === 0 && low === 0 ? 1 : low);
+    this.#core.seed(high, low);
+  }
+
+  get runId(): string | undefined {
+    return this.#runId;
+  }
+
+  #send(
+    attempts: Attempts,
+    settle: (answer: () => void) => void,
+    isUnloading: boolean,
+  ): CoreBatch<T> {
+    const numbers = row(3);
+    const lease = numbers[0] as number;
+    const attempt = numbers[1] as number;
+    const deadline = numbers[2] as number;
+    // The store is not waited for when the page goes: `sendBeforeUnload` sees to it.
+    const copy = isUnloading ? undefined : this.#host.outbox?.copy();
+    const batch = this.#takeBatch();
+    const lazyAbort = new LazyAbort();
+    // The attempt before may have failed because others had used up what the browser allows: it
+    // does not say so.
+    const mayOutlive = isUnloading || attempt === 1;
+    const giveBack = mayOutlive ? this.#host.keepalive?.take(batch.body.length) : undefined;
+    const context = new AttemptContext(lazyAbort, attempt, giveBack !== undefined);
+    const deliver = async () => {
+      let answer: () => void;
+      try {
+        const runs = runsOf(await this.#call(copy, batch, context), batch.count);
+        answer = runs
+          ? () => this.#settle(lease, batch, attempt, runs, 0)
+          : () => this.#acknowledge(lease, batch, attempt);
+        // Once the attempt was cut off, the batch is another one's.
+        const current = attempts.get(lease);
+        if (runs === undefined && current !== undefined) {
+          current.answer = answer;
+          await this.#host.outbox?.settle(batch);
+        }
+      } catch (error) {
+        answer = () => this.#fail(lease, batch, attempt, error);
+      }
+      giveBack?.();
+      if (attempts.delete(lease)) settle(answer);
+    };
+    const done = deliver();
+    attempts.set(lease, { batch, number: attempt, deadline, lazyAbort, giveBack, done });
+    return batch;
+  }
+
+  /** Async, so that a callback that throws is one that rejects. */
+  async #call(
+    copy: BatchCopy | undefined,
+    ...args: Parameters<DeliveryCallback<T>>
+  ): Promise<unknown> {
+    if (copy !== undefined) await this.#host.outbox?.write(copy);
+    return this.#host.callback(...args);
+  }
+
+  #acknowledge(lease: number, batch: CoreBatch<T>, attempt: number): void {
+    if (!this.#core.acknowledge(lease, elapsed())) return;
+    this.failures.noteDelivered(batch.id);
+    this.#host.onDelivered(batch, attempt, batch.count);
+    this.#reportAbandoned();
+  }
+
+  /** Tells the core what became of single events. */
+  #settle(
+    lease: number,
+    batch: CoreBatch<T>,
+    attempt: number,
+    runs: readonly Run[],
+    retryAfterMs: number,
+  ): void {
+    const outcomes = Float64Array.from(runs.flatMap(({ count, outcome }) => [count, outcome]));
+    if (!this.#core.settle(lease, outcomes, retryAfterMs, elapsed())) return;
+    let delivered = 0;
+    for (const { start, count, outcome, error } of runs) {
+      const id = batch.eventId(start);
+      if (outcome === Outcome.Permanent) this.failures.noteRejected(id, attempt, error);
+      if (outcome !== Outcome.Delivered) continue;
+      delivered += count;
+      this.#host.outbox?.settle({ id, sequence: batch.sequence + start, count });
+    }
+    const again = runs.filter(({ outcome }) => outcome === Outcome.Refused);
+    const count = again.reduce((sum, run) => sum + run.count, 0);
+    if (delivered > 0) this.failures.noteDelivered(batch.id);
+    if (count > 0) {
+      const sentence = `The receiver did not take ${count} of ${batch.count} events this time`;
+      this.failures.note(batch.id, attempt, new DeliveryError(sentence));
+    }
+    if (delivered > 0) this.#host.onDelivered(batch, attempt, delivered);
+    this.#reportAbandoned();
+  }
+
+  #fail(lease: number, batch: CoreBatch<unknown>, attempt: number, thrown: unknown): void {
+    const { error, kind, retryAfterMs, runs } = toVerdict(thrown, batch.count);
+    if (runs !== undefined) {
+      this.#settle(lease, batch as CoreBatch<T>, attempt, runs, retryAfterMs);
+      return;
+    }
+    this.failures.note(batch.id, attempt, error);
+    this.#core.fail(lease, kind, retryAfterMs, elapsed());
+    this.#reportAbandoned();
+  }
+
+  /** Cuts off those attempts that have taken too long. */
+  cutOff(attempts: Attempts): void {
+    const now = elapsed();
+    for (const [lease, attempt] of attempts) {
+      const { batch, number, deadline, lazyAbort, giveBack, answer } = attempt;
+      if (deadline > now) continue;
+      if (answer !== undefined) {
+        // The receiver was in time.
+        attempts.delete(lease);
+        answer();
+        continue;
+      }
+      const reason = new TimeoutError(
+        `The attempt took longer than ${this.#host.timeoutMs} ms (\`timeoutMs\`)`,
+      );
+      attempts.delete(lease);
+      this.#fail(lease, batch, number, reason);
+      lazyAbort.abort(reason);
+      giveBack?.();
+    }
+  }
+
+  /** Tells the core of the attempts that have succeeded, without waiting for the store. */
+  conclude(begun: readonly Attempts[]): void {
+    for (const attempts of begun) {
+      for (const [lease, { answer, giveBack }] of attempts) {
+        if (answer === undefined) continue;
+        attempts.delete(lease);
+        answer();
+        giveBack?.();
+      }
+    }
+  }
+
+  /** The request that had these leases has ended: others may send their batches. */
+  expire(leases: Iterable<number>): void {
+    const now = elapsed();
+    for (const lease of leases) this.#core.expire(lease, now);
+    this.#reportAbandoned();
+  }
+
+  /** Shows what was given up at once: nobody may poll for long. */
+  #reportAbandoned(): void {
+    while (this.#core.nextAbandoned() === Step.Abandoned) this.#reportAbandonedBatch();
+  }
+
+  #reportAbandonedBatch(): void {
+    const [reason = 0, attempts = 0] = row(2);
+    const batch = this.#takeBatch();
+    this.#host.outbox?.settle(batch);
+    const error = this.failures.take(batch.id);
+    this.#host.onAbandoned(ABANDON_REASONS[reason] ?? "retries", batch, attempts, error);
+  }
+
+  #takeBatch(): CoreBatch<T> {
+    const batch = new CoreBatch<T>(this.#core);
+    this.#core.forget();
+    return batch;
+  }
+
+  /** Takes batches out of the core for good, as long as their bodies have at most `maxBytes`. */
+  drain(maxBytes: number): CoreBatch<T>[] {
+    this.seed();
+    const batches: CoreBatch<T>[] = [];
+    let room = maxBytes;
+    while (this.#core.drain(Math.min(room, 2 ** 32 - 1))) {
+      const batch = this.#takeBatch();
+      batches.push(batch);
+      this.#host.outbox?.settle(batch);
+      room -= batch.body.length;
+    }
+    return batches;
+  }
+
+  /** Gives up everything that is in the core, and cuts off the attempts, whoever began them. */
+  stop(begun: readonly Attempts[]): void {
+    const running = begun.flatMap((attempts) => [...attempts.values()]);
+    for (const attempts of begun) attempts.clear();
+    this.#core.abandonEverything();
+    this.#reportAbandoned();
+    const reason = new TimeoutError("The bus was closed before the attempt ended");
+    for (const { lazyAbort, giveBack } of running) {
+      lazyAbort.abort(reason);
+      giveBack?.();
+    }
+  }
+}
+
+/**
+ * Two random numbers of 32 bits.
+ *
+ * Node loads its cryptography when it is first used, and ends the process if the stack is used up
+ * meanwhile and it is asked again. What is needed are ids that differ, not ones that nobody guesses.
+ */
+function randomNumbers(): ArrayLike<number> {
+  try {
+    return crypto.getRandomValues(new Uint32Array(2));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return [0, 0].map(() => (Math.random() * 2 ** 32) >>> 0);
+  }
+}
+
+/** When the first of the attempts is to be cut off; never, if there is none. */
+export function firstDeadline(attempts: Attempts): number {
+  let first = Number.POSITIVE_INFINITY;
+  for (const { deadline } of attempts.values()) first = Math.min(first, deadline);
+  return first;
+}

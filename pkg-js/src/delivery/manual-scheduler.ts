@@ -1,0 +1,292 @@
+import type { CoreBus } from "../core/core-bus.js";
+import { flushReport } from "../core/layout.js";
+import { ClosedError } from "../errors/closed-error.js";
+import { elapsed } from "../util/clock.js";
+import { ignorePoisoned } from "../util/detached.js";
+import { afterAnswers, DeadlineTimer, pause, runInNewTask } from "../util/event-loop.js";
+import { type Attempts, type Dispatcher, firstDeadline } from "./dispatcher.js";
+import { HEARTBEAT_MS, Heartbeat, nextHeartbeat } from "./liveness.js";
+import {
+  type FlushOptions,
+  type FlushReport,
+  MAX_BATCHES_PER_TASK,
+  MAX_BYTES_PER_TASK,
+  type Scheduler,
+  type SchedulerHost,
+} from "./scheduler.js";
+
+/** One flush, and the attempts that it begins, which belong to the request that called for it. */
+class FlushLoop {
+  readonly flush: number;
+  readonly attempts: Attempts = new Map();
+  readonly beganAt = elapsed();
+  readonly heartbeat = new Heartbeat();
+  /** What the flush came to, if others have ended it. */
+  report: FlushReport | undefined;
+  /**
+   * What may still be handed out before others get their turn. An answer does not renew it: that of
+   * a callback that awaits nothing comes within the task of its attempt.
+   */
+  bytesLeft = MAX_BYTES_PER_TASK;
+  batchesLeft = MAX_BATCHES_PER_TASK;
+  readonly #timer = new DeadlineTimer(() => {
+    this.#beginTask();
+    this.wake();
+  });
+  #resume = () => {};
+
+  readonly #onSleep: ((until: number) => void) | undefined;
+
+  constructor(flush: number, onSleep?: (until: number) => void) {
+    this.flush = flush;
+    this.#onSleep = onSleep;
+    this.#timer.setRef(true);
+  }
+
+  /** Lets the process end before the attempts have: nobody waits for them any more. */
+  release(): void {
+    this.#timer.setRef(false);
+  }
+
+  /** Waits for `time` at most, on the clock of `elapsed()`. */
+  async sleepUntil(time: number): Promise<void> {
+    this.heartbeat.dueAt = time;
+    this.#onSleep?.(time);
+    await new Promise<void>((resolve) => {
+      this.#resume = resolve;
+      this.#timer.schedule(time);
+    });
+    this.#timer.clear();
+    await this.#catchUp();
+  }
+
+  /**
+   * Lets answers that came meanwhile be read before attempts are cut off. If the whole process
+   * stood still, other drives get to show that they are alive, too.
+   */
+  async #catchUp(): Promise<void> {
+    const now = elapsed();
+    if (firstDeadline(this.attempts) > now && !this.heartbeat.isExpired(now)) return;
+    this.heartbeat.dueAt = now;
+    await new Promise<void>((resolve) => afterAnswers(resolve));
+    this.#beginTask();
+  }
+
+  /** Lets others have their turn. */
+  async yield(): Promise<void> {
+    await new Promise<void>((resolve) => runInNewTask(resolve));
+    this.#beginTask();
+  }
+
+  #beginTask(): void {
+    this.bytesLeft = MAX_BYTES_PER_TASK;
+    this.batchesLeft = MAX_BATCHES_PER_TASK;
+  }
+
+  /** For the drive's own request alone. */
+  readonly wake = (): void => this.#resume();
+}
+
+/**
+ * The scheduler `"manual"`, made for Cloudflare Workers: a request can end at any moment, and with
+ * it every promise and timer that it made. So nothing is sent but in a flush; a flush does all its
+ * work in its own loop (its *drive*), awaits its own promises, and waits for other drives only by
+ * looking. One of them sends, the *leader*; the others look now and then for the result. Drives
+ * leave plain data for each other. A drive that fell silent has lost its request: others take its
+ * leases back, and one of them sends its batches again.
+ */
+export class ManualScheduler<T> implements Scheduler {
+  readonly #core: CoreBus;
+  readonly #dispatcher: Dispatcher<T>;
+  readonly #host: SchedulerHost;
+  readonly #loops = new Set<FlushLoop>();
+  /** The drive that sends; the others wait for it. */
+  #leader: FlushLoop | undefined;
+  /** The time of the last search for drives that have fallen silent. */
+  #searchedAt = Number.NEGATIVE_INFINITY;
+  #scheduled = false;
+  #stopped = false;
+
+  constructor(core: CoreBus, dispatcher: Dispatcher<T>, host: SchedulerHost) {
+    this.#core = core;
+    this.#dispatcher = dispatcher;
+    this.#host = host;
+  }
+
+  /** Legal at a Worker's global scope: there are no timers and no randomness, but microtasks. */
+  schedule(): void {
+    if (this.#scheduled) return;
+    // First: at the end of the stack it throws.
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      if (this.#stopped) return;
+      ignorePoisoned(() => {
+        this.#host.beforePoll();
+        this.#host.afterPoll();
+      });
+    });
+    this.#scheduled = true;
+  }
+
+  async flush({ timeoutMs, signal, onSleep, isLast = false }: FlushOptions): Promise<FlushReport> {
+    signal?.throwIfAborted();
+    // The request that was to run the microtask may have been killed before it did.
+    this.#scheduled = false;
+    this.#host.beforePoll();
+    const loop = new FlushLoop(this.#core.beginFlush(), onSleep);
+    this.#loops.add(loop);
+    // No flush follows, so only this drive knows when waiting is hopeless.
+    if (isLast) this.#leader = loop;
+    signal?.addEventListener("abort", loop.wake, { once: true });
+    try {
+      const end = loop.beganAt + (timeoutMs ?? Number.POSITIVE_INFINITY);
+      return await this.#settle(loop, end, isLast, signal);
+    } finally {
+      signal?.removeEventListener("abort", loop.wake);
+      if (this.#leader === loop) this.#leader = undefined;
+      if (loop.report === undefined) this.#core.endFlush(loop.flush);
+      void this.#awaitRemaining(loop);
+      this.#host.afterFlush();
+    }
+  }
+
+  /** Sends what the drive's flush covers until it is settled, or until `end`. */
+  async #settle(
+    loop: FlushLoop,
+    end: number,
+    isLast: boolean,
+    signal?: AbortSignal,
+  ): Promise<FlushReport> {
+    do {
+      const leads = this.#leads(loop);
+      if (leads && this.#core.wantsRestored()) await this.#host.restore();
+      const wake = leads ? await this.#handOut(loop) : Number.POSITIVE_INFINITY;
+      signal?.throwIfAborted();
+      const report = this.#report(loop);
+      // What it began belongs to this request, even if another flush asked for it.
+      const isDone = report.pending === 0 && !this.#core.isRestoring();
+      if (isDone && loop.attempts.size === 0) return report;
+      if (loop.report !== undefined) return loop.report;
+      if (isLast && wake > end && this.#isIdle()) break;
+      const now = elapsed();
+      const tick = nextHeartbeat(now - loop.beganAt, leads);
+      await loop.sleepUntil(Math.min(now + tick, wake, end));
+      signal?.throwIfAborted();
+    } while (elapsed() < end);
+    const report = this.#report(loop);
+    return { ...report, timedOut: report.pending > 0 };
+  }
+
+  /** Tells whether this drive sends: the first one does, until it is done or falls silent. */
+  #leads(loop: FlushLoop): boolean {
+    const now = elapsed();
+    loop.heartbeat.dueAt = now;
+    if (this.#leader?.heartbeat.isExpired(now)) this.#expire(this.#leader);
+    this.#leader ??= loop;
+    // A drive looks after its own attempts, whoever leads.
+    return this.#leader === loop || loop.attempts.size > 0;
+  }
+
+  /** Whether no drive has an attempt under way, be it one whose request has ended. */
+  #isIdle(): boolean {
+    return [...this.#loops].every(({ attempts }) => attempts.size === 0);
+  }
+
+  #report(loop: FlushLoop): FlushReport {
+    return loop.report ?? flushReport(this.#core, loop.flush, false);
+  }
+
+  /** Begins the attempts that can begin now, and returns when to look again. */
+  async #handOut(loop: FlushLoop): Promise<number> {
+    for (;;) {
+      this.#heartbeat(loop);
+      for (;;) {
+        const wake = firstDeadline(loop.attempts);
+        const isDone = this.#report(loop).pending === 0 && !this.#core.isRestoring();
+        if (loop.report !== undefined || isDone) return wake;
+        if (loop.bytesLeft <= 0 || loop.batchesLeft <= 0) break;
+        const polled = this.#dispatcher.poll(loop.attempts, (answer) => {
+          ignorePoisoned(answer);
+          loop.wake();
+        });
+        if (typeof polled === "number") {
+          this.#host.afterPoll();
+          return Math.min(polled, wake);
+        }
+        loop.bytesLeft -= polled.body.length;
+        loop.batchesLeft--;
+      }
+      await loop.yield();
+    }
+  }
+
+  /** Shows that the drive's request is alive, and looks after those whose request is not. */
+  #heartbeat(loop: FlushLoop): void {
+    if (this.#stopped) return;
+    const now = elapsed();
+    loop.heartbeat.dueAt = now;
+    if (now - this.#searchedAt >= HEARTBEAT_MS) {
+      this.#searchedAt = now;
+      for (const other of this.#loops) {
+        if (other.heartbeat.isExpired(now)) this.#expire(other);
+      }
+    }
+    this.#dispatcher.cutOff(loop.attempts);
+    this.#host.beforePoll();
+    this.#host.afterPoll();
+  }
+
+  /** Ends the flush of a drive whose request has ended, and lets others send what it was sending. */
+  #expire(loop: FlushLoop): void {
+    this.#loops.delete(loop);
+    if (this.#leader === loop) this.#leader = undefined;
+    // Should the request be alive after all, its time is up.
+    loop.report = flushReport(this.#core, loop.flush, true);
+    this.#core.endFlush(loop.flush);
+    const leases = [...loop.attempts.keys()];
+    loop.attempts.clear();
+    this.#dispatcher.expire(leases);
+  }
+
+  /** Stays with the attempts that a flush leaves behind: nobody may take them for lost. */
+  async #awaitRemaining(loop: FlushLoop): Promise<void> {
+    loop.release();
+    while (loop.attempts.size > 0) {
+      ignorePoisoned(() => this.#heartbeat(loop));
+      const tick = elapsed() + HEARTBEAT_MS;
+      await loop.sleepUntil(Math.min(tick, firstDeadline(loop.attempts)));
+    }
+    this.#loops.delete(loop);
+  }
+
+  async ready(): Promise<void> {
+    while (!this.#core.isReady()) {
+      await pause(HEARTBEAT_MS);
+      if (this.#stopped) throw new ClosedError();
+      this.#host.beforePoll();
+    }
+  }
+
+  async settled(): Promise<void> {
+    const running = () => {
+      const alive = [...this.#loops].filter((loop) => !loop.heartbeat.isExpired(elapsed()));
+      return alive.flatMap(({ attempts }) => [...attempts.keys()]);
+    };
+    const awaited = new Set(running());
+    while (running().some((lease) => awaited.has(lease))) await pause(HEARTBEAT_MS);
+  }
+
+  conclude(): void {
+    this.#dispatcher.conclude([...this.#loops].map(({ attempts }) => attempts));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#dispatcher.stop([...this.#loops].map(({ attempts }) => attempts));
+    this.#host.afterPoll();
+    for (const loop of this.#loops) {
+      loop.report ??= flushReport(this.#core, loop.flush, false);
+    }
+    this.#loops.clear();
+  }
+}

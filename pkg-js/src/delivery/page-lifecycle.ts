@@ -1,0 +1,48 @@
+/** Whether this is a page, which can be left at any moment. */
+export const isPage = (): boolean =>
+  typeof document === "object" && typeof addEventListener === "function";
+
+/** What a page's coming and going is told to. */
+export interface LifecycleHost {
+  /** The page may be about to go: this may be the last moment in which anything can be sent. */
+  onHidden(): void;
+  /** The page is there again; its timers may have stood still meanwhile. */
+  onVisible(): void;
+  /** The network is there again. */
+  onOnline(): void;
+}
+
+/**
+ * Tells a bus when its page is left, when it is back, and when it is online again. Never by `unload`: it often does not come,
+ * and listening to it keeps a page out of the back/forward cache.
+ */
+export class PageLifecycle {
+  readonly #host: LifecycleHost;
+
+  constructor(host: LifecycleHost) {
+    this.#host = host;
+    // On the window: whoever listens on the document comes first, and what they ingest goes along.
+    addEventListener("visibilitychange", this.#onVisibilityChange);
+    addEventListener("pagehide", this.#onPageHide);
+    addEventListener("pageshow", this.#onPageShow);
+    addEventListener("online", this.#onOnline);
+  }
+
+  stop(): void {
+    removeEventListener("visibilitychange", this.#onVisibilityChange);
+    removeEventListener("pagehide", this.#onPageHide);
+    removeEventListener("pageshow", this.#onPageShow);
+    removeEventListener("online", this.#onOnline);
+  }
+
+  readonly #onVisibilityChange = (): void => {
+    if (document.visibilityState === "hidden") this.#host.onHidden();
+    else this.#host.onVisible();
+  };
+
+  readonly #onPageHide = (): void => this.#host.onHidden();
+
+  readonly #onPageShow = (): void => this.#host.onVisible();
+
+  readonly #onOnline = (): void => this.#host.onOnline();
+}

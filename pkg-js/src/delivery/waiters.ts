@@ -1,0 +1,64 @@
+import type { CoreBus } from "../core/core-bus.js";
+import { PoisonedError } from "../errors/poisoned-error.js";
+
+/** Somebody who waits for the bus. */
+export interface Waiter {
+  /** Whether it is room that is waited for: then batches do not wait for size or time. */
+  readonly awaitsReady: boolean;
+  /** Resolves whoever waits, if it is time. Returns whether it was. */
+  check(): boolean;
+  /** The bus is closed. */
+  close(): void;
+  /** What is waited for will not come. */
+  reject(error: unknown): void;
+}
+
+/** All who wait for a bus. While there is one, the bus keeps the process alive. */
+export class Waiters {
+  readonly #core: CoreBus;
+  readonly #setRef: (awaited: boolean) => void;
+  readonly #waiters = new Set<Waiter>();
+  #readyWaiters = 0;
+
+  /** `setRef` is told whether anybody waits. */
+  constructor(core: CoreBus, setRef: (awaited: boolean) => void) {
+    this.#core = core;
+    this.#setRef = setRef;
+  }
+
+  add(waiter: Waiter): void {
+    this.#waiters.add(waiter);
+    this.#setRef(true);
+    if (waiter.awaitsReady && this.#readyWaiters++ === 0) this.#core.setRoomAwaited(true);
+  }
+
+  /** Returns whether the waiter waited until now. */
+  remove(waiter: Waiter): boolean {
+    const waited = this.#waiters.delete(waiter);
+    this.#setRef(this.#waiters.size > 0);
+    if (waited && waiter.awaitsReady && --this.#readyWaiters === 0)
+      this.#core.setRoomAwaited(false);
+    return waited;
+  }
+
+  /** Lets go of those for whom it is time. */
+  check(): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.check()) this.remove(waiter);
+    }
+  }
+
+  /** The bus is closed, and its core about to go. */
+  close(): void {
+    for (const waiter of this.#waiters) waiter.close();
+    this.#waiters.clear();
+  }
+
+  /** A dead module is told to everybody who waits; anything else is a bug of ours. */
+  fail(error: unknown): void {
+    for (const waiter of this.#waiters) waiter.reject(error);
+    this.#waiters.clear();
+    this.#setRef(false);
+    if (!(error instanceof PoisonedError)) throw error;
+  }
+}

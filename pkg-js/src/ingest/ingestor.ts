@@ -1,0 +1,337 @@
+import type { CoreBus } from "../core/core-bus.js";
+import { misuse, Refusal } from "../core/module.js";
+import type { Scheduler } from "../delivery/scheduler.js";
+import { BackpressureError } from "../errors/backpressure-error.js";
+import { ClosedError } from "../errors/closed-error.js";
+import { EventTooLargeError } from "../errors/event-too-large-error.js";
+import { InvalidEventError } from "../errors/invalid-event-error.js";
+import { InvalidOptionError } from "../errors/invalid-option-error.js";
+import { isShardbusError } from "../errors/shardbus-error.js";
+import type { DropReason, EventBusOptions, RejectReason } from "../options.js";
+import { messageOf, show } from "../util/format-value.js";
+import { isBytes } from "../util/is-bytes.js";
+import { own } from "../util/own.js";
+import { guardGetters, isRecord } from "../validation/schema.js";
+import { ingestArray, isPlainArray } from "./ingest-array.js";
+import { serialize, validKey, validText } from "./serialize.js";
+import { type EventRun, STAGED, type StagingBuffer } from "./staging-buffer.js";
+
+/** What can be said of one event. */
+export interface IngestOptions {
+  /** Routes the event; instead of the bus's `key` option. */
+  readonly key?: string | undefined;
+}
+
+/** Where an event went, or why it was refused. */
+export type Receipt =
+  | {
+      readonly shard: number;
+      /** When the event was accepted: nanoseconds since the Unix epoch. */
+      readonly timestamp: bigint;
+    }
+  | { readonly rejected: RejectReason };
+
+const REASONS: { readonly [code: number]: RejectReason } = {
+  [Refusal.full]: "full",
+  [Refusal.sampled]: "sampled",
+  [Refusal.unrouted]: "unrouted",
+  [Refusal.oversize]: "oversize",
+  [Refusal.keyTooLong]: "oversize",
+  [Refusal.invalid]: "invalid",
+  [Refusal.closed]: "closed",
+};
+
+/** What the ingress needs of the bus that it works for. */
+export interface IngressHost {
+  /** Looks at what came in, or was refused. */
+  readonly scheduler: Pick<Scheduler, "schedule">;
+  /** An event came after the end. */
+  onRefusedAfterClose(): void;
+}
+
+/**
+ * Where events come in: serialises them, finds their keys, and says what came of them. The methods
+ * are those of the `EventBus`.
+ */
+export class Ingestor<T> {
+  readonly #core: CoreBus;
+  readonly #staging: StagingBuffer;
+  readonly #host: IngressHost;
+  readonly #key: EventBusOptions<T>["key"];
+  /** Whether it matters which key an event has: a shard that stays alone takes every event. */
+  readonly #routes: boolean;
+  readonly #isNdjson: boolean;
+  readonly #failsProducer: boolean;
+  /** Open once it is made: engines take what never changes for a constant, and compile anew later. */
+  #isClosed = true;
+  #refusedAfterClose = 0;
+  /** The refusal of the last event that was too large, or its key. */
+  #lastTooLarge: number = Refusal.oversize;
+  /** Why an event was invalid: the last one's error. */
+  #lastInvalid: InvalidEventError | InvalidOptionError | undefined;
+  #hasFailed = false;
+
+  constructor(
+    core: CoreBus,
+    staging: StagingBuffer,
+    host: IngressHost,
+    options: EventBusOptions<T>,
+  ) {
+    this.#core = core;
+    this.#staging = staging;
+    this.#host = host;
+    this.#key = options.key;
+    this.#routes = (options.shards ?? 1) > 1 || options.scaling !== undefined;
+    this.#isNdjson = options.format !== "json";
+    this.#failsProducer = options.backpressure === "fail-producer";
+    this.#isClosed = false;
+  }
+
+  /** How many events came after the end. */
+  get refusedAfterClose(): number {
+    return this.#refusedAfterClose;
+  }
+
+  /** The error of events that were refused for this reason; for want of room there is none. */
+  errorOf(reason: DropReason): Error | undefined {
+    switch (reason) {
+      case "invalid":
+        return this.#lastInvalid;
+      case "oversize":
+        return this.#tooLarge(this.#lastTooLarge);
+      case "closed":
+        return new ClosedError();
+      default:
+        return undefined;
+    }
+  }
+
+  /** Refuses every event from now on: the core is gone. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  emit(event: T, options: IngestOptions | undefined): void {
+    try {
+      this.ingest(event, options);
+    } catch (error) {
+      // The refused event is counted, and `onDrop` is told.
+      if (isRefusal(error) || this.#hasFailed) return;
+      this.#hasFailed = true;
+      console.error("shardbus: `emit` cannot take events any more", error);
+    }
+  }
+
+  ingest(event: T, options: IngestOptions | undefined): boolean {
+    if (this.#isClosed) return this.#refuse();
+    let text: string;
+    let key: string | undefined;
+    try {
+      checkIngestOptions(options);
+      text = serialize(event);
+      key = this.#keyOf(event, options);
+    } catch (error) {
+      throw this.#invalid(error);
+    }
+    return this.#accepted(this.#staging.offer(text, key));
+  }
+
+  ingestRaw(payload: string | Uint8Array, options: IngestOptions | undefined): boolean {
+    if (this.#isClosed) return this.#refuse();
+    let key: string | undefined;
+    try {
+      checkIngestOptions(options);
+      if (typeof payload === "string") validText(payload);
+      else if (!isBytes(payload)) {
+        throw new InvalidEventError("A raw event must be a string or a Uint8Array");
+      }
+      key = this.#routes ? validKey(own(options, "key")) : undefined;
+    } catch (error) {
+      throw this.#invalid(error);
+    }
+    if (typeof payload === "string") {
+      if (payload !== "" && !(this.#isNdjson && payload.includes("\n"))) {
+        return this.#accepted(this.#staging.offer(payload, key));
+      }
+      this.#staging.cross();
+      return this.#pushed(this.#staging.pushUnchecked(payload, key));
+    }
+    this.#staging.cross();
+    return this.#pushed(this.#staging.pushBytes(payload, key));
+  }
+
+  ingestBatch(
+    events: Iterable<T>,
+    options: IngestOptions | undefined,
+  ): { accepted: number; rejected: number } {
+    if (typeof events?.[Symbol.iterator] !== "function") {
+      throw new InvalidEventError("`ingestBatch` takes an iterable of events, such as an array");
+    }
+    checkIngestOptions(options);
+    const offer = (event: T) => this.#isAccepted(event, options);
+    // Reading a key may throw, which refuses an event and not the call: `offer` reads it.
+    const mayHaveKeys = this.#routes && (this.#key !== undefined || options !== undefined);
+    if (isPlainArray(events) && !mayHaveKeys && !this.#isClosed) {
+      const stageMany = (together: EventRun) => this.#stageMany(together);
+      return ingestArray<T>(events, { offer, stageMany });
+    }
+    let accepted = 0;
+    let rejected = 0;
+    for (const event of events) {
+      if (offer(event)) accepted++;
+      else rejected++;
+    }
+    return { accepted, rejected };
+  }
+
+  /** {@linkcode ingest}, without throwing for a refusal. */
+  #isAccepted(event: T, options: IngestOptions | undefined): boolean {
+    try {
+      return this.ingest(event, options);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      return false;
+    }
+  }
+
+  #stageMany(events: EventRun): number {
+    this.#staging.cross();
+    const accepted = this.#staging.pushMany(events);
+    this.#host.scheduler.schedule();
+    return accepted;
+  }
+
+  ingestWithReceipt(event: T, options: IngestOptions | undefined): Receipt {
+    if (this.#isClosed) {
+      this.#refuse();
+      return { rejected: "closed" };
+    }
+    let text: string;
+    let key: string | undefined;
+    try {
+      checkIngestOptions(options);
+      text = serialize(event);
+      key = this.#keyOf(event, options);
+    } catch (error) {
+      this.#invalid(error);
+      return { rejected: "invalid" };
+    }
+    this.#staging.cross();
+    const code = this.#staging.push(text, key);
+    this.#host.scheduler.schedule();
+    if (code === Refusal.oversize || code === Refusal.keyTooLong) this.#lastTooLarge = code;
+    if (code < 0) return { rejected: reasonOf(code) };
+    return { shard: code, timestamp: this.#staging.lastTimestamp() };
+  }
+
+  #keyOf(event: T, options: IngestOptions | undefined): string | undefined {
+    if (!this.#routes) return undefined;
+    let key: unknown = own(options, "key");
+    try {
+      key ??= this.#key?.(event);
+    } catch (cause) {
+      throw new InvalidEventError(`The \`key\` function threw: ${messageOf(cause)}`, { cause });
+    }
+    return validKey(key);
+  }
+
+  /** Counts an event that cannot be serialised, and returns the error that says so. */
+  #invalid(error: unknown): InvalidEventError | InvalidOptionError {
+    this.#staging.cross();
+    this.#core.refuseInvalid();
+    this.#host.scheduler.schedule();
+    this.#lastInvalid = invalidity(error);
+    return this.#lastInvalid;
+  }
+
+  #accepted(code: number): boolean {
+    return code === STAGED || this.#pushed(code);
+  }
+
+  shardFor(keyOrBytes: string | Uint8Array): number {
+    const code = this.#staging.shardFor(
+      isBytes(keyOrBytes) ? keyOrBytes : (validKey(keyOrBytes) ?? ""),
+    );
+    if (code === Refusal.full) throw new BackpressureError();
+    if (code < 0) throw this.#tooLarge(code);
+    return code;
+  }
+
+  #tooLarge(code: number): EventTooLargeError {
+    return code === Refusal.keyTooLong
+      ? new EventTooLargeError("maxKeyBytes", this.#core.maxKeyBytes())
+      : new EventTooLargeError("maxEventBytes", this.#core.maxEventBytes());
+  }
+
+  /** What came of an event that has crossed. */
+  #pushed(code: number): boolean {
+    this.#host.scheduler.schedule();
+    if (code >= 0) return true;
+    switch (code) {
+      case Refusal.full:
+        if (this.#failsProducer) throw new BackpressureError();
+        return false;
+      case Refusal.oversize:
+      case Refusal.keyTooLong:
+        this.#lastTooLarge = code;
+        throw this.#tooLarge(code);
+      case Refusal.invalid:
+        this.#lastInvalid = new InvalidEventError(
+          'A raw event must not be empty, nor hold a newline in format "ndjson"',
+        );
+        throw this.#lastInvalid;
+      default:
+        reasonOf(code);
+        return false;
+    }
+  }
+
+  #refuse(): false {
+    this.#refusedAfterClose++;
+    this.#host.onRefusedAfterClose();
+    return false;
+  }
+}
+
+function reasonOf(code: number): RejectReason {
+  const reason = REASONS[code];
+  if (reason === undefined) throw misuse(code);
+  return reason;
+}
+
+/** A caller who passes a second part of the event should hear that it does not go along. */
+function checkIngestOptions(options: unknown): void {
+  if (options !== undefined && options !== null) guardGetters(() => checkNames(options));
+}
+
+function checkNames(options: unknown): void {
+  if (!isRecord(options)) {
+    throw new InvalidOptionError(
+      "options",
+      `The second argument is ${show(options)}, but it must be options of the event, such as { key }; to hand the method on, write (event) => bus.emit(event)`,
+    );
+  }
+  for (const name of Object.keys(options)) {
+    if (name === "key") continue;
+    throw new InvalidOptionError(
+      name,
+      `\`${name}\` is not an option of an event, there is key; what belongs to the event goes into the first argument, as one object`,
+    );
+  }
+}
+
+function invalidity(error: unknown): InvalidEventError | InvalidOptionError {
+  // A proxy may throw at `instanceof`.
+  if (isShardbusError(error)) {
+    if (error instanceof InvalidEventError || error instanceof InvalidOptionError) return error;
+  }
+  return new InvalidEventError(`The event cannot be written as JSON: ${messageOf(error)}`, {
+    cause: error,
+  });
+}
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof InvalidEventError ||
+  error instanceof InvalidOptionError ||
+  error instanceof EventTooLargeError ||
+  error instanceof BackpressureError;

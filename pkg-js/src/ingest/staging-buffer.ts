@@ -1,0 +1,258 @@
+import type { CoreBus } from "../core/core-bus.js";
+import { joinHalves } from "../core/layout.js";
+import { assertAlive, assertRoom, misuse, Refusal, row } from "../core/module.js";
+import { NO_MEMORY, sharedScratch } from "../core/scratch.js";
+import type { Scheduler } from "../delivery/scheduler.js";
+
+/** Events that cross into wasm in one go, at most. */
+const MAX_STAGED = 64;
+
+/** Characters that cross in one go, at most: they fit into the scratch as ASCII. */
+const MAX_STAGED_CHARS = 32 << 10;
+
+/** What {@linkcode StagingBuffer.offer} returns for an event that waits to cross: it is accepted. */
+export const STAGED = 65_536;
+
+/** Texts, one after another. */
+interface Texts {
+  readonly text: string;
+  /** How many characters each has. */
+  readonly lengths: Uint32Array;
+}
+
+/** Serialised events, one after another. */
+export interface EventRun extends Texts {
+  /** How many other characters stand before each. */
+  readonly gap: number;
+  readonly count: number;
+  /** As many, if they have any. */
+  readonly keys?: Texts | undefined;
+}
+
+/**
+ * Brings serialised events into the core.
+ *
+ * Crossing into wasm costs more than a short event, so events are parked as strings and cross
+ * together. Nobody can tell: an event is parked only while every shard has room for all that is
+ * parked, so that its acceptance is certain whatever its hash; and all that is parked crosses, in
+ * order, before anything else reads or changes the bus.
+ */
+export class StagingBuffer {
+  readonly #scratch = sharedScratch();
+  readonly #raw = this.#scratch.raw;
+  readonly #core: CoreBus;
+  readonly #handle: number;
+  readonly #maxEventBytes: number;
+  readonly #maxKeyBytes: number;
+  readonly #scheduler: Pick<Scheduler, "schedule">;
+  /** What separates two events in a body. */
+  readonly #separator: string;
+  /** All that is parked, after an empty text, as a separator comes before each; and their lengths. */
+  #texts = [""];
+  readonly #lengths = new Uint32Array(MAX_STAGED);
+  #chars = 0;
+  /** Their keys, in the same way, if they have any: either all of them do, or none. */
+  #keyText = "";
+  readonly #keyLengths = new Uint32Array(MAX_STAGED);
+  #isKeyed = false;
+  #staged = 0;
+  /** What the core accepts with certainty, less what is parked. */
+  #guaranteedEvents = 0;
+  #guaranteedBytes = 0;
+  /** The scratch's `looks` at this bus's last one: another bus may have taken memory since. */
+  #lookedAt = 0;
+
+  /** The scheduler is told when an event is parked and none was. */
+  constructor(core: CoreBus, format: "ndjson" | "json", scheduler: Pick<Scheduler, "schedule">) {
+    this.#core = core;
+    this.#separator = format === "json" ? "," : "\n";
+    this.#handle = core.handle();
+    this.#maxEventBytes = core.maxEventBytes();
+    this.#maxKeyBytes = core.maxKeyBytes();
+    this.#scheduler = scheduler;
+    this.look();
+  }
+
+  /** Offers one line of JSON. Returns {@linkcode STAGED}, or what {@linkcode push} returns. */
+  offer(text: string, key: string | undefined): number {
+    assertAlive();
+    // UTF-8 has at most three bytes for one UTF-16 unit.
+    const bytes = text.length * 3;
+    if (this.#staged === 0 && this.#scratch.looks !== this.#lookedAt) {
+      assertRoom();
+      this.look();
+    }
+    if (!this.#fits(text, key, bytes)) {
+      this.cross();
+      if (!this.#fits(text, key, bytes)) return this.push(text, key);
+    }
+    if (this.#staged === 0) {
+      this.#isKeyed = key !== undefined;
+      this.#scheduler.schedule();
+    }
+    this.#texts.push(text);
+    this.#chars += text.length + 1;
+    this.#lengths[this.#staged] = text.length;
+    if (key !== undefined) {
+      this.#keyText += key;
+      this.#keyLengths[this.#staged] = key.length;
+    }
+    this.#staged++;
+    this.#guaranteedEvents--;
+    this.#guaranteedBytes -= bytes;
+    return STAGED;
+  }
+
+  #fits(text: string, key: string | undefined, bytes: number): boolean {
+    const keyChars = key?.length ?? 0;
+    const chars = this.#chars + text.length + 1 + this.#keyText.length + keyChars;
+    return (
+      keyChars * 3 <= this.#maxKeyBytes &&
+      this.#guaranteedEvents > 0 &&
+      bytes <= this.#guaranteedBytes &&
+      bytes <= this.#maxEventBytes &&
+      chars <= MAX_STAGED_CHARS &&
+      this.#staged < MAX_STAGED &&
+      (this.#staged === 0 || this.#isKeyed === (key !== undefined))
+    );
+  }
+
+  /** Brings in everything that is parked. */
+  cross(): void {
+    const count = this.#staged;
+    if (count === 0) return;
+    assertRoom();
+    const keys = this.#isKeyed ? { text: this.#keyText, lengths: this.#keyLengths } : undefined;
+    const text = this.#texts.join(this.#separator);
+    const staged = { text, gap: 1, lengths: this.#lengths, count, keys };
+    this.#texts = [""];
+    this.#chars = 0;
+    this.#keyText = "";
+    this.#staged = 0;
+    // All are accepted, unless other buses have used up the memory since: then the core has counted
+    // the refused ones as `full`.
+    this.#pushMany(staged);
+  }
+
+  /** Offers events, now. Returns how many were accepted. What is parked must have crossed. */
+  pushMany(events: EventRun): number {
+    assertRoom();
+    return this.#pushMany(events);
+  }
+
+  #pushMany(events: EventRun): number {
+    return this.#afterPush(this.#commitMany(events) ?? this.#commitOneByOne(events));
+  }
+
+  /** Returns how many were accepted; `undefined`, with nothing done, if this way is not open. */
+  #commitMany({ text, gap, lengths, count, keys }: EventRun): number | undefined {
+    // Lengths in characters are lengths in bytes only in ASCII.
+    if (!this.#scratch.writeAscii(text, 0)) return undefined;
+    if (keys !== undefined && !this.#scratch.writeAscii(keys.text, text.length)) return undefined;
+    const table = this.#scratch.lengths();
+    table.set(lengths);
+    if (keys !== undefined) table.set(keys.lengths, count);
+    this.#raw.set_clock(this.#handle, Date.now());
+    const accepted = this.#raw.push_many(this.#handle, count, gap, keys === undefined ? 0 : 1);
+    if (accepted < 0) throw misuse(accepted);
+    return accepted;
+  }
+
+  #commitOneByOne({ text, gap, lengths, count, keys }: EventRun): number {
+    let accepted = 0;
+    let end = 0;
+    let keyEnd = 0;
+    for (let i = 0; i < count; i++) {
+      const [start, keyStart] = [end + gap, keyEnd];
+      end = start + (lengths[i] as number);
+      keyEnd += keys?.lengths[i] ?? 0;
+      const key = keys?.text.slice(keyStart, keyEnd);
+      if (this.#push(text.slice(start, end), key, 1) >= 0) accepted++;
+    }
+    return accepted;
+  }
+
+  /**
+   * Offers one line of JSON, now. Returns its shard, or a {@linkcode Refusal}. What is parked must
+   * have crossed.
+   */
+  push(text: string, key: string | undefined): number {
+    assertRoom();
+    return this.#afterPush(this.#push(text, key, 1));
+  }
+
+  /** {@linkcode push} for text that the core must look into. */
+  pushUnchecked(text: string, key: string | undefined): number {
+    assertRoom();
+    return this.#afterPush(this.#push(text, key, 0));
+  }
+
+  /** {@linkcode push} for bytes that the core must look into. */
+  pushBytes(bytes: Uint8Array, key: string | undefined): number {
+    assertRoom();
+    const length = this.#scratch.writeBytes(bytes, this.#maxEventBytes);
+    return this.#afterPush(this.#pushWritten(length, key, 0));
+  }
+
+  /**
+   * The shard that an event with this key goes to now, or one with exactly these bytes and no key.
+   * Returns a {@linkcode Refusal} if they are too many.
+   */
+  shardFor(keyOrBytes: string | Uint8Array): number {
+    assertRoom();
+    const isKey = typeof keyOrBytes === "string";
+    const length = isKey
+      ? this.#scratch.writeText(keyOrBytes, 0, this.#maxKeyBytes)
+      : this.#scratch.writeBytes(keyOrBytes, this.#maxEventBytes);
+    if (length === NO_MEMORY) return Refusal.full;
+    if (length < 0) return isKey ? Refusal.keyTooLong : Refusal.oversize;
+    return this.#raw.shard_for(this.#handle, length);
+  }
+
+  /** When the event that was pushed last was accepted: nanoseconds since the Unix epoch. */
+  lastTimestamp(): bigint {
+    const numbers = row(this.#raw.last_timestamp());
+    return joinHalves(numbers[0], numbers[1]);
+  }
+
+  #push(text: string, key: string | undefined, line: 0 | 1): number {
+    const length = this.#scratch.writeText(text, 0, this.#maxEventBytes);
+    return this.#pushWritten(length, key, line);
+  }
+
+  /** Offers the event in the scratch, or refuses one that could not be written there. */
+  #pushWritten(length: number, key: string | undefined, line: 0 | 1): number {
+    if (length < 0) return this.#refuse(length, Refusal.oversize);
+    let keyLength = -1;
+    if (key !== undefined) {
+      keyLength = this.#scratch.writeText(key, length, this.#maxKeyBytes);
+      if (keyLength < 0) return this.#refuse(keyLength, Refusal.keyTooLong);
+    }
+    this.#raw.set_clock(this.#handle, Date.now());
+    const code = this.#raw.push(this.#handle, length, keyLength, line);
+    if (code === Refusal.misused) throw misuse(code);
+    return code;
+  }
+
+  /** Counts an event that could not be written. */
+  #refuse(why: number, tooLong: number): number {
+    if (why === NO_MEMORY) {
+      this.#core.refuseFull();
+      return Refusal.full;
+    }
+    this.#core.refuseOversize();
+    return tooLong;
+  }
+
+  #afterPush(code: number): number {
+    this.look();
+    return code;
+  }
+
+  /** Asks the core anew what it accepts with certainty. Nothing may be parked. */
+  look(): void {
+    this.#lookedAt = ++this.#scratch.looks;
+    this.#guaranteedEvents = this.#raw.room_events(this.#handle) >>> 0;
+    this.#guaranteedBytes = this.#raw.room_bytes(this.#handle) >>> 0;
+  }
+}

@@ -1,0 +1,19 @@
+// What several entries need, which becomes one file: every file costs a process half a millisecond
+// at its start, and classes and state must exist once. Entries take from here whatever others have
+// too.
+
+export { idStem } from "./batch.js";
+// A loader that links `bus.wasm` itself finds the glue here, by way of `bus_bg.js`.
+export * from "./bus_bg.js";
+export { fromBase64, fromCharacters } from "./core/base64.js";
+export { setCoreSource } from "./core/module.js";
+export { initialize, provide, type WasmSource } from "./core/wasm.js";
+export { isPage } from "./delivery/page-lifecycle.js";
+export * from "./errors/index.js";
+export { EventBus } from "./event-bus.js";
+export { messageOf, plain, show } from "./util/format-value.js";
+export { nodeBuiltin } from "./util/node-builtin.js";
+export { own } from "./util/own.js";
+export { utf8Decoder, utf8Encoder } from "./util/utf8.js";
+export { setDefaultScheduler } from "./validation/bus-options.js";
+export * from "./validation/schema.js";

@@ -1,0 +1,454 @@
+import { type CoreBatch, idStem } from "../batch.js";
+import type { CoreBus } from "../core/core-bus.js";
+import { type BatchHead, decodeBatchHeader } from "../core/layout.js";
+import { RestoreRefusal } from "../core/module.js";
+import type { RunInContext } from "../delivery/async-context.js";
+import { StoreError, type StoreOperation } from "../errors/store-error.js";
+import { elapsed } from "../util/clock.js";
+import { ignorePoisonedAsync } from "../util/detached.js";
+import { DeadlineTimer } from "../util/event-loop.js";
+import { messageOf, show } from "../util/format-value.js";
+import { isBytes } from "../util/is-bytes.js";
+import type { BatchStore } from "./batch-store.js";
+
+/** What the store has, or may have. */
+interface StoredBatch {
+  readonly key: string;
+  /** Of the batch that it is a copy of, from the first event on. */
+  readonly head: BatchHead;
+  /** The number of its events that are neither settled nor in a later copy. */
+  left: number;
+  isWritten: boolean;
+  /** The write that is under way. */
+  writing?: Promise<void> | undefined;
+  /** The copy that this one takes the place of, once it is written. */
+  replaces?: StoredBatch | undefined;
+  /** The number of its replacements that are not written. */
+  replacements: number;
+}
+
+/** A copy of a batch, on its way into the store. */
+export interface BatchCopy {
+  readonly stored: StoredBatch;
+  readonly bytes: Uint8Array;
+}
+
+/** A batch that left the bus. */
+type Settled = Pick<CoreBatch<unknown>, "id" | "sequence" | "count">;
+
+/** What the outbox needs of the bus that it works for. */
+export interface OutboxHost {
+  /** How long one operation of the store may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Something changed that the scheduler should look at. */
+  schedule(): void;
+  /** The store has found more batches of earlier runs. */
+  onFound(): void;
+  /** The store did not do what it was asked to. */
+  onError(error: StoreError): void;
+  /** Calls the user's functions. */
+  readonly run: RunInContext;
+}
+
+/**
+ * Keeps a copy of each batch in a store from its first attempt until it is settled, and brings back
+ * what earlier lives have left. What the store does not do is reported, and delays nothing for
+ * longer than its time: batches in memory are sent all the same.
+ */
+export class Outbox {
+  readonly #core: CoreBus;
+  readonly #store: BatchStore;
+  readonly #host: OutboxHost;
+  /** By life and shard: `nonce-shard`. */
+  readonly #stored = new Map<string, StoredBatch[]>();
+  /** What {@linkcode writeAllLater} writes now. */
+  readonly #writing = new Set<StoredBatch>();
+  /** What runs that nobody awaits. */
+  readonly #running = new Set<Promise<unknown>>();
+  #opening: Promise<string[]> | undefined;
+  /** What earlier lives have left, and was not looked at yet; first the oldest. */
+  #left: string[] | undefined;
+  /** Whether the store could not be opened. */
+  #isBroken = false;
+  #isStopped = false;
+
+  constructor(core: CoreBus, store: BatchStore, host: OutboxHost) {
+    this.#core = core;
+    this.#store = store;
+    this.#host = host;
+  }
+
+  /**
+   * Brings back the next batch of an earlier life, if the core takes one now. Several requests of a
+   * Worker may be at it, and each may end at any moment, so nothing is certain after an `await`.
+   */
+  async restore(): Promise<void> {
+    while (this.wantsRestored) {
+      if (this.#left === undefined) {
+        await this.#open();
+        continue;
+      }
+      const [key] = this.#left;
+      if (key === undefined) {
+        this.#core.endRestore();
+        this.#host.schedule();
+        return;
+      }
+      const bytes = await this.#try("read", key, () => this.#read(key));
+      if (this.#left[0] !== key || !this.wantsRestored) continue;
+      this.#left.shift();
+      if (bytes !== undefined) this.#takeIn(key, bytes);
+    }
+  }
+
+  async #open(): Promise<void> {
+    const keys = await this.#try("open", undefined, async () => {
+      this.#opening ??= this.#store.open((found) => this.#onFound(found));
+      return [...(await this.#opening)].sort();
+    });
+    // `writeAllSync` may have been there before: its batches are not of an earlier run.
+    const own = new Set([...this.#stored.values()].flat().map(({ key }) => key));
+    this.#left ??= (keys ?? []).filter((key) => !own.has(key));
+  }
+
+  /** A run has ended since the store was opened. */
+  #onFound(keys: readonly string[]): void {
+    if (this.#isStopped) return;
+    if (this.#left === undefined) {
+      // Else `#open` would leave out the keys that `open` returns.
+      const opened = Promise.resolve().then(() => this.#open());
+      this.#later(opened.then(() => this.#onFound(keys)));
+      return;
+    }
+    this.#left = [...this.#left, ...keys].sort();
+    this.#core.beginRestore();
+    this.#host.onFound();
+  }
+
+  /** A user's store may return what it has, whatever that is. */
+  async #read(key: string): Promise<Uint8Array | undefined> {
+    const bytes: unknown = await this.#store.read(key);
+    if (bytes === undefined || isBytes(bytes)) return bytes;
+    throw new TypeError(`\`read\` returned ${show(bytes)}, but it must return a Uint8Array`);
+  }
+
+  /** Tells whether the core takes a batch of an earlier run now, if there is one. */
+  get wantsRestored(): boolean {
+    return !this.#isStopped && this.#core.wantsRestored();
+  }
+
+  /** Leaves in the store what was not brought back: it is for the next life to send. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#core.endRestore();
+  }
+
+  #takeIn(key: string, bytes: Uint8Array): void {
+    const refusal = this.#core.restore(bytes);
+    if (refusal !== 0) {
+      this.#refuse(key, refusal);
+      return;
+    }
+    const head = this.#handedOut();
+    const stored = { key, head, left: head.count, isWritten: true, replacements: 0 };
+    this.#of(head.id).push(stored);
+    this.#core.forget();
+    this.#host.schedule();
+  }
+
+  /** What the core handed out last. */
+  #handedOut(): BatchHead {
+    return decodeBatchHeader(this.#core);
+  }
+
+  #refuse(key: string, refusal: number): void {
+    const why = whyItStays(refusal);
+    if (why !== undefined) {
+      this.#report("read", key, `${why}, so it stays there`);
+      return;
+    }
+    this.#report("read", key, "it is damaged; it is set aside");
+    const setAside = async () => this.#store.setAside?.(key);
+    this.#later(this.#try("set-aside", key, setAside));
+  }
+
+  /**
+   * The batch that the core handed out last, to be written; nothing if the store has it, or it is to
+   * be skipped.
+   */
+  copy(skipped?: ReadonlySet<StoredBatch>): BatchCopy | undefined {
+    if (this.#isBroken) return undefined;
+    const stored = this.#storedOf(this.#handedOut());
+    if (stored.isWritten || skipped?.has(stored)) return undefined;
+    return { stored, bytes: this.#core.batchEncode() };
+  }
+
+  /** The record of a batch's copy, be there one or not. */
+  #storedOf(head: BatchHead): StoredBatch {
+    const { id, sequence, count, firstTimestamp } = head;
+    const key = `${String(firstTimestamp).padStart(20, "0")}-${id}`;
+    const stored = { key, head, left: count, isWritten: false, replacements: 0 };
+    const whole = this.#find(id, sequence);
+    if (whole === undefined) return this.#track(stored);
+    if (whole.head.sequence === sequence && whole.head.count === count) return whole;
+    if (!whole.isWritten) {
+      // From now on each half is for itself.
+      this.#forget(whole);
+      return this.#track(stored);
+    }
+    if (whole.left === whole.head.count) return whole;
+    // The rest of it is settled, and must not come back with this part. That has a key of its own:
+    // another part may have none but the whole.
+    whole.left -= count;
+    whole.replacements++;
+    return this.#track({ ...stored, key: `${key}-${count}`, replaces: whole });
+  }
+
+  #track(stored: StoredBatch): StoredBatch {
+    // The first, so that it is found before the copy that it replaces.
+    this.#of(stored.head.id).unshift(stored);
+    return stored;
+  }
+
+  /** Writes a batch. */
+  async write({ stored, bytes }: BatchCopy): Promise<void> {
+    if (this.#left === undefined) await this.#open();
+    if (this.#isBroken) return;
+    await this.#try("write", stored.key, () => {
+      stored.writing ??= this.#write(stored, bytes);
+      return stored.writing;
+    });
+    // One that takes too long does not keep others from trying.
+    stored.writing = undefined;
+  }
+
+  async #write(stored: StoredBatch, bytes: Uint8Array): Promise<void> {
+    checkCopy(bytes);
+    await this.#store.write(stored.key, bytes);
+    this.#noteWritten(stored);
+  }
+
+  /** {@linkcode write}, where nobody waits for it. */
+  writeLater(copy: BatchCopy): void {
+    this.#later(this.write(copy));
+  }
+
+  #noteWritten(stored: StoredBatch): void {
+    const { nonce, shard, sequence, count } = stored.head;
+    stored.isWritten = true;
+    this.#core.noteStored(...nonce, shard, sequence, count);
+    this.#letGoOfReplaced(stored);
+  }
+
+  /** A copy is written, or not needed any more. */
+  #letGoOfReplaced(stored: StoredBatch): void {
+    const { replaces } = stored;
+    if (replaces === undefined) return;
+    stored.replaces = undefined;
+    replaces.replacements--;
+    this.#later(this.#removeIfDone(replaces));
+  }
+
+  /**
+   * Begins to write all pending batches before it returns; resolves when that is done. Returns the
+   * key of a batch that is still pending, and not in the store; nothing if there is none.
+   */
+  async writeAll(): Promise<string | undefined> {
+    const copies = this.#copyAll();
+    await Promise.all(copies.map((copy) => this.write(copy)));
+    return copies.find(({ stored }) => !stored.isWritten && stored.left > 0)?.stored.key;
+  }
+
+  /** Resolves once every batch that is pending now is in the store, or has left the bus. */
+  async persist(): Promise<void> {
+    const missing = await this.writeAll();
+    const told = "`onStoreError` was told why";
+    if (missing !== undefined) {
+      const message = `The store did not take \`${missing}\`; ${told}`;
+      throw new StoreError(message, { operation: "write", key: missing });
+    }
+    if (this.#isBroken) {
+      throw new StoreError(`The store could not be opened; ${told}`, { operation: "open" });
+    }
+  }
+
+  /**
+   * {@linkcode writeAll}, where nobody waits for it, and it may be called again meanwhile. It
+   * writes at once where the store can: the page may be about to go.
+   *
+   * @param last what may come last, because it is on its way already.
+   */
+  writeAllLater(last: readonly Settled[]): void {
+    const copies = this.#copyAll(this.#writing);
+    const late = new Set(last.map(({ id, sequence }) => this.#find(id, sequence)));
+    copies.sort((a, b) => Number(late.has(a.stored)) - Number(late.has(b.stored)));
+    for (const copy of copies) {
+      if (this.#writeSync(copy)) continue;
+      this.#writing.add(copy.stored);
+      this.#later(this.write(copy).finally(() => this.#writing.delete(copy.stored)));
+    }
+  }
+
+  /** Writes all pending batches before it returns. Returns whether the store has them all. */
+  writeAllSync(): boolean {
+    if (this.#store.writeSync === undefined || this.#isBroken) return false;
+    const written = this.#copyAll().map((copy) => this.#writeSync(copy));
+    return written.every(Boolean);
+  }
+
+  /** Writes a batch before it returns. Returns whether it did; a store need not be able to. */
+  #writeSync({ stored, bytes }: BatchCopy): boolean {
+    const store = this.#store;
+    if (store.writeSync === undefined) return false;
+    try {
+      checkCopy(bytes);
+      this.#host.run(() => store.writeSync?.(stored.key, bytes));
+      this.#noteWritten(stored);
+    } catch (cause) {
+      this.#report("write", stored.key, cause);
+    }
+    return stored.isWritten;
+  }
+
+  /** Copies of all pending batches, less those to skip. */
+  #copyAll(skipped?: ReadonlySet<StoredBatch>): BatchCopy[] {
+    const copies: BatchCopy[] = [];
+    this.#core.stage(elapsed());
+    while (this.#core.nextStaged()) {
+      const copy = this.copy(skipped);
+      if (copy !== undefined) copies.push(copy);
+    }
+    return copies;
+  }
+
+  /** Takes out of the bus what the store has: it is for the next life to send. */
+  release(): void {
+    this.#core.recall();
+    this.#core.stage(elapsed());
+    while (this.#core.nextStaged()) {
+      const { id, sequence } = this.#handedOut();
+      if (this.#find(id, sequence)?.isWritten) this.#core.release();
+    }
+  }
+
+  /** A batch was delivered, given up or drained: the store need not keep it. */
+  settle(batch: Settled): Promise<void> {
+    const settled = this.#settle(batch);
+    // The store is not closed before.
+    this.#later(settled);
+    return settled;
+  }
+
+  async #settle({ id, sequence, count }: Settled): Promise<void> {
+    const stored = this.#find(id, sequence);
+    if (stored === undefined) return;
+    stored.left -= count;
+    await this.#removeIfDone(stored);
+  }
+
+  /** Removes a copy once nothing of it is needed. */
+  async #removeIfDone(stored: StoredBatch): Promise<void> {
+    if (stored.left > 0 || stored.replacements > 0) return;
+    // `writeAllSync` does not wait for the store to be open.
+    if (this.#left === undefined && stored.isWritten) await this.#open();
+    this.#forget(stored);
+    if (this.#left !== undefined && !this.#isBroken) {
+      await this.#try("remove", stored.key, async () => {
+        // A write that ends later would bring it back.
+        await stored.writing?.catch(() => {});
+        await this.#store.remove(stored.key);
+      });
+    }
+    this.#letGoOfReplaced(stored);
+  }
+
+  /** Waits for what runs, and lets go of the store. */
+  async close(): Promise<void> {
+    await this.#try("close", undefined, async () => {
+      await Promise.all(this.#running);
+      if (this.#opening !== undefined) await this.#store.close?.();
+    });
+  }
+
+  /** What the store has of the same shard and life. */
+  #of(id: string): StoredBatch[] {
+    const life = idStem(id);
+    const stored = this.#stored.get(life) ?? [];
+    this.#stored.set(life, stored);
+    return stored;
+  }
+
+  /** What covers a batch: after a split, the whole. */
+  #find(id: string, sequence: number): StoredBatch | undefined {
+    return this.#of(id).find(
+      ({ head }) => head.sequence <= sequence && sequence < head.sequence + head.count,
+    );
+  }
+
+  #forget(stored: StoredBatch): void {
+    const all = this.#of(stored.head.id);
+    const index = all.indexOf(stored);
+    if (index >= 0) all.splice(index, 1);
+  }
+
+  #later(task: Promise<void>): void {
+    const running = ignorePoisonedAsync(task).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  /** Runs an operation of the store, for no longer than it may take. Failures are reported. */
+  async #try<R>(
+    operation: StoreOperation,
+    key: string | undefined,
+    run: () => Promise<R>,
+  ): Promise<R | undefined> {
+    const { timeoutMs } = this.#host;
+    const alarm = new DeadlineTimer(() => {
+      timeUp(new Error(`It took longer than ${timeoutMs} ms (a quarter of \`timeoutMs\`)`));
+    });
+    let timeUp: (error: Error) => void = () => {};
+    try {
+      const late = new Promise<never>((_, reject) => {
+        timeUp = reject;
+      });
+      alarm.setRef(true);
+      alarm.schedule(elapsed() + timeoutMs);
+      return await Promise.race([this.#host.run(run), late]);
+    } catch (cause) {
+      // Everybody who waits for the store to open hears of it; once is enough.
+      const isToldAlready = operation === "open" && this.#isBroken;
+      this.#isBroken ||= operation === "open";
+      if (!isToldAlready) this.#report(operation, key, cause);
+      return undefined;
+    } finally {
+      alarm.clear();
+    }
+  }
+
+  #report(operation: StoreOperation, key: string | undefined, cause: unknown): void {
+    const what = key === undefined ? "the store" : `\`${key}\` in the store`;
+    const message = `Could not ${operation} ${what}: ${messageOf(cause)}`;
+    this.#host.onError(new StoreError(message, { operation, ...(key && { key }), cause }));
+  }
+}
+
+/** Throws unless there was memory for the copy. */
+function checkCopy(bytes: Uint8Array): void {
+  if (bytes.length === 0) throw new RangeError("There is no memory for a copy of it");
+}
+
+/** The reason why a batch stays in the store; none for one that is damaged. */
+function whyItStays(refusal: number): string | undefined {
+  switch (refusal) {
+    case RestoreRefusal.NotNow:
+      return "the bus does not take it now";
+    case RestoreRefusal.TooLarge:
+      return "its body is larger than `batch.maxBytes`";
+    case RestoreRefusal.OtherFormat:
+      return "another version of shardbus has written it";
+    case RestoreRefusal.NoMemory:
+      return "there is no memory for it now";
+    default:
+      return undefined;
+  }
+}
