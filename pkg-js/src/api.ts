@@ -1,4 +1,4 @@
-// What every entry exports.
+// The exports of every entry.
 export type { Batch } from "./batch.js";
 export type { FlushReport } from "./delivery/scheduler.js";
 export type { RequestContext, WaitUntilOptions } from "./delivery/wait-until.js";

@@ -15,7 +15,7 @@ export interface Batch<T = unknown> {
    * starts `count` later.
    */
   readonly sequence: number;
-  /** How many events. */
+  /** The number of events. */
   readonly count: number;
   /**
    * The events, in the bus's `format`. NDJSON has a newline between two events, and none after the
@@ -24,9 +24,9 @@ export interface Batch<T = unknown> {
   readonly body: Bytes;
   /** `application/x-ndjson` or `application/json`. */
   readonly contentType: string;
-  /** When the first event was accepted: nanoseconds since the Unix epoch. */
+  /** The time at which the first event was accepted: nanoseconds since the Unix epoch. */
   readonly firstTimestamp: bigint;
-  /** When the last event was accepted: nanoseconds since the Unix epoch. */
+  /** The time at which the last event was accepted: nanoseconds since the Unix epoch. */
   readonly lastTimestamp: bigint;
   /**
    * Parses the events.
@@ -38,15 +38,15 @@ export interface Batch<T = unknown> {
   /** The events as JSON texts, exactly as they came in. */
   [Symbol.iterator](): Iterator<string>;
   /**
-   * Identifies an event, for receivers that drop what they have already: as the batch that begins
-   * with it. It stays the same over attempts, and when the batch is split.
+   * Identifies an event, for receivers that drop duplicates: it is the id of a batch that begins
+   * with the event. It stays the same over attempts, and when the batch is split.
    *
    * @param index the event's place in the batch, from 0.
    */
   eventId(index: number): string;
 }
 
-/** What the ids of a shard's batches and events have in common: `nonce-shard`. */
+/** The common stem of the ids of a shard's batches and events: `nonce-shard`. */
 export function idStem(id: string): string {
   return id.slice(0, id.lastIndexOf("-"));
 }

@@ -5,7 +5,7 @@ interface Zlib {
   inflateRawSync(bytes: Uint8Array, options: { chunkSize: number }): Uint8Array<ArrayBuffer>;
 }
 
-/** What base64 of raw deflate stands for: `length` bytes. */
+/** Decodes base64 of raw deflate into `length` bytes. */
 export function inflateModule(base64: string, length: number): Uint8Array<ArrayBuffer> {
   const deflated = fromBase64(base64);
   // In a tenth of the time, where it is.

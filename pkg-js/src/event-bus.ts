@@ -40,7 +40,7 @@ import {
   toInvalidOptionError,
 } from "./validation/bus-options.js";
 
-/** How long `close()` takes at most unless it is told. */
+/** The time that `close()` takes at most unless it is told. */
 const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
 
 /**
@@ -183,7 +183,7 @@ export class EventBus<T = unknown> {
    * @throws {InvalidOptionError} if the second argument has anything but a `key`.
    */
   ingest(event: T, options?: IngestOptions): boolean {
-    return EventBus.#ingressOf(this).ingest(event, options);
+    return EventBus.#ingestorOf(this).ingest(event, options);
   }
 
   /**
@@ -194,12 +194,12 @@ export class EventBus<T = unknown> {
    * @throws as {@linkcode ingest}.
    */
   ingestRaw(payload: string | Uint8Array, options?: IngestOptions): boolean {
-    return EventBus.#ingressOf(this).ingestRaw(payload, options);
+    return EventBus.#ingestorOf(this).ingestRaw(payload, options);
   }
 
   /**
-   * Offers events in order, each as {@linkcode ingest} would, but without throwing: what is invalid
-   * or too large counts as rejected.
+   * Offers events in order, each as {@linkcode ingest} would, but without throwing: invalid and too
+   * large events count as rejected.
    *
    * The events of an array without keys are serialised some at a time, before they are offered. Only
    * code of an event's own, such as `toJSON`, can tell: if it calls the bus, none of those is in it
@@ -214,7 +214,7 @@ export class EventBus<T = unknown> {
     accepted: number;
     rejected: number;
   } {
-    return EventBus.#ingressOf(this).ingestBatch(events, options);
+    return EventBus.#ingestorOf(this).ingestBatch(events, options);
   }
 
   /**
@@ -222,11 +222,11 @@ export class EventBus<T = unknown> {
    * {@linkcode ingest}. It never throws for a refusal.
    */
   ingestWithReceipt(event: T, options?: IngestOptions): Receipt {
-    return EventBus.#ingressOf(this).ingestWithReceipt(event, options);
+    return EventBus.#ingestorOf(this).ingestWithReceipt(event, options);
   }
 
   /** Helps callers of a method without its bus, or by way of a proxy. */
-  static #ingressOf<T>(bus: EventBus<T>): Ingestor<T> {
+  static #ingestorOf<T>(bus: EventBus<T>): Ingestor<T> {
     if (bus instanceof EventBus && #ingestor in bus) {
       if (bus.#flushesAmbient) bus.#requestFlusher.requestAmbient();
       return bus.#ingestor;
@@ -256,9 +256,8 @@ export class EventBus<T = unknown> {
   }
 
   /**
-   * Sends what is in the bus now without waiting for size or time, and resolves when all of it is
-   * settled, what was in flight included. Events that come later are not waited for. Flushes may
-   * overlap.
+   * Sends the pending events now, without waiting for size or time, and resolves when all of them
+   * are settled, batches in flight included. Later events are not waited for. Flushes may overlap.
    *
    * @throws the reason of `signal`, if it is aborted first.
    */
@@ -276,7 +275,7 @@ export class EventBus<T = unknown> {
    * lives on for 30 at most after its response.
    *
    * Call it next to {@linkcode ingest}, after a handler's last long `await`: a flush does not cover
-   * what comes later. While the promise is pending, further calls with the same `ctx` only make sure
+   * later events. While the promise is pending, further calls with the same `ctx` only make sure
    * that there is a flush after them.
    *
    * @param ctx may be left out where the runtime tells which request runs (Vercel, Netlify, Supabase,
@@ -289,8 +288,8 @@ export class EventBus<T = unknown> {
   }
 
   /**
-   * Adds shards. Where a key's events go changes with the set of shards: what was accepted before
-   * the change is delivered, or lost and counted, before anything accepted after it is sent.
+   * Adds shards. A key may move to another shard then: events accepted before the change are
+   * delivered, or lost and counted, before any event accepted after it is sent.
    *
    * @returns the new shards' ids; ids are never used again.
    * @throws {ScalingError} if there would be more than `scaling.maxShards`, or `scaling` is off.
@@ -301,8 +300,8 @@ export class EventBus<T = unknown> {
   }
 
   /**
-   * Drains shards, the emptiest first, as many as may go: they take no more events, what they hold
-   * is delivered without waiting for size or time, and then they are removed.
+   * Drains shards, the emptiest first, as many as may go: they take no more events, their events
+   * are delivered without waiting for size or time, and then they are removed.
    *
    * @returns the ids of the shards that drain.
    * @throws {ScalingError} if there are no more than `scaling.minShards`, or `scaling` is off.
@@ -353,7 +352,7 @@ export class EventBus<T = unknown> {
 
   /**
    * Takes batches out of the bus, now: they are the caller's to send, and count as `drained`. For
-   * the last moment of a page or process. What is in flight stays in flight.
+   * the last moment of a page or process. Batches in flight stay in flight.
    */
   drain(options?: DrainOptions): Batch<T>[] {
     const { maxBytes = Number.POSITIVE_INFINITY } = checkDrainOptions(options);
@@ -394,7 +393,7 @@ export class EventBus<T = unknown> {
     }
   }
 
-  /** Where every event is. Works after `close()` as well. */
+  /** Accounts for every event. Works after `close()` as well. */
   stats(): BusStats {
     if (this.#lastStats !== undefined) {
       const { offered, rejected, ...rest } = this.#lastStats;

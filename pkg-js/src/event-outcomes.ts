@@ -1,4 +1,4 @@
-/** What became of single events, where not all of them were delivered. */
+/** The outcomes of single events, where not all of them were delivered. */
 export interface EventOutcomes {
   /** The events that the receiver will never take, by their places in the batch, and why. */
   readonly rejected?: readonly { readonly index: number; readonly error?: unknown }[] | undefined;

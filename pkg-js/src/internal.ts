@@ -1,6 +1,6 @@
-// What several entries need, which becomes one file: every file costs a process half a millisecond
-// at its start, and classes and state must exist once. Entries take from here whatever others have
-// too.
+// The common part of several entries, bundled into one file: every file costs a process half a
+// millisecond at its start, and classes and state must exist once. Entries import their common
+// modules from here.
 
 export { idStem } from "./batch.js";
 // A loader that links `bus.wasm` itself finds the glue here, by way of `bus_bg.js`.

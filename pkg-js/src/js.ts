@@ -1,4 +1,5 @@
-// Where there is no WebAssembly, or a page must not compile any: the same core, as JavaScript.
+// The same core as JavaScript, for runtimes without WebAssembly and for pages that must not compile
+// any.
 import { instantiate } from "./bus_js.js";
 import * as glue from "./bus_js_bg.js";
 import { setCoreSource } from "./internal.js";

@@ -1,4 +1,4 @@
-// Node, and those who take what is for it: to load what inflates there takes longer than to read a
+// Node, and runtimes that take its condition: loading an inflater takes longer there than reading a
 // module that is not deflated.
 import { base64 } from "./bus-base64.js";
 import { fromBase64, provide } from "./internal.js";

@@ -3,7 +3,7 @@ import type { StoreError } from "./errors/store-error.js";
 import type { BatchStore } from "./outbox/batch-store.js";
 import type { Signal } from "./util/platform.js";
 
-/** What happens to an event when there is no room for it. */
+/** The policy for an event that finds no room. */
 export type Backpressure =
   /** The new event is accepted, and the oldest events of its shard are evicted until it fits. */
   | "drop-oldest"
@@ -29,16 +29,16 @@ export type DropReason =
 /** Events that were lost. */
 export interface Drop<T = unknown> {
   readonly reason: DropReason;
-  /** How many since the last report of this reason. */
+  /** The number of events since the last report of this reason. */
   readonly count: number;
   /** The events themselves, where they were in a batch that was given up. */
   readonly batch?: Batch<T> | undefined;
   /**
-   * Why: what the callback threw last, where attempts have failed. For what there was no room for, it
-   * says why nothing leaves.
+   * The cause: the last error of the callback, where attempts have failed. For events that found no
+   * room, it says why nothing leaves.
    */
   readonly error?: unknown;
-  /** How often the batch was sent; 0 if it never was. */
+  /** The number of attempts at the batch; 0 if it was never sent. */
   readonly attempts?: number | undefined;
 }
 
@@ -47,32 +47,34 @@ export interface Delivery<T = unknown> {
   readonly batch: Batch<T>;
   /** Which attempt succeeded, the first being 1. */
   readonly attempt: number;
-  /** How many of the batch's events the receiver has; fewer than all if the callback said so. */
+  /**
+   * The number of the batch's events that the receiver has; fewer than all if the callback said so.
+   */
   readonly count: number;
 }
 
-/** What the callback gets beside the batch. */
+/** The callback's second argument. */
 export interface DeliveryContext {
   /** Aborted when the attempt has taken `timeoutMs`, or when the bus closes. Pass it to `fetch`. */
   readonly signal: Signal;
   /** 1 for the batch's first attempt. */
   readonly attempt: number;
   /**
-   * Whether the request may outlive its page: pass it to `fetch`. True in pages, as long as what is
-   * in flight stays within what browsers allow.
+   * True if the request may outlive its page: pass it to `fetch`. True in pages, as long as the
+   * requests in flight stay within the browser's quota.
    */
   readonly keepalive: boolean;
 }
 
 /**
- * Sends a batch. What it returns is awaited; unless it throws or rejects, the batch is delivered. It
- * may return what became of single events ({@linkcode EventOutcomes}); those that it does not name
- * are delivered. Throw a `DeliveryError` to say what should become of the batch; any other error is
- * taken for an outage of the destination, for which nothing is given up.
+ * Sends a batch. Its result is awaited; unless it throws or rejects, the batch is delivered. It may
+ * return the outcomes of single events ({@linkcode EventOutcomes}); all others are delivered. Throw
+ * a `DeliveryError` to say what should become of the batch; any other error is taken for an outage
+ * of the destination, for which nothing is given up.
  */
 export type DeliveryCallback<T = unknown> = (batch: Batch<T>, context: DeliveryContext) => unknown;
 
-/** How large a batch may grow and how long it may wait. */
+/** The size of batches, and their longest wait. */
 export interface BatchOptions {
   /**
    * A batch of this many events may leave.
@@ -95,21 +97,21 @@ export interface BatchOptions {
    */
   readonly maxDelayMs?: number | undefined;
   /**
-   * Whether the size at which a batch leaves follows the rate of events, between `minSize` and
-   * `maxSize`. If not, it is `maxSize`.
+   * Lets the size at which a batch leaves follow the rate of events, between `minSize` and
+   * `maxSize`. If false, it is `maxSize`.
    * @default true
    */
   readonly adaptive?: boolean | undefined;
   /**
-   * How far back events count for their rate, in milliseconds.
+   * The window in which events count for their rate, in milliseconds.
    * @default 100
    */
   readonly velocityWindowMs?: number | undefined;
 }
 
 /**
- * How long to keep trying. An outage of the destination ends nothing: what waits for its return is
- * lost only for want of room (`maxBytes`, `capacity`) or of age (`maxAgeMs`).
+ * The limits of retrying. An outage of the destination ends nothing: batches that wait for its
+ * return are lost only for want of room (`maxBytes`, `capacity`) or for their age (`maxAgeMs`).
  */
 export interface RetryOptions {
   /**
@@ -125,7 +127,7 @@ export interface RetryOptions {
    */
   readonly baseDelayMs?: number | undefined;
   /**
-   * Where the doubling stops, in milliseconds: in an outage, the longest time until the receiver's
+   * The end of the doubling, in milliseconds: in an outage, the longest time until the receiver's
    * return is noticed.
    * @default 5000
    */
@@ -142,7 +144,7 @@ export interface RetryOptions {
   readonly maxRetryAfterMs?: number | undefined;
 }
 
-/** When the number of shards changes. */
+/** The conditions on which the number of shards changes. */
 export interface ScalingOptions {
   /**
    * Fewest shards.
@@ -155,7 +157,7 @@ export interface ScalingOptions {
    */
   readonly maxShards?: number | undefined;
   /**
-   * Whether shards are added and drained by themselves. If not, only by `scaleUp` and `scaleDown`.
+   * Adds and drains shards automatically. If false, only `scaleUp` and `scaleDown` do.
    * @default true
    */
   readonly autoScale?: boolean | undefined;
@@ -177,17 +179,18 @@ export interface ScalingOptions {
    */
   readonly underutilizedThreshold?: number | undefined;
   /**
-   * How long to leave the number of shards alone after it changed, in milliseconds.
+   * The time for which the number of shards stays as it is after a change, in milliseconds.
    * @default 1000
    */
   readonly cooldownMs?: number | undefined;
   /**
-   * How long a shard must have been underutilized before it may be drained, in milliseconds.
+   * The time for which a shard must have been underutilized before it may be drained, in
+   * milliseconds.
    * @default 10000
    */
   readonly scaleDownDelayMs?: number | undefined;
   /**
-   * How often the load is looked at, in milliseconds.
+   * The interval at which the load is measured, in milliseconds.
    * @default 100
    */
   readonly metricsWindowMs?: number | undefined;
@@ -229,7 +232,7 @@ export interface EventBusOptions<T = unknown> {
    */
   readonly routingSeed?: bigint | undefined;
   /**
-   * What happens to an event when there is no room for it.
+   * The policy for an event that finds no room.
    * @default "drop-oldest"
    */
   readonly backpressure?: Backpressure | undefined;
@@ -239,12 +242,13 @@ export interface EventBusOptions<T = unknown> {
    */
   readonly key?: ((event: T) => string | null | undefined) | undefined;
   /**
-   * How a batch's body is put together: one event a line, or one JSON array.
+   * The layout of a batch's body: one event a line, or one JSON array.
    * @default "ndjson"
    */
   readonly format?: "ndjson" | "json" | undefined;
   /**
-   * When batches leave: by size and time, or only inside `flush()`, `waitUntil()` and `close()`.
+   * Batches leave by size and time ("auto"), or only inside `flush()`, `waitUntil()` and `close()`
+   * ("manual").
    * @default "auto"; in Cloudflare Workers "manual"
    */
   readonly scheduler?: "auto" | "manual" | undefined;
@@ -257,8 +261,8 @@ export interface EventBusOptions<T = unknown> {
    */
   readonly waitUntil?: boolean | ((promise: Promise<unknown>) => void) | undefined;
   /**
-   * Whether a bus in a page sends what it holds when the page is hidden or left. Elsewhere it makes
-   * no difference.
+   * In a page, `"auto"` sends the pending events when the page is hidden or left. Elsewhere it
+   * makes no difference.
    * @default "auto"
    */
   readonly lifecycle?: "auto" | "manual" | undefined;
@@ -268,26 +272,27 @@ export interface EventBusOptions<T = unknown> {
    */
   readonly exitOrder?: "oldest" | "newest" | undefined;
   readonly batch?: BatchOptions | undefined;
-  /** How long to keep trying; `false`: each batch has one attempt. */
+  /** The limits of retrying; `false`: each batch has one attempt. */
   readonly retry?: false | RetryOptions | undefined;
   /**
-   * When the number of shards changes; `false` if it never does. `shards` is then the number to
-   * begin with, and `minShards` its default.
+   * The conditions on which the number of shards changes; `false` if it never does. `shards` is
+   * then the number to begin with, and `minShards` its default.
    * @default false
    */
   readonly scaling?: false | ScalingOptions | undefined;
   /**
-   * How long one attempt may take, in milliseconds. Then its `signal` is aborted and it counts as
+   * The longest time of one attempt, in milliseconds. Then its `signal` is aborted and it counts as
    * failed.
    * @default 10000
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * Told of every loss. A batch that is given up is told at once, with its events. What is refused
-   * or evicted is counted: the first is told at the end of the turn, and then each reason at most
-   * once a second, with what came in between. What is held back is told a second later, or at
-   * `drain()` or `close()`; with the scheduler `"manual"`, which has no timer for it, when the bus is
-   * used next, and at the end of `flush()`. Without a handler, the first loss is a `console.warn`.
+   * Called for every loss. An abandoned batch is reported at once, with its events. Refused and
+   * evicted events are counted: the first is reported at the end of the turn, and then each reason
+   * at most once a second, with the count in between. The last count is reported a second later, or
+   * at `drain()` or `close()`; with the scheduler `"manual"`, which has no timer for it, when the
+   * bus is used next, and at the end of `flush()`. Without a handler, the first loss is a
+   * `console.warn`.
    */
   readonly onDrop?: ((drop: Drop<T>) => void) | undefined;
   /** Told of each batch that was delivered, once the receiver has said so. */
@@ -299,20 +304,20 @@ export interface EventBusOptions<T = unknown> {
    */
   readonly store?: BatchStore | undefined;
   /**
-   * Told when the store does not do what it was asked to. Batches in memory are sent all the same.
-   * Without it, the first time is a `console.warn`.
+   * Called when an operation of the store failed. Batches in memory are sent all the same. Without
+   * a handler, the first failure is a `console.warn`.
    */
   readonly onStoreError?: ((error: StoreError) => void) | undefined;
 }
 
-/** How long to wait. */
+/** Options of a wait. */
 export interface WaitOptions {
   /** In milliseconds. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: Signal | undefined;
 }
 
-/** What to take out of the bus. */
+/** The events to take out of the bus. */
 export interface DrainOptions {
   /**
    * Most bytes of all bodies together.

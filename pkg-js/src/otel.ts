@@ -1,7 +1,7 @@
 import type { Attributes, BatchObservableResult, Meter, Observable } from "@opentelemetry/api";
 import type { BusStats } from "./stats.js";
 
-/** What is observed: an `EventBus`. */
+/** The subject of the observation: an `EventBus`. */
 export interface Observed {
   stats(): BusStats;
 }

@@ -3,7 +3,7 @@ import process from "node:process";
 import { isMainThread } from "node:worker_threads";
 import { InvalidOptionError, own } from "./internal.js";
 
-/** What is closed before the process ends: an `EventBus`. */
+/** A bus to close before the process ends: an `EventBus`. */
 export interface Closable {
   close(options?: { readonly timeoutMs?: number }): Promise<unknown>;
 }
@@ -14,10 +14,10 @@ export type ShutdownSignal = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT" | "SIGB
 /** Options of {@linkcode installShutdownHooks}. */
 export interface ShutdownOptions {
   /**
-   * How long the buses may take to close, all together, in milliseconds: four fifths to send, the
-   * rest to write what is left to a store. Keep it below the time after which whoever sent the signal
-   * sends `SIGKILL`: 10 s with `docker stop`, 30 s in Kubernetes, 1.6 s with pm2 (its
-   * `kill_timeout`), 90 s with systemd.
+   * The time that all buses together may take to close, in milliseconds: four fifths to send, the
+   * rest to write to a store. Keep it below the time after which the sender of the signal sends
+   * `SIGKILL`: 10 s with `docker stop`, 30 s in Kubernetes, 1.6 s with pm2 (its `kill_timeout`), 90
+   * s with systemd.
    * @default 5000
    */
   readonly timeoutMs?: number | undefined;
@@ -48,10 +48,10 @@ export interface ShutdownOptions {
  * - A second signal ends it at once. One that comes within 300 ms of the first is taken for the same:
  *   Ctrl-C reaches a program under `npm run` twice, from the terminal and from npm.
  *
- * What cannot be sent in time is lost, and counted under `abandoned.shutdown`, unless the bus has a
- * `store`: then the next start sends it. Nothing closes a bus on `process.exit()` or an uncaught
- * exception, because there is no time to wait: call `bus.saveSync()` in `process.on("exit")`, or
- * without a store `bus.drain()`.
+ * Events that cannot be sent in time are lost, and counted under `abandoned.shutdown`, unless the
+ * bus has a `store`: then the next start sends them. Nothing closes a bus on `process.exit()` or an
+ * uncaught exception, because there is no time to wait: call `bus.saveSync()` in
+ * `process.on("exit")`, or without a store `bus.drain()`.
  *
  * @example
  * ```ts
@@ -79,7 +79,7 @@ export function installShutdownHooks(
 
 /** Within this time, a second signal is the first one's echo. */
 const ECHO_MS = 300;
-/** How much of the time goes to sending. The rest is for what writes to a store what is left. */
+/** The share of the time for sending. The rest is for writing to a store. */
 const SENDING = 0.8;
 
 /** Marks our listeners, also those of other copies of this module. */
@@ -124,7 +124,7 @@ function unlisten(event: string, task: Listener): void {
 class ShutdownHooks {
   readonly #buses: readonly Closable[];
   readonly #options: CheckedOptions;
-  /** When the first signal came, by `performance.now()`. */
+  /** The time of the first signal, by `performance.now()`. */
   #signalled: number | undefined;
   /** The one end: `beforeExit` and a signal may both ask for it. */
   #ending: Promise<void> | undefined;
@@ -215,8 +215,8 @@ async function within(ms: number, work: Promise<void>): Promise<void> {
 const isOurs = (listener: object): boolean => OURS in listener;
 
 /**
- * Whether the program has listeners of its own. Those of `signal-exit`, which much else is built on,
- * do not count: they wait until no others are left, and then send the signal again.
+ * True if the program has listeners of its own. Those of `signal-exit`, which many packages are
+ * built on, do not count: they wait until no others are left, and then send the signal again.
  */
 function hasOthers(signal: NodeJS.Signals): boolean {
   const others = process.listeners(signal).filter((listener) => !isOurs(listener));
@@ -227,7 +227,10 @@ function hasOthers(signal: NodeJS.Signals): boolean {
   );
 }
 
-/** How many listeners `signal-exit` has for a signal, by what its versions 4 and 3 keep where. */
+/**
+ * The number of listeners that `signal-exit` has for a signal; its versions 4 and 3 keep them in
+ * different places.
+ */
 const countOf = (place: object, key: string | symbol): number =>
   (place as { [key: string | symbol]: { count?: number } | undefined })[key]?.count ?? 0;
 

@@ -1,7 +1,7 @@
 /** One shard, now. */
 export interface ShardStats {
   readonly id: number;
-  /** Whether it takes events, or is being emptied before it is removed. */
+  /** `draining`: the shard takes no events, and is removed once it is empty. */
   readonly state: "active" | "draining";
   /** Events accepted. */
   readonly accepted: number;
@@ -23,18 +23,18 @@ export interface ShardStats {
   readonly batchTarget: number;
 }
 
-/** How an attempt failed. */
+/** The failure of an attempt. */
 export interface LastError {
-  /** When: milliseconds since the Unix epoch. */
+  /** Its time: milliseconds since the Unix epoch. */
   readonly at: number;
-  /** What the callback's error said. */
+  /** The message of the callback's error. */
   readonly message: string;
   /** Which attempt of its batch it was, the first being 1. */
   readonly attempt: number;
 }
 
 /**
- * Where every event offered to the bus is. After every call:
+ * Accounts for every event offered to the bus. After every call:
  *
  * - `offered` is `accepted` plus all of `rejected`;
  * - `accepted` is `delivered + evicted + drained + pending + inFlight` plus all of `abandoned`.
@@ -82,7 +82,7 @@ export interface BusStats {
   readonly pending: number;
   /** Events in flight or to be retried. */
   readonly inFlight: number;
-  /** How long ago the oldest event was accepted that the bus still holds; 0 if it holds none. */
+  /** The age of the oldest event that the bus holds; 0 if it holds none. */
   readonly oldestAgeMs: number;
   readonly bytes: {
     /** Payload bytes held now: waiting, in flight and to be retried. At most `maxBytes`. */
@@ -99,11 +99,11 @@ export interface BusStats {
     readonly expired: number;
   };
   readonly shards: readonly ShardStats[];
-  /** How the last attempt that failed did; nothing, if none has. */
+  /** The failure of the last attempt that failed; nothing, if none has. */
   readonly lastError: LastError | undefined;
   /**
-   * What the ids of this bus's batches and events begin with: `runId-shard-sequence`. Nothing before
-   * the first batch, as a Worker has no random numbers at its global scope.
+   * The common beginning of the ids of this bus's batches and events: `runId-shard-sequence`.
+   * Nothing before the first batch, as a Worker has no random numbers at its global scope.
    */
   readonly runId: string | undefined;
 }

@@ -1,4 +1,4 @@
-// How the runtimes with a condition of their own hand out `bus.wasm`.
+// `bus.wasm` as the runtimes with a condition of their own import it.
 
 /** workerd: the namespace's default export is the compiled module. */
 declare module "*.wasm" {

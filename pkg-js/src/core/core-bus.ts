@@ -21,7 +21,7 @@ type Calls = {
 let calls: Calls;
 let glue: Glue;
 
-// Nobody could catch what a finaliser throws. Not every Worker has finalisers.
+// Nobody could catch an error of a finaliser. Not every Worker has finalisers.
 const freeLater =
   typeof FinalizationRegistry === "function"
     ? /* @__PURE__ */ new FinalizationRegistry((handle: number) => {

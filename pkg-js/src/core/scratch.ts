@@ -23,7 +23,7 @@ export class Scratch {
     this.raw = raw;
   }
 
-  /** How many bytes fit before the buffer must grow. */
+  /** The number of bytes that fit before the buffer must grow. */
   get length(): number {
     return this.#view().length;
   }

@@ -6,8 +6,8 @@ import type { WasmModule } from "../util/platform.js";
 import { type Core, setCoreSource, start } from "./module.js";
 
 /**
- * What the module can be loaded from: a compiled module, its bytes, or the namespace that a loader
- * with WebAssembly ESM integration returns for `shardbus/bus.wasm`.
+ * A source of the module: a compiled module, its bytes, or the namespace that a loader with
+ * WebAssembly ESM integration returns for `shardbus/bus.wasm`.
  */
 export type WasmSource = WasmModule | ArrayBufferLike | ArrayBufferView | object;
 

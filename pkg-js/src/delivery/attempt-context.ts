@@ -1,8 +1,8 @@
 import type { DeliveryContext } from "../options.js";
 
 /**
- * What cuts an attempt off. Its signal is made when somebody asks for it: a callback that does not
- * should not pay for it, as it costs more than the rest of an attempt.
+ * Cuts an attempt off. The signal is made on demand, because an `AbortController` costs more than
+ * the rest of an attempt, and most callbacks do not use it.
  */
 export class LazyAbort {
   #controller: AbortController | undefined;
@@ -22,7 +22,7 @@ export class LazyAbort {
   }
 }
 
-/** What the callback of an attempt gets. */
+/** The second argument of the callback. */
 export class AttemptContext implements DeliveryContext {
   declare readonly signal: AbortSignal;
   readonly attempt: number;
@@ -30,8 +30,8 @@ export class AttemptContext implements DeliveryContext {
   readonly #lazyAbort: LazyAbort;
 
   /**
-   * The object's own, so that it is there in `{ ...context }`; and one function for all, as engines
-   * keep what they learn of each.
+   * An own property, so that `{ ...context }` has it; one getter for all, so that all contexts have
+   * one hidden class.
    */
   static readonly #signal: PropertyDescriptor & ThisType<AttemptContext> = {
     enumerable: true,

@@ -36,12 +36,12 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
   #scheduled = false;
   /** The time of the next poll, on the clock of `elapsed()`. */
   #wakeAt = 0;
-  /** What may still be handed out in this task. */
+  /** The budget of this task: bytes of bodies, and batches. */
   #bytesLeft = MAX_BYTES_PER_TASK;
   #batchesLeft = MAX_BATCHES_PER_TASK;
   /** Stands for the task in which the page was left, until that has ended. */
   #unloadTask: symbol | undefined;
-  /** The flush that hurries what was in the bus when the page was left. */
+  /** The flush of the events that were pending when the page was left. */
   #unloadFlush: number | undefined;
   /** The turns that attempts get before they are cut off. */
   #lastTurns: "to come" | "over" | undefined;
@@ -87,7 +87,7 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
     this.#ignorePoisoned(() => this.#run());
   };
 
-  /** Runs a task that has no caller who could catch what it throws. */
+  /** Runs a task without a caller who could catch its errors. */
   #ignorePoisoned(task: () => void): void {
     try {
       task();
@@ -96,7 +96,7 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
     }
   }
 
-  /** Asks the core what to do, and does it, until there is nothing to do or enough was handed out. */
+  /** Polls the core, and follows it, until it is idle or the task's budget is used up. */
   #run(): void {
     if (this.#stopped || this.#letsAnswersIn()) return;
     this.#dispatcher.cutOff(this.#attempts);
@@ -148,7 +148,7 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
 
   /**
    * Sends everything: as much as can outlive the page now, and the rest as soon as its shards may.
-   * What is in flight is not sent again.
+   * Batches in flight are not sent again.
    */
   #flushForUnload(): void {
     this.#dispatcher.sendBeforeUnload(this.#attempts, this.#settle);
@@ -159,7 +159,7 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
   onHidden(): void {
     const unloadTask = Symbol();
     this.#unloadTask = unloadTask;
-    // Until then others hear of it too, and what they ingest leaves as well.
+    // Until then other listeners of `pagehide` run, and the events that they ingest are sent, too.
     runAfterCurrentTask(() => {
       if (this.#unloadTask === unloadTask) this.#unloadTask = undefined;
     });

@@ -32,7 +32,7 @@ interface Attempt {
 /** The attempts that somebody has begun, by their leases. */
 export type Attempts = Map<number, Attempt>;
 
-/** What the courier needs of the bus that it works for. */
+/** The dispatcher's view of its bus. */
 export interface DispatcherHost<T> {
   readonly callback: DeliveryCallback<T>;
   readonly timeoutMs: number;

@@ -8,23 +8,25 @@ const MAX_BYTES = 60_000;
 const MAX_REQUESTS = 9;
 
 /**
- * How long after its answer a request still counts. To a browser it ends with the last byte of the
- * response, which a callback may not have waited for; Firefox and Chromium take up to 90 ms then.
+ * The time for which a request still counts after its answer. To a browser it ends with the last
+ * byte of the response, which a callback may not have waited for; Firefox and Chromium take up to
+ * 90 ms then.
  */
 const GRACE_MS = 100;
 
-/** What one request takes. */
+/** The share of one request. */
 interface Share {
   readonly bytes: number;
-  /** When it counts no more, on the clock of `performance.now()`. */
+  /** The time from which it counts no more, on the clock of `performance.now()`. */
   until: number;
 }
 
 const SHARED = Symbol.for("shardbus.keepalive");
 
 /**
- * What a page's requests with `keepalive` may still carry. A browser fails those that are too much,
- * so all buses of a page share one budget, whichever copy of this package they come from.
+ * The bytes that a page's requests with `keepalive` may still carry. A browser fails requests
+ * beyond its quota, so all buses of a page share one budget, whichever copy of this package they
+ * come from.
  */
 export class KeepaliveBudget {
   /** Plain data, because copies may be of different versions. */
@@ -50,7 +52,7 @@ export class KeepaliveBudget {
   }
 
   /**
-   * Takes what a request with a body of so many bytes needs.
+   * Takes the share of a request whose body has so many bytes.
    *
    * @returns what gives it back; `undefined` if there is not enough.
    */

@@ -21,11 +21,11 @@ class FlushLoop {
   readonly attempts: Attempts = new Map();
   readonly beganAt = elapsed();
   readonly heartbeat = new Heartbeat();
-  /** What the flush came to, if others have ended it. */
+  /** The result of the flush, if another loop has ended it. */
   report: FlushReport | undefined;
   /**
-   * What may still be handed out before others get their turn. An answer does not renew it: that of
-   * a callback that awaits nothing comes within the task of its attempt.
+   * The budget of this task: bytes of bodies, and batches. An answer does not renew it: a callback
+   * that awaits nothing answers within the task of its attempt.
    */
   bytesLeft = MAX_BYTES_PER_TASK;
   batchesLeft = MAX_BATCHES_PER_TASK;
@@ -62,7 +62,7 @@ class FlushLoop {
 
   /**
    * Lets answers that came meanwhile be read before attempts are cut off. If the whole process
-   * stood still, other drives get to show that they are alive, too.
+   * stood still, other loops get to show that they are alive, too.
    */
   async #catchUp(): Promise<void> {
     const now = elapsed();
@@ -83,26 +83,25 @@ class FlushLoop {
     this.batchesLeft = MAX_BATCHES_PER_TASK;
   }
 
-  /** For the drive's own request alone. */
+  /** For the loop's own request alone. */
   readonly wake = (): void => this.#resume();
 }
 
 /**
  * The scheduler `"manual"`, made for Cloudflare Workers: a request can end at any moment, and with
- * it every promise and timer that it made. So nothing is sent but in a flush; a flush does all its
- * work in its own loop (its *drive*), awaits its own promises, and waits for other drives only by
- * looking. One of them sends, the *leader*; the others look now and then for the result. Drives
- * leave plain data for each other. A drive that fell silent has lost its request: others take its
- * leases back, and one of them sends its batches again.
+ * it every promise and timer that it made. So only a flush sends, in a loop of its own: it awaits
+ * its own promises, and polls for the results of other loops, which are plain data. One loop sends,
+ * the *leader*; the others wait for it. A loop that fell silent has lost its request: another one
+ * expires its leases, and sends its batches again.
  */
 export class ManualScheduler<T> implements Scheduler {
   readonly #core: CoreBus;
   readonly #dispatcher: Dispatcher<T>;
   readonly #host: SchedulerHost;
   readonly #loops = new Set<FlushLoop>();
-  /** The drive that sends; the others wait for it. */
+  /** The loop that sends; the others wait for it. */
   #leader: FlushLoop | undefined;
-  /** The time of the last search for drives that have fallen silent. */
+  /** The time of the last search for loops that have fallen silent. */
   #searchedAt = Number.NEGATIVE_INFINITY;
   #scheduled = false;
   #stopped = false;
@@ -135,7 +134,7 @@ export class ManualScheduler<T> implements Scheduler {
     this.#host.beforePoll();
     const loop = new FlushLoop(this.#core.beginFlush(), onSleep);
     this.#loops.add(loop);
-    // No flush follows, so only this drive knows when waiting is hopeless.
+    // No flush follows, so only this loop knows when waiting is hopeless.
     if (isLast) this.#leader = loop;
     signal?.addEventListener("abort", loop.wake, { once: true });
     try {
@@ -150,7 +149,7 @@ export class ManualScheduler<T> implements Scheduler {
     }
   }
 
-  /** Sends what the drive's flush covers until it is settled, or until `end`. */
+  /** Sends the events of the loop's flush until they are settled, or until `end`. */
   async #settle(
     loop: FlushLoop,
     end: number,
@@ -163,7 +162,7 @@ export class ManualScheduler<T> implements Scheduler {
       const wake = leads ? await this.#handOut(loop) : Number.POSITIVE_INFINITY;
       signal?.throwIfAborted();
       const report = this.#report(loop);
-      // What it began belongs to this request, even if another flush asked for it.
+      // The loop's attempts belong to this request, even if another flush asked for them.
       const isDone = report.pending === 0 && !this.#core.isRestoring();
       if (isDone && loop.attempts.size === 0) return report;
       if (loop.report !== undefined) return loop.report;
@@ -177,17 +176,17 @@ export class ManualScheduler<T> implements Scheduler {
     return { ...report, timedOut: report.pending > 0 };
   }
 
-  /** Tells whether this drive sends: the first one does, until it is done or falls silent. */
+  /** Tells whether this loop sends: the first one does, until it is done or falls silent. */
   #leads(loop: FlushLoop): boolean {
     const now = elapsed();
     loop.heartbeat.dueAt = now;
     if (this.#leader?.heartbeat.isExpired(now)) this.#expire(this.#leader);
     this.#leader ??= loop;
-    // A drive looks after its own attempts, whoever leads.
+    // A loop looks after its own attempts, whoever leads.
     return this.#leader === loop || loop.attempts.size > 0;
   }
 
-  /** Whether no drive has an attempt under way, be it one whose request has ended. */
+  /** True if no loop has an attempt under way, loops of ended requests included. */
   #isIdle(): boolean {
     return [...this.#loops].every(({ attempts }) => attempts.size === 0);
   }
@@ -220,7 +219,7 @@ export class ManualScheduler<T> implements Scheduler {
     }
   }
 
-  /** Shows that the drive's request is alive, and looks after those whose request is not. */
+  /** Shows that the loop's request is alive, and expires the loops of ended requests. */
   #heartbeat(loop: FlushLoop): void {
     if (this.#stopped) return;
     const now = elapsed();
@@ -236,7 +235,10 @@ export class ManualScheduler<T> implements Scheduler {
     this.#host.afterPoll();
   }
 
-  /** Ends the flush of a drive whose request has ended, and lets others send what it was sending. */
+  /**
+   * Ends the flush of a loop whose request has ended, and expires its leases, so that other loops
+   * send its batches.
+   */
   #expire(loop: FlushLoop): void {
     this.#loops.delete(loop);
     if (this.#leader === loop) this.#leader = undefined;

@@ -14,13 +14,15 @@ export interface Run {
   readonly error: unknown;
 }
 
-/** How an event ended. */
+/** The end of an event. */
 type End = Pick<Run, "outcome" | "error">;
 
 /**
  * The runs of a batch that a callback's answer speaks of; nothing, if it is no such answer, and so
  * speaks of the whole batch.
  *
+ * @throws {DeliveryError} if it cannot be read, or names events that the batch does not have. Then
+ * nobody can tell which events the receiver has: the batch counts as refused.
  * @throws {DeliveryError} if it cannot be read, or speaks of events that the batch does not have.
  * Then nobody can tell what the receiver has: the batch counts as refused.
  */
@@ -68,18 +70,18 @@ function joinRuns(ends: Map<number, End>, count: number): Run[] {
   return runs;
 }
 
-/** How an attempt failed, as its error says. */
+/** The failure of an attempt, according to its error. */
 export interface Verdict {
   readonly error: unknown;
   readonly kind: (typeof FailureKind)[keyof typeof FailureKind];
   readonly retryAfterMs: number;
-  /** What became of single events, if the error says so. */
+  /** The outcomes of single events, if the error has them. */
   readonly runs: readonly Run[] | undefined;
 }
 
 /**
- * How an attempt at `count` events failed that threw `error`. One that does not say so, or cannot be
- * read, tells of an outage: nobody answered.
+ * Reads an error that an attempt at `count` events threw. One that says nothing, or cannot be read,
+ * tells of an outage: nobody answered.
  */
 export function toVerdict(error: unknown, count: number): Verdict {
   const verdict = { error, kind: FailureKind.Unavailable, retryAfterMs: 0, runs: undefined };
@@ -96,7 +98,8 @@ export function toVerdict(error: unknown, count: number): Verdict {
       runs: runsOf((error as DeliveryError).outcomes, count),
     };
   } catch (unreadable) {
-    // Its own code threw; or what it says of single events makes no sense, which is a refusal.
+    // A getter of its own threw; or its outcomes of single events make no sense, which is a
+    // refusal.
     const isRefusal = unreadable instanceof DeliveryError;
     return isRefusal ? { ...verdict, error: unreadable, kind: FailureKind.Refused } : verdict;
   }

@@ -1,8 +1,8 @@
-/** Whether this is a page, which can be left at any moment. */
+/** True in a page, which can be left at any moment. */
 export const isPage = (): boolean =>
   typeof document === "object" && typeof addEventListener === "function";
 
-/** What a page's coming and going is told to. */
+/** The listener of a page's coming and going. */
 export interface LifecycleHost {
   /** The page may be about to go: this may be the last moment in which anything can be sent. */
   onHidden(): void;
@@ -21,7 +21,8 @@ export class PageLifecycle {
 
   constructor(host: LifecycleHost) {
     this.#host = host;
-    // On the window: whoever listens on the document comes first, and what they ingest goes along.
+    // On the window: listeners on the document come first, and the events that they ingest go
+    // along.
     addEventListener("visibilitychange", this.#onVisibilityChange);
     addEventListener("pagehide", this.#onPageHide);
     addEventListener("pageshow", this.#onPageShow);

@@ -5,7 +5,7 @@ import { own } from "../util/own.js";
 import { HEARTBEAT_MS, Heartbeat, nextHeartbeat } from "./liveness.js";
 import type { FlushOptions } from "./scheduler.js";
 
-/** What a runtime passes along with a request, such as the third argument of a Worker's `fetch`. */
+/** The context of a request, such as the third argument of a Worker's `fetch`. */
 export interface RequestContext {
   /** Keeps the request alive until the promise settles, beyond its response. */
   waitUntil(promise: Promise<unknown>): void;
@@ -48,9 +48,9 @@ const MAX_WATCHERS = 2;
  */
 const MAX_REQUEST_MS = 25_000;
 
-/** What the rides need of their bus. */
+/** The flusher's view of its bus. */
 interface RequestFlusherHost {
-  /** How many events were ever offered. */
+  /** The number of events that were ever offered. */
   offered(): number;
   /** The number of pending events. */
   pending(): number;
@@ -78,8 +78,8 @@ interface RequestFlush {
 }
 
 /**
- * Gives the events of requests a ride: a flush that their contexts wait for. Requests that come while
- * events are gathered share the flush: the first one makes it, and the next ones wait until that is
+ * Flushes the events of requests, and keeps the requests alive meanwhile. Requests that come while
+ * events are gathered share the flush: the first one makes it, and the next ones wait until it is
  * done, or the first one falls silent.
  */
 export class RequestFlusher {
@@ -87,7 +87,7 @@ export class RequestFlusher {
   readonly #flushing = new WeakMap<RequestContext, RequestFlush>();
   /** The group that was made last: others may join until its flush begins. */
   #gathering: Group | undefined;
-  /** The time at which an event of this turn last asked for a ride. */
+  /** The time at which an event of this turn last asked for a flush. */
   #askedAt = Number.NEGATIVE_INFINITY;
 
   constructor(host: RequestFlusherHost) {
@@ -107,22 +107,22 @@ export class RequestFlusher {
     if (known !== undefined) {
       if (known.group?.hasBegun) known.again = true;
     } else if ((this.#joinable()?.watchers ?? 0) < MAX_WATCHERS) {
-      const requestFlush: RequestFlush = { group: undefined, again: false };
+      const flush: RequestFlush = { group: undefined, again: false };
       let settle = (_: Promise<void>) => {};
       const over = new Promise<void>((resolve) => {
         settle = resolve;
       });
       // It throws where there is no request; then nothing may have begun.
       to.waitUntil(over);
-      this.#flushing.set(to, requestFlush);
-      settle(this.#requestFlush(to, requestFlush, options));
+      this.#flushing.set(to, flush);
+      settle(this.#flushFor(to, flush, options));
     }
   }
 
   /** {@linkcode request} for an event of the request that runs now. Never throws. */
   requestAmbient(): void {
     const now = elapsed();
-    // One ride is enough for a turn. The microtask that marks its end may be killed with the
+    // One flush is enough for a turn. The microtask that marks its end may be killed with the
     // request.
     if (now < this.#askedAt + HEARTBEAT_MS) return;
     try {
@@ -138,26 +138,26 @@ export class RequestFlusher {
     }
   }
 
-  async #requestFlush(
+  async #flushFor(
     context: RequestContext,
-    requestFlush: RequestFlush,
+    flush: RequestFlush,
     options: WaitUntilOptions,
   ): Promise<void> {
     const end = elapsed() + MAX_REQUEST_MS;
     try {
       do {
-        requestFlush.again = false;
+        flush.again = false;
         const joined = this.#joinable();
-        requestFlush.group = joined ?? new Group();
+        flush.group = joined ?? new Group();
         if (joined === undefined) {
-          this.#gathering = requestFlush.group;
-          await this.#gather(requestFlush.group, options);
+          this.#gathering = flush.group;
+          await this.#gather(flush.group, options);
         } else {
           joined.watchers++;
           await this.#follow(joined, end);
         }
-        if (!requestFlush.group.isOver) await this.#send(requestFlush.group, end);
-      } while (requestFlush.again && elapsed() < end);
+        if (!flush.group.isOver) await this.#send(flush.group, end);
+      } while (flush.again && elapsed() < end);
     } finally {
       this.#flushing.delete(context);
     }

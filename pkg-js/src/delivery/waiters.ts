@@ -3,13 +3,13 @@ import { PoisonedError } from "../errors/poisoned-error.js";
 
 /** Somebody who waits for the bus. */
 export interface Waiter {
-  /** Whether it is room that is waited for: then batches do not wait for size or time. */
+  /** True if it waits for room: then batches do not wait for size or time. */
   readonly awaitsReady: boolean;
   /** Resolves whoever waits, if it is time. Returns whether it was. */
   check(): boolean;
   /** The bus is closed. */
   close(): void;
-  /** What is waited for will not come. */
+  /** The wait is in vain. */
   reject(error: unknown): void;
 }
 

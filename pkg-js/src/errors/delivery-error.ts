@@ -4,12 +4,12 @@ import { own } from "../util/own.js";
 import type { HttpResponse } from "../util/platform.js";
 import { ShardbusError } from "./shardbus-error.js";
 
-/** What the bus should do with a batch whose callback failed. */
+/** Tells the bus what to do with a batch whose callback failed. */
 export interface DeliveryErrorOptions {
   /** The error behind this one. */
   readonly cause?: unknown;
   /**
-   * Whether another attempt may succeed. If not, the batch is given up at once.
+   * False if no other attempt can succeed: then the batch is given up at once.
    * @default true
    */
   readonly retryable?: boolean | undefined;
@@ -21,14 +21,14 @@ export interface DeliveryErrorOptions {
    */
   readonly unavailable?: boolean | undefined;
   /**
-   * Whether the batch holds something that the receiver does not take, while it would take the
-   * rest: then the batch is split in two, which are sent in order, down to the single event that is
-   * to blame; that one is given up. Goes before `retryable`.
+   * True if the receiver will not take something in the batch, while it would take the rest: then
+   * the batch is split in two, which are sent in order, down to the single event that is to blame;
+   * that one is given up. Goes before `retryable`.
    * @default false
    */
   readonly split?: boolean | undefined;
   /**
-   * Whether the receiver would take a smaller batch: the batch is split in two, too.
+   * True if the receiver would take a smaller batch: the batch is split in two, too.
    * @default false
    */
   readonly tooLarge?: boolean | undefined;
@@ -40,7 +40,7 @@ export interface DeliveryErrorOptions {
   readonly retryAfterMs?: number | undefined;
   /** The response's HTTP status, if there was one. */
   readonly status?: number | undefined;
-  /** What became of single events; the others were delivered. Goes before all the rest. */
+  /** The outcomes of single events; the others were delivered. Goes before all other options. */
   readonly outcomes?: EventOutcomes | undefined;
 }
 
@@ -53,19 +53,19 @@ const UNAVAILABLE = [...REDIRECTS, 408, 425, 429, 502, 503, 504, 511];
 export class DeliveryError extends ShardbusError {
   override name = "DeliveryError" as const;
   readonly code = "ERR_DELIVERY";
-  /** Whether another attempt may succeed. */
+  /** True if another attempt may succeed. */
   readonly retryable: boolean;
-  /** Whether the destination is in an outage. */
+  /** True if the destination is in an outage. */
   readonly unavailable: boolean;
-  /** Whether the batch is to be split to find what the receiver does not take. */
+  /** True if the batch is to be split to find the events that the receiver does not take. */
   readonly split: boolean;
-  /** Whether the receiver would take a smaller batch. */
+  /** True if the receiver would take a smaller batch. */
   readonly tooLarge: boolean;
   /** Milliseconds to wait at least before the next attempt. */
   readonly retryAfterMs: number;
   /** The response's HTTP status, if there was one. */
   readonly status: number | undefined;
-  /** What became of single events. */
+  /** The outcomes of single events. */
   readonly outcomes: EventOutcomes | undefined;
 
   constructor(message: string, options: DeliveryErrorOptions = {}) {

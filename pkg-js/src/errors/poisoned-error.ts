@@ -1,6 +1,6 @@
 import { ShardbusError } from "./shardbus-error.js";
 
-/** The WebAssembly module trapped earlier. What it holds cannot be trusted any more. */
+/** The WebAssembly module trapped earlier. Its memory cannot be trusted any more. */
 export class PoisonedError extends ShardbusError {
   override name = "PoisonedError" as const;
   readonly code = "ERR_POISONED";

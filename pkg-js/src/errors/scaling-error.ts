@@ -10,7 +10,7 @@ const SENTENCES: { readonly [reason in ScalingRefusal]: string } = {
   off: "The number of shards is fixed; pass `scaling` to let it change",
 };
 
-/** `scaleUp` or `scaleDown` cannot do what was asked. */
+/** `scaleUp` or `scaleDown` did not change the number of shards. */
 export class ScalingError extends ShardbusError {
   override name = "ScalingError" as const;
   readonly code = "ERR_SCALING";

@@ -16,7 +16,7 @@ export type ErrorCode =
 // Registered, so that errors of another copy of this package, or of another realm, are known too.
 const brand = Symbol.for("shardbus.error");
 
-/** What every error of this package is. */
+/** The base of every error of this package. */
 export abstract class ShardbusError extends Error {
   /** Says which error this is; stable over releases, unlike the message. */
   abstract readonly code: ErrorCode;
@@ -27,7 +27,7 @@ export abstract class ShardbusError extends Error {
   }
 }
 
-/** Whether `value` is an error of this package, of whichever copy or realm. */
+/** Tells an error of this package, of whichever copy or realm. */
 export function isShardbusError(value: unknown): value is ShardbusError {
   try {
     return typeof value === "object" && value !== null && brand in value;

@@ -1,13 +1,13 @@
 import { ShardbusError } from "./shardbus-error.js";
 
-/** What a store was asked to do. */
+/** An operation of a store. */
 export type StoreOperation = "open" | "read" | "write" | "remove" | "set-aside" | "close";
 
-/** A store did not do what it was asked to. Batches that are in memory are sent all the same. */
+/** An operation of a store failed. Batches in memory are sent all the same. */
 export class StoreError extends ShardbusError {
   override name = "StoreError" as const;
   readonly code = "ERR_STORE";
-  /** What it was asked to do. */
+  /** The operation that failed. */
   readonly operation: StoreOperation;
   /** The key in the store, where it was about one. */
   readonly key: string | undefined;

@@ -11,10 +11,10 @@ const CHARS = 32 << 10;
 /** Stands before each event, as a string of its own: a character that events seldom have. */
 const MARK = "\x7f";
 
-/** What stands before each event as JSON: a bracket or a comma, the mark, a comma. */
+/** The length of the text before each event as JSON: a bracket or a comma, the mark, a comma. */
 const GAP = `["${MARK}",`.length;
 
-/** How events get into a bus. */
+/** Brings events into a bus. */
 export interface ArrayTarget<T> {
   /** Offers one event. Returns whether it was accepted. */
   offer(event: T): boolean;
@@ -22,7 +22,7 @@ export interface ArrayTarget<T> {
   stageMany(events: EventRun): number;
 }
 
-/** Whether iterating over it only reads one element after another. */
+/** True if iterating over it only reads one element after another. */
 export function isPlainArray<T>(events: Iterable<T>): events is readonly T[] {
   return Array.isArray(events) && events[Symbol.iterator] === Array.prototype[Symbol.iterator];
 }
@@ -69,13 +69,13 @@ export function ingestArray<T>(
       }
     }
   } finally {
-    // Also when an element cannot be read: what stands before it is offered all the same.
+    // Also when an element cannot be read: the elements before it are offered all the same.
     stageMany();
   }
   return { accepted, rejected: start - accepted };
 }
 
-/** Whether an event is written the same alone and in an array, as far as that is up to itself. */
+/** True if an event is written the same alone and in an array, as far as that is up to itself. */
 function isPlain(event: unknown): boolean {
   if (typeof event !== "object") {
     return event !== undefined && typeof event !== "function" && typeof event !== "symbol";

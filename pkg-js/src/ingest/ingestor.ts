@@ -16,17 +16,17 @@ import { ingestArray, isPlainArray } from "./ingest-array.js";
 import { serialize, validKey, validText } from "./serialize.js";
 import { type EventRun, STAGED, type StagingBuffer } from "./staging-buffer.js";
 
-/** What can be said of one event. */
+/** Options of a single event. */
 export interface IngestOptions {
   /** Routes the event; instead of the bus's `key` option. */
   readonly key?: string | undefined;
 }
 
-/** Where an event went, or why it was refused. */
+/** The event's shard, or the reason why it was refused. */
 export type Receipt =
   | {
       readonly shard: number;
-      /** When the event was accepted: nanoseconds since the Unix epoch. */
+      /** The time at which the event was accepted: nanoseconds since the Unix epoch. */
       readonly timestamp: bigint;
     }
   | { readonly rejected: RejectReason };
@@ -41,24 +41,24 @@ const REASONS: { readonly [code: number]: RejectReason } = {
   [Refusal.closed]: "closed",
 };
 
-/** What the ingress needs of the bus that it works for. */
+/** The ingestor's view of its bus. */
 export interface IngressHost {
-  /** Looks at what came in, or was refused. */
+  /** Polls the core after events were accepted or refused. */
   readonly scheduler: Pick<Scheduler, "schedule">;
   /** An event came after the end. */
   onRefusedAfterClose(): void;
 }
 
 /**
- * Where events come in: serialises them, finds their keys, and says what came of them. The methods
- * are those of the `EventBus`.
+ * Serialises events, finds their keys, offers them, and reports the results. The methods are those
+ * of the `EventBus`.
  */
 export class Ingestor<T> {
   readonly #core: CoreBus;
   readonly #staging: StagingBuffer;
   readonly #host: IngressHost;
   readonly #key: EventBusOptions<T>["key"];
-  /** Whether it matters which key an event has: a shard that stays alone takes every event. */
+  /** False with a single fixed shard: the key cannot change the route, so it is never computed. */
   readonly #routes: boolean;
   readonly #isNdjson: boolean;
   readonly #failsProducer: boolean;
@@ -87,7 +87,7 @@ export class Ingestor<T> {
     this.#isClosed = false;
   }
 
-  /** How many events came after the end. */
+  /** The number of events offered after the bus was closed. */
   get refusedAfterClose(): number {
     return this.#refusedAfterClose;
   }
@@ -263,7 +263,7 @@ export class Ingestor<T> {
       : new EventTooLargeError("maxEventBytes", this.#core.maxEventBytes());
   }
 
-  /** What came of an event that has crossed. */
+  /** The result of an event that has crossed. */
   #pushed(code: number): boolean {
     this.#host.scheduler.schedule();
     if (code >= 0) return true;

@@ -10,19 +10,21 @@ const MAX_STAGED = 64;
 /** Characters that cross in one go, at most: they fit into the scratch as ASCII. */
 const MAX_STAGED_CHARS = 32 << 10;
 
-/** What {@linkcode StagingBuffer.offer} returns for an event that waits to cross: it is accepted. */
+/**
+ * The result of {@linkcode StagingBuffer.offer} for an event that waits to cross: it is accepted.
+ */
 export const STAGED = 65_536;
 
 /** Texts, one after another. */
 interface Texts {
   readonly text: string;
-  /** How many characters each has. */
+  /** The number of characters of each. */
   readonly lengths: Uint32Array;
 }
 
 /** Serialised events, one after another. */
 export interface EventRun extends Texts {
-  /** How many other characters stand before each. */
+  /** The number of other characters before each. */
   readonly gap: number;
   readonly count: number;
   /** As many, if they have any. */
@@ -32,10 +34,10 @@ export interface EventRun extends Texts {
 /**
  * Brings serialised events into the core.
  *
- * Crossing into wasm costs more than a short event, so events are parked as strings and cross
- * together. Nobody can tell: an event is parked only while every shard has room for all that is
- * parked, so that its acceptance is certain whatever its hash; and all that is parked crosses, in
- * order, before anything else reads or changes the bus.
+ * A crossing into wasm costs more than a short event, so events are staged as strings and cross
+ * together. Two invariants hide this from users: an event is staged only while every shard has room
+ * for all staged events, so that its acceptance is certain whatever its hash; and staged events
+ * cross, in order, before any other call reads or changes the bus.
  */
 export class StagingBuffer {
   readonly #scratch = sharedScratch();
@@ -45,9 +47,9 @@ export class StagingBuffer {
   readonly #maxEventBytes: number;
   readonly #maxKeyBytes: number;
   readonly #scheduler: Pick<Scheduler, "schedule">;
-  /** What separates two events in a body. */
+  /** The separator of two events in a body. */
   readonly #separator: string;
-  /** All that is parked, after an empty text, as a separator comes before each; and their lengths. */
+  /** The staged events, after an empty text, as a separator comes before each; and their lengths. */
   #texts = [""];
   readonly #lengths = new Uint32Array(MAX_STAGED);
   #chars = 0;
@@ -56,13 +58,13 @@ export class StagingBuffer {
   readonly #keyLengths = new Uint32Array(MAX_STAGED);
   #isKeyed = false;
   #staged = 0;
-  /** What the core accepts with certainty, less what is parked. */
+  /** The core's guaranteed capacity, less the staged events. */
   #guaranteedEvents = 0;
   #guaranteedBytes = 0;
   /** The scratch's `looks` at this bus's last one: another bus may have taken memory since. */
   #lookedAt = 0;
 
-  /** The scheduler is told when an event is parked and none was. */
+  /** The scheduler is told of the first staged event. */
   constructor(core: CoreBus, format: "ndjson" | "json", scheduler: Pick<Scheduler, "schedule">) {
     this.#core = core;
     this.#separator = format === "json" ? "," : "\n";
@@ -117,7 +119,7 @@ export class StagingBuffer {
     );
   }
 
-  /** Brings in everything that is parked. */
+  /** Brings in the staged events. */
   cross(): void {
     const count = this.#staged;
     if (count === 0) return;
@@ -134,7 +136,7 @@ export class StagingBuffer {
     this.#pushMany(staged);
   }
 
-  /** Offers events, now. Returns how many were accepted. What is parked must have crossed. */
+  /** Offers events, now. Returns how many were accepted. Staged events must have crossed. */
   pushMany(events: EventRun): number {
     assertRoom();
     return this.#pushMany(events);
@@ -173,7 +175,7 @@ export class StagingBuffer {
   }
 
   /**
-   * Offers one line of JSON, now. Returns its shard, or a {@linkcode Refusal}. What is parked must
+   * Offers one line of JSON, now. Returns its shard, or a {@linkcode Refusal}. Staged events must
    * have crossed.
    */
   push(text: string, key: string | undefined): number {
@@ -209,7 +211,7 @@ export class StagingBuffer {
     return this.#raw.shard_for(this.#handle, length);
   }
 
-  /** When the event that was pushed last was accepted: nanoseconds since the Unix epoch. */
+  /** The time at which the last pushed event was accepted: nanoseconds since the Unix epoch. */
   lastTimestamp(): bigint {
     const numbers = row(this.#raw.last_timestamp());
     return joinHalves(numbers[0], numbers[1]);
@@ -249,7 +251,7 @@ export class StagingBuffer {
     return code;
   }
 
-  /** Asks the core anew what it accepts with certainty. Nothing may be parked. */
+  /** Reads the core's guaranteed capacity anew. Nothing may be staged. */
   look(): void {
     this.#lookedAt = ++this.#scratch.looks;
     this.#guaranteedEvents = this.#raw.room_events(this.#handle) >>> 0;

@@ -1,7 +1,7 @@
 import type { CoreBatch } from "../batch.js";
 import type { Delivery } from "../options.js";
 
-/** Tells a user's handler of what was delivered; whatever the handler throws stops nothing. */
+/** Calls a user's handler for every delivery; an error of the handler stops nothing. */
 export function deliveryReporter<T>(
   onDelivered: ((delivery: Delivery<T>) => void) | undefined,
 ): (batch: CoreBatch<T>, attempt: number, count: number) => void {

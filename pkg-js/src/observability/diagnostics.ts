@@ -1,7 +1,7 @@
 import type { DeliveryCallback, Drop } from "../options.js";
 import { nodeBuiltin } from "../util/node-builtin.js";
 
-/** What is used here of `node:diagnostics_channel`. */
+/** The used part of `node:diagnostics_channel`. */
 interface DiagnosticsChannel {
   channel(name: string): {
     readonly hasSubscribers: boolean;
@@ -33,7 +33,7 @@ function open(): Channels | undefined {
   return channels;
 }
 
-/** Whether somebody listens to `shardbus:drop`. */
+/** True if somebody listens to `shardbus:drop`. */
 export function isDropObserved(): boolean {
   return open()?.drop.hasSubscribers === true;
 }

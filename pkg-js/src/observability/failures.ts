@@ -9,9 +9,9 @@ export interface Cause {
   readonly since: number | undefined;
 }
 
-/** Remembers why attempts failed, for those who are told of what is lost for it. */
+/** Remembers why attempts failed, for the reports of losses. */
 export class Failures {
-  /** What the last attempt that failed did, until one succeeds; by run and shard. */
+  /** The failure of the last attempt, until one succeeds; by run and shard. */
   readonly #byLane = new Map<string, unknown>();
   /** Why single events were rejected; by the id of the first of them. */
   readonly #byId = new Map<string, unknown>();

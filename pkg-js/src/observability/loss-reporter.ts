@@ -11,8 +11,8 @@ import type { Cause } from "./failures.js";
 import { lossWarning } from "./loss-warning.js";
 
 /**
- * How long a reason is held back after the handler was told of it: a handler may then log or alert
- * at every call, and an overload that refuses events in every turn costs nothing more.
+ * The time for which a reason is held back after the handler was told of it: a handler may then log
+ * or alert at every call, and an overload that refuses events in every turn costs nothing more.
  */
 const INTERVAL_MS = 1000;
 
@@ -22,17 +22,17 @@ const FULL: ReadonlySet<DropReason> = new Set(["full", "sampled", "evicted"]);
 /** Numbers by reason. */
 type ByReason = Partial<Record<DropReason, number>>;
 
-/** What the reporter needs of the bus that it works for; all of it after `close()` as well. */
+/** The reporter's view of its bus; all of it works after `close()` as well. */
 export interface LossSource {
   readonly bus: object;
-  /** How many events were refused or evicted. */
+  /** The number of events that were refused or evicted. */
   lost(): number;
   stats(): BusStats;
   /** Why nothing leaves the bus, if that is so. */
   cause(): Cause | undefined;
   /** The error of events that were refused for this reason, if there is one. */
   refusal(reason: DropReason): Error | undefined;
-  /** Whether timers may be set. */
+  /** True if timers may be set. */
   readonly hasTimers: boolean;
   /** Calls the user's functions. */
   readonly run: RunInContext;
@@ -45,12 +45,12 @@ export class LossReporter<T> {
   readonly #source: LossSource;
   readonly #onDrop: ((drop: Drop<T>) => void) | undefined;
   readonly #timer: DeadlineTimer | undefined;
-  /** How many losses there were when they were last looked into. */
+  /** The number of losses at the last report. */
   #seen = 0;
   /** The number that the handler was told of, and the time: on the clock of `elapsed()`. */
   #told: ByReason = {};
   #toldAt: ByReason = {};
-  /** When the first of what is held back is to be told; infinite, if nothing is. */
+  /** The time of the first report that is held back; infinite, if there is none. */
   #dueAt = Number.POSITIVE_INFINITY;
   #scheduled = false;
   #warned = false;
@@ -84,7 +84,10 @@ export class LossReporter<T> {
     this.#scheduled = true;
   }
 
-  /** Tells of what was refused or evicted, unless a reason was told less than a second ago. */
+  /**
+   * Reports refused and evicted events, except for a reason that was reported less than a second
+   * ago.
+   */
   report(): void {
     // The time is asked only where it matters: while a snapshot is made, StarlingMonkey has no clock.
     const isNothingDue = this.#dueAt === Number.POSITIVE_INFINITY || elapsed() < this.#dueAt;

@@ -2,7 +2,7 @@ import type { Drop, DropReason } from "../options.js";
 import { reasonOf } from "../util/format-value.js";
 import type { Cause } from "./failures.js";
 
-/** What happened to events that were lost for each reason, and what to do about it. */
+/** For each reason, a clause for the warning, and the advice. */
 const REASONS: { readonly [Reason in DropReason]: readonly [what: string, advice: string] } = {
   full: ["refused because there was no room", "raise `maxBytes` or `capacity`, or offer less"],
   sampled: ["sampled out because there was little room", "raise `maxBytes` or `capacity`"],
@@ -26,7 +26,9 @@ const REASONS: { readonly [Reason in DropReason]: readonly [what: string, advice
   ],
 };
 
-/** The one warning of a bus whose losses nobody listens to: what was lost, why, and what to do. */
+/**
+ * The one warning of a bus without a listener for losses: the number, the reason, and the remedy.
+ */
 export function lossWarning({ reason, count, error, attempts }: Drop, cause?: Cause): string {
   const [what, advice] = REASONS[reason];
   const events = count === 1 ? "1 event was" : `${count} events were`;

@@ -1,6 +1,6 @@
 /**
- * Keeps batches beyond the life of a process or a page: an *outbox*. What a bus writes is opaque
- * bytes under a key; a batch is written before its first attempt and removed once it is settled.
+ * Keeps batches beyond the run of a process or a page: an *outbox*. The bus writes opaque bytes
+ * under a key; a batch is written before its first attempt and removed once it is settled.
  *
  * Keys consist of lower-case letters, digits and `-`, have at most 80 characters, and sort in the
  * order in which batches are to be sent. A store serves one bus at a time.
@@ -18,17 +18,17 @@ export interface BatchStore {
   open(found?: (keys: string[]) => void): Promise<string[]>;
   /** Reads a batch; `undefined` if it is not there. */
   read(key: string): Promise<Uint8Array | undefined>;
-  /** Writes a batch, in place of what the key has. Resolves once it survives a crash. */
+  /** Writes a batch, in place of the key's present value. Resolves once it survives a crash. */
   write(key: string, bytes: Uint8Array): Promise<void>;
   /** Writes a batch before it returns, where the runtime can: for the last moment of a process. */
   writeSync?(key: string, bytes: Uint8Array): void;
   /** Removes a batch. One that is not there is removed already. */
   remove(key: string): Promise<void>;
   /**
-   * Sets aside what is there but cannot be read, so that somebody can look at it and it is not
-   * found again. Without it, it is left where it is.
+   * Sets a damaged batch aside, so that somebody can look at it and `open` does not list it again.
+   * Optional; without it the batch stays.
    */
   setAside?(key: string): Promise<void>;
-  /** Lets go of the store; what is in it stays. Called once, after everything else. */
+  /** Releases the store; its batches stay. Called once, after everything else. */
   close?(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import type { StoreError } from "../errors/store-error.js";
 
-/** Tells the user what the store did not do; without a handler, warns once. */
+/** Reports failed operations of the store to the user; without a handler, warns once. */
 export function storeErrorReporter(
   onStoreError: ((error: StoreError) => void) | undefined,
 ): (error: StoreError) => void {

@@ -9,7 +9,7 @@ import {
 } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 
-/** What a {@linkcode cloudflareQueuesSink} needs of a binding; a `Queue` has it. */
+/** The part of a binding that a {@linkcode cloudflareQueuesSink} uses; a `Queue` has it. */
 export interface QueueProducer<T = unknown> {
   sendBatch(messages: Iterable<{ body: QueuedEvent<T>; contentType: "json" }>): Promise<unknown>;
 }
@@ -20,7 +20,7 @@ export interface QueuedEvent<T = unknown> {
   readonly id: string;
   /** The shard that it comes from. */
   readonly shard: number;
-  /** Its index in that shard: gap-free, so that what has come out of order can be put in order. */
+  /** Its index in that shard: gap-free, so that events out of order can be put in order. */
   readonly sequence: number;
   readonly event: T;
 }
@@ -30,16 +30,15 @@ const MAX_MESSAGES = 100;
 /** Most bytes of a `sendBatch`, and of a message: "KB", taken for the less. */
 const MAX_BATCH_BYTES = 256_000;
 const MAX_MESSAGE_BYTES = 128_000;
-/** What the platform adds to a message: "about 100 bytes". */
+/** The platform's own share of a message: "about 100 bytes". */
 const OVERHEAD_BYTES = 128;
 
 /**
  * Sends each event as a message to a Cloudflare queue, with the content type `json` and a
  * {@linkcode QueuedEvent} as its body; as many at once as the platform takes, 100 messages or 256 kB.
  *
- * Queues promise neither order nor one delivery: `shard` and `sequence` in the body say what came
- * before what, and `id` what came before. If a part of a batch fails, the next attempt begins with
- * that part.
+ * Queues promise neither order nor one delivery: `shard` and `sequence` in the body give the order,
+ * and `id` tells duplicates. If a part of a batch fails, the next attempt begins with that part.
  *
  * An event that is larger than 128 kB, or came by `ingestRaw` and is not one JSON text, is given
  * up, alone. All others are retried.
@@ -59,7 +58,7 @@ export function cloudflareQueuesSink<T = unknown>(
     const sentence = `\`queue\` is ${show(queue)}, but it must be a queue's binding or a function of the shard`;
     throw new InvalidOptionError("queue", sentence);
   }
-  /** How much of each shard's batch was sent, for the attempt after one that fails. */
+  /** The part of each shard's batch that was sent, for the attempt after one that fails. */
   const begun = new Map<number, { id: string; sent: number }>();
   return async (batch, { signal }) => {
     const { id, shard } = batch;
@@ -110,7 +109,7 @@ function sizeOf(body: QueuedEvent): number {
   return utf8Encoder().encode(JSON.stringify(body)).length + OVERHEAD_BYTES;
 }
 
-/** Where the call ends that begins with the message `start`. */
+/** The end of the call that begins with the message `start`. */
 function endOfCall(sizes: number[], start: number): number {
   let end = start;
   let bytes = 0;
@@ -122,7 +121,7 @@ function endOfCall(sizes: number[], start: number): number {
   return end;
 }
 
-/** The platform says what was wrong in words alone. */
+/** The platform has no codes for its errors, only texts. */
 function toVerdict(error: unknown): DeliveryError {
   const message = messageOf(error);
   const sentence = `The queue did not take the messages: ${plain(message)}`;

@@ -8,7 +8,7 @@ import {
   validateObject,
 } from "../internal.js";
 
-/** What the events of a shard go to: a prefix, which gets the shard as its end, or a function. */
+/** The target of a shard's events: a prefix, which gets the shard as its end, or a function. */
 export type ShardName = string | ((shard: number) => string);
 
 /** The function behind `name`; a prefix gets the shard after `separator`. */
@@ -25,7 +25,7 @@ export function namer(
   );
 }
 
-/** Checks that an engine's client is there, and can do what is needed of it. */
+/** Checks that an engine's client has the method that the sink uses. */
 export function checkClient(option: string, client: unknown, method: string, what: string): void {
   const isClient = guardGetters(() => typeof (client as Record<string, unknown>)?.[method]);
   if (isClient === "function") return;

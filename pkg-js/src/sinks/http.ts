@@ -11,7 +11,7 @@ import { checkUrl, withId } from "./http-url.js";
 
 export type { HeaderList } from "./http-headers.js";
 
-/** How an {@linkcode httpSink} sends. */
+/** Options of an {@linkcode httpSink}. */
 export interface HttpSinkOptions {
   /** More headers, or others than the sink's own. A function is asked at each attempt. */
   readonly headers?:
@@ -25,8 +25,8 @@ export interface HttpSinkOptions {
    */
   readonly gzip?: boolean | undefined;
   /**
-   * Whether headers are sent for which browsers ask a server of another origin first. If not, the
-   * content type is `text/plain`, nothing is compressed, and the batch's id is in the query, as `id`.
+   * Allows headers for which browsers ask a server of another origin first. If false, the content
+   * type is `text/plain`, nothing is compressed, and the batch's id is in the query, as `id`.
    * @default true
    */
   readonly preflight?: boolean | undefined;
@@ -43,7 +43,7 @@ export interface HttpSinkOptions {
    */
   readonly redirectOrigins?: readonly string[] | undefined;
   /**
-   * What else is passed to `fetch`, such as `method` or `credentials`.
+   * Other options of `fetch`, such as `method` or `credentials`.
    * @default { method: "POST" }
    */
   readonly init?:

@@ -3,7 +3,7 @@ import { DeliveryError, InvalidOptionError, messageOf, plain, show } from "../in
 import type { DeliveryCallback } from "../options.js";
 import { checkClient, checkSinkOptions, count } from "./events.js";
 
-/** What a {@linkcode kafkaSink} needs of a producer: those of KafkaJS and of Confluent's client have it. */
+/** The part of a producer that a {@linkcode kafkaSink} uses; KafkaJS's and Confluent's have it. */
 export interface KafkaProducer {
   send(record: {
     topic: string;
@@ -12,9 +12,12 @@ export interface KafkaProducer {
   }): Promise<unknown>;
 }
 
-/** How a {@linkcode kafkaSink} produces. */
+/** Options of a {@linkcode kafkaSink}. */
 export interface KafkaSinkOptions {
-  /** How many partitions the topic has. A shard's events go to the one with its number, modulo this. */
+  /**
+   * The number of the topic's partitions. A shard's events go to the one with its number, modulo
+   * this.
+   */
   readonly partitions: number;
 }
 
@@ -25,9 +28,9 @@ const schema = { partitions: count };
  * `id`, which is `nonce-shard-sequence` as in the id of a batch. A batch is one request, answered by
  * all replicas in sync.
  *
- * In the partition, the events of a shard are in order. Make the producer an idempotent one, so that
- * its own repetitions are neither stored twice nor out of order. Should it give up, the batch is
- * produced again, and what the broker had stored comes a second time, with the same `id`.
+ * In the partition, the events of a shard are in order. Make the producer an idempotent one, so
+ * that its own repetitions are neither stored twice nor out of order. Should it give up, the batch
+ * is produced again, and events that the broker had stored come a second time, with the same `id`.
  *
  * A batch that is too large for the topic is split in two; a message that is, is given up alone.
  * Refused permissions and invalid topics and records are permanent. Everything else is retried, also

@@ -4,7 +4,10 @@ import { checkClient, checkSinkOptions, count, namer, type ShardName } from "./e
 
 export type { ShardName } from "./events.js";
 
-/** What a {@linkcode natsSink} needs of a client, which `jetstream()` of `@nats-io/jetstream` has. */
+/**
+ * The part of a client that a {@linkcode natsSink} uses; `jetstream()` of `@nats-io/jetstream` has
+ * it.
+ */
 export interface JetStreamPublisher {
   publish(
     subject: string,
@@ -13,18 +16,18 @@ export interface JetStreamPublisher {
   ): Promise<unknown>;
 }
 
-/** How a {@linkcode natsSink} publishes. */
+/** Options of a {@linkcode natsSink}. */
 export interface NatsSinkOptions {
   /**
-   * Whether nothing but one shard of one bus writes to each stream. Then a message is refused unless
-   * the one before it is the stream's last, so that order holds whatever the stream does. Should
-   * something else write to it, batches are given up.
+   * Promises that only one shard of one bus writes to each stream. Then a message is refused unless
+   * the one before it is the stream's last, so that order holds in every state of the stream.
+   * Should something else write to it, batches are given up.
    * @default false
    */
   readonly exclusive?: boolean | undefined;
   /**
-   * How many messages are published before their acknowledgements are waited for. With 1, order
-   * holds whatever the stream does, at the price of a round trip for each message.
+   * The number of messages that are published before their acknowledgements are awaited. With 1,
+   * order holds in every state of the stream, at the price of a round trip for each message.
    * @default 500
    */
   readonly window?: number | undefined;
@@ -39,12 +42,12 @@ const schema = { exclusive: flag, window: count };
  *
  * In the stream, the events of a shard are in order: over retries, reconnects and restarts of the
  * server. Only where the stream refuses single messages and takes later ones (it is full and
- * discards what is new; it has replicas and changes its leader) may one come late; `exclusive` or
+ * discards new messages; it has replicas and changes its leader) may one come late; `exclusive` or
  * `window: 1` rule that out.
  *
- * What is too large for the stream is given up, alone. Refused permissions and other answers of 4xx
- * are permanent. Everything else is retried, also when no stream takes the subject, because a server
- * that starts says the same.
+ * A message that is too large for the stream is given up, alone. Refused permissions and other
+ * answers of 4xx are permanent. Everything else is retried, also when no stream takes the subject,
+ * because a server that starts says the same.
  *
  * @example
  * ```ts

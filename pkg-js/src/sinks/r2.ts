@@ -3,7 +3,7 @@ import { callable, DeliveryError, idStem, messageOf, plain } from "../internal.j
 import type { DeliveryCallback } from "../options.js";
 import { checkBody, checkClient, checkSinkOptions } from "./events.js";
 
-/** What an {@linkcode r2Sink} needs of a binding; an `R2Bucket` has it. */
+/** The part of a binding that an {@linkcode r2Sink} uses; an `R2Bucket` has it. */
 export interface ObjectBucket {
   put(
     key: string,
@@ -12,7 +12,7 @@ export interface ObjectBucket {
   ): Promise<unknown>;
 }
 
-/** How an {@linkcode r2Sink} writes. */
+/** Options of an {@linkcode r2Sink}. */
 export interface R2SinkOptions {
   /**
    * The key of a batch's object. It must be the same for the same batch, and another for any other.

@@ -6,7 +6,9 @@ import { checkClient, checkSinkOptions, count, namer, type ShardName } from "./e
 
 export type { ShardName } from "./events.js";
 
-/** What a {@linkcode redisSink} needs of a client; those of the package `redis` all have it. */
+/**
+ * The part of a client that a {@linkcode redisSink} uses; those of the package `redis` all have it.
+ */
 export interface RedisEvaluator {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   /**
@@ -16,7 +18,7 @@ export interface RedisEvaluator {
   withCommandOptions?(options: { abortSignal: Signal }): RedisEvaluator;
 }
 
-/** How a {@linkcode redisSink} writes. */
+/** Options of a {@linkcode redisSink}. */
 export interface RedisSinkOptions {
   /**
    * About how many entries a stream keeps; it is trimmed in steps (`MAXLEN ~`).
@@ -24,8 +26,8 @@ export interface RedisSinkOptions {
    */
   readonly maxLength?: number | undefined;
   /**
-   * How long a batch is remembered, in milliseconds. Sent again within that time, it is not written
-   * again.
+   * The time for which a batch is remembered, in milliseconds. Sent again within that time, it is
+   * not written again.
    * @default 3600000 (an hour)
    */
   readonly dedupMs?: number | undefined;

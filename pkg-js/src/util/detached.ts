@@ -1,8 +1,8 @@
 import { PoisonedError } from "../errors/poisoned-error.js";
 
 /**
- * Runs a task that has no caller who could catch what it throws. A dead module tells everybody who
- * uses it; anything else is a bug of ours.
+ * Runs a task without a caller who could catch its errors. A dead module is reported to every user
+ * of it; any other error is a bug of this package.
  */
 export function ignorePoisoned(task: () => void): void {
   try {

@@ -51,7 +51,7 @@ export function runInMicrotask(task: Task): void {
   void Promise.resolve().then(task);
 }
 
-/** Calls `task` once what is running now has ended. Unlike timers, this is not throttled. */
+/** Calls `task` once the current task has ended. Unlike timers, this is not throttled. */
 export function runAfterCurrentTask(task: Task): void {
   // jsdom has none.
   if (typeof MessageChannel !== "function") {
@@ -101,9 +101,9 @@ export class DeadlineTimer {
   #running: ReturnType<typeof after> | undefined;
   /** The `setTimeout` that set the timer. */
   #setter: unknown;
-  /** When the task is due. */
+  /** The time at which the task is due. */
   #time = Number.POSITIVE_INFINITY;
-  /** When the timer fires: not later. */
+  /** The time at which the timer fires: not later. */
   #firesAt = Number.POSITIVE_INFINITY;
   #awaited = false;
 
@@ -160,7 +160,9 @@ export class DeadlineTimer {
     this.#task();
   };
 
-  /** Whether somebody waits for what the task does: only then does it keep the process alive. */
+  /**
+   * Tells whether somebody waits for the task's result: only then does it keep the process alive.
+   */
   setRef(awaited: boolean): void {
     if (awaited === this.#awaited) return;
     this.#awaited = awaited;

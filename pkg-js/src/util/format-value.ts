@@ -30,7 +30,7 @@ export function plain(text: string): string {
   return printable.length > MAX_LENGTH ? `${printable.slice(0, MAX_LENGTH)}…` : printable;
 }
 
-/** What an error says, and what its cause does: `fetch` tells only there why it failed. */
+/** The message of an error and of its cause: `fetch` says only there why it failed. */
 export function reasonOf(error: unknown): string {
   const message = messageOrCode(error);
   try {
@@ -51,7 +51,7 @@ function messageOrCode(error: unknown): string {
   }
 }
 
-/** What an error, or whatever else was thrown, says. */
+/** The message of an error, or of any other thrown value. */
 export function messageOf(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message : error);

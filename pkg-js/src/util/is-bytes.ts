@@ -1,5 +1,5 @@
-// What bytes are, as the engine knows it: properties can pretend, and a length that is not true
-// would send what others left in memory.
+// Brand checks by the engine's own getters: an own `length` can lie, and would send other bytes of
+// the memory.
 
 const prototype = Object.getPrototypeOf(Uint8Array.prototype);
 
@@ -9,7 +9,7 @@ const getter = (name: PropertyKey): (() => unknown) =>
 const nameOf = getter(Symbol.toStringTag);
 const lengthOf = getter("length");
 
-/** Whether the value is a `Uint8Array`, of whichever realm: a test runner's sandbox has its own. */
+/** Tells a `Uint8Array`, of whichever realm: a test runner's sandbox has its own. */
 export const isBytes = (value: unknown): value is Uint8Array => nameOf.call(value) === "Uint8Array";
 
 export const byteLength = (bytes: Uint8Array): number => lengthOf.call(bytes) as number;

@@ -2,7 +2,7 @@ import { InvalidOptionError } from "../errors/invalid-option-error.js";
 import { isShardbusError } from "../errors/shardbus-error.js";
 import { messageOf, show } from "../util/format-value.js";
 
-/** What is wrong with a value: "must be …"; nothing, if it is right. */
+/** The rule that a value breaks: "must be …"; nothing, if it breaks none. */
 export type Check = (value: unknown) => string | undefined;
 
 /** The options that there are. */
@@ -14,7 +14,7 @@ export const flag: Check = (value) =>
 export const callable: Check = (value) =>
   typeof value === "function" ? undefined : "must be a function";
 
-/** What `read` returns. What getters and proxies throw meanwhile becomes an error that says so. */
+/** Runs `read`; an error of a user's getter or proxy becomes an `InvalidOptionError`. */
 export function guardGetters<R>(read: () => R): R {
   try {
     return read();
