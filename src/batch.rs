@@ -89,8 +89,8 @@ impl Batch {
     }
 
     /// The length of each payload, in bytes.
-    #[cfg(target_family = "wasm")]
-    pub(crate) fn lens(&self) -> Vec<u32> {
+    #[must_use]
+    pub fn lens(&self) -> Vec<u32> {
         self.records.iter().map(|record| record.len).collect()
     }
 

@@ -51,7 +51,8 @@ impl Format {
     }
 
     /// How many bytes a body has beside its events and their separators.
-    pub(crate) const fn frame_len(self) -> usize {
+    #[must_use]
+    pub const fn frame_len(self) -> usize {
         let (before, after) = self.brackets();
         before.len() + after.len()
     }

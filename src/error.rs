@@ -1,5 +1,6 @@
 //! Why an event, a configuration or a change of shards is refused.
 
+use crate::codes::codes;
 use std::fmt;
 
 /// Why an event was not accepted. Each refusal is counted under one reason.
@@ -48,6 +49,18 @@ pub enum IngestionError {
     Serialization(#[from] serde_json::Error),
 }
 
+codes! {
+    IngestionError {
+        "full" = -1: Backpressure,
+        "sampled" = -2: Sampled,
+        "unrouted" = -3: Unrouted,
+        "oversize" = -4: Oversize,
+        "invalid" = -5: Invalid | Serialization,
+        "closed" = -6: ShuttingDown,
+        "keyTooLong" = -8: KeyTooLong,
+    }
+}
+
 /// Why a batch of an earlier run is not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -74,6 +87,16 @@ pub enum RestoreError {
         /// Most bytes of a body.
         max: usize,
     },
+}
+
+codes! {
+    RestoreError {
+        "notNow" = 1: NotNow,
+        "damaged" = 2: Damaged,
+        "tooLarge" = 3: TooLarge,
+        "otherFormat" = 4: OtherFormat,
+        "noMemory" = 5: NoMemory,
+    }
 }
 
 /// A configuration that breaks a rule: which field, its value, and the rule in words.
@@ -144,6 +167,15 @@ pub enum ScalingError {
     /// The number of shards changed a moment ago.
     #[error("the number of shards changed less than a cooldown ago; try again later")]
     InCooldown,
+}
+
+codes! {
+    ScalingError {
+        "at-max-shards" = -1: AtMaxShards,
+        "at-min-shards" = -2: AtMinShards,
+        "in-cooldown" = -3: InCooldown,
+        "off" = -4: InvalidPolicy,
+    }
 }
 
 impl From<ConfigError> for ScalingError {

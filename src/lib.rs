@@ -70,11 +70,10 @@
 //! | --- | --- |
 //! | `sync` | the seam between targets with threads and without |
 //! | `memory` | room in memory, which can run out on wasm |
-//! | `clock`, `config`, `scaling_policy`, `error`, `event`, `lines`, `canonical`, `batch`, `stats` | the nouns |
+//! | `clock`, `config`, `scaling_policy`, `error`, `codes`, `event`, `lines`, `canonical`, `batch`, `stats` | the nouns |
 //! | `shard` | route, buffer, scale, cut: [`ShardManager`], [`Shard`], [`ShardMapper`], [`BatchWorker`] |
 //! | `delivery` | what to send and when: leases, retries, flushes |
 //! | `bus` | [`EventBus`]: the two together |
-//! | `wasm` | the surface for JavaScript; a translation, on wasm targets only |
 //!
 //! # For users of net-mesh
 //!
@@ -107,12 +106,13 @@
 //! | edition 2021, any Rust | edition 2024, Rust 1.95 or later | what is promised is tested, with this one |
 //! | `poll(ConsumeRequest)`, `Filter`, `StoredEvent`, adapters | absent | this is a buffer, and not a store |
 
-#![cfg_attr(not(target_family = "wasm"), forbid(unsafe_code))]
+#![forbid(unsafe_code)]
 
 mod batch;
 mod bus;
 mod canonical;
 mod clock;
+mod codes;
 mod config;
 mod delivery;
 mod error;
@@ -123,8 +123,6 @@ mod scaling_policy;
 mod shard;
 mod stats;
 mod sync;
-#[cfg(target_family = "wasm")]
-mod wasm;
 
 pub use batch::Batch;
 pub use bus::EventBus;

@@ -20,7 +20,7 @@ fn event() -> RawEvent {
 }
 
 /// Fails, instead of waiting for ever, if `run` does not end.
-#[cfg(not(any(feature = "single-threaded", target_family = "wasm")))]
+#[cfg(not(feature = "single-threaded"))]
 fn ends(run: impl FnOnce() + Send + 'static) {
     let (ended, end) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -31,7 +31,7 @@ fn ends(run: impl FnOnce() + Send + 'static) {
         .expect("a thread panics, or two wait for each other");
 }
 
-#[cfg(any(feature = "single-threaded", target_family = "wasm"))]
+#[cfg(feature = "single-threaded")]
 fn ends(run: impl FnOnce()) {
     run();
 }
@@ -58,7 +58,7 @@ fn the_manager_can_be_looked_at_and_changed_while_a_shard_is_held() {
     });
 }
 
-#[cfg(not(any(feature = "single-threaded", target_family = "wasm")))]
+#[cfg(not(feature = "single-threaded"))]
 #[test]
 fn changes_do_not_wait_for_a_shard_whose_holder_waits_for_another() {
     use std::sync::Arc;

@@ -1,5 +1,4 @@
 //! The time of pushes is measured in every shard, whatever the hashes are.
-#![cfg(not(target_family = "wasm"))]
 
 use shardbus::{
     BackpressureMode, Clock, RawEvent, ScalingPolicy, Shard, ShardManager, ShardMetrics,

@@ -1,6 +1,6 @@
 //! Shards come and go while producers push and consumers pop, on real threads: nothing is lost,
 //! doubled or reordered, and the counters add up exactly.
-#![cfg(not(any(feature = "single-threaded", target_family = "wasm")))]
+#![cfg(not(feature = "single-threaded"))]
 
 use shardbus::{
     Action, BackpressureMode, Batch, BatchConfig, BusConfig, Clock, EventBus, InternalEvent, Lease,

@@ -1,6 +1,6 @@
 //! With threads: several producers and one drain at a time lose nothing, double nothing and keep
 //! each producer's order, and what `stats` says adds up at every moment.
-#![cfg(not(any(feature = "single-threaded", target_family = "wasm")))]
+#![cfg(not(feature = "single-threaded"))]
 
 mod common;
 

@@ -19,7 +19,6 @@ use super::Batch;
 use crate::config::{BatchConfig, Format};
 use crate::error::RestoreError;
 use crate::event::hash;
-#[cfg(target_family = "wasm")]
 use crate::memory;
 use crate::shard::{Record, Reservation};
 use bytes::{BufMut as _, Bytes};
@@ -43,8 +42,8 @@ impl Batch {
     }
 
     /// [`encode`](Self::encode), if there is memory for it.
-    #[cfg(target_family = "wasm")]
-    pub(crate) fn try_encode(&self) -> Option<Vec<u8>> {
+    #[must_use]
+    pub fn try_encode(&self) -> Option<Vec<u8>> {
         memory::with_capacity(self.encoded_len()).map(|bytes| self.encode_into(bytes))
     }
 

@@ -41,7 +41,6 @@ use std::time::Duration;
 
 /// What the host has to do next.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Action {
     /// Send this batch, then acknowledge it or report its failure. Then poll again.
     Send(Lease),

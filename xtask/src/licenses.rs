@@ -82,13 +82,13 @@ fn entry(name: &str, text: &str) -> String {
 
 /// Of the crates that are compiled into the module.
 fn crates(sh: &Shell) -> Result<Vec<String>> {
-    let metadata = cmd!(sh, "cargo metadata --format-version 1 --locked --features npm");
+    let metadata = cmd!(sh, "cargo metadata --format-version 1 --locked");
     let metadata = metadata.args(["--filter-platform", TARGET]).quiet().read()?;
     let Metadata { packages, resolve } = serde_json::from_str(&metadata)?;
     let packages: BTreeMap<_, _> = packages.iter().map(|it| (it.id.as_str(), it)).collect();
     let nodes: BTreeMap<_, _> = resolve.nodes.iter().map(|it| (it.id.as_str(), it)).collect();
-    let is_root = |it: &&&Package| it.name == "shardbus" && it.source.is_none();
-    let root = packages.values().find(is_root).context("the workspace has the library")?;
+    let is_root = |it: &&&Package| it.name == "shardbus-wasm" && it.source.is_none();
+    let root = packages.values().find(is_root).context("the workspace has the module's crate")?;
 
     let (mut found, mut open) = (BTreeSet::new(), vec![root.id.as_str()]);
     while let Some(id) = open.pop() {
@@ -105,8 +105,8 @@ fn crates(sh: &Shell) -> Result<Vec<String>> {
             }
         }
     }
-    found.remove(root.id.as_str());
     let mut found: Vec<_> = found.into_iter().map(|id| packages[id]).collect();
+    found.retain(|package| package.source.is_some());
     found.sort_by_key(|it| &it.name);
     found.into_iter().map(|package| krate(sh, package)).collect()
 }

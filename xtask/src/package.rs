@@ -89,7 +89,7 @@ const WASM_OPT: [&str; 13] = [
 ];
 
 /// What the package is made from, beside what a compiler is asked for. This program is a part of it.
-const INPUTS: [&str; 19] = [
+const INPUTS: [&str; 21] = [
     ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
@@ -106,6 +106,8 @@ const INPUTS: [&str; 19] = [
     "pkg-js/tsconfig.node.json",
     "rust-toolchain.toml",
     "src",
+    "wasm/Cargo.toml",
+    "wasm/src",
     "xtask/Cargo.toml",
     "xtask/bindgen/src",
     "xtask/src",
@@ -205,10 +207,9 @@ fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
 pub fn compile_core(sh: &Shell, tools: &Tools) -> Result<Vec<u8>> {
     let cargo = tools.wasm.cargo(sh, "build");
     let inlining = format!("target.{TARGET}.rustflags={}", serde_json::json!([INLINING]));
-    let cargo =
-        cargo.args(["--profile", "npm", "--package", "shardbus", "--lib", "--features", "npm"]);
+    let cargo = cargo.args(["--profile", "npm", "--package", "shardbus-wasm", "--lib"]);
     exec(cargo.args(["--config", &inlining]))?;
-    Ok(sh.read_binary_file(format!("{TARGET_DIR}/{TARGET}/npm/shardbus.wasm"))?)
+    Ok(sh.read_binary_file(format!("{TARGET_DIR}/{TARGET}/npm/shardbus_wasm.wasm"))?)
 }
 
 /// Makes what wasm-bindgen makes of the compiled core.

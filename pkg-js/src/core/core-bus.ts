@@ -55,7 +55,7 @@ export class CoreBus {
     this.#handle = -1;
   }
 
-  // `src/wasm/calls.rs`; its 0 and 1 are booleans here.
+  // `wasm/src/calls.rs`; its 0 and 1 are booleans here.
 
   seed(high: number, low: number): void {
     calls.bus_seed(this.#handle, high, low);
@@ -221,7 +221,7 @@ export class CoreBus {
     return handIn(bytes) ? calls.bus_restore(this.#handle) : RestoreRefusal.NoMemory;
   }
 
-  // `src/wasm/bindings.rs`
+  // `wasm/src/bindings.rs`
 
   batchBody(): Uint8Array {
     return glue.batch_body(this.#handle);

@@ -1,5 +1,5 @@
 // What crosses to and from the core as rows of numbers, and the names that they have here. The core
-// has the same orders in `src/wasm/options.rs` and `src/wasm/numbers.rs`.
+// has the same orders in `wasm/src/options.rs` and `wasm/src/numbers.rs`.
 
 import type { FlushReport } from "../delivery/scheduler.js";
 import type { Backpressure, EventBusOptions, RetryOptions, ScalingOptions } from "../options.js";

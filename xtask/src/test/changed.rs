@@ -45,7 +45,8 @@ const RULES: &[(&str, &[&[&str]])] = &[
     ("pkg-js/shardbus.api.md", &[&["api"]]),
     ("pkg-js/", &[PACKAGE, &["publint", "attw"]]),
     ("tests/simulation/", &[RUST, &["simulate"]]),
-    ("tests/wasm.rs", &[&["fmt", "clippy-wasm", "rust-wasm", "rust-wasm-chromium"]]),
+    ("wasm/tests/", &[&["fmt", "clippy-wasm", "rust-wasm", "rust-wasm-chromium"]]),
+    ("wasm/", &[RUST, &["clippy-wasm", "rust-wasm"], PACKAGE]),
     ("tests/js/", &[&["biome", "types", "js", "runtimes"]]),
     ("tests/weather/", &[&["biome", "types", "weather"]]),
     ("tests/seeds/", &[RUST, &["simulate"]]),
@@ -119,7 +120,7 @@ mod tests {
     #[test]
     fn files_need_their_own_steps() {
         assert_eq!(
-            steps(["tests/wasm.rs", "tests/kill/x.mjs"]).unwrap_or_default(),
+            steps(["wasm/tests/core.rs", "tests/kill/x.mjs"]).unwrap_or_default(),
             ["fmt", "clippy-wasm", "rust-wasm", "rust-wasm-chromium", "biome", "types", "kill"]
         );
         assert!(steps(["tests/delivery.rs"]).is_some_and(|steps| steps.contains(&"tsan")));

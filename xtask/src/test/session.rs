@@ -91,7 +91,7 @@ impl Session {
 
     pub fn clippy_wasm(&self) -> Result<()> {
         let clippy = WasmToolchain::set_up(&self.sh)?.cargo(&self.sh, "clippy");
-        exec(clippy.args(["--all-targets", "--features", "npm"]).args(DENY_WARNINGS))
+        exec(clippy.args(["--package", "shardbus-wasm", "--all-targets"]).args(DENY_WARNINGS))
     }
 
     pub fn rust(&self) -> Result<()> {
@@ -112,7 +112,7 @@ impl Session {
     }
 
     pub fn rust_wasm(&self) -> Result<()> {
-        exec(self.wasm_tests()?.arg("--lib"))
+        exec(self.wasm_tests()?)
     }
 
     pub fn rust_wasm_chromium(&self) -> Result<()> {
@@ -123,12 +123,8 @@ impl Session {
 
     fn wasm_tests(&self) -> Result<Cmd<'_>> {
         let runner = bindgen::test_runner(&self.sh)?;
-        let test = WasmToolchain::set_up(&self.sh)?.cargo(&self.sh, "test").args([
-            "--features",
-            "npm",
-            "--test",
-            "wasm",
-        ]);
+        let test = WasmToolchain::set_up(&self.sh)?.cargo(&self.sh, "test");
+        let test = test.args(["--package", "shardbus-wasm", "--test", "core"]);
         Ok(test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner))
     }
 

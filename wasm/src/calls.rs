@@ -3,28 +3,26 @@
 //!
 //! Where there is more to say than one number, a call leaves a row of them and returns how many.
 
-use super::registry::Bus;
-use super::{millis, nanos, numbers, registry};
-use crate::sync::Shared;
-use crate::{
-    AbandonReason, Abandoned, Action, ExitOrder, Failure, Lease, Outcome, RestoreError,
-    ScalingError,
+use crate::registry::Bus;
+use crate::{millis, nanos, numbers, registry};
+use shardbus::{
+    AbandonReason, Abandoned, Action, ExitOrder, Failure, Lease, Outcome, ScalingError, Shared,
 };
 use std::time::Duration;
 
 /// What to do next (`bus_poll`); `pkg-js/src/core/module.ts` has the same table.
 mod step {
     /// Nothing.
-    pub(super) const IDLE: u32 = 0;
+    pub(crate) const IDLE: u32 = 0;
     /// Poll again at the time that the row has.
-    pub(super) const WAIT_UNTIL: u32 = 1;
+    pub(crate) const WAIT_UNTIL: u32 = 1;
     /// Send the batch, then answer the lease that the row has.
-    pub(super) const SEND: u32 = 2;
+    pub(crate) const SEND: u32 = 2;
     /// The batch was given up. The row has the reason (0 for retries, 1 for permanent, 2 for expired,
     /// 3 for shutdown) and the number of attempts.
-    pub(super) const ABANDONED: u32 = 3;
+    pub(crate) const ABANDONED: u32 = 3;
     /// Write the batch to the store.
-    pub(super) const STORE: u32 = 4;
+    pub(crate) const STORE: u32 = 4;
 }
 
 /// Exports functions of a bus by its handle.
@@ -171,20 +169,15 @@ calls! {
     }
 
     /// Restores the batch of an earlier run that was handed [in](registry::take_in); then it is the
-    /// one handed out last. Returns 0, or why not: 1 for not now, 2 for damaged, 3 for too large, 4
-    /// for the format of another version, 5 for no memory.
-    fn bus_restore(bus) -> u32 {
+    /// one handed out last. Returns 0, or the code of the error.
+    fn bus_restore(bus) -> i32 {
         bus.batch = None;
         match bus.core.restore(&registry::take_in()) {
             Ok(batch) => {
                 bus.batch = Some(batch);
                 0
             }
-            Err(RestoreError::NotNow) => 1,
-            Err(RestoreError::Damaged) => 2,
-            Err(RestoreError::TooLarge { .. }) => 3,
-            Err(RestoreError::OtherFormat(_)) => 4,
-            Err(RestoreError::NoMemory) => 5,
+            Err(error) => error.code(),
         }
     }
 
@@ -305,7 +298,7 @@ fn outcome(code: u32, retry_after_ms: f64) -> Outcome {
 
 /// How an attempt failed; `pkg-js/src/core/module.ts` has the same table. The destination and the receiver
 /// may have asked for a pause.
-pub(super) fn failure(kind: u32, retry_after_ms: f64) -> Failure {
+fn failure(kind: u32, retry_after_ms: f64) -> Failure {
     let retry_after = Duration::from_nanos(nanos(retry_after_ms));
     match kind {
         0 => Failure::Unavailable { retry_after },
@@ -347,10 +340,7 @@ fn changed(change: Result<Vec<u16>, ScalingError>) -> usize {
             }
             return registry::lay_out(&row);
         }
-        Err(ScalingError::AtMaxShards) => -1.0,
-        Err(ScalingError::AtMinShards) => -2.0,
-        Err(ScalingError::InCooldown) => -3.0,
-        Err(ScalingError::InvalidPolicy(_)) => -4.0,
+        Err(error) => error.code(),
     };
-    registry::lay_out(&[refusal])
+    registry::lay_out(&[f64::from(refusal)])
 }

@@ -4,9 +4,9 @@
 //! the table of lengths. Both may move when [`reserve`] makes the scratch larger, and every call
 //! may grow the memory, which detaches the host's views.
 
-use super::{nanos, numbers, registry};
-use crate::Lines;
-use crate::wasm::registry::{MISUSED, Registry, code};
+use crate::registry::{MISUSED, Registry};
+use crate::{nanos, numbers, registry};
+use shardbus::Lines;
 
 /// Where the scratch begins.
 #[unsafe(no_mangle)]
@@ -106,7 +106,7 @@ extern "C" fn push(handle: usize, len: usize, key_len: isize, line: u32) -> i32 
                 registry.last_timestamp = timestamp;
                 i32::from(shard)
             }
-            Err(error) => code(&error),
+            Err(error) => error.code(),
         })
     });
     result.flatten().unwrap_or(MISUSED)

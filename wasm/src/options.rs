@@ -1,7 +1,7 @@
 //! The constructor's options, as they cross from JavaScript: a number each.
 
-use super::nanos;
-use crate::{BackpressureMode, BusConfig, Format, RetryPolicy, ScalingPolicy, Scheduler};
+use crate::{nanos, numbers};
+use shardbus::{BackpressureMode, BusConfig, Format, RetryPolicy, ScalingPolicy, Scheduler};
 use std::time::Duration;
 
 /// Most shards unless the options say: more lanes than a host keeps connections to one receiver
@@ -13,7 +13,7 @@ const DEFAULT_MAX_SHARDS: u16 = 8;
 /// Limits that were not given follow those that were, as far as they can: a small `batch.maxSize`
 /// alone is not an error because of a `batch.minSize` that nobody wrote, and one of 0 is an error
 /// of its own.
-pub(super) fn config(numbers: &[f64]) -> BusConfig {
+pub(crate) fn config(numbers: &[f64]) -> BusConfig {
     let mut options = Options(numbers);
     let mut config = BusConfig::default();
     let shards_given = options.count(&mut config.shards);
@@ -22,7 +22,7 @@ pub(super) fn config(numbers: &[f64]) -> BusConfig {
     let max_event_bytes_given = options.size(&mut config.max_event_bytes);
     options.size(&mut config.max_key_bytes);
     let (high, low) = (options.next(), options.next());
-    config.routing_seed = super::numbers::whole(high as u32, low as u32);
+    config.routing_seed = numbers::whole(high as u32, low as u32);
     // 0 drops the oldest, 1 the newest, 2 fails the producer, 3 samples.
     let (backpressure, rate) = (options.next(), options.next());
     config.backpressure = match backpressure as u32 {

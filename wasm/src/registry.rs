@@ -1,7 +1,8 @@
 //! The buses of this instance, and the scratch that events come in through.
+#![expect(clippy::disallowed_types, reason = "the seam is for types that threads share")]
 
-use crate::sync::{Lock, Shared};
-use crate::{Batch, EventBus, IngestionError};
+use shardbus::{Batch, EventBus, Shared};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 
 /// Bytes of the scratch to begin with: more than a crossing of staged events needs.
@@ -14,30 +15,30 @@ const LENGTHS_LEN: usize = 1024;
 const ROW_LEN: usize = 40;
 
 /// A bus, and the batch that it handed out last.
-pub(super) struct Bus {
-    pub(super) core: EventBus,
-    pub(super) batch: Option<Shared<Batch>>,
-    pub(super) staged: VecDeque<Shared<Batch>>,
+pub(crate) struct Bus {
+    pub(crate) core: EventBus,
+    pub(crate) batch: Option<Shared<Batch>>,
+    pub(crate) staged: VecDeque<Shared<Batch>>,
 }
 
-pub(super) struct Registry {
+pub(crate) struct Registry {
     /// By handle. A freed slot is used again.
     buses: Vec<Option<Box<Bus>>>,
     /// What the host writes payloads and keys into.
-    pub(super) scratch: Vec<u8>,
+    pub(crate) scratch: Vec<u8>,
     /// What the host writes their lengths into.
-    pub(super) lengths: Vec<u32>,
+    pub(crate) lengths: Vec<u32>,
     /// Bytes that the host hands in for one call, where they are more than the scratch is for.
     incoming: Vec<u8>,
     /// What the host reads numbers from.
     row: Vec<f64>,
     /// When the last event was accepted.
-    pub(super) last_timestamp: u64,
+    pub(crate) last_timestamp: u64,
 }
 
 thread_local! {
-    static REGISTRY: Lock<Registry> = const {
-        Lock::new(Registry {
+    static REGISTRY: RefCell<Registry> = const {
+        RefCell::new(Registry {
             buses: Vec::new(),
             scratch: Vec::new(),
             lengths: Vec::new(),
@@ -49,14 +50,14 @@ thread_local! {
 }
 
 /// Runs `f` on the registry; `None` if it is in use, which no host can bring about.
-pub(super) fn with<R>(f: impl FnOnce(&mut Registry) -> R) -> Option<R> {
-    REGISTRY.with(|registry| registry.lock().ok().map(|mut registry| f(&mut registry)))
+pub(crate) fn with<R>(f: impl FnOnce(&mut Registry) -> R) -> Option<R> {
+    REGISTRY.with(|registry| registry.try_borrow_mut().ok().map(|mut registry| f(&mut registry)))
 }
 
 /// Runs `f` on the bus with this handle; `None` if there is none.
 ///
 /// For that long, the bus is out of the registry.
-pub(super) fn with_bus<R>(handle: usize, f: impl FnOnce(&mut Bus) -> R) -> Option<R> {
+pub(crate) fn with_bus<R>(handle: usize, f: impl FnOnce(&mut Bus) -> R) -> Option<R> {
     let mut bus = take(handle)?;
     let result = f(&mut bus);
     put_back(handle, bus);
@@ -76,7 +77,7 @@ fn put_back(handle: usize, bus: Box<Bus>) {
 
 /// Lays out a row of numbers for the host, which reads it before its next call. Returns how many
 /// there are.
-pub(super) fn lay_out(numbers: &[f64]) -> usize {
+pub(crate) fn lay_out(numbers: &[f64]) -> usize {
     with(|Registry { row, .. }| {
         row.clear();
         row.extend_from_slice(numbers);
@@ -85,23 +86,24 @@ pub(super) fn lay_out(numbers: &[f64]) -> usize {
 }
 
 /// Takes the bytes that the host has handed in for this call.
-pub(super) fn take_in() -> Vec<u8> {
+pub(crate) fn take_in() -> Vec<u8> {
     with(|registry| std::mem::take(&mut registry.incoming)).unwrap_or_default()
 }
 
 impl Registry {
     /// Makes room for so many bytes to be handed in. Returns where they go; 0, if there is no memory
     /// for them.
-    pub(super) fn make_incoming(&mut self, len: usize) -> usize {
+    pub(crate) fn make_incoming(&mut self, len: usize) -> usize {
         self.incoming = Vec::new();
-        let Some(incoming) = crate::memory::with_capacity(len) else { return 0 };
-        self.incoming = incoming;
+        if self.incoming.try_reserve_exact(len).is_err() {
+            return 0;
+        }
         self.incoming.resize(len, 0);
         self.incoming.as_mut_ptr() as usize
     }
 
     /// Adds a bus and returns its handle.
-    pub(super) fn add(&mut self, core: EventBus) -> usize {
+    pub(crate) fn add(&mut self, core: EventBus) -> usize {
         let (batch, staged) = (None, VecDeque::new());
         self.scratch.resize(self.scratch.len().max(SCRATCH_LEN), 0);
         self.lengths.resize(LENGTHS_LEN, 0);
@@ -116,36 +118,24 @@ impl Registry {
     }
 
     /// Removes a bus.
-    pub(super) fn remove(&mut self, handle: usize) {
+    pub(crate) fn remove(&mut self, handle: usize) {
         if let Some(slot) = self.buses.get_mut(handle) {
             *slot = None;
         }
     }
 
     /// Where the row begins.
-    pub(super) fn row_ptr(&self) -> usize {
+    pub(crate) fn row_ptr(&self) -> usize {
         self.row.as_ptr() as usize
     }
 
     /// The bus with this handle.
-    pub(super) fn bus(&self, handle: usize) -> Option<&EventBus> {
+    pub(crate) fn bus(&self, handle: usize) -> Option<&EventBus> {
         self.buses.get(handle)?.as_deref().map(|bus| &bus.core)
     }
 }
 
-/// What the event path returns for a refusal; what is accepted returns its shard, which is not
-/// negative. `pkg-js/src/core/module.ts` has the same table.
-pub(super) const fn code(error: &IngestionError) -> i32 {
-    match error {
-        IngestionError::Backpressure => -1,
-        IngestionError::Sampled => -2,
-        IngestionError::Unrouted => -3,
-        IngestionError::Oversize { .. } => -4,
-        IngestionError::Invalid | IngestionError::Serialization(_) => -5,
-        IngestionError::ShuttingDown => -6,
-        IngestionError::KeyTooLong { .. } => -8,
-    }
-}
-
-/// What the event path returns if the handle or a length is wrong.
-pub(super) const MISUSED: i32 = -7;
+/// What the event path returns if the handle or a length is wrong. For a refusal, it returns
+/// [`IngestionError::code`](shardbus::IngestionError::code), and the shard for what is accepted,
+/// which is not negative.
+pub(crate) const MISUSED: i32 = -7;

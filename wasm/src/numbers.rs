@@ -1,14 +1,14 @@
 //! What crosses to JavaScript as a row of numbers; `pkg-js/src/core/layout.ts` gives them their names.
 
-use crate::{Batch, BusStats, FlushReport, Format, ShardInfo, ShardState};
+use shardbus::{Batch, BusStats, FlushReport, Format, ShardInfo, ShardState};
 
 /// A number from its high and its low half.
-pub(super) const fn whole(high: u32, low: u32) -> u64 {
+pub(crate) const fn whole(high: u32, low: u32) -> u64 {
     (high as u64) << 32 | low as u64
 }
 
 /// A whole bus, and then each of its shards.
-pub(super) fn stats(stats: &BusStats) -> Vec<f64> {
+pub(crate) fn stats(stats: &BusStats) -> Vec<f64> {
     let BusStats { rejected, abandoned, bytes, batches, .. } = stats;
     let bus = [
         stats.offered,
@@ -62,13 +62,13 @@ fn shard(shard: &ShardInfo) -> [u64; 11] {
 }
 
 /// What became of a flush.
-pub(super) fn flush_report(report: &FlushReport) -> [f64; 5] {
+pub(crate) fn flush_report(report: &FlushReport) -> [f64; 5] {
     let FlushReport { delivered, abandoned, evicted, drained, pending } = *report;
     [delivered, abandoned, evicted, drained, pending].map(|count| count as f64)
 }
 
 /// A batch without its body. Numbers of 64 bits are in halves, the high one first.
-pub(super) fn batch(batch: &Batch) -> [f64; 10] {
+pub(crate) fn batch(batch: &Batch) -> [f64; 10] {
     let [nonce, first, last] =
         [batch.process_nonce, batch.first_timestamp(), batch.last_timestamp()].map(halves);
     [
@@ -86,6 +86,6 @@ pub(super) fn batch(batch: &Batch) -> [f64; 10] {
 }
 
 /// The high and the low half of a number.
-pub(super) const fn halves(number: u64) -> [f64; 2] {
+pub(crate) const fn halves(number: u64) -> [f64; 2] {
     [(number >> 32) as u32 as f64, number as u32 as f64]
 }

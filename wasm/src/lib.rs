@@ -4,8 +4,11 @@
 //! buffer that the host writes into. What happens at most once a batch is in [`calls`] where it
 //! takes and returns numbers, and needs no glue; and in [`bindings`], by wasm-bindgen, where it
 //! takes or returns more.
+//!
+//! Natively, where there is nobody to call them, the crate is empty.
+#![cfg(target_family = "wasm")]
 
-#[cfg(all(feature = "npm", not(target_feature = "atomics")))]
+#[cfg(not(target_feature = "atomics"))]
 mod allocator;
 mod bindings;
 mod calls;

@@ -1,4 +1,4 @@
-//! Where the memory of the npm package's module comes from.
+//! Where the module's memory comes from.
 //!
 //! A third of the code of the standard library's allocator, and as quick however much is held. All
 //! memory is one pool, so that what is freed side by side becomes one: rlsf's own global allocator

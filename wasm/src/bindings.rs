@@ -2,9 +2,9 @@
 //!
 //! No function calls back into JavaScript.
 
-use super::{options, registry};
-use crate::{Clock, ConfigError, EventBus};
+use crate::{options, registry};
 use js_sys::{Array, Uint8Array};
+use shardbus::{Batch, Clock, ConfigError, EventBus};
 use wasm_bindgen::prelude::*;
 
 /// Makes a bus, and returns its handle. Takes the options as numbers, in the order of
@@ -31,15 +31,15 @@ pub fn batch_body(handle: usize) -> Uint8Array {
 /// with one byte between two.
 #[wasm_bindgen]
 pub fn batch_lens(handle: usize) -> Vec<u32> {
-    of_batch(handle, crate::Batch::lens).unwrap_or_default()
+    of_batch(handle, Batch::lens).unwrap_or_default()
 }
 
 /// The batch as bytes for a store; none, if there is no memory for them.
 #[wasm_bindgen]
 pub fn batch_encode(handle: usize) -> Vec<u8> {
-    of_batch(handle, crate::Batch::try_encode).flatten().unwrap_or_default()
+    of_batch(handle, Batch::try_encode).flatten().unwrap_or_default()
 }
 
-fn of_batch<R>(handle: usize, f: impl FnOnce(&crate::Batch) -> R) -> Option<R> {
+fn of_batch<R>(handle: usize, f: impl FnOnce(&Batch) -> R) -> Option<R> {
     registry::with_bus(handle, |bus| bus.batch.as_deref().map(f)).flatten()
 }

@@ -2,7 +2,7 @@
 //! with and without scaling, a bus delivers, and its statistics can be handed to JavaScript.
 #![cfg(target_family = "wasm")]
 
-#[path = "common/vectors.rs"]
+#[path = "../../tests/common/vectors.rs"]
 mod published;
 
 use shardbus::{
