@@ -30,7 +30,7 @@ use steps::{STEPS, Step};
 const SKIPPED: u8 = 3;
 
 /// The steps of `--quick`.
-const QUICK: [&str; 6] = ["fmt", "clippy", "rust", "simulate", "biome", "js"];
+const QUICK: [&str; 7] = ["fmt", "clippy", "rust", "simulate", "biome", "unit", "js"];
 
 /// How steps run that can run in more than one way.
 #[derive(Clone)]
@@ -65,8 +65,8 @@ pub struct Args {
     /// Run this step, and what it needs; may be given several times
     #[arg(long, value_name = "STEP", value_parser = names())]
     only: Vec<String>,
-    /// Answer within a minute once everything is compiled: formats, lints, native tests, those of
-    /// `tests/js` that are not slow, and 2,000 schedules
+    /// Answer within a minute once everything is compiled: formats, lints, native and unit tests,
+    /// those of `tests/js` that are not slow, and 2,000 schedules
     #[arg(long, conflicts_with_all = ["only", "changed"])]
     quick: bool,
     /// Run the steps that the files need which differ from the branch `main`

@@ -202,6 +202,10 @@ impl Session {
         api_report::check(&self.sh, false)
     }
 
+    pub fn unit(&self) -> Result<()> {
+        self.node_tests("tests/unit")
+    }
+
     pub fn js(&self) -> Result<()> {
         // By it tests see what reaches the disk. Where it is missing they are skipped or, in CI, fail.
         if let Err(error) = debian::find_or_install(&self.sh, &[("strace", "--version")]) {
@@ -296,7 +300,7 @@ impl Session {
         exec(cmd!(self.sh, "node examples/flights/main.mjs"))
     }
 
-    /// Runs the tests that are directly in a directory, on the built package.
+    /// Runs the tests that are directly in a directory.
     fn node_tests(&self, directory: &str) -> Result<()> {
         self.node_test_files(&self.test_files(directory)?)
     }
@@ -316,7 +320,7 @@ impl Session {
         Ok(tests)
     }
 
-    /// Runs tests on the built package.
+    /// Runs files of tests in Node.
     fn node_test_files(&self, tests: &[PathBuf]) -> Result<()> {
         // A file that hangs must not hang for as long as a bus may wait. The slowest take a minute, and
         // several where a compiler runs beside them.

@@ -64,6 +64,7 @@ pub const STEPS: &[Step] = &[
     step("rust-wasm", "Rust: tests, as WebAssembly in Node", Compiles, &["setup"], Session::rust_wasm),
     step("rust-wasm-chromium", "Rust: tests, as WebAssembly in Chromium", Compiles, &["rust-wasm"], Session::rust_wasm_chromium),
     step("biome", "JavaScript and TypeScript: format and lints", Waits, &["setup"], Session::biome),
+    step("unit", "TypeScript: tests of single files, without the package", Waits, &["setup"], Session::unit),
     step("js", "JavaScript: tests, in Node", Waits, &["build"], Session::js),
     step("runtimes", "JavaScript: the same tests, in every other runtime", Waits, &["build"], Session::runtimes),
     step("pack", "the package can be packed and installed", Waits, &["build"], Session::pack),
