@@ -21,7 +21,7 @@ const byFlush = { batch: { maxDelayMs: HOUR_MS, maxSize: 2, minSize: 2 }, retry:
 
 const nothing = { delivered: 0, abandoned: 0, evicted: 0, drained: 0, pending: 0, timedOut: false };
 
-/** Whether a promise has settled by now, and how to look. @param {Promise<unknown>} promise */
+/** Notes whether a promise has settled. @param {Promise<unknown>} promise */
 function watched(promise) {
   const state = { settled: false };
   const note = () => {
@@ -49,19 +49,22 @@ test("a flush of an empty bus resolves, and calls nobody", async () => {
   assert.lengthOf(sink.log, 1);
 });
 
-test("a flush waits for what was in flight before it", async () => {
-  const sink = recorder([hang]);
-  const bus = new EventBus(sink.callback, byFlush);
-  bus.ingestBatch([1, 2]);
-  const [call] = await sink.calls(1);
-  bus.ingest(3);
+test("a flush waits for sends in flight (analytics-node#219, #309, Amplitude-TypeScript#271)", async () => {
+  const sink = recorder([], hang);
+  const bus = new EventBus(sink.callback, { shards: 4, batch: { minSize: 1, maxSize: 5 } });
+  for (let n = 0; n < 100; n++) bus.ingest({ n });
+  await sink.calls(4);
   const flushed = bus.flush();
   const state = watched(flushed);
-  await idle();
-  assert.isFalse(state.settled);
-  call?.release();
-  assert.deepEqual(await flushed, { ...nothing, delivered: 3 });
-  assert.deepEqual(sink.delivered(), [1, 2, 3]);
+  while (accountedStats(bus).delivered < 100) {
+    const call = await sink.nextCall();
+    await idle();
+    assert.isFalse(state.settled, `settled with ${accountedStats(bus).inFlight} in flight`);
+    call?.release();
+    await idle();
+  }
+  assert.deepEqual(await flushed, { ...nothing, delivered: 100 });
+  assert.lengthOf(sink.delivered(), 100);
 });
 
 test("a flush waits for retries", async () => {
@@ -72,24 +75,26 @@ test("a flush waits for retries", async () => {
   assert.deepEqual(sink.delivered(), [1, 2, 3]);
 });
 
-test("overlapping flushes each cover what was there when they began", async () => {
-  const sink = recorder([hang, hang]);
-  const bus = new EventBus(sink.callback, byFlush);
-  bus.ingestBatch([1, 2]);
-  const first = bus.flush();
-  bus.ingestBatch([3, 4]);
-  const second = bus.flush();
-  const third = bus.flush();
-  const secondState = watched(second);
-  (await sink.calls(1))[0]?.release();
-  assert.deepEqual(await first, { ...nothing, delivered: 2 });
-  await sink.calls(2);
-  await idle();
-  assert.isFalse(secondState.settled);
-  sink.log[1]?.release();
-  assert.deepEqual(await second, { ...nothing, delivered: 4 });
-  assert.deepEqual(await third, { ...nothing, delivered: 4 });
-});
+for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
+  test(`overlapping flushes each cover the events before them: ${scheduler} (analytics-node#305, analytics-next#822)`, async () => {
+    const sink = recorder([hang, hang]);
+    const bus = new EventBus(sink.callback, { scheduler, ...byFlush });
+    bus.ingestBatch([1, 2]);
+    const first = bus.flush();
+    bus.ingestBatch([3, 4]);
+    const second = bus.flush();
+    const third = bus.flush();
+    const secondState = watched(second);
+    (await sink.calls(1))[0]?.release();
+    assert.deepEqual(await first, { ...nothing, delivered: 2 });
+    await sink.calls(2);
+    await idle();
+    assert.isFalse(secondState.settled);
+    sink.log[1]?.release();
+    assert.deepEqual(await second, { ...nothing, delivered: 4 });
+    assert.deepEqual(await third, { ...nothing, delivered: 4 });
+  });
+}
 
 test("events that come during a flush are not waited for, and leave in their turn", async () => {
   const sink = recorder();

@@ -20,9 +20,9 @@ const PROJECT: &str = "target/package-test";
 
 /// Tests of `tests/js` that take long.
 const SLOW: [&str; 10] = [
-    "arbitrary.test.mjs",
-    "arbitrary-options.test.mjs",
-    "complaints-losses.test.mjs",
+    "ingest.property.test.mjs",
+    "options.property.test.mjs",
+    "regressions-losses.test.mjs",
     "file-store.node.test.mjs",
     "file-store-safety.node.test.mjs",
     "many-buses.test.mjs",

@@ -1,6 +1,6 @@
 // @ts-check
-// Each test is named after a complaint about another library, whose threads it mentions, and shows
-// that it cannot be made here. This file: bounds, and what is lost to keep them.
+// Defects that were reported of other libraries, and the behaviour that excludes each here; the name
+// of a test ends with the reports. This file: bounds and losses.
 import { DeliveryError, EventBus } from "shardbus";
 import {
   accountedStats,
@@ -22,17 +22,20 @@ const eventOf = (n, bytes) => String(n).padEnd(bytes - 2, ".");
 
 /** How an endpoint is of no use, and how many events it is offered. */
 const dead = /** @type {Record<string, [import("./harness.mjs").Step, number, Options]>} */ ({
-  "it never answers": [hang, 500_000, {}],
+  "the callback never settles": [hang, 500_000, {}],
   "every attempt times out": [hangUntilAborted, 100_000, { timeoutMs: 5 }],
   "every attempt fails": [fail("no"), 100_000, {}],
   "every attempt is refused": [fail(new DeliveryError("no")), 100_000, {}],
-  "it is always busy": [fail(new DeliveryError("busy", { retryAfterMs: HOUR_MS })), 100_000, {}],
+  "the receiver is always busy": [
+    fail(new DeliveryError("busy", { retryAfterMs: HOUR_MS })),
+    100_000,
+    {},
+  ],
 });
 
-// open-telemetry/opentelemetry-js#1707, #3740, pinojs/pino#2106
 for (const [what, [step, count, options]] of Object.entries(dead)) {
   for (const backpressure of /** @type {const} */ (["drop-oldest", "drop-newest"])) {
-    test(`memory grows until the process dies when ${what} (${backpressure})`, async () => {
+    test(`memory stays within maxBytes when ${what}: ${backpressure} (opentelemetry-js#1707, #3740, pino#2106)`, async () => {
       const maxBytes = 1 << 20;
       const sink = recorder([], step);
       const bus = new EventBus(sink.callback, {
@@ -67,9 +70,8 @@ const fitting = [
   ["200,000 events, given the memory", 200_000, { capacity: 1 << 18, maxBytes: 32 << 20 }],
 ];
 
-// open-telemetry/opentelemetry-js#3772, #4164, #4184
 for (const [what, burst, options] of fitting) {
-  test(`only the first of a burst are sent, the rest is dropped while nothing is sent: ${what}`, async () => {
+  test(`a burst that fits is delivered whole: ${what} (opentelemetry-js#3772, #4164, #4184)`, async () => {
     const sink = recorder();
     const bus = new EventBus(sink.callback, options);
     for (let n = 0; n < burst; n++) bus.ingest(eventOf(n, 152));
@@ -80,12 +82,11 @@ for (const [what, burst, options] of fitting) {
   });
 }
 
-// open-telemetry/opentelemetry-js#3772
 for (const [bound, size, most] of /** @type {[string, number, number][]} */ ([
   ["capacity", 20, 65_535],
   ["maxBytes", 152, Math.floor((8 << 20) / 152)],
 ])) {
-  test(`what a burst loses is anybody's guess: the default ${bound}`, async () => {
+  test(`a burst beyond the default ${bound} loses its oldest events, and they are counted (opentelemetry-js#3772)`, async () => {
     const sink = recorder();
     const bus = new EventBus(sink.callback, { onDrop: () => {} });
     let accepted = 0;
@@ -101,8 +102,7 @@ for (const [bound, size, most] of /** @type {[string, number, number][]} */ ([
   });
 }
 
-// open-telemetry/opentelemetry-js#3094
-test("the first batch of a burst waits for the timer", async () => {
+test("a full batch is sent before its timer fires (opentelemetry-js#3094)", async () => {
   const sink = recorder();
   const bus = new EventBus(sink.callback, { batch: { maxDelayMs: HOUR_MS }, onDrop: () => {} });
   for (let n = 0; n < 200_000; n++) bus.ingest({ n });
@@ -110,8 +110,7 @@ test("the first batch of a burst waits for the timer", async () => {
   await bus.close();
 });
 
-// open-telemetry/opentelemetry-js#3610, open-telemetry/opentelemetry-java#7103
-test("drops are invisible: to the handler and in the statistics", async () => {
+test("onDrop and the statistics count every loss (opentelemetry-js#3610, opentelemetry-java#7103)", async () => {
   /** @type {Record<string, number>} */
   const told = {};
   const script = [fail("no"), fail(new DeliveryError("gone", { retryable: false })), hang];
@@ -143,8 +142,7 @@ test("drops are invisible: to the handler and in the statistics", async () => {
   assert.deepInclude({ ...rejected, ...abandoned }, told);
 });
 
-// open-telemetry/opentelemetry-python#3152, open-telemetry/opentelemetry-go#3264
-test("drops are invisible: to those who have no handler", async () => {
+test("the console has one warning of losses where onDrop is missing (opentelemetry-python#3152, opentelemetry-go#3264)", async () => {
   const { warn } = console;
   /** @type {string[]} */
   const warnings = [];

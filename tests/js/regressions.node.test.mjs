@@ -1,5 +1,5 @@
 // @ts-check
-// Complaints about what other libraries do to a process. Node only.
+// Processes that other libraries kept alive, by the reports that a test's name ends with. Node only.
 import { createServer } from "node:http";
 import { run } from "./child.node.mjs";
 import { assert, test } from "./harness.mjs";
@@ -13,9 +13,8 @@ const obstacles = {
     "throw new DeliveryError('busy', { retryAfterMs: 3_600_000 });",
 };
 
-// open-telemetry/opentelemetry-js#523, pensarai/apex#1009
 for (const [what, body] of Object.entries(obstacles)) {
-  test(`shutdown returns, but the process stays: ${what}`, async () => {
+  test(`a process ends after close(): ${what} (opentelemetry-js#523, pensarai/apex#1009)`, async () => {
     const server = createServer(() => {});
     await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(null)));
     const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());

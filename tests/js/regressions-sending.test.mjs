@@ -1,6 +1,6 @@
 // @ts-check
-// Each test is named after a complaint about another library, whose threads it mentions, and shows
-// that it cannot be made here. This file: timeouts, retries, and the event loop.
+// Defects that were reported of other libraries, and the behaviour that excludes each here; the name
+// of a test ends with the reports. This file: timeouts, retries and the event loop.
 import { DeliveryError, EventBus } from "shardbus";
 import { Clock } from "./clock.mjs";
 import {
@@ -26,9 +26,11 @@ afterEach(() => {
   clock = undefined;
 });
 
-// open-telemetry/opentelemetry-js#4406
-for (const [what, step] of Object.entries({ "is aborted": hangUntilAborted, "is deaf": hang })) {
-  test(`after one timeout nothing is ever exported again: the request ${what}`, async () => {
+for (const [what, step] of Object.entries({
+  "is aborted": hangUntilAborted,
+  "ignores its signal": hang,
+})) {
+  test(`events are sent after timeouts, without a flush: the request ${what} (opentelemetry-js#4406)`, async () => {
     const sink = recorder([step, step, step]);
     const batch = { minSize: 1, maxDelayMs: 5 };
     const bus = new EventBus(sink.callback, { timeoutMs: 10, batch, retry: quickRetry });
@@ -52,13 +54,12 @@ for (const [what, step] of Object.entries({ "is aborted": hangUntilAborted, "is 
 const turn = () =>
   new Promise((resolve) => (globalThis.setImmediate ?? globalThis.setTimeout)(resolve));
 
-// Use-Tusk/drift-node-sdk#156, langchain-ai/langsmith-sdk#2781
 for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
   for (const [what, size, maxSize] of /** @type {const} */ ([
     ["large batches", 200, 1000],
     ["many small batches", 20, 10],
   ])) {
-    test(`the event loop stalls while a backlog is sent: ${what} (${scheduler})`, async () => {
+    test(`the event loop runs other tasks while a backlog is sent: ${what}, ${scheduler} (drift-node-sdk#156, langsmith-sdk#2781)`, async () => {
       /** What was sent since others had their last turn. */
       const sent = { bytes: 0, batches: 0 };
       const most = { bytes: 0, batches: 0 };
@@ -95,9 +96,8 @@ const busy = (seconds) =>
     new Response("", { status: 429, headers: { "retry-after": String(seconds) } }),
   );
 
-// PostHog/posthog-js#4726, microsoftgraph/msgraph-sdk-javascript#978
 for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
-  test(`Retry-After is ignored (${scheduler})`, async () => {
+  test(`a retry waits for Retry-After: ${scheduler} (posthog-js#4726, msgraph-sdk-javascript#978)`, async () => {
     clock = new Clock();
     const sink = recorder([fail(busy(3))]);
     const bus = new EventBus(sink.callback, { scheduler, retry: quickRetry });
@@ -113,7 +113,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
   });
 }
 
-test("Retry-After of nothing makes clients hammer the server", async () => {
+test("Retry-After of 0 leaves the pauses of the bus as they are", async () => {
   const times = await attemptTimes(4, { baseDelayMs: 60_000, maxDelayMs: 60_000 }, busy(0));
   const pauses = times.slice(1).map((time, i) => time - /** @type {number} */ (times[i]));
   assert.isAbove(Math.max(...pauses), 100, String(pauses));
@@ -147,12 +147,11 @@ async function attemptTimes(
   return times.map((time) => time - /** @type {number} */ (times[0]));
 }
 
-// openfga/js-sdk#208, PostHog/posthog-js#4726
 for (const [what, error, least] of /** @type {const} */ ([
   ["were refused", new DeliveryError("no"), 0],
   ["met an outage", new Error("no"), 0.5],
 ])) {
-  test(`clients that ${what} together come back together, wave after wave`, async () => {
+  test(`clients that ${what} together retry apart from each other (openfga/js-sdk#208, posthog-js#4726)`, async () => {
     const longest = [1000, 2000, 4000, 8000, 8000];
     const attempts = longest.length + 1;
     const retry = { baseDelayMs: 1000, maxDelayMs: 8000 };

@@ -1,6 +1,6 @@
 // @ts-check
-// Each test is named after a complaint about another library, whose threads it mentions, and shows
-// that it cannot be made here. This file: flushing and closing.
+// Defects that were reported of other libraries, and the behaviour that excludes each here; the name
+// of a test ends with the reports. This file: flushing and closing.
 import { DeliveryError, EventBus } from "shardbus";
 import { Clock } from "./clock.mjs";
 import {
@@ -23,56 +23,6 @@ import {
 
 const schedulers = /** @type {const} */ (["auto", "manual"]);
 
-/** Notes whether a promise has settled. @param {Promise<unknown>} promise */
-function watched(promise) {
-  const state = { settled: false };
-  const note = () => {
-    state.settled = true;
-  };
-  promise.then(note, note);
-  return state;
-}
-
-// segmentio/analytics-node#219, #309, amplitude/Amplitude-TypeScript#271
-test("flush() resolves while earlier sends are still in flight", async () => {
-  const sink = recorder([], hang);
-  const bus = new EventBus(sink.callback, { shards: 4, batch: { minSize: 1, maxSize: 5 } });
-  for (let n = 0; n < 100; n++) bus.ingest({ n });
-  await sink.calls(4);
-  const flushed = bus.flush();
-  const state = watched(flushed);
-  while (accountedStats(bus).delivered < 100) {
-    const call = await sink.nextCall();
-    await idle();
-    assert.isFalse(state.settled, `settled with ${accountedStats(bus).inFlight} in flight`);
-    call?.release();
-    await idle();
-  }
-  assert.include(await flushed, { delivered: 100, pending: 0, timedOut: false });
-  assert.lengthOf(sink.delivered(), 100);
-});
-
-// segmentio/analytics-node#305, segmentio/analytics-next#822
-test("of two flush() calls that overlap, one returns early", async () => {
-  for (const scheduler of schedulers) {
-    const sink = recorder([], hang);
-    const bus = new EventBus(sink.callback, { scheduler, batch: { maxDelayMs: HOUR_MS } });
-    bus.ingest("first");
-    const first = bus.flush();
-    await sink.calls(1);
-    bus.ingest("second");
-    const second = bus.flush();
-    const state = watched(second);
-    sink.log[0]?.release();
-    assert.equal((await first).delivered, 1);
-    await sink.calls(2);
-    await idle();
-    assert.isFalse(state.settled);
-    sink.log[1]?.release();
-    assert.equal((await second).delivered, 2);
-  }
-});
-
 /** When an event is added. @type {Record<string, (add: () => void) => import("./harness.mjs").Step>} */
 const moments = {
   "when the callback is called": (add) => () => add(),
@@ -88,9 +38,8 @@ const moments = {
   },
 };
 
-// PostHog/posthog-js#2144, PostHog/posthog-js-lite#245
 for (const [moment, sendingWith] of Object.entries(moments)) {
-  test(`events added during a flush are stranded until the next event: ${moment}`, async () => {
+  test(`an event added during a flush is sent without another, ${moment} (PostHog/posthog-js#2144, posthog-js-lite#245)`, async () => {
     const sink = recorder([sendingWith(() => bus.ingest("added"))]);
     /** @type {EventBus<any>} */
     const bus = new EventBus(sink.callback, { batch: { maxDelayMs: 5 }, retry: quickRetry });
@@ -109,10 +58,9 @@ const obstacles = {
   "a batch that waits for its retry": fail(new DeliveryError("busy", { retryAfterMs: HOUR_MS })),
 };
 
-// open-telemetry/opentelemetry-js#284, #6340, open-telemetry/opentelemetry-swift#449
 for (const scheduler of schedulers) {
   for (const [what, step] of Object.entries(obstacles)) {
-    test(`shutdown ignores its timeout and hangs: ${what} (${scheduler})`, async () => {
+    test(`close() ends with its timeout: ${what}, ${scheduler} (opentelemetry-js#284, #6340, opentelemetry-swift#449)`, async () => {
       const clock = new Clock();
       try {
         const sink = recorder([], step);
@@ -140,8 +88,7 @@ for (const scheduler of schedulers) {
   }
 }
 
-// amplitude/Amplitude-TypeScript#963, snowplow/snowplow-javascript-tracker#438
-test("after a timeout nobody knows whether events were stored, and they are duplicated", async () => {
+test("a batch keeps its id and its events after a timeout (Amplitude-TypeScript#963, snowplow-javascript-tracker#438)", async () => {
   /** What the receiver has stored, by the batch's id. @type {Map<string, unknown[]>} */
   const stored = new Map();
   /** How many attempts of a shard have neither settled nor been cut off. @type {number[]} */
@@ -183,9 +130,8 @@ test("after a timeout nobody knows whether events were stored, and they are dupl
   assert.sameMembers([...stored.values()].flat(), events, "each event once, by the batch's id");
 });
 
-// MCPCat/mcpcat-typescript-sdk#65
 for (const scheduler of schedulers) {
-  test(`parallel flushes send events twice (${scheduler})`, async () => {
+  test(`parallel flushes send each event once: ${scheduler} (mcpcat-typescript-sdk#65)`, async () => {
     const sink = recorder([fail("no")], () => idle());
     const batch = { minSize: 3, maxSize: 3, maxDelayMs: HOUR_MS };
     const bus = new EventBus(sink.callback, { scheduler, shards: 2, batch, retry: quickRetry });
