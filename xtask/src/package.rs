@@ -11,7 +11,7 @@ use zopfli::Format;
 
 use crate::freshness::{self, files};
 use crate::toolchain::{TARGET, TARGET_DIR, Tools, portable_paths};
-use crate::{exec, licenses, lock, manifests, npm, say, sizes, stamp, wasm, without_wasm};
+use crate::{exec, licenses, lock, manifests, npm, say, sizes, stamp, wasm_module, wasm2js};
 
 /// What it is made from.
 pub const SOURCES: &str = "pkg-js/src";
@@ -215,7 +215,7 @@ pub fn compile_core(sh: &Shell, tools: &Tools) -> Result<Vec<u8>> {
 /// Makes what wasm-bindgen makes of the compiled core.
 fn compile_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     say("compiling the core to WebAssembly");
-    let trapping = wasm::with_trapping_panics(&compile_core(sh, tools)?);
+    let trapping = wasm_module::with_trapping_panics(&compile_core(sh, tools)?);
     sh.write_file(COMPILED, trapping.context("cargo wrote a module without functions or names")?)?;
     // The name becomes part of the module, which imports from `./bus_bg.js`.
     let bindgen = &tools.bindgen;
@@ -228,7 +228,7 @@ fn optimise(sh: &Shell) -> Result<()> {
     let (input, output) = (format!("{BINDGEN}/bus_bg.wasm"), format!("{WORK}/bus.wasm"));
     exec(cmd!(sh, "{wasm_opt} {input} --output {output} {WASM_OPT...}"))?;
     let module = sh.read_binary_file(output)?;
-    let sections = wasm::custom_sections(&module);
+    let sections = wasm_module::custom_sections(&module);
     let sections = sections.context("wasm-opt wrote a malformed module")?;
     ensure!(sections.is_empty(), "wasm-opt left the sections {sections:?} in the module");
     // Deflated, because nothing that compresses it in transit sees through the base64.
@@ -249,7 +249,7 @@ fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
          /** Links the glue to an instance. */\n\
          export function __wbg_set_wasm(exports: WebAssembly.Exports): void;\n"
     );
-    without_wasm::build(sh, tools, SOURCES, &types)?;
+    wasm2js::build(sh, tools, SOURCES, &types)?;
     let all = "/** All functions of the glue. */\n\
                export function glue(): typeof import(\"./bus_bg.js\");\n";
     sh.write_file(source("bus_bg.d.ts"), types + all)?;

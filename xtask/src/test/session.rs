@@ -9,8 +9,8 @@ use super::Options;
 use crate::browsers::{self, Browser};
 use crate::toolchain::{Tools, WasmToolchain};
 use crate::{
-    api_report, bench, bindgen, debian, deny, engines, exec, fuzz, licenses, npm, package,
-    reproducible, say, simulate, tree_shaking, tsan,
+    api_report, bench, bindgen, debian, deny, exec, fuzz, licenses, npm, package, reproducible,
+    say, simulate, test_servers, tree_shaking, tsan,
 };
 
 /// Where the package is packed.
@@ -236,7 +236,7 @@ impl Session {
     pub fn sinks(&self) -> Result<()> {
         npm::install(&self.sh, "tests/sinks")?;
         self.npm_bin("tsc", &["--project", "tests/sinks"])?;
-        engines::set_up(&self.sh)?;
+        test_servers::set_up(&self.sh)?;
         self.node_tests("tests/sinks")?;
         exec(cmd!(self.sh, "node tests/sinks/engines.mjs"))
     }
@@ -289,7 +289,7 @@ impl Session {
         for browser in [&browsers::CHROMIUM, &browsers::FIREFOX, &browsers::WEBKIT] {
             browser.set_up(&self.sh)?;
         }
-        engines::set_up(&self.sh)?;
+        test_servers::set_up(&self.sh)?;
         // Deno and Bun are among them.
         npm::install(&self.sh, "tests/runtimes")?;
         self.flights()?;

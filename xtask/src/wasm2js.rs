@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 
 use crate::package::{COMPILED, with_decoder};
 use crate::toolchain::Tools;
-use crate::{exec, npm, saturate, say, stamp, wasm};
+use crate::{exec, npm, say, stamp, trunc_sat, wasm_module};
 
 /// What is made here.
 const WORK: &str = "target/package/js";
@@ -74,7 +74,7 @@ const GROW: &str = r#"
 /// compiled. `types` are those of the other glue: both have the same.
 pub fn build(sh: &Shell, tools: &Tools, sources: &str, types: &str) -> Result<()> {
     let compiled = sh.read_binary_file(COMPILED)?;
-    let module = wasm::with_target_features(&compiled, &FEATURES);
+    let module = wasm_module::with_target_features(&compiled, &FEATURES);
     let input = format!("{WORK}/bus.wasm");
     sh.write_file(&input, module.context("the compiled module is malformed")?)?;
     let bindgen = &tools.bindgen;
@@ -106,7 +106,7 @@ fn translate(sh: &Shell) -> Result<()> {
             .map(|name| format!("{WORK}/{name}"));
     let [wasm_dis, wasm_opt, wasm2js] = ["wasm-dis", "wasm-opt", "wasm2js"].map(npm::bin);
     exec(cmd!(sh, "{wasm_dis} {input} --output {text} --all-features"))?;
-    let lowered = saturate::lower(&sh.read_file(&text)?).context("wasm-dis wrote no module")?;
+    let lowered = trunc_sat::lower(&sh.read_file(&text)?).context("wasm-dis wrote no module")?;
     sh.write_file(&text, lowered)?;
     exec(cmd!(sh, "{wasm_opt} {text} --output {module} {WASM_OPT...}"))?;
     exec(cmd!(sh, "{wasm2js} {module} --output {output} {WASM2JS...}"))?;
