@@ -5,12 +5,12 @@ use xshell::{Shell, cmd};
 
 use crate::{exec, manifests, npm, say};
 
-/// What says how; it names [`ENTRY`] and [`REPORT`].
+/// The configuration of API Extractor; it names [`ENTRY`] and [`REPORT`].
 const CONFIG: &str = "pkg-js/api-extractor.json";
 /// Everything that may be imported, in one module.
 const ENTRY: &str = "target/package/api/entry.d.ts";
 const REPORT: &str = "pkg-js/shardbus.api.md";
-/// What the report should be.
+/// The accepted report.
 const CURRENT: &str = "target/package/api/shardbus.api.md";
 
 /// Fails if the report is not that of the built package; writes it anew instead if `accept`.
@@ -25,7 +25,7 @@ pub fn check(sh: &Shell, accept: bool) -> Result<()> {
     if report.quiet().ignore_stdout().ignore_stderr().run().is_ok() {
         return Ok(());
     }
-    // Shows how they differ; that they do is no news.
+    // Shows the difference; git's exit code says only that there is one.
     exec(cmd!(sh, "git --no-pager diff --no-index {REPORT} {CURRENT}").ignore_status())?;
     bail!("the public API is not that of {REPORT}: `cargo xtask build --accept-api` updates it")
 }

@@ -1,4 +1,4 @@
-//! The benchmarks: `benches/js` measures, this sets up what it needs.
+//! The benchmarks: installs the candidates and runtimes that `benches/js` measures.
 
 use anyhow::Result;
 use xshell::{Shell, cmd};
@@ -6,9 +6,9 @@ use xshell::{Shell, cmd};
 use crate::toolchain::Tools;
 use crate::{exec, npm, package, sizes};
 
-/// Where the comparison in JavaScript is.
+/// The folder of the comparison in JavaScript.
 pub const JS: &str = "benches/js";
-/// How many events show in seconds that the soak works.
+/// Events of a soak in the checks: enough to show that it works, within seconds.
 pub const SHORT_SOAK: u64 = 300_000;
 
 /// Options of `cargo xtask bench`.
@@ -29,12 +29,12 @@ pub struct Args {
     /// Instead of measuring, send many events to a collector that is down a third of the time
     #[arg(long)]
     soak: bool,
-    /// How many events the soak sends
+    /// Number of events that the soak sends
     #[arg(long, default_value_t = 50_000_000, requires = "soak")]
     events: u64,
 }
 
-/// Runs what is asked for. A bar that is missed is no failure.
+/// Runs the measurements that the arguments select. A result below its target is no failure.
 pub fn run(sh: &Shell, args: &Args) -> Result<()> {
     package::build(sh, &Tools::set_up()?)?;
     npm::install(sh, JS)?;

@@ -10,13 +10,13 @@ use crate::{Unavailable, debian};
 /// Drives Chromium for wasm-bindgen's tests.
 pub const CHROMEDRIVER: &str = "/usr/bin/chromedriver";
 
-/// A browser, and what drives it where npm has nothing that does.
+/// A browser, and the driver that npm does not have.
 pub struct Browser {
     /// Its programs.
     programs: &'static [&'static str],
     /// Debian's packages that have them.
     packages: &'static [&'static str],
-    /// What to say if it cannot be had.
+    /// The reason that a skipped step gives.
     missing: &'static str,
 }
 

@@ -26,7 +26,7 @@ fn once_in(
     std::fs::create_dir_all(root).with_context(|| root.display().to_string())?;
     let _lock = lock::wait_for_file(&directory.with_extension("lock"))?;
     if !directory.is_dir() {
-        // What is there under its own name is whole.
+        // A directory gets its final name once it is complete.
         let part = directory.with_extension("part");
         if part.exists() {
             std::fs::remove_dir_all(&part)?;
@@ -37,7 +37,7 @@ fn once_in(
     Ok(directory)
 }
 
-/// Whether a tool is there.
+/// True if the cache has the tool.
 pub fn has(tool: &str, recipe: &str) -> bool {
     root().is_ok_and(|root| entry(&root, tool, recipe).is_dir())
 }

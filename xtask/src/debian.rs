@@ -22,10 +22,10 @@ const PACKAGES: [&str; 6] = [
     "lld-22",
 ];
 
-/// What the cache calls it.
+/// Its name in the cache.
 const SYSROOT: &str = "wasm-sysroot";
 
-/// Whether everything is there already.
+/// True if the compiler and the standard library are installed.
 pub fn is_set_up(sh: &Shell) -> bool {
     recipe(sh).is_ok_and(|recipe| cache::has(SYSROOT, &recipe))
 }
@@ -88,7 +88,7 @@ pub fn find_or_install(sh: &Shell, programs: &[(&str, &str)]) -> Result<()> {
     install(sh, &packages)
 }
 
-/// Installs what is missing of these packages, which needs Debian and root.
+/// Installs those of the packages that are missing, which needs Debian and root.
 pub fn install(sh: &Shell, packages: &[&str]) -> Result<()> {
     // apt waits for nobody.
     let _lock = lock::wait_for("apt")?;

@@ -1,11 +1,11 @@
-//! Whether a build has anything to do: what it was made from and what it made, as hashes.
+//! Hashes of a build's inputs and outputs, by which a build finds that it has nothing to do.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Variables of these beginnings change what the compiler makes.
+/// Prefixes of the environment variables that change the compiler's output.
 const VARIABLES: [&str; 6] = [
     "RUSTC",
     "RUSTFLAGS",
@@ -16,7 +16,7 @@ const VARIABLES: [&str; 6] = [
 ];
 
 /// The hash of files, of all files in directories but those for which `is_left_out`, and of `facts`
-/// that no file has. A missing file is one of the things that it tells apart.
+/// that no file has. A missing file and an empty one have different hashes.
 pub fn fingerprint(
     paths: &[&str],
     is_left_out: impl Fn(&Path) -> bool,
@@ -38,7 +38,7 @@ pub fn fingerprint(
     Ok(format!("{:032x}", hash.digest128()))
 }
 
-/// The variables of the environment that change what the compiler makes.
+/// The environment variables that change the compiler's output.
 pub fn compiler_variables() -> Vec<String> {
     let variables = std::env::vars_os()
         .map(|(name, value)| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()));

@@ -8,8 +8,8 @@ use crate::{exec, say};
 /// The targets, as `fuzz/Cargo.toml` names them.
 const TARGETS: [&str; 3] = ["bytes", "operations", "restore"];
 
-/// What `cargo fuzz --sanitizer none` passes to the compiler. The sanitizers need a nightly one, and
-/// look for what a library without unsafe code does not do.
+/// The flags of `cargo fuzz --sanitizer none`. Sanitizers need a nightly compiler, and look for
+/// errors that safe code cannot make.
 const FLAGS: [&str; 8] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -24,7 +24,7 @@ const FLAGS: [&str; 8] = [
 /// Options of `cargo xtask fuzz`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// How long to look, in seconds for each target
+    /// Seconds of fuzzing for each target
     #[arg(long, default_value_t = 60)]
     seconds: u32,
     /// The targets; without one, all of them
@@ -33,7 +33,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// As long as CI looks.
+    /// The duration in CI.
     pub fn short() -> Self {
         Self { seconds: 20, targets: Vec::new() }
     }

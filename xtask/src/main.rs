@@ -52,7 +52,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Compare the package with what one could use instead, and write a table and plots
+    /// Compare the package with its alternatives, and write a table and plots
     Bench(bench::Args),
     /// Build `pkg-js` into an npm package that is ready to publish
     Build {
@@ -68,7 +68,7 @@ enum Task {
     },
     /// Look for inputs that break the core, with libFuzzer
     Fuzz(fuzz::Args),
-    /// Break the sources one by one, in a copy, and report what no test notices
+    /// Break the sources one by one, in a copy, and report breakages that no test notices
     Mutate(mutate::Args),
     /// Run schedules of the deterministic simulation, or replay one
     Simulate(simulate::Args),
@@ -79,8 +79,8 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    // Not returned from here, because that would print a backtrace too: what went wrong is a
-    // command, and the message names it.
+    // Printed here: returning it from `main` would add a backtrace, and the message names the
+    // command that failed.
     run(Cli::parse()).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
@@ -121,7 +121,7 @@ fn demo(sh: &Shell, args: &[String]) -> Result<ExitCode> {
     Ok(code.map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)))
 }
 
-/// Something that a check needs and this machine does not have: context of the error that says why.
+/// A tool that a check needs and this machine lacks: the context of the error that says why.
 #[derive(Debug)]
 struct Unavailable(&'static str);
 
@@ -136,7 +136,7 @@ fn exec(command: Cmd<'_>) -> Result<()> {
     Ok(command.quiet().run()?)
 }
 
-/// Tells what is about to happen, in one line.
+/// Logs the next action, in one line.
 fn say(what: impl std::fmt::Display) {
     eprintln!("==> {what}");
 }

@@ -1,4 +1,4 @@
-//! What `pkg-js` says of itself, to npm and to JSR: the same, where both can say it.
+//! The manifests of `pkg-js` for npm and for JSR, which must agree on every field that both have.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,11 @@ use crate::locked_version;
 const NPM: &str = "pkg-js/package.json";
 const JSR: &str = "pkg-js/jsr.json";
 
-/// What npm exports that is no module of JavaScript: JSR has nothing else.
+/// npm's exports that are no JavaScript modules; JSR exports modules only.
 const NO_MODULES: [&str; 2] = ["./bus.wasm", "./package.json"];
 
-/// Fails if the crate and the two packages differ in their version, or the packages in what may be
-/// imported from them.
+/// Fails if the crate and the two packages differ in their version, or the packages in their
+/// entries.
 pub fn check(sh: &Shell) -> Result<()> {
     let [npm, jsr] = [read(sh, NPM)?, read(sh, JSR)?];
     let cargo = locked_version(sh, "shardbus")?;
@@ -54,7 +54,7 @@ fn check_older_resolution(npm: &Value) -> Result<()> {
     Ok(())
 }
 
-/// What may be imported from the npm package as a module: names as in `exports`, and their types.
+/// The modules among npm's `exports`: the name and the types of each.
 pub fn modules(sh: &Shell) -> Result<Vec<(String, String)>> {
     let npm = read(sh, NPM)?;
     let names = exports(&npm).context("package.json has exports")?;

@@ -1,5 +1,5 @@
-//! Breaks the sources one by one, as `xtask/mutations.toml` lists it, and reports what no test
-//! notices. Everything happens in a copy of the tree: the checkout stays as it is.
+//! Breaks the sources one by one, as `xtask/mutations.toml` lists it, and reports the breakages
+//! that no test notices. It works in a copy of the tree and leaves the checkout as it is.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -17,9 +17,9 @@ use crate::{exec, lock, npm, package, say};
 const LIST: &str = "xtask/mutations.toml";
 /// The copy of the tree.
 const COPY: &str = "target/mutate";
-/// What the tests of the last mutation printed.
+/// The output of the last mutation's tests.
 const LOG: &str = "target/mutate.log";
-/// How many seconds one build or one run of tests may take: a mutation may make it endless.
+/// The limit of one build or one run of tests, in seconds: a mutation may make it endless.
 const LIMIT: &str = "300";
 
 /// Options of `cargo xtask mutate`.
@@ -38,10 +38,10 @@ pub struct Args {
 #[serde(deny_unknown_fields)]
 struct Mutation {
     name: String,
-    /// What it breaks: a sentence that holds while it is not there.
+    /// The broken property: a sentence that holds without the mutation.
     breaks: String,
     file: PathBuf,
-    /// Is in the file exactly once.
+    /// The text to replace, which the file must have exactly once.
     find: String,
     replace: String,
     /// The files whose tests should notice.
@@ -74,7 +74,7 @@ impl Mutation {
         Choice { named: self.named.as_deref(), features: self.features.as_deref() }
     }
 
-    /// Whether the core is broken, or the JavaScript around it.
+    /// True if the mutation is in the Rust core, and not in the JavaScript around it.
     fn is_native(&self) -> bool {
         is_rust(&self.file)
     }
@@ -115,7 +115,7 @@ fn read_list(root: &Path) -> Result<Vec<Mutation>> {
     Ok(list)
 }
 
-/// Runs what is asked for, and fails if a mutation survives or could not be tried.
+/// Tries the selected mutations, and fails if one survives or could not be tried.
 pub fn run(sh: &Shell, args: &Args) -> Result<()> {
     let mut list = read_list(Path::new("."))?;
     let is_asked_for = |name: &str| args.only.iter().any(|part| name.contains(part));
@@ -150,7 +150,7 @@ pub fn run(sh: &Shell, args: &Args) -> Result<()> {
 
 const NOTICED: &str = "noticed";
 
-/// Tries a mutation in the copy, and takes it back. Returns what came of it.
+/// Tries a mutation in the copy, and takes it back. Returns the result.
 fn attempt(sh: &Shell, mutation: &Mutation) -> Result<&'static str> {
     let file = Path::new(COPY).join(&mutation.file);
     let text = sh.read_file(&file)?;
@@ -273,7 +273,7 @@ fn succeeds(command: impl Iterator<Item = OsString>) -> Result<bool> {
     let log = File::create(LOG)?;
     let mut timeout = Command::new("timeout");
     timeout.args(["--kill-after=10", LIMIT]).args(command).current_dir(COPY);
-    // Whether a build of the checkout's own surrounds us is no business of the copy's.
+    // Cargo's variables describe a build of the checkout, not of the copy.
     timeout.env_remove("CARGO_TARGET_DIR").stdout(log.try_clone()?).stderr(log);
     Ok(timeout.status().context("could not start `timeout`")?.success())
 }

@@ -9,7 +9,7 @@ use crate::{exec, say, stamp};
 
 const OLDEST_NODE: u32 = 20;
 
-/// Checks Node, and installs what `package-lock.json` lists.
+/// Checks Node, and installs the packages of `package-lock.json`.
 pub fn set_up(sh: &Shell) -> Result<()> {
     let version = cmd!(sh, "node --version").quiet().read();
     let version =
@@ -23,7 +23,7 @@ pub fn set_up(sh: &Shell) -> Result<()> {
     install(sh, ".")
 }
 
-/// Installs what a directory's `package-lock.json` lists.
+/// Installs the packages of a directory's `package-lock.json`.
 pub fn install(sh: &Shell, directory: &str) -> Result<()> {
     let path = Path::new(directory);
     let lock = sh.read_binary_file(path.join("package-lock.json"))?;

@@ -13,20 +13,20 @@ use crate::freshness::{self, files};
 use crate::toolchain::{TARGET, TARGET_DIR, Tools, portable_paths};
 use crate::{exec, licenses, lock, manifests, npm, say, sizes, stamp, wasm_module, wasm2js};
 
-/// What it is made from.
+/// The TypeScript sources.
 pub const SOURCES: &str = "pkg-js/src";
-/// Where the package is assembled.
+/// The folder of the built package.
 pub const DIST: &str = "pkg-js/dist";
-/// Where the WebAssembly is made.
+/// The folder of intermediate files.
 const WORK: &str = "target/package";
 /// The WebAssembly after raw deflate.
 const DEFLATED: &str = "target/package/bus.wasm.deflate";
-/// What the compiler made, and wasm-bindgen takes.
+/// The compiler's module, the input of wasm-bindgen.
 pub const COMPILED: &str = "target/package/shardbus.wasm";
-/// What wasm-bindgen makes.
+/// The output of wasm-bindgen.
 const BINDGEN: &str = "target/package/bindgen";
 
-/// What may be imported from the package, each as ES module and as CommonJS; `node` is `index` by a
+/// The entries of the package, each as ES module and as CommonJS; `node` is `index` under a
 /// condition.
 pub const ENTRIES: &[&str] = &[
     "index",
@@ -49,7 +49,7 @@ pub const ENTRIES: &[&str] = &[
 /// The entries that their runtimes find by a condition of their own, as ES modules alone.
 const CONDITIONAL: [&str; 2] = ["workerd", "edge-light"];
 
-/// What entries share, each as one file, and how it is imported.
+/// The files that entries share, and the specifiers that import each.
 const SHARED: [(&str, &[&str]); 2] =
     [("internal", &["./internal.js", "../internal.js"]), ("sinks/events", &["./events.js"])];
 
@@ -62,16 +62,16 @@ const DECLARATIONS: &str = "pkg-js/declarations";
 /// The packages that ours brings along, and the file that imports each.
 pub const BUNDLED: [(&str, &str); 2] = [("idb", "stores/idb"), ("tiny-inflate", "tiny-inflate")];
 
-/// How esbuild bundles.
+/// The options of esbuild.
 const BUNDLE: [&str; 4] =
     ["--bundle", "--platform=neutral", "--external:node:*", "--log-level=warning"];
 
-/// How the compiler inlines: what is larger than its call only where `#[inline]` asks for it, as on
-/// the path of events. Everything else happens too seldom to be worth the room.
+/// Inlines only functions that are smaller than their call, or marked `#[inline]` as on the path of
+/// events: everywhere else size matters more than speed.
 const INLINING: &str = "-Cllvm-args=-inline-threshold=5";
 
-/// What `wasm-opt` does to the module: it refuses features that it is not told of. A function with
-/// one caller stays one, as it compresses better.
+/// The options of `wasm-opt`, which refuses features that it is not told of. A function with one
+/// caller is not inlined, because it compresses better.
 const WASM_OPT: [&str; 13] = [
     "-O3",
     "--converge",
@@ -88,7 +88,7 @@ const WASM_OPT: [&str; 13] = [
     "--strip-target-features",
 ];
 
-/// What the package is made from, beside what a compiler is asked for. This program is a part of it.
+/// The inputs of a build, beside the compiler and its flags. This program is one of them.
 const INPUTS: [&str; 21] = [
     ".cargo/config.toml",
     "Cargo.lock",
@@ -125,7 +125,7 @@ pub const MADE: [&str; 8] = [
     "bus_js_bg.js",
 ];
 
-/// Remembers what the last build was made from, and what it made.
+/// Records the inputs and outputs of the last build.
 const STAMP: &str = "target/package/build.stamp";
 
 /// Builds everything, unless that was done and nothing has changed since.
@@ -165,7 +165,7 @@ pub fn build_for_node(sh: &Shell, tools: &Tools) -> Result<File> {
     Ok(lock)
 }
 
-/// Whether everything is there that is made of these inputs.
+/// True if the outputs are those of these inputs.
 fn is_built(inputs: &str) -> Result<bool> {
     let is_current =
         stamp::is_current(Path::new(STAMP), [inputs, &outputs()?].join("\n").as_bytes());
@@ -258,7 +258,7 @@ fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
     let (base64, length) = (BASE64_STANDARD.encode(sh.read_binary_file(DEFLATED)?), module.len());
     let inline = format!(
         "/** `bus.wasm`: base64 of raw deflate. */\nexport const deflated: string =\n  \"{base64}\";\n\n\
-         /** How many bytes it has. */\nexport const length = {length};\n"
+         /** Its length in bytes. */\nexport const length = {length};\n"
     );
     sh.write_file(source("bus-inline.ts"), inline)?;
     write_base64(sh, &module)
@@ -347,8 +347,8 @@ fn compile(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Makes of all modules one file for each entry and for what they share: loading a file costs more
-/// than running it.
+/// Bundles the modules into one file for each entry and one for their shared modules: loading a
+/// file costs more than running it.
 fn join_modules(sh: &Shell) -> Result<()> {
     let (esbuild, joined) = (npm::bin("esbuild"), format!("{WORK}/joined"));
     sh.remove_path(&joined)?;
@@ -403,7 +403,7 @@ fn join_types(sh: &Shell) -> Result<()> {
 /// is what esbuild says of the files that it made.
 fn check_shared(contents: &serde_json::Value) -> Result<()> {
     let outputs = contents["outputs"].as_object().context("esbuild names its outputs")?;
-    // Has nothing itself: it names what the shared file exports.
+    // Re-exports names of the shared file only.
     let names = format!("{DIST}/api.js");
     let mut homes = BTreeMap::new();
     for (output, about) in outputs {

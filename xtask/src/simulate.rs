@@ -8,14 +8,14 @@ use crate::exec;
 /// Options of `cargo xtask simulate`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// How many schedules to run
+    /// Number of schedules to run
     #[arg(long, default_value_t = 100_000)]
     seeds: u64,
     /// The seed of the first one; the others' follow it. Without it, half of the schedules begin at 0
     /// and half at `SHARDBUS_SEED` or, where that is not set, at a new seed
     #[arg(long)]
     from: Option<u64>,
-    /// Replay this schedule alone, and show what happens in it
+    /// Replay this schedule alone, and show its events
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! What each entry costs its users, and how much it may.
+//! The size of each entry in a user's bundle, and its limit.
 
 use std::io::Write as _;
 
@@ -8,8 +8,8 @@ use xshell::{Shell, cmd};
 
 use crate::{exec, npm};
 
-/// The files that users bundle, and how many bytes they may have after gzip: somewhat more than
-/// today, so that what makes them grow is noticed. Raise a limit for what is worth it.
+/// The files that users bundle, and the limit of each in bytes after gzip: a little above today's
+/// size, so that growth is noticed. Raise a limit for a feature that is worth its bytes.
 #[rustfmt::skip]
 const LIMITS: &[(&str, usize)] = &[
     ("index.js", 69_000),
@@ -47,10 +47,10 @@ const LIMITS: &[(&str, usize)] = &[
     ("bus.wasm", 43_700),
 ];
 
-/// Where they are bundled.
+/// The folder for the bundles.
 const BUNDLES: &str = "target/package/sizes";
 
-/// What most users bundle, and the size that it should come down to.
+/// The entry of most users, and the size that it should come down to.
 const DEFAULT_ENTRY: &str = "index.js";
 const DEFAULT_ENTRY_AIM: usize = 30_000;
 
@@ -81,13 +81,13 @@ pub fn check(sh: &Shell, dist: &str, entries: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// What the default entry costs its users, in bytes after gzip.
+/// The size of the default entry in a user's bundle, in bytes after gzip.
 pub fn default_entry(sh: &Shell, dist: &str) -> Result<usize> {
     let bundles = bundle(sh, dist, &[DEFAULT_ENTRY])?;
     gzipped(bundles.first().context("one file was bundled")?)
 }
 
-/// What is shipped of each file: all that it imports, minified.
+/// The bundle of each file: the file and all its imports, minified.
 fn bundle(sh: &Shell, dist: &str, files: &[&str]) -> Result<Vec<Vec<u8>>> {
     let esbuild = npm::bin("esbuild");
     for (format, extension) in [("esm", ".js"), ("cjs", ".cjs")] {

@@ -1,4 +1,4 @@
-//! Stamps: files that remember what a slow step was made from, so that it is done once.
+//! Stamps: files that record the inputs of a slow step, so that it runs once for the same inputs.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ pub fn once(
     Ok(sh.write_file(stamp, inputs)?)
 }
 
-/// Whether `stamp` was written for these inputs.
+/// True if `stamp` was written for these inputs.
 pub fn is_current(stamp: &Path, inputs: &[u8]) -> bool {
     std::fs::read(stamp).is_ok_and(|written| written == inputs)
 }

@@ -12,7 +12,7 @@ use crate::{bindgen, debian, exec, npm, say};
 /// The target that the npm package is built for.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Where cargo builds for it.
+/// The target directory of builds for it.
 ///
 /// Apart from native builds, because the compiler may be another one than theirs, and two
 /// compilers in one directory throw each other's work away.
@@ -44,7 +44,7 @@ impl Tools {
     }
 }
 
-/// Where the standard library for WebAssembly comes from, in the order in which it is looked for.
+/// The sources of the standard library for WebAssembly, in the order in which they are tried.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Route {
     /// The toolchain on the search path has it already.
@@ -89,7 +89,7 @@ impl WasmToolchain {
         }
     }
 
-    /// What tells this compiler, and where its standard library is, from others.
+    /// Identifies the compiler and its standard library, for the fingerprint of a build.
     pub fn identity(&self, sh: &Shell) -> Result<String> {
         let (rustc, sysroot) = match self {
             Self::Default { .. } => ("rustc", Path::new("")),
@@ -118,7 +118,7 @@ impl WasmToolchain {
     }
 }
 
-/// The compiler flag that keeps the paths of this machine out of what is published.
+/// The compiler flag that keeps this machine's paths out of the published files.
 pub fn portable_paths() -> String {
     let home = || std::env::home_dir().unwrap_or_default().join(".cargo");
     let cargo_home = std::env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from);
@@ -156,7 +156,7 @@ fn has_target(sh: &Shell) -> bool {
 
 fn add_target(sh: &Shell) -> Result<WasmToolchain> {
     say("adding the target with rustup");
-    // Where its server is out of reach, the other route should get its turn soon.
+    // One retry: if its server is out of reach, the other route should be tried soon.
     let rustup = cmd!(sh, "rustup target add {TARGET}").env("RUSTUP_MAX_RETRIES", "1");
     exec(rustup).context("rustup could not add wasm32-unknown-unknown")?;
     ensure!(has_target(sh), "rustup added the target to another toolchain than that of `rustc`");

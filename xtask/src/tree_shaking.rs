@@ -1,4 +1,4 @@
-//! What an app carries that imports `EventBus` alone: nothing of the other entries.
+//! Checks that the bundle of an app that imports `EventBus` alone has nothing of the other entries.
 
 use std::path::Path;
 

@@ -9,7 +9,7 @@ use crate::package::{COMPILED, with_decoder};
 use crate::toolchain::Tools;
 use crate::{exec, npm, say, stamp, trunc_sat, wasm_module};
 
-/// What is made here.
+/// The generated files.
 const WORK: &str = "target/package/js";
 
 /// The features that `wasm2js` can have or lower: not the tables of references to objects that
@@ -17,7 +17,8 @@ const WORK: &str = "target/package/js";
 const FEATURES: [&str; 5] =
     ["bulk-memory", "bulk-memory-opt", "mutable-globals", "nontrapping-fptoint", "sign-ext"];
 
-/// What comes before `wasm2js`. For size: its output is some times as large as the module.
+/// The passes before `wasm2js`. They optimise for size, because its output is several times as
+/// large as the module.
 #[rustfmt::skip]
 const WASM_OPT: [&str; 12] = [
     "-Oz",
@@ -38,8 +39,8 @@ const WASM_OPT: [&str; 12] = [
 const WASM2JS: [&str; 4] =
     ["-Oz", "--emscripten", "--enable-bulk-memory", "--enable-mutable-globals"];
 
-/// How memory grows, in place of what `wasm2js` writes. That one copies all of it for every page, and
-/// throws where WebAssembly returns -1. The buffer here is larger than what the core knows of.
+/// Replaces the memory growth of `wasm2js`, which copies all memory for every page and throws
+/// instead of returning -1. This buffer is larger than the memory that the core sees.
 const GROW: &str = r#"
  var pages = buffer.byteLength >> 16;
  function __wasm_memory_size() {

@@ -1,4 +1,4 @@
-//! What a WebAssembly file is made of.
+//! Reads and rewrites the sections of a WebAssembly module.
 
 use std::collections::HashMap;
 
@@ -16,8 +16,8 @@ pub fn custom_sections(module: &[u8]) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// The module with a section `target_features` that names these, in place of its own: it is what
-/// other tools believe that the module's host can do.
+/// The module with a section `target_features` that names these, in place of its own: other tools
+/// take it for the features of the module's host.
 pub fn with_target_features(module: &[u8], features: &[&str]) -> Option<Vec<u8>> {
     const NAME: &str = "target_features";
     let header = b"\0asm\x01\0\0\0";
@@ -100,8 +100,8 @@ fn sections(module: &[u8]) -> Option<Vec<(u8, &[u8])>> {
     Some(sections)
 }
 
-/// How many functions a section of imports has. `None` if it has anything else, which would follow
-/// functions in what cargo writes.
+/// The number of functions in a section of imports. `None` if it imports anything else, which cargo
+/// writes after the functions.
 fn imported_functions(mut imports: &[u8]) -> Option<usize> {
     let count = number(&mut imports)?;
     for _ in 0..count {
