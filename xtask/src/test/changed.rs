@@ -3,12 +3,12 @@
 use anyhow::Result;
 use xshell::{Shell, cmd};
 
-/// The native half: what a change of the core or of its tests can break.
+/// The steps that a change of the core or of its tests can break.
 const RUST: &[&str] =
     &["fmt", "clippy", "clippy-single-threaded", "rust", "rust-single-threaded", "doc"];
-/// What a change of the core can break beside that.
+/// Further steps that a change of the core can break.
 const CORE: &[&str] = &["simulate", "tsan", "fuzz", "rust-examples", "clippy-wasm", "rust-wasm"];
-/// What a change of the built package can break.
+/// The steps that a change of the built package can break.
 const PACKAGE: &[&str] = &[
     "biome",
     "types",
@@ -28,7 +28,7 @@ const PACKAGE: &[&str] = &[
     "demo",
 ];
 
-/// The beginnings of paths, and the steps that each needs. The first that fits counts.
+/// Prefixes of paths, and the steps that each needs. The first match counts.
 #[rustfmt::skip]
 const RULES: &[(&str, &[&[&str]])] = &[
     ("src/", &[RUST, CORE, PACKAGE]),
@@ -80,8 +80,8 @@ const RULES: &[(&str, &[&[&str]])] = &[
     ("deny.toml", &[&["deny"]]),
 ];
 
-/// The steps that a change of these files needs, or `None` if only all of them are sure to be
-/// enough.
+/// The steps that a change of these files needs, or `None` if a file has no rule and all steps are
+/// needed.
 pub fn steps<'a>(files: impl IntoIterator<Item = &'a str>) -> Option<Vec<&'static str>> {
     let mut found = Vec::new();
     for file in files {

@@ -32,10 +32,10 @@ const SKIPPED: u8 = 3;
 /// The steps of `--quick`.
 const QUICK: [&str; 7] = ["fmt", "clippy", "rust", "simulate", "biome", "unit", "js"];
 
-/// How steps run that can run in more than one way.
+/// The modes of steps that have more than one.
 #[derive(Clone)]
 pub struct Options {
-    /// With a part of what they would do otherwise.
+    /// With a part of their work.
     quick: bool,
     /// The runtimes to run the suite in; without one, all.
     runtimes: Vec<String>,
@@ -62,7 +62,7 @@ fn seed() -> Result<u64> {
                         --only names was skipped because this machine lacks its tools (with \
                         CI=true that is a failure).")]
 pub struct Args {
-    /// Run this step, and what it needs; may be given several times
+    /// Run this step and the steps that it needs; may be given several times
     #[arg(long, value_name = "STEP", value_parser = names())]
     only: Vec<String>,
     /// Answer within a minute once everything is compiled: formats, lints, native and unit tests,
@@ -83,7 +83,7 @@ pub struct Args {
     step: Option<String>,
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Clone, PartialEq, Debug)]
 enum Verdict {
     Passed {
@@ -97,7 +97,7 @@ enum Verdict {
     NotRun {
         why: String,
     },
-    /// This machine lacks what it needs.
+    /// This machine lacks a tool that it needs.
     Skipped {
         seconds: f64,
         why: String,
@@ -109,7 +109,7 @@ fn names() -> PossibleValuesParser {
     PossibleValuesParser::new(STEPS.iter().map(|step| step.name))
 }
 
-/// Runs the steps, and says what came of each.
+/// Runs the steps, and reports the result of each.
 pub fn run(sh: Shell, args: &Args) -> Result<ExitCode> {
     if args.list {
         for Step { name, about, .. } in STEPS {
@@ -172,8 +172,9 @@ fn choose(sh: &Shell, args: &Args) -> Result<Option<Vec<&'static str>>> {
     Ok(Some(all().filter(is_chosen).collect()))
 }
 
-/// Runs each step as soon as its turn comes. `together`, their outputs would mix: each is kept, and
-/// printed when its step ends. Otherwise they run one after another and print as they go.
+/// Runs each step as soon as its turn comes. If steps run `together`, each one's output is kept,
+/// and printed when it ends, so that outputs do not mix. Otherwise they run one after another and
+/// print as they go.
 fn run_all(
     mut schedule: Schedule<&'static Step>,
     together: bool,

@@ -1,5 +1,5 @@
-//! A step as a process of its own: what it prints can be kept until it ends, and nothing of it is
-//! shared with a step beside it.
+//! Runs a step as a process of its own, so that its output can be kept until it ends, and it shares
+//! no state with another step.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::steps::Step;
 use super::{Options, SEED, SKIPPED, Verdict};
 use crate::Unavailable;
 
-/// Where the steps' output and reasons are kept.
+/// The folder of the steps' outputs and reasons.
 const LOGS: &str = "target/test";
 
 /// The share of its random inputs that a property has in a quick run.
@@ -25,7 +25,7 @@ fn log(name: &str) -> PathBuf {
     Path::new(LOGS).join(format!("{name}.log"))
 }
 
-/// Why a step did not pass: written by its process, read by ours.
+/// The file with the reason why a step did not pass: written by its process, read by ours.
 fn reason(name: &str) -> PathBuf {
     Path::new(LOGS).join(format!("{name}.reason"))
 }
@@ -79,7 +79,7 @@ fn spawn(step: &Step, keep: bool, options: &Options) -> Result<Option<i32>> {
     Ok(status.code())
 }
 
-/// What a step printed.
+/// The output of a step.
 pub fn output(step: &Step) -> String {
     let output = std::fs::read(log(step.name)).unwrap_or_default();
     String::from_utf8_lossy(&output).into_owned()

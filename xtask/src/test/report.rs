@@ -1,10 +1,10 @@
-//! What came of the steps, as a table and in one line.
+//! The results of the steps, as a table and in one line.
 
 use std::fmt::Write as _;
 
 use super::{SEED, Verdict, steps::Step};
 
-/// How many steps ended in which way.
+/// The number of steps by result.
 #[derive(Default, PartialEq, Eq, Debug)]
 pub struct Counts {
     /// Those that passed.

@@ -1,26 +1,26 @@
-//! Which step runs next: two at a time, each once what it needs has passed.
+//! Chooses the next step: two run at a time, each after the steps that it needs have passed.
 
 use super::Verdict;
 
-/// How many steps run at a time.
+/// The number of steps that run at a time.
 const LANES: usize = 2;
 
-/// What a step does with the machine.
+/// A step's use of the machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Load {
     /// It compiles, on all cores.
     Compiles,
     /// It waits for browsers, servers or timers most of the time.
     Waits,
-    /// It measures time or memory, which what runs beside it would change.
+    /// It measures time or memory, which another step would disturb.
     Alone,
 }
 
-/// What there is to know of a step before it runs.
+/// The properties of a step that decide when it runs.
 pub trait Plan: Copy {
     /// Its name.
     fn name(self) -> &'static str;
-    /// What it does with the machine.
+    /// Its use of the machine.
     fn load(self) -> Load;
     /// The names of the steps that must have passed before.
     fn needs(self) -> &'static [&'static str];
@@ -41,7 +41,7 @@ impl<P: Plan> Schedule<P> {
     /// A run of the steps for which `is_chosen`, and of all that they need.
     pub fn new(all: &[P], is_chosen: impl Fn(P) -> bool) -> Self {
         let mut chosen: Vec<bool> = all.iter().map(|&step| is_chosen(step)).collect();
-        // Whatever a step needs comes before it in the table.
+        // A step's needs come before it in the table.
         for index in (0..all.len()).rev() {
             for need in if chosen[index] { all[index].needs() } else { &[] } {
                 let needed = all[..index].iter().position(|step| step.name() == *need);
@@ -62,7 +62,7 @@ impl<P: Plan> Schedule<P> {
             (0..self.steps.len()).filter(|&index| self.is_ready(index)).collect();
         let load = |index: usize| self.steps[index].0.load();
         let shared = || ready.iter().copied().filter(|&index| load(index) != Load::Alone);
-        // A compiler beside what waits; otherwise any two.
+        // Prefers a compiling step beside a waiting one; otherwise any two.
         let other = shared().find(|&index| !running.contains(&load(index)));
         let alone = || ready.first().copied().filter(|_| running.is_empty());
         let index = other.or_else(|| shared().next()).or_else(alone)?;
@@ -70,7 +70,7 @@ impl<P: Plan> Schedule<P> {
         Some(self.steps[index].0)
     }
 
-    /// Records what came of a step. Those that needed it and can no longer run end with it.
+    /// Records the result of a step, and ends those that needed it and can no longer run.
     pub fn end(&mut self, name: &str, verdict: Verdict) {
         let step = self.steps.iter_mut().find(|(step, _)| step.name() == name);
         step.expect("a step that ends was started").1 = State::Ended(verdict);
@@ -93,7 +93,7 @@ impl<P: Plan> Schedule<P> {
             .map(|(step, _)| *step)
     }
 
-    /// What came of each step, in the order of the table.
+    /// The result of each step, in the order of the table.
     pub fn verdicts(self) -> Vec<(P, Verdict)> {
         let verdict = |(step, state)| match state {
             State::Ended(verdict) => Some((step, verdict)),
@@ -115,7 +115,7 @@ impl<P: Plan> Schedule<P> {
         })
     }
 
-    /// What comes of a step that needs another, if that one did not pass.
+    /// The result of a step that needs another, if that one did not pass.
     fn consequence(&self, need: &str) -> Option<Verdict> {
         match self.verdict(need)? {
             Verdict::Passed { .. } => None,

@@ -1,4 +1,4 @@
-//! What each step does.
+//! The steps' implementations.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::{
     say, simulate, test_servers, tree_shaking, tsan,
 };
 
-/// Where the package is packed.
+/// The folder of the packed package.
 const PACKED: &str = "target/package/packed";
 /// A project that has nothing but the packed package.
 const PROJECT: &str = "target/package-test";
@@ -32,7 +32,7 @@ const SLOW: [&str; 10] = [
     "shutdown.node.test.mjs",
 ];
 
-/// What a step works with.
+/// The context of a step.
 pub struct Session {
     sh: Shell,
     options: Options,
@@ -207,7 +207,8 @@ impl Session {
     }
 
     pub fn js(&self) -> Result<()> {
-        // By it tests see what reaches the disk. Where it is missing they are skipped or, in CI, fail.
+        // Tests watch by it which writes reach the disk. Without it they are skipped or, in CI,
+        // fail.
         if let Err(error) = debian::find_or_install(&self.sh, &[("strace", "--version")]) {
             say(format_args!("strace is missing: {error:#}"));
         }
@@ -244,7 +245,7 @@ impl Session {
     pub fn runtimes(&self) -> Result<()> {
         npm::install(&self.sh, "tests/runtimes")?;
         for browser in [browsers::CHROMIUM, browsers::FIREFOX, browsers::WEBKIT] {
-            // What is missing is skipped or, in CI, fails: the suite's table says which.
+            // Without a browser its part is skipped or, in CI, fails; the suite's table names it.
             if let Err(error) = browser.set_up(&self.sh) {
                 say(format_args!("{error:#}"));
             }

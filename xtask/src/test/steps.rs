@@ -8,15 +8,15 @@ use Load::{Alone, Compiles, Waits};
 
 /// A check.
 pub struct Step {
-    /// What `--only` calls it.
+    /// Its name for `--only`.
     pub name: &'static str,
-    /// What it makes sure of.
+    /// The property that it checks.
     pub about: &'static str,
-    /// What it does with the machine.
+    /// Its use of the machine.
     pub load: Load,
     /// The steps before it that must have passed.
     pub needs: &'static [&'static str],
-    /// How.
+    /// Its implementation.
     pub run: fn(&Session) -> Result<()>,
 }
 
