@@ -1,4 +1,4 @@
-// What the project wants to reach, and what the results say about it.
+// The project's targets, and how the results compare with them.
 
 import { compared } from "./statistics.mjs";
 
@@ -7,10 +7,10 @@ import { compared } from "./statistics.mjs";
  * @property {string} id
  * @property {string} what
  * @property {number} value
- * @property {string} [unit] what comes after the value
+ * @property {string} [unit] printed after the value
  * @property {number} bar
  * @property {number} stretch
- * @property {boolean} [atLeast] whether more is better
+ * @property {boolean} [atLeast] true if more is better
  */
 
 /** Sizes have one digit after the point, other values two. @param {Bar} bar */
@@ -111,7 +111,8 @@ export function bars(results) {
       unit: "kB",
     });
   }
-  // Of CPU, because starting waits for nothing, and how long it takes depends on what else runs.
+  // CPU time, because a start waits for nothing, and its elapsed time depends on the machine's
+  // load.
   const more = ({ empty, shardbus }) => compared(shardbus.cpuMs, empty.cpuMs, (a, b) => a - b);
   if (startup !== undefined)
     row(

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import os from "node:os";
 
-/** Where and on what it is measured. */
+/** The machine and the runtime of a measurement. */
 export function environment() {
   const lock = JSON.parse(readFileSync(new URL("package-lock.json", import.meta.url), "utf8"));
   const { devDependencies } = lock.packages[""];

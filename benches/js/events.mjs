@@ -1,4 +1,4 @@
-// What every measurement feeds: events as a service would make them.
+// The events that every measurement feeds, as a service would make them.
 
 const TYPES = ["page_view", "click", "scroll", "api_call"];
 const PATHS = Array.from({ length: 64 }, (_, i) => `/products/${1000 + i}`);
@@ -24,7 +24,7 @@ export function makeEvent(i) {
   };
 }
 
-/** Counts how often each of the first `count` events is in what was delivered, whatever its format. */
+/** Counts how often each of the first `count` events was delivered, in any format. */
 export class Census {
   #seen;
   #decoder = new TextDecoder();
@@ -43,7 +43,7 @@ export class Census {
     }
   }
 
-  /** What is wrong, or nothing if every event was there once. */
+  /** The defects of a delivery; empty if every event was delivered once. */
   complaint() {
     const missing = this.#seen.filter((times) => times === 0).length;
     const repeated = this.#seen.filter((times) => times > 1).length;

@@ -1,5 +1,5 @@
-// What the package costs, with limits that only a large loss exceeds: the bars are for `report.mjs`.
-// Ratios within one process, turn by turn, hold on a machine that is slow or busy.
+// Limits of the package's cost that only a large regression exceeds; `report.mjs` compares with the
+// targets. Ratios within one process, turn by turn, hold on a slow or busy machine.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,8 +8,8 @@ import { measure } from "./processes.mjs";
 const TURNS = { rounds: 300, warmUp: 300 };
 
 /**
- * Ways in, what each is compared with, and how many times as long it may take: about twice what it
- * does today, so that a threefold loss is noticed and a noisy machine is not.
+ * Ways to ingest, the baseline of each, and the highest ratio that passes: about twice today's, so
+ * that a threefold regression fails and a noisy machine does not.
  */
 const LIMITS = [
   ["shardbus-ingest", "js-ndjson-strings", 2],

@@ -41,7 +41,7 @@ function summarize(results) {
 
 const names = Object.keys(candidates);
 
-/** What is compared turn by turn, too: with what, and what. */
+/** The pairs that are also compared turn by turn: baseline and candidate. */
 const pairs = [
   ["js-ndjson-strings", "shardbus-ingest"],
   ["js-array-stringify", "shardbus-ingest-batch"],
@@ -49,7 +49,7 @@ const pairs = [
   ["shardbus-keyed", "shardbus-64-shards"],
 ];
 
-/** How many events a candidate gets, and how many before. */
+/** The number of events for a candidate, and for its warm-up. */
 function amounts(name, { events, slowEvents }) {
   const { warmUp, slowWarmUp } = plan;
   return candidates[name].isSlow ? { events: slowEvents, warmUp: slowWarmUp } : { events, warmUp };

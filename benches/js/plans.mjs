@@ -1,5 +1,5 @@
-// How much is measured: rounds, and events per round, after a warm-up of as many as it takes until
-// engines have compiled what they will. What that costs is in the figures of the start.
+// The extent of a run: rounds, and events per round, after a warm-up that lasts until engines have
+// compiled the hot code. The figures of the start include the cost of compiling.
 
 /** All of it, as carefully as the committed results. */
 const full = {
@@ -39,7 +39,7 @@ const quick = {
   startRounds: 5,
 };
 
-/** Whether everything works, in a minute: the figures mean nothing. */
+/** Shows within a minute that everything works; the figures mean nothing. */
 const smoke = {
   verified: 3000,
   warmUp: 1000,

@@ -109,7 +109,7 @@ export function plotCosts({ costs }) {
 const HELD_COLORS = { objects: "#4c6ef5", strings: "#868e96", shardbus: COLORS.shardbus };
 
 /**
- * Where labels go beside points, so that none is upon another: as high as their points, or higher.
+ * Places labels beside points, as high as their points or higher, so that none overlap.
  *
  * @param {number[]} values
  * @param {number} distance the least between two

@@ -7,11 +7,11 @@ import { promisify } from "node:util";
 const directory = fileURLToPath(new URL(".", import.meta.url));
 const TIMEOUT_MS = 180_000;
 
-/** A program that runs JavaScript, and what comes before a script. */
+/** A program that runs JavaScript, and its arguments before the script. */
 export const thisNode = { program: process.execPath, args: ["--expose-gc"] };
 
 /**
- * Runs a measurement of `measure/`, and returns what it prints.
+ * Runs a measurement of `measure/`, and returns its output.
  *
  * @param {string} name
  * @param {object} options
@@ -30,7 +30,7 @@ export async function measure(name, options, runtime = thisNode) {
 }
 
 /**
- * Runs each job once per round, so that what else the machine does meets all of them alike.
+ * Runs each job once per round, so that other load on the machine meets all of them alike.
  *
  * @template T
  * @param {number} rounds
@@ -42,7 +42,7 @@ export async function interleave(rounds, jobs) {
   const order = Object.entries(jobs);
   for (let round = 0; round < rounds; round++) {
     for (const [name, job] of order) results[name].push(await job());
-    // What comes before a job is not the same each time.
+    // The order changes, so that a job does not always follow the same one.
     order.reverse();
   }
   return results;

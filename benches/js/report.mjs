@@ -12,7 +12,7 @@ const README = new URL("README.md", root);
 
 const REGION = /(<!-- bench: begin[^>]*-->\n)[\s\S]*?(<!-- bench: end -->)/;
 
-/** What the README says between its marks. */
+/** The README's text between its marks. */
 export function readmeRegion(results) {
   return [
     machine(results),

@@ -20,7 +20,7 @@ const MAX_BYTES = 8 << 20;
 /** Events that its shards hold at most. */
 const MAX_HELD = SHARDS * 65_536;
 const WASM_BOUND = memoryBound(MAX_BYTES, SHARDS, MAX_HELD);
-/** What V8 and the HTTP client may keep of what they have used. */
+/** Memory that V8 and the HTTP client may keep for reuse. */
 const PROCESS_SLACK = 64 << 20;
 
 const collector = fork(new URL("soak-collector.mjs", import.meta.url));
@@ -119,7 +119,7 @@ const { offered, accepted, rejected, delivered, evicted, abandoned, drained } = 
 const lost = sum(evicted) + sum(abandoned) + sum(rejected);
 const most = (key) => Math.max(...series.map((point) => point[key]));
 const rssBound = before.rss + WASM_BOUND + PROCESS_SLACK;
-/** What must hold. */
+/** The conditions of a passed soak. */
 const claims = {
   "every event was offered": offered === total,
   "nothing is left in the bus": held.pending === 0 && held.inFlight === 0,

@@ -21,8 +21,8 @@ export function summary(values) {
 }
 
 /**
- * What two summaries of the same rounds come to, as the median over rounds: a machine that is slow
- * for a while is so for both.
+ * The ratio of two summaries of the same rounds, as the median over rounds: a machine that is slow
+ * for a while is slow for both.
  *
  * @param {(ours: number, theirs: number) => number} compare
  */

@@ -58,7 +58,7 @@ export function costTable({ costs }, input) {
   return table(head, rows);
 }
 
-/** What was measured within one process. */
+/** The measurements within one process. */
 export function turnTable({ turns }) {
   const rows = turns.map(({ ours, theirs, ratio: { median, min, max } }) => [
     `\`${ours}\` / \`${theirs}\``,

@@ -1,4 +1,4 @@
-// How long workerd takes from its start until a Worker has answered its first request.
+// The time from workerd's start to a Worker's first answer.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,9 +1,9 @@
-// What one would write by hand instead.
+// Buffers written by hand.
 
 const encoder = new TextEncoder();
 const newline = 10;
 
-/** Awaits what was started, whenever asked. */
+/** Awaits the started sends, whenever asked. */
 class Sends {
   #all = Promise.resolve();
   add(send) {
@@ -63,8 +63,8 @@ function concatenation({ batchSize, deliver }) {
 }
 
 /**
- * What a bus does, with objects in place of bytes: shards by key, a bounded ring each that drops its
- * oldest, timestamps that increase, one batch in flight per shard.
+ * A bus with objects in place of bytes: shards by key, a bounded ring each that drops its oldest,
+ * timestamps that increase, one batch in flight per shard.
  */
 class ObjectShard {
   #ring;

@@ -10,9 +10,10 @@ import { shardbus } from "./shardbus.mjs";
  *
  * @typedef {object} Candidate
  * @property {"shardbus" | "baseline" | "library" | "sdk"} group
- * @property {"object" | "text" | "bytes"} input what it takes: objects, or JSON as a string or bytes
+ * @property {"object" | "text" | "bytes"} input the form of its events: objects, or JSON as a
+ * string or bytes
  * @property {string} about
- * @property {boolean} [isSlow] whether it takes so long that it gets fewer events
+ * @property {boolean} [isSlow] true if it is so slow that it gets fewer events
  * @property {(context: Context) => Pipeline | Promise<Pipeline>} create
  *
  * @typedef {object} Context
@@ -21,7 +22,7 @@ import { shardbus } from "./shardbus.mjs";
  *
  * @typedef {object} Pipeline
  * @property {(event: any) => unknown} push
- * @property {() => Promise<unknown>} finish delivers what is left
+ * @property {() => Promise<unknown>} finish delivers the remaining events
  */
 
 /** @type {Record<string, Candidate>} */

@@ -15,7 +15,7 @@ async function evlog({ batchSize, deliver }) {
   return { push, finish: () => push.flush() };
 }
 
-/** What an exporter of OpenTelemetry is, given how it makes bytes of records. */
+/** An exporter of OpenTelemetry, given its serialisation of records. */
 export function exporter(deliver, encode) {
   return {
     export(records, done) {
@@ -29,7 +29,7 @@ export function exporter(deliver, encode) {
   };
 }
 
-/** How OpenTelemetry batches logs. */
+/** OpenTelemetry's batching of logs. */
 export async function logProcessor(batchSize, exporter) {
   const { BatchLogRecordProcessor } = await import("@opentelemetry/sdk-logs");
   return new BatchLogRecordProcessor({

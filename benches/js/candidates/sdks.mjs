@@ -50,7 +50,7 @@ async function sentry({ deliver }) {
   };
 }
 
-/** Sends every 50 messages or 16 KiB. It is for pages, so it is given what it needs of one. */
+/** Sends every 50 messages or 16 KiB. It is made for pages, so it gets a stand-in of one. */
 async function datadog({ deliver }) {
   let sends = Promise.resolve();
   const nothing = () => {};

@@ -14,7 +14,7 @@ await job(async ({ pending, events }) => {
     new Promise((resolve) => {
       release = resolve;
     });
-  // The same room for every backlog, so that only what is in it differs.
+  // The same capacity for every backlog, so that only the number of pending events differs.
   const bus = makeBus({ batchSize: BATCH, deliver }, { maxBytes: 512 << 20, capacity: 1 << 21 });
   let next = 0;
   const offer = (count) => {

@@ -1,4 +1,4 @@
-// How long a full bus, while it drains, keeps the event loop from anything else.
+// The longest time for which a full bus, while it drains, keeps the event loop from other tasks.
 
 import { EventBus } from "shardbus";
 import { makeEvent } from "../events.mjs";
@@ -33,10 +33,10 @@ const callbacks = {
 };
 
 /**
- * Fills and drains a bus several times. Other programs interrupt this one, for milliseconds where a
- * machine is busy, and that only ever makes a turn longer: so it is the lower quartile of the drains
- * that says what the bus does. Times just as long with nothing to do show how busy the machine is;
- * they are not subtracted, because what interrupts one need not interrupt the other.
+ * Fills and drains a bus several times. Other programs interrupt this one, for milliseconds on a
+ * busy machine, and that only makes a turn longer: the lower quartile of the drains shows the bus's
+ * own time. Turns of the same length with nothing to do show the machine's load; they are not
+ * subtracted, because the same interruption need not meet both.
  */
 await job(async ({ callback }) => {
   const settle = callbacks[callback];
@@ -58,7 +58,7 @@ await job(async ({ callback }) => {
       open = resolve;
     });
     while (bus.ingest(makeEvent(accepted))) accepted++;
-    // What filling leaves to be done is over before it counts.
+    // Work that filling has started ends before the measurement begins.
     await nextTurn();
     globalThis.gc?.();
     await nextTurn();

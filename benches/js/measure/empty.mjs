@@ -1,1 +1,1 @@
-// What startup.mjs compares with: nothing.
+// The baseline of startup.mjs: an empty module.

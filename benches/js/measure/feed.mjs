@@ -1,16 +1,19 @@
-// What feeds a candidate: the same events, in turns of the event loop.
+// Feeds a candidate with the same events, in turns of the event loop.
 
 import { makeEvent } from "../events.mjs";
 import { nextTurn } from "./job.mjs";
 
-/** How many events come in one turn of the event loop. */
+/** The number of events in one turn of the event loop. */
 const TURN = 1000;
-/** How many payloads there are where they are made in advance: more than caches hold. */
+/** The number of payloads that are made in advance: more than caches hold. */
 const PAYLOADS = 20_000;
 
 const encoder = new TextEncoder();
 
-/** Events in the form that a candidate takes. What is not an object is made here, at nobody's cost. */
+/**
+ * Events in the form that a candidate takes. Strings and bytes are made here, outside the measured
+ * time.
+ */
 export function source(input) {
   if (input === "object") return makeEvent;
   const texts = Array.from({ length: PAYLOADS }, (_, i) => JSON.stringify(makeEvent(i)));

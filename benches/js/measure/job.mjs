@@ -1,5 +1,6 @@
-// What a measurement is: a program that gets one JSON argument and prints one line of JSON. It
-// imports nothing: even `node:process` has Node load its streams, which what is measured may do.
+// A measurement: a program that gets one JSON argument and prints one line of JSON. It imports
+// nothing: even `node:process` makes Node load its streams, a cost that may belong to the measured
+// code.
 
 /**
  * Runs this process's measurement, and ends it.

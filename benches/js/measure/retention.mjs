@@ -1,5 +1,5 @@
-// What it costs to hold events, as while a collector is down: memory, and the pause of a full
-// collection of garbage. Node alone, with --expose-gc.
+// The cost of holding events, as during an outage: memory, and the pause of a full garbage
+// collection. Node alone, with --expose-gc.
 
 import process from "node:process";
 import { getHeapStatistics } from "node:v8";
@@ -53,12 +53,12 @@ await job(async ({ way, events }) => {
   const rssBefore = process.memoryUsage().rss;
 
   const held = ways[way](events);
-  // What a bus does at the end of a turn belongs to holding.
+  // A bus's work at the end of a turn is part of the cost.
   await new Promise((resolve) => setTimeout(resolve));
   collectGarbage();
   const heapBytes = getHeapStatistics().used_heap_size - heapBefore;
   const rssBytes = process.memoryUsage().rss - rssBefore;
-  // What interrupts this process makes a pause longer, never shorter.
+  // An interruption of this process makes a pause longer, never shorter.
   const pauseMs = quantile(Array.from({ length: COLLECTIONS }, pause), 0.25);
   const pending = held?.stats?.().offered ?? held?.length ?? 0;
   if (way !== "nothing" && pending !== events) throw new Error(`${way} holds ${pending} events`);

@@ -1,4 +1,4 @@
-// How long it takes until a bus has its first event, in a process that has done nothing else.
+// The time until a bus has its first event, in a process that has done nothing else.
 
 import { cpuMicroseconds, job } from "./job.mjs";
 

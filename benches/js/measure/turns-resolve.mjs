@@ -1,5 +1,4 @@
-// How turns.mjs gets modules of its own for each line: what a module is imported with, its imports
-// have too.
+// Gives each line of turns.mjs modules of its own: a module's query is passed on to its imports.
 
 export async function resolve(specifier, context, next) {
   const { search } = new URL(context.parentURL ?? "file:///");

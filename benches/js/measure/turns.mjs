@@ -42,7 +42,7 @@ await job(async ({ lines, rounds = 2000, warmUp = 500 }) => {
   const all = await Promise.all(lines.map(start));
   for (let round = -warmUp; round < rounds; round++) {
     for (let i = 0; i < all.length; i++) {
-      // What comes before a candidate is not the same each time.
+      // The order changes, so that a candidate does not always follow the same one.
       const { run, times } = all[(i + Math.max(round, 0)) % all.length];
       const time = await run();
       if (round >= 0) times.push(time);

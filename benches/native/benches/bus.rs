@@ -1,5 +1,5 @@
-//! The path of the npm package without WebAssembly: `EventBus::ingest_line` on a clock that the host
-//! sets, and what leaves by `poll` and `drain`.
+//! The path of the npm package without WebAssembly: `EventBus::ingest_line` on a clock that the
+//! host sets, and batches that leave by `poll` and `drain`.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -56,8 +56,8 @@ fn all(criterion: &mut Criterion<CpuTime>) {
     }
     group.finish();
 
-    // What blocks a host that empties 8 MiB batch by batch: the longest single poll, as the mean of
-    // many is what criterion has.
+    // The longest single poll while a host empties 8 MiB batch by batch; criterion reports means
+    // only.
     let mut group = criterion.benchmark_group("drain_8_mib");
     group.sample_size(20);
     group.throughput(Throughput::Bytes(8 << 20));

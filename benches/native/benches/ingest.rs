@@ -1,14 +1,13 @@
 //! `ShardManager::ingest_raw` against that of `net-mesh`, which has the same names and the same
 //! routing.
 //!
-//! What makes it fair: both get the same events with the same hashes, in the same order, into as
-//! many shards of the same capacity and in the same mode, and both are emptied by `pop_batch_into`
-//! a vector that is used again, as often and as far. Both put a timestamp on each event. They
-//! differ in what they keep: `net-mesh` a handle to the caller's memory, shardbus a copy, as it
-//! bounds the bytes it holds. So where the events are there already (`ingest_raw`,
-//! `ingest_raw_full`, `ingest_raw_2_threads`), `net-mesh` copies nothing and allocates nothing.
-//! Where they come from somebody's buffer, as events do (`ingest_raw_fresh`), each is copied,
-//! hashed and wrapped first in both.
+//! Both get the same events with the same hashes, in the same order, into as many shards of the
+//! same capacity and in the same mode, and both are emptied by `pop_batch_into` a reused vector, as
+//! often and as far. Both put a timestamp on each event. They store different things: `net-mesh` a
+//! handle to the caller's memory, shardbus a copy, as it bounds the bytes it holds. With events
+//! made in advance (`ingest_raw`, `ingest_raw_full`, `ingest_raw_2_threads`), `net-mesh` therefore
+//! copies and allocates nothing. With events from a caller's buffer, as in a program
+//! (`ingest_raw_fresh`), both copy, hash and wrap each event first.
 //!
 //! `shards` and `pending` say how shardbus's cost depends on how many shards there are, and on how
 //! many events they hold.
@@ -21,7 +20,7 @@ use shardbus_bench_native::{COUNT, CpuTime, payloads};
 /// Events between two times that everything is taken out.
 const ROUND: usize = 4 * COUNT;
 
-/// What both have, by one name.
+/// The common interface of both.
 trait Manager: Sync {
     const NAME: &str;
     type Event: Clone + Sync;

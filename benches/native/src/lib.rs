@@ -1,4 +1,4 @@
-//! What the benchmarks have in common: the events that they offer, and the time that they measure.
+//! Shared by the benchmarks: the events that they offer, and the time that they measure.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use cpu_time::ProcessTime;
 use criterion::Criterion;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 
-/// How many different events there are. Together they fit in a core's cache, so that what is
-/// measured is the buffer and not the fetching of its input.
+/// The number of different events. Together they fit in a core's cache, so that the buffer is
+/// measured and not the fetching of its input.
 pub const COUNT: usize = 1024;
 
 /// JSON texts of nine fields and about 150 bytes.
