@@ -10,7 +10,7 @@ import { Collector } from "./collector.mjs";
 /** @param {string} name */
 const pathOf = (name) => fileURLToPath(new URL(`page/${name}`, import.meta.url));
 
-/** Serves the page, and collects what it sends. @param {number} [port] a free one by default */
+/** Serves the page, and collects its events. @param {number} [port] a free one by default */
 export async function startServer(port = 0) {
   const bundle = await build({
     entryPoints: [pathOf("main.js")],

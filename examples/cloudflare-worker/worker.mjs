@@ -46,7 +46,7 @@ export default {
   },
 };
 
-/** What your Worker does. @param {Request} request */
+/** Your Worker's own work. @param {Request} request */
 async function respond(request) {
   const { pathname } = new URL(request.url);
   if (pathname === "/") return new Response("hello\n");

@@ -30,7 +30,7 @@ const server = Deno.serve(
 );
 
 installShutdownHooks({
-  // First the requests that are under way, then what they have brought.
+  // First the open requests, then their events.
   async close() {
     await server.shutdown();
     await bus.close({ timeoutMs: 3000 });

@@ -3,7 +3,7 @@
 // A store for batches in the storage of a Durable Object.
 
 /**
- * What is used of `ctx.storage`; the storage with SQLite and the older one both have it.
+ * The used part of `ctx.storage`, which the storage with SQLite and the older one both have.
  *
  * @typedef {object} Storage
  * @property {(keys: string[]) => Promise<Map<string, any>>} get
@@ -17,7 +17,7 @@
 const CHUNK_BYTES = 100_000;
 /** One call takes no more keys: a batch may have 12.8 MB. */
 const MOST_CHUNKS = 128;
-/** How many chunks to have in memory while keys are listed. */
+/** The number of chunks in memory while keys are listed. */
 const PAGE = 32;
 
 /**
@@ -72,7 +72,8 @@ export function durableObjectStore(storage) {
       for (let chunk = 0; chunk < chunks; chunk++) {
         const from = chunk * CHUNK_BYTES;
         const part = { bytes: bytes.slice(from, from + CHUNK_BYTES) };
-        // What is left of a longer one before it does not matter: the first chunk says how many.
+        // Chunks that remain of a longer value before it are ignored: the first chunk has their
+        // number.
         entries[nameOf(key, chunk)] = chunk === 0 ? { ...part, chunks, size: bytes.length } : part;
       }
       // All of it is written, or nothing.

@@ -6,7 +6,7 @@ import { httpSink } from "shardbus/sinks/http";
 import { durableObjectStore } from "./store.mjs";
 
 const COLLECTOR = "https://collector.example/events";
-/** How long events wait for others, and a batch that failed for its next attempt. */
+/** The wait of events for others, and of a failed batch for its next attempt. */
 const DELAY_MS = 1000;
 
 const send = httpSink(COLLECTOR);
@@ -29,8 +29,8 @@ export class Events {
   }
 
   /**
-   * Sends what there is, and first what an earlier life of the object has left in its storage. An
-   * alarm that does not come to its end is repeated by Cloudflare.
+   * Sends all events, and before them the batches of the object's previous run, from its storage.
+   * An alarm that does not come to its end is repeated by Cloudflare.
    */
   async alarm() {
     const { pending } = await this.#bus.flush({ timeoutMs: 20_000 });

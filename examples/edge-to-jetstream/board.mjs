@@ -3,13 +3,13 @@ import { clearScreenDown, moveCursor } from "node:readline";
 import Table from "cli-table3";
 
 /**
- * Where a producer or a consumer is; `at` is when, in milliseconds.
+ * The progress of a producer or a consumer at the time `at`, in milliseconds.
  *
  * @typedef {{ name: string, title: string, at: number, accepted: number, delivered: number, held: number, retries: number }} Counts
  */
 
 /**
- * How it stands at one moment.
+ * All progress at one moment.
  *
  * @typedef {object} Standing
  * @property {Counts[]} producers
@@ -25,7 +25,7 @@ const number = (/** @type {number} */ n) => Math.round(n).toLocaleString("en-US"
  * Rates and lags as tables.
  *
  * @param {Standing} now
- * @param {Standing} before what the rates are relative to
+ * @param {Standing} before the earlier moment, for the rates
  */
 export function render({ producers, consumers, stream }, before) {
   const edge = table([

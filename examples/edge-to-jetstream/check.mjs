@@ -13,8 +13,8 @@ import { checkAccounting, checkArrivals } from "../flights/check.mjs";
  */
 
 /**
- * Compares what the collector has with what was produced: every event is there once, repetitions
- * left out, and unchanged; and in the stream those of a shard are in order, with none missing.
+ * Compares the collected events with the produced ones: every event arrived unchanged and, without
+ * repetitions, once; and in the stream the events of a shard are in order, with none missing.
  *
  * @param {{ [producer: string]: Flight[] }} produced
  * @param {Iterable<StoredBatch>} batches in order of arrival
@@ -32,7 +32,7 @@ export function checkArrived(produced, batches) {
 }
 
 /**
- * What came from a shard, in the order of the stream: consumers that share it do not keep it.
+ * The events of a shard, in the order of the stream, which consumers that share it do not keep.
  *
  * @param {string} subject
  * @param {Line[]} lines
@@ -49,7 +49,7 @@ function shardOf(subject, lines) {
 }
 
 /**
- * Checks that a bus has delivered what it was offered, and accounts for every offer.
+ * Checks that a bus has delivered all offered events, and accounts for every offer.
  *
  * @param {string} name
  * @param {number} count

@@ -68,7 +68,7 @@ export async function endOf(name, child) {
 }
 
 /**
- * What a program says about its version; undefined if there is no such program.
+ * A program's version by its own account; undefined if there is no such program.
  *
  * @param {string} command
  */

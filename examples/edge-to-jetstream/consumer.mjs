@@ -1,14 +1,17 @@
 // @ts-check
 
 // One of the consumers of a group: takes messages from JetStream into a bus, which hands them on to
-// the collector, and acknowledges what the collector has. Each line that it prints is a `Progress`.
+// the collector, and acknowledges them once it has them. Each line that it prints is a `Progress`.
 import { jetstream } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { EventBus } from "shardbus";
 import { httpSink } from "shardbus/sinks/http";
 
 /** @typedef {{ stats: import("shardbus").BusStats }} Progress */
-/** What the collector gets of a message. @typedef {{ id: string, subject: string, sequence: number, event: unknown }} Line */
+/**
+ * A message as the collector gets it.
+ * @typedef {{ id: string, subject: string, sequence: number, event: unknown }} Line
+ */
 
 const { NATS, NAME, COLLECTOR = "" } = process.env;
 

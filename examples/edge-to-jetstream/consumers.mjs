@@ -26,7 +26,7 @@ export function startConsumer(name, nats, collector) {
   let isOver = false;
   return {
     name,
-    /** What it is called in the table. */
+    /** Its name in the table. */
     title: () => title,
     /** The latest it told. */
     progress: () => progress,
@@ -35,7 +35,7 @@ export function startConsumer(name, nats, collector) {
       if (status === "SIGKILL") title = `${name}, killed`;
       else if (status !== 0 || !isOver) throw new Error(`The ${name} consumer ended: ${status}.`);
     }),
-    /** Lets it finish what it has. */
+    /** Lets it finish its messages. */
     async stop() {
       isOver = true;
       child.signal("SIGTERM");

@@ -40,7 +40,7 @@ try {
 }
 
 /**
- * Runs it from one end to the other, and returns what was wrong.
+ * Runs it from one end to the other, and returns the defects found.
  *
  * @param {number} events
  */

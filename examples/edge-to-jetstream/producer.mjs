@@ -10,7 +10,7 @@ import { produce } from "../flights/produce.mjs";
 import { flightsOf } from "./share.mjs";
 
 /**
- * What a producer says about itself. `refusals` is how often its bus had no room: it waited, and
+ * A producer's report. `refusals` counts the times that its bus was full, so that it waited and
  * offered the event again.
  *
  * @typedef {{ stats: import("shardbus").BusStats, refusals?: number }} Progress

@@ -7,14 +7,14 @@ import { feed, startWorkerd, version } from "./workerd.mjs";
 /** @typedef {{ tcp: string, webSocket: string }} Nats */
 /** Which flights a producer offers: `count`, beginning with number `from`. @typedef {{ from: number, count: number }} Share */
 /**
- * Produces, and tells of it. `directory` is for what it has to write.
+ * Produces, and reports its progress. `directory` is for its files.
  *
  * @typedef {(share: Share, nats: Nats, directory: string, tell: (progress: Progress) => void) => Promise<void>} Work
  */
 
 const PROGRAM = fileURLToPath(new URL("producer.mjs", import.meta.url));
 
-/** Runtimes that are programs, and what they need before the name of a module. */
+/** Runtimes that are programs, and their arguments before the name of a module. */
 const PROGRAMS = [
   { name: "node", title: "Node", command: process.execPath, args: [] },
   {
@@ -26,11 +26,11 @@ const PROGRAMS = [
   { name: "bun", title: "Bun", command: process.env.BUN ?? "bun", args: ["run"] },
 ];
 
-/** A producer, and what is known of it. */
+/** A producer, and its last report. */
 export class Producer {
   /** @type {Progress | undefined} */
   progress;
-  /** When it told its first and its latest, in milliseconds. */
+  /** The times of its first and last report, in milliseconds. */
   first = 0;
   latest = 0;
   #work;

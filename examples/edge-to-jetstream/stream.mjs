@@ -16,12 +16,13 @@ export async function createStream(connection) {
   await manager.consumers.add("flights", {
     durable_name: "collector",
     ack_policy: AckPolicy.Explicit,
-    // Longer than a consumer takes for what it holds, retries included; then others get it.
+    // Longer than a consumer takes for its messages, retries included; after it, other consumers
+    // get them.
     ack_wait: nanos(10_000),
     max_ack_pending: 10_000,
   });
   return {
-    /** What is in the stream, and what of it the group has still to hand on. */
+    /** The messages in the stream, and those that the group has still to hand on. */
     async look() {
       const [{ state }, group] = await Promise.all([
         manager.streams.info("flights", { subjects_filter: ">" }),

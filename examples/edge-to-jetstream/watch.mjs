@@ -6,7 +6,7 @@ import { Display, render } from "./board.mjs";
 const STANDSTILL_MS = 60_000;
 
 /**
- * What is watched; `failure` rejects when a part of it ended that should not have.
+ * The watched processes; `failure` rejects when one ended that should not have.
  *
  * @typedef {object} Pipeline
  * @property {import("./producers.mjs").Producer[]} producers

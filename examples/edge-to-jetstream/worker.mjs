@@ -37,7 +37,7 @@ export default {
   async fetch(request, _env, ctx) {
     if (request.method === "POST") {
       const lines = (await request.text()).split("\n");
-      // What there is no room for is sent again, and nothing overtakes it.
+      // The sender sends rejected events again, and no event overtakes them.
       const full = lines.findIndex((line) => !bus.ingest(JSON.parse(line)));
       bus.waitUntil(ctx); // it does not wait for JetStream
       return Response.json({ taken: full === -1 ? lines.length : full, stats: bus.stats() });

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { buffer } from "node:stream/consumers";
 
 /**
- * What the collector does with a batch that it has not stored yet:
+ * The collector's behaviour for a batch that it has not stored yet:
  *
  * - `store`: keeps it, answers 204.
  * - `refuse`: keeps nothing, answers 503.

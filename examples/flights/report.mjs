@@ -16,7 +16,8 @@ export function report({ stats, duplicates, seconds }) {
     ["accepted", stats.accepted],
     ["delivered", stats.delivered],
     ...Object.entries(stats.rejected).map(([reason, count]) => [
-      // The producer of this demo waits and offers again, so what was refused as full is not lost.
+      // The producer of this demo waits and offers rejected events again, so none is lost as
+      // "full".
       reason === "full" ? "rejected: full (offered again)" : `rejected: ${reason}`,
       count,
     ]),

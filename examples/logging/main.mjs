@@ -1,6 +1,6 @@
 // @ts-check
 
-// Logs through pino and through OpenTelemetry, to a collector that prints what it gets.
+// Logs through pino and through OpenTelemetry, to a collector that prints its requests.
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";

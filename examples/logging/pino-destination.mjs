@@ -15,7 +15,7 @@ export const pinoDestination = (bus) => ({
     }
   },
 
-  /** What `logger.flush(done)` calls. @param {(error?: Error) => void} done */
+  /** Called by `logger.flush(done)`. @param {(error?: Error) => void} done */
   flush(done) {
     bus.flush().then(() => done(), done);
   },

@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 
 /** A collector on 127.0.0.1 that has outages. */
 export class Collector {
-  /** How many of the next requests are refused. */
+  /** The number of coming requests to refuse. */
   refusals = 0;
   /** Events, each once. @type {any[]} */
   events = [];

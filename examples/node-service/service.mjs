@@ -26,7 +26,7 @@ const server = createServer((request, response) => {
   else response.end("hello\n");
 });
 
-/** First the requests that are under way, then what they have logged. */
+/** First the open requests, then the lines that they have logged. */
 async function close() {
   server.close();
   await Promise.race([once(server, "close"), setTimeout(2000)]);

@@ -1,6 +1,6 @@
 // @ts-check
 
-/** How many batches are listed. */
+/** The number of listed batches. */
 const MOST = 8;
 
 /** @typedef {import("shardbus").Batch} Batch */

@@ -4,7 +4,7 @@ import { options } from "./telemetry.js";
 /** One place of a ring stays free. */
 const PLACES = options.capacity - 1;
 
-/** What the reasons mean, in the order in which they are listed. */
+/** The meaning of each reason, in the order of the list. */
 const REASONS = {
   evicted: "pushed out by newer events",
   retries: "refused by the collector, again and again",

@@ -1,6 +1,6 @@
 // @ts-check
 
-// What a page collects, and where it goes: the part to copy.
+// The part to copy: collects a page's events and sends them.
 import { httpSink } from "shardbus/sinks/http";
 import { onCLS, onFCP, onINP, onLCP, onTTFB } from "web-vitals";
 
