@@ -1,5 +1,5 @@
 // @ts-check
-// Arbitrary things, hostile ones among them, for the tests that a call works or says what is wrong.
+// Arbitrary values, hostile ones among them, for the tests that a call works or reports its error.
 import fc from "fast-check";
 import { isShardbusError } from "shardbus";
 import { assert } from "./harness.mjs";
@@ -37,8 +37,8 @@ export async function check(property, runs, options) {
 }
 
 /**
- * Makes a value. What is hostile is made only where it is used: fast-check looks into the values that
- * it holds.
+ * Makes a value. A hostile value is made only where it is used: fast-check looks into the values
+ * that it holds.
  *
  * @typedef {() => any} Maker
  */
@@ -68,7 +68,7 @@ export const throwing = (error) => () => {
 
 const anything = made(fc.anything({ withBigInt: true, withNullPrototype: true }));
 
-/** Whatever can be thrown, some of which cannot even be looked at. */
+/** Throwable values, some of which cannot even be inspected. */
 export const throwables = fc.oneof(
   anything,
   anything.map((message) => () => Object.assign(new Error(), { message: message() })),
@@ -191,7 +191,7 @@ function assertOurs(error) {
 }
 
 /**
- * What the call returns; `undefined` if it throws an error that it may throw.
+ * The call's result; `undefined` if it throws an error that it may throw.
  *
  * @template R
  * @param {() => R} call

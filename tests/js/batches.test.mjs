@@ -171,7 +171,7 @@ for (const format of /** @type {const} */ (["ndjson", "json"])) {
     const raws = ["x".repeat(24 << 20), '"\\'.repeat(4 << 20)].map((text) => JSON.stringify(text));
     for (const raw of raws) bus.ingestRaw(raw);
     const [batch] = bus.drain();
-    // Not `deepEqual`, which would print what differs.
+    // Not `deepEqual`, which would print the difference.
     assert.isTrue(batch !== undefined && [...batch].every((text, i) => text === raws[i]));
   });
 }

@@ -1,5 +1,5 @@
 // @ts-check
-// What a bus says of its losses and failures, and of what it delivered.
+// A bus's reports of its losses, failures and deliveries.
 import { DeliveryError, EventBus } from "shardbus";
 import {
   accountedStats,
@@ -24,7 +24,11 @@ afterEach(() => {
   console.error = consoleError;
 });
 
-/** A bus, and what it loses. @param {import("shardbus").DeliveryCallback} callback @param {Options} [options] */
+/**
+ * A bus, and its losses.
+ * @param {import("shardbus").DeliveryCallback} callback
+ * @param {Options} [options]
+ */
 function watchedBus(callback, options) {
   /** @type {Drop[]} */
   const drops = [];

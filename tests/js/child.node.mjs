@@ -1,6 +1,5 @@
 // @ts-check
-// Programs of their own, for the tests of what a process or a fresh copy of the package does. Node
-// only.
+// Runs programs of their own, for tests of a process or of a fresh copy of the package. Node only.
 import { spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -9,12 +8,11 @@ import { assert, within } from "./harness.mjs";
 /** The longest silence of a program: other steps run beside this one. */
 const PATIENCE_MS = 40_000;
 
-// How `node --test` ends a file that takes too long; no program may outlive it.
+// The signal by which `node --test` ends a file that takes too long; no program may outlive it.
 process.once("SIGTERM", () => process.exit(1));
 
 /**
- * Runs a program with `shardbus` at hand, waits until it exits by itself, and returns what it
- * printed.
+ * Runs a program with `shardbus` at hand, waits until it exits by itself, and returns its output.
  *
  * @param {string} program
  * @param {string[]} [flags]
@@ -48,7 +46,7 @@ export async function run(program, flags = []) {
  * Starts a program with `shardbus` at hand that runs until it is told to end.
  *
  * @param {string} program
- * @param {string} [prelude] what the shell that becomes the program does first
+ * @param {string} [prelude] commands of the shell that becomes the program
  */
 export function start(program, prelude = ":") {
   const node = [process.execPath, "--input-type=module", "--eval", program];
@@ -77,7 +75,7 @@ export function watch(child) {
   }
   return {
     pid: /** @type {number} */ (child.pid),
-    /** What it has printed. */
+    /** Its output so far. */
     output: () => output,
     /** @param {string} text */
     write: (text) => child.stdin.write(text),

@@ -4,7 +4,7 @@ import { idle } from "./harness.mjs";
 
 /** One timer that is set. */
 class Timer {
-  /** Whether it keeps a process alive. */
+  /** True if it keeps a process alive. */
   isRef = true;
 
   /**
@@ -70,7 +70,10 @@ export class Clock {
     await idle();
   }
 
-  /** Moves on all at once, as when the host was suspended: what was due meanwhile is late. @param {number} ms */
+  /**
+   * Jumps ahead, as when the host was suspended: timers that were due meanwhile are late.
+   * @param {number} ms
+   */
   async jump(ms) {
     this.#now += ms;
     await this.advance(0);

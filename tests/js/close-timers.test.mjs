@@ -25,7 +25,7 @@ afterEach(() => clock.restore());
 /** @typedef {ReturnType<typeof recorder>} Sink */
 
 /**
- * What a bus may be in the middle of.
+ * Situations in which a bus is closed.
  *
  * @type {Record<string, { script?: import("./harness.mjs").Step[], begin: (bus: EventBus<any>, sink: Sink) => unknown }>}
  */

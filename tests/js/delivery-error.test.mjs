@@ -21,7 +21,7 @@ test("a retryAfterMs that is no time is none", () => {
   }
 });
 
-/** What a status says of a batch. @type {[number[], string, object][]} */
+/** The meaning of each status for a batch. @type {[number[], string, object][]} */
 const classes = [
   [[301, 302, 303, 307, 308], "a redirect", { retryable: true, unavailable: true }],
   [[408, 425, 429, 502, 503, 504, 511], "an outage", { retryable: true, unavailable: true }],

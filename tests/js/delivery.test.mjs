@@ -40,7 +40,7 @@ const throwNow = (error) => () => {
   throw error;
 };
 
-/** What counts as a failure that another attempt may mend. @type {Record<string, any>} */
+/** Failures that another attempt may mend. @type {Record<string, any>} */
 const failures = {
   "throws an error": throwNow(new Error("no")),
   "throws undefined": throwNow(undefined),
@@ -62,7 +62,7 @@ const failures = {
     Object.defineProperty(new DeliveryError("no"), "tooLarge", { get: throwNow("no") }),
   ),
   "returns a thenable that rejects": () => ({
-    // biome-ignore lint/suspicious/noThenProperty: that is what is tested
+    // biome-ignore lint/suspicious/noThenProperty: the test is about `then`
     then: (/** @type {unknown} */ _, /** @type {(e: unknown) => void} */ reject) => reject("no"),
   }),
 };

@@ -29,7 +29,7 @@ function collectDrops() {
   return messages;
 }
 
-/** What becomes of all attempts that begin from now on: `[what, message]`. */
+/** Collects the results of all attempts that begin from now on: `[what, message]`. */
 function collectAttempts() {
   /** @type {[string, any][]} */
   const events = [];

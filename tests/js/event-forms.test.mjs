@@ -19,7 +19,12 @@ const ways = {
   },
 };
 
-/** How these events arrive. @param {string} way @param {any[]} events @returns {Promise<any[]>} */
+/**
+ * Offers the events, and returns them as they arrive.
+ * @param {string} way
+ * @param {any[]} events
+ * @returns {Promise<any[]>}
+ */
 async function arrived(way, events) {
   const sink = recorder();
   const bus = new EventBus(sink.callback, { batch: { maxDelayMs: HOUR_MS } });

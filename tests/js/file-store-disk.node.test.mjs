@@ -1,6 +1,6 @@
 // @ts-check
-// What the file store asks of the file system, so that batches survive a crash of the machine and are
-// their owner's alone. Node only.
+// The file store's calls of the file system, by which batches survive a crash of the machine and
+// only their owner can read them. Node only.
 import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";

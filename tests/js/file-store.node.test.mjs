@@ -235,7 +235,7 @@ test("a write that there is no room for rejects, and leaves nothing", async () =
   assert.deepEqual(await filesUnder(directory), ["life/a-3.batch"]);
 });
 
-/** A user that may not write what is root's, for tests that run as root. */
+/** A user without write access to root's files, for tests that run as root. */
 const NOBODY = 65_534;
 
 test("a directory that may not be written is refused", async () => {

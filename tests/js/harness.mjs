@@ -57,7 +57,7 @@ export function accountedStats(bus) {
 }
 
 /**
- * The statistics, without what differs from bus to bus.
+ * The statistics, without the numbers that differ from bus to bus.
  *
  * @param {{ stats(): import("shardbus").BusStats }} bus
  */
@@ -67,7 +67,7 @@ export function comparableStats(bus) {
 }
 
 /**
- * What `call` throws; it is an error if it does not.
+ * The error that `call` throws; fails if it throws none.
  *
  * @param {() => unknown} call
  * @returns {any}
@@ -101,7 +101,7 @@ export function deferred() {
  *
  * @template T
  * @param {Promise<T>} promise
- * @param {() => string} describeFailure what to say if the time is up
+ * @param {() => string} describeFailure the message if the time is up
  * @returns {Promise<T>}
  */
 export async function within(promise, describeFailure, ms = DEADLINE_MS) {
@@ -120,7 +120,7 @@ export async function within(promise, describeFailure, ms = DEADLINE_MS) {
  *
  * @template T
  * @param {() => T | Promise<T>} look
- * @param {() => string} describeFailure what to say if the time is up
+ * @param {() => string} describeFailure the message if the time is up
  * @returns {Promise<T>}
  */
 export async function eventually(look, describeFailure, ms = DEADLINE_MS) {
@@ -154,8 +154,8 @@ export async function rejection(promise) {
 }
 
 /**
- * What one call of the callback does. Its result is handed to the bus as it is, so a step may also
- * throw synchronously or return something that is no promise.
+ * One call of the callback. Its result is handed to the bus unchanged, so a step may also throw
+ * synchronously or return something that is no promise.
  *
  * @typedef {(call: Call) => unknown} Step
  */
@@ -210,7 +210,7 @@ class Call {
     return lines.map((line) => JSON.parse(line));
   }
 
-  /** What `hang` waits for. */
+  /** The promise that `hang` awaits. */
   get told() {
     return this.#told.promise;
   }
@@ -237,8 +237,8 @@ class Call {
  * second.release();
  * ```
  *
- * @param {Step[]} [script] what the first calls do, in order
- * @param {Step} [otherwise] what all later calls do
+ * @param {Step[]} [script] the steps of the first calls, in order
+ * @param {Step} [otherwise] the step of all later calls
  */
 export function recorder(script = [], otherwise = succeed) {
   /** @type {Call[]} */
@@ -298,8 +298,8 @@ export function recorder(script = [], otherwise = succeed) {
 }
 
 /**
- * Runs the step and notes how it ended. What the bus gets is the step's own result or a promise that
- * is the bus's alone, so that a rejection which the bus forgets to handle still shows up.
+ * Runs the step and notes how it ended. The bus gets the step's own result or a promise that nobody
+ * else holds, so that a rejection which the bus forgets to handle still shows up.
  *
  * @param {Call} call
  * @param {Step} step

@@ -14,13 +14,13 @@ const makeBus = (options) =>
     ...options,
   });
 
-/** What a user sees of a bus. @param {EventBus<any>} bus */
+/** The visible state of a bus. @param {EventBus<any>} bus */
 const seen = (bus) => ({
   stats: comparableStats(bus),
   bodies: bus.drain().map((batch) => [batch.shard, batch.count, bodyText(batch)]),
 });
 
-/** Events that look like what stands between events. */
+/** Events that look like the separator of events. */
 const marks = fc.constantFrom("\x7f", '","', ["\x7f"], [1, "\x7f", { a: ["\x7f", "\x7f"] }], [[]]);
 const longTexts = fc
   .tuple(fc.constantFrom("x", "é"), fc.constantFrom(400, 5000, 40_000, 140_000))
@@ -34,7 +34,7 @@ const events = fc.oneof(
   { weight: 1, arbitrary: oddities },
 );
 
-/** Arbitraries hold makers of what is hostile. @param {unknown} event */
+/** Arbitraries hold makers of hostile values. @param {unknown} event */
 const made = (event) => (typeof event === "function" && event.length === 0 ? event() : event);
 
 const options = fc.record({

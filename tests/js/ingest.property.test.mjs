@@ -1,6 +1,6 @@
 // @ts-check
-// Whatever event it is given, a call works, or throws an error of this package that says what is
-// wrong; and nothing but the one event is affected.
+// For any event, a call works or throws an error of this package that names the defect; and only
+// that event is affected.
 import fc from "fast-check";
 import { EventBus } from "shardbus";
 import {

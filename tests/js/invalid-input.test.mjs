@@ -25,7 +25,7 @@ function transferred() {
   return payload;
 }
 
-// What JSON cannot hold: the event, and what the message says.
+// Values that JSON cannot hold: the event, and its message.
 const unserializable = {
   "a cycle": [cycle(), /written as JSON.*(circular|cyclic)/is],
   "a BigInt": [1n, /written as JSON.*BigInt/i],
@@ -48,7 +48,7 @@ const unserializable = {
   ],
 };
 
-// What is no key.
+// Values that are no keys.
 const badKeys = {
   "a number": [5, /key must be a string.*number/],
   "an object": [{}, /key must be a string.*object/],
@@ -58,7 +58,7 @@ const badKeys = {
   "half of a surrogate pair": ["a\ud800b", /surrogate.*toWellFormed/],
 };
 
-// What cannot stand in a body.
+// Payloads that cannot stand in a body.
 const badPayloads = {
   "an empty text": ["", /must not be empty/],
   "no bytes": [new Uint8Array(0), /must not be empty/],

@@ -57,7 +57,7 @@ function optionAt(path, value) {
   return { [name]: inner === undefined ? value : { [inner]: value } };
 }
 
-/** How a message shows the value. */
+/** The value as a message shows it. */
 function shown(value) {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "bigint") return `${value}n`;

@@ -1,6 +1,6 @@
 // @ts-check
-// What a page may have in flight that outlives it. Browsers fail what is too much, and they count a
-// request until they have seen its end, which is a moment after the page has.
+// The budget of a page's requests that outlive it. Browsers fail requests beyond it, and they count
+// a request until they have seen its end, which is a moment after the page has.
 import { EventBus } from "shardbus";
 import { Clock } from "./clock.mjs";
 import {
@@ -21,7 +21,7 @@ const GRACE_MS = 90;
 /** More than half of what browsers allow: 64 KiB. */
 const LARGE = "x".repeat(40_000);
 
-/** What makes a page of a runtime that has none. @type {{ [name: string]: unknown }} */
+/** The globals that make a page of a runtime without one. @type {{ [name: string]: unknown }} */
 const page = {
   document: { visibilityState: "visible" },
   addEventListener() {},
@@ -29,7 +29,7 @@ const page = {
 };
 const missing = Object.keys(page).filter((name) => !(name in globalThis));
 
-/** One for all tests: what they send counts for all of them. @type {Clock} */
+/** One for all tests: the requests of each count for all of them. @type {Clock} */
 let clock;
 before(() => {
   for (const name of missing) Object.assign(globalThis, { [name]: page[name] });
@@ -80,7 +80,7 @@ test("a request that failed, was cut off, or lost its bus counts for a moment to
     await idle();
     assert.isFalse((await send(sink)).call.keepalive, `just after: ${how}`);
     await clock.advance(2 * GRACE_MS);
-    // Whether the callback answers after all changes nothing.
+    // A late answer of the callback changes nothing.
     attempt.call.release();
     await idle();
     assert.isTrue((await send(sink)).call.keepalive, `later: ${how}`);

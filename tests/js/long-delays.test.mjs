@@ -1,6 +1,7 @@
 // @ts-check
 // Timers know no delay of more than 2^31 - 1 ms, some 25 days: they take a longer one for none at
-// all. What a bus puts off for longer must neither come too early nor keep the host busy till then.
+// all. An action that a bus puts off for longer must neither come too early nor keep the host busy
+// till then.
 import { DeliveryError, EventBus } from "shardbus";
 import { Clock } from "./clock.mjs";
 import { afterEach, assert, beforeEach, fail, hang, idle, recorder, test } from "./harness.mjs";

@@ -1,6 +1,6 @@
 // @ts-check
-// What the one warning of a bus without handlers says, for what goes wrong in a user's first minutes:
-// with real sockets, because what errors say is the runtime's.
+// The one warning of a bus without handlers, for the mistakes of a user's first minutes: with real
+// sockets, because the runtime writes the errors' messages.
 import { freePort, serve } from "../loopback.mjs";
 import { run } from "./child.node.mjs";
 import { afterEach, assert, before, test } from "./harness.mjs";
@@ -22,7 +22,7 @@ async function startReceiver(path) {
 }
 
 /**
- * What a program prints that loses events.
+ * The output of a program that loses events.
  *
  * @param {string} url
  * @param {string} [callback] the body of its callback
@@ -40,7 +40,7 @@ function warningOf(url, callback = "") {
   `);
 }
 
-/** What every warning of an outage says: since when, and what to do. */
+/** The text of every warning of an outage: its beginning, and the remedy. */
 const since = /, and attempts have failed since \d{4}-\d\d-\d\dT[\d:.]+Z\. /;
 const advice = /Give `close\(\)` more time, or use a `store`\. .*`onDrop`.*`bus\.stats\(\)`/;
 

@@ -125,7 +125,7 @@ test("the manual scheduler sets no timer, and tells what it held back when it is
   assert.deepEqual(told, ["invalid 1", "invalid 2"]);
 });
 
-/** What tells of everything. @type {Record<string, (bus: EventBus<any>) => unknown>} */
+/** The calls that report every loss. @type {Record<string, (bus: EventBus<any>) => unknown>} */
 const ends = {
   "a manual flush": (bus) => bus.flush(),
   drain: (bus) => bus.drain(),

@@ -17,7 +17,7 @@ afterEach(() => {
   Object.assign(console, { warn, error });
 });
 
-/** Collects what is printed by `console[method]`. @param {"warn" | "error"} method */
+/** Collects the lines of `console[method]`. @param {"warn" | "error"} method */
 function captured(method) {
   /** @type {unknown[][]} */
   const lines = [];

@@ -110,7 +110,7 @@ test("a flush does not return before the attempts that it began end, whoever ask
   bus.ingestBatch([`${b}1`, `${b}2`]);
   const second = bus.flush();
   await sink.calls(2);
-  // The first flush looks first, and finds what the second has asked for as well.
+  // The first flush looks first, and finds the second's request as well.
   call(`${a}1`)?.release();
   call(`${b}1`)?.release();
   await sink.calls(4);
@@ -130,7 +130,7 @@ test("a request that is killed before its turn ends does not silence the losses 
   const bus = new EventBus(() => {}, { ...manual, maxEventBytes: 20, onDrop });
   const { queueMicrotask } = globalThis;
   try {
-    // What a request has queued goes with it.
+    // A request's queued work ends with it.
     globalThis.queueMicrotask = () => {};
     bus.ingest("killed");
   } finally {

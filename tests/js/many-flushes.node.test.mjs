@@ -1,6 +1,6 @@
 // @ts-check
-// What a flush needs while it waits is freed with it, however it ends: a service flushes for years.
-// Node only, as it measures the heap; and once is enough for so many.
+// A flush frees its memory however it ends: a service flushes for years. Node only, as it measures
+// the heap; and so many flushes are run once.
 import { run } from "./child.node.mjs";
 import { assert, test } from "./harness.mjs";
 
@@ -42,7 +42,7 @@ const program = (/** @type {string} */ scheduler) => `
   let flushes = 0;
   while (flushes < ${FLUSHES / 50}) flushes += await round();
   const before = used();
-  // What is left behind makes every further flush slower: one that grows is not waited for.
+  // The loop ends at the first growth, because leftovers make every further flush slower.
   while (flushes < ${FLUSHES} && memoryBytes() === before.memory) flushes += await round();
   const after = used();
   console.log(JSON.stringify({ memory: after.memory - before.memory, heap: after.heap - before.heap }));

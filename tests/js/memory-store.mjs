@@ -1,7 +1,7 @@
 // @ts-check
 
 /**
- * A store for tests: what it has survives the bus, as a disk does, and each operation can be made to
+ * A store for tests: its batches survive the bus, as on a disk, and each operation can be made to
  * fail or to hang.
  *
  * @typedef {"open" | "read" | "write" | "remove" | "setAside" | "close"} Operation
@@ -11,9 +11,9 @@ export class MemoryStore {
   batches = new Map();
   /** @type {Map<string, Uint8Array>} */
   asideBatches = new Map();
-  /** What was done, in order: `write key`. @type {string[]} */
+  /** The calls, in order: `write key`. @type {string[]} */
   log = [];
-  /** What each operation does first. @type {Partial<Record<Operation, () => Promise<void>>>} */
+  /** The first step of each operation. @type {Partial<Record<Operation, () => Promise<void>>>} */
   faults = {};
 
   /** @param {Operation} operation @param {string} [key] */
@@ -62,7 +62,7 @@ export class MemoryStore {
     await this.#note("close");
   }
 
-  /** What an operation is called, in the order in which it was. @returns {string[]} */
+  /** The names of the called operations, in order. @returns {string[]} */
   get operations() {
     return this.log.map((line) => /** @type {string} */ (line.split(" ")[0]));
   }

@@ -3,7 +3,7 @@
 // The memory of the core, which no bus shows. In a host without WebAssembly it is an `ArrayBuffer`.
 
 const PAGE_BYTES = 65_536;
-/** Whether the core is WebAssembly here. */
+/** True if the core is WebAssembly here. */
 export const hasWebAssembly = globalThis.WebAssembly !== undefined;
 
 const MiB = 1 << 20;

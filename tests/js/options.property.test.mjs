@@ -1,12 +1,12 @@
 // @ts-check
-// Whatever options a bus is given, whatever its methods are called with and whatever its callback
-// does: it works, or says what is wrong.
+// For any options, any arguments of its methods and any result of its callback, a bus works or
+// reports the defect.
 import fc from "fast-check";
 import { DeliveryError, EventBus } from "shardbus";
 import { check, made, oddities, throwables, throwing, tried, triedAsync } from "./arbitraries.mjs";
 import { accountedStats, assert, quickRetry, test, within } from "./harness.mjs";
 
-/** What an option may be given, right or wrong. */
+/** Values of an option, right or wrong. */
 const settings = fc.oneof(
   made(fc.constantFrom(0, 1, 2, 3, 4, 8, 100, 1000, 1024, 4096, 65_536, 1 << 20, 2 ** 24)),
   made(fc.constantFrom(-1, -0, 0.5, 1e-9, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53, 1e300)),
@@ -137,10 +137,10 @@ test("a method with any argument works, or says what is wrong", async () => {
   await check(property, 300);
 });
 
-/** What a `DeliveryError` says, right or wrong. */
+/** Options of a `DeliveryError`, right or wrong. */
 const errorFields = ["retryable", "unavailable", "split", "tooLarge", "retryAfterMs"];
 
-/** What a callback may say of single events of three, right or wrong. */
+/** A callback's outcomes for single events of three, right or wrong. */
 const outcomes = fc
   .record({
     rejected: fc.array(
@@ -165,7 +165,7 @@ const outcomes = fc
     retry: retry.map((make) => make()),
   }));
 
-/** What a callback may do, but for hanging. */
+/** A callback's actions, except hanging. */
 const behaviours = fc.oneof(
   settings,
   throwables.map(throwing),
@@ -185,7 +185,7 @@ const behaviours = fc.oneof(
 );
 
 /** @param {PropertyDescriptor} then */
-// biome-ignore lint/suspicious/noThenProperty: that is what is tested
+// biome-ignore lint/suspicious/noThenProperty: the test is about `then`
 const thenable = (then) => Object.defineProperty({}, "then", then);
 
 test("a callback may do anything: each event is delivered, or given up and told", async () => {

@@ -1,5 +1,5 @@
 // @ts-check
-// What a bus does while nobody answers, and once somebody does again.
+// A bus while no receiver answers, and once one answers again.
 import { DeliveryError, EventBus } from "shardbus";
 import { Clock } from "./clock.mjs";
 import {
@@ -27,7 +27,7 @@ afterEach(() => {
 const answered = (status, headers = {}) =>
   DeliveryError.fromResponse(new Response(null, { status, headers }));
 
-/** What tells of an outage. @type {Record<string, unknown>} */
+/** The failures that mean an outage. @type {Record<string, unknown>} */
 const outages = {
   "a plain error": new Error("connection refused"),
   "a DeliveryError that says so": new DeliveryError("closed for today", { unavailable: true }),

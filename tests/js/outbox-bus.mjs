@@ -30,8 +30,8 @@ export function busWith(script, store, options) {
 }
 
 /**
- * A store with what a life that ended in the middle has left: batches of two events, the first in
- * flight and the others not sent.
+ * A store with the batches of a run that ended in the middle: two events each, the first in flight
+ * and the others not sent.
  *
  * @param {any[]} events
  */

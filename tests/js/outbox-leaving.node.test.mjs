@@ -1,6 +1,6 @@
 // @ts-check
-// What a page that goes writes to its store, and in which order. Node only: it stands in for a page,
-// where no test could hold up the store.
+// The writes of a page that is unloading to its store, and their order. Node only: it stands in for
+// a page, where no test could hold up the store.
 import { afterEach, assert, beforeEach, deferred, HOUR_MS, hang, idle, test } from "./harness.mjs";
 import { MemoryStore } from "./memory-store.mjs";
 import { busWith } from "./outbox-bus.mjs";
@@ -19,11 +19,11 @@ afterEach(() => {
   for (const name of ["document", "addEventListener", "removeEventListener", "dispatchEvent"]) {
     delete page[name];
   }
-  // What the requests of a page may carry together.
+  // The bytes that the requests of a page may carry together.
   delete page[Symbol.for("shardbus.keepalive")];
 });
 
-/** What browsers tell a page that goes, one right after the other. */
+/** The events of a page that is unloading, one right after the other. */
 function leave() {
   page.document.visibilityState = "hidden";
   page.dispatchEvent(new Event("visibilitychange"));

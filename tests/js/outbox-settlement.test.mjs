@@ -1,5 +1,5 @@
 // @ts-check
-// What becomes of the store's copy when a batch is settled at an unusual moment.
+// The store's copy of a batch that is settled at an unusual moment.
 import { DeliveryError } from "shardbus";
 import {
   accountedStats,

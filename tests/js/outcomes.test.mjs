@@ -1,5 +1,5 @@
 // @ts-check
-// What becomes of single events of a batch.
+// Outcomes of single events of a batch.
 import { DeliveryError, EventBus } from "shardbus";
 import { accountedStats, assert, fail, HOUR_MS, quickRetry, recorder, test } from "./harness.mjs";
 
@@ -15,7 +15,11 @@ const whole = {
 /** @param {number} count */
 const numbers = (count) => [...Array(count).keys()];
 
-/** A bus, and what it loses. @param {import("shardbus").DeliveryCallback} callback @param {Options} [options] */
+/**
+ * A bus, and its losses.
+ * @param {import("shardbus").DeliveryCallback} callback
+ * @param {Options} [options]
+ */
 function watchedBus(callback, options) {
   /** @type {Drop[]} */
   const drops = [];
@@ -27,7 +31,7 @@ for (const way of ["returned", "thrown"]) {
   test(`of 1,000 events one is bad and 100 are retryable: 1,100 are sent, 1 is given up (${way})`, async () => {
     const bad = new Error("the mapping does not fit");
     const busy = numbers(100).map((n) => n * 7 + 200);
-    /** What the receiver was sent, by events' ids. @type {Map<string, number[]>} */
+    /** The requests to the receiver, by events' ids. @type {Map<string, number[]>} */
     const sent = new Map();
     /** @type {number[]} */
     const stored = [];

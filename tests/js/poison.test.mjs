@@ -77,6 +77,6 @@ test("after a trap every call says so, and nothing fails anywhere else", async (
   for (const call of calls) call.release();
   for (const error of await Promise.all(rejections)) assert.equal(error.code, "ERR_POISONED");
   await Promise.all([bus.settled(), other.settled()]);
-  // Whatever else went wrong would show as an uncaught error.
+  // Any other failure would show as an uncaught error.
   await idle();
 });

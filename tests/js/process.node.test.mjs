@@ -1,5 +1,5 @@
 // @ts-check
-// What a process notices: each test is a program of its own. Node only.
+// A bus's effects on its process: each test is a program of its own. Node only.
 import { run } from "./child.node.mjs";
 import { assert, test } from "./harness.mjs";
 
@@ -146,7 +146,7 @@ test("a manual bus keeps a program alive only while it waits for the bus", async
     retrying.ingest("sent at last");
     await retrying.flush();
 
-    // What these leave behind would take an hour.
+    // Their leftovers would take an hour.
     const hanging = new EventBus(() => new Promise(() => {}), { ...manual, timeoutMs: ${HOUR_MS} });
     hanging.ingest(1);
     console.log((await hanging.flush({ timeoutMs: 50 })).timedOut);
@@ -259,7 +259,7 @@ test("a process survives a core that has failed, and buses that nobody holds any
     (() => {
       for (let i = 0; i < 50; i++) new EventBus(() => {}).ingest(i);
     })();
-    // What Node loads lazily needs more stack than the core.
+    // Node's lazy loading needs more stack than the core.
     bus.drain();
     // Runs out of stack inside of the core, sooner or later: where that copies a body out.
     const dive = () => {

@@ -206,7 +206,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
     const EVENTS = 200;
     const sink = recorder();
     let next = 0;
-    /** How many events had been offered, and how many the bus had accepted. @type {number[][]} */
+    /** The numbers of offered and of accepted events. @type {number[][]} */
     const counts = [];
     const offer = () => {
       for (const way of Object.values(ways)) if (next < EVENTS) way(bus, next++);

@@ -23,7 +23,10 @@ import {
 
 const schedulers = /** @type {const} */ (["auto", "manual"]);
 
-/** When an event is added. @type {Record<string, (add: () => void) => import("./harness.mjs").Step>} */
+/**
+ * The moments at which an event is added.
+ * @type {Record<string, (add: () => void) => import("./harness.mjs").Step>}
+ */
 const moments = {
   "when the callback is called": (add) => () => add(),
   "while a batch is being sent": (add) => async () => {
@@ -51,7 +54,7 @@ for (const [moment, sendingWith] of Object.entries(moments)) {
   });
 }
 
-/** What keeps a batch from being delivered. @type {Record<string, import("./harness.mjs").Step>} */
+/** Obstacles to the delivery of a batch. @type {Record<string, import("./harness.mjs").Step>} */
 const obstacles = {
   "a callback that hangs": hang,
   "a callback that hangs until it is aborted": hangUntilAborted,
@@ -89,9 +92,12 @@ for (const scheduler of schedulers) {
 }
 
 test("a batch keeps its id and its events after a timeout (Amplitude-TypeScript#963, snowplow-javascript-tracker#438)", async () => {
-  /** What the receiver has stored, by the batch's id. @type {Map<string, unknown[]>} */
+  /** The receiver's events, by the batch's id. @type {Map<string, unknown[]>} */
   const stored = new Map();
-  /** How many attempts of a shard have neither settled nor been cut off. @type {number[]} */
+  /**
+   * By shard, the number of attempts that have neither settled nor been cut off.
+   * @type {number[]}
+   */
   const live = [0, 0, 0];
   /** @type {string[]} */
   const wrongs = [];

@@ -20,7 +20,7 @@ import {
 /** An event of so many bytes as JSON, which begins with its number. @param {number} n @param {number} bytes */
 const eventOf = (n, bytes) => String(n).padEnd(bytes - 2, ".");
 
-/** How an endpoint is of no use, and how many events it is offered. */
+/** Kinds of useless endpoints, and the number of events for each. */
 const dead = /** @type {Record<string, [import("./harness.mjs").Step, number, Options]>} */ ({
   "the callback never settles": [hang, 500_000, {}],
   "every attempt times out": [hangUntilAborted, 100_000, { timeoutMs: 5 }],

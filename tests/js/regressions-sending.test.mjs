@@ -60,7 +60,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
     ["many small batches", 20, 10],
   ])) {
     test(`the event loop runs other tasks while a backlog is sent: ${what}, ${scheduler} (drift-node-sdk#156, langsmith-sdk#2781)`, async () => {
-      /** What was sent since others had their last turn. */
+      /** The bytes and batches sent since other tasks last ran. */
       const sent = { bytes: 0, batches: 0 };
       const most = { bytes: 0, batches: 0 };
       const bus = new EventBus(
@@ -120,8 +120,8 @@ test("Retry-After of 0 leaves the pauses of the bus as they are", async () => {
 });
 
 /**
- * When a bus, whose callback fails until the last of so many attempts, makes them: milliseconds since
- * its first.
+ * The times of a bus's attempts, whose callback fails until the last of so many: milliseconds since
+ * the first.
  */
 async function attemptTimes(
   /** @type {number} */ attempts,

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { run } from "./child.node.mjs";
 import { assert, test } from "./harness.mjs";
 
-/** What keeps a batch from being delivered: the body of a callback. @type {Record<string, string>} */
+/** Obstacles to the delivery of a batch: the body of a callback. @type {Record<string, string>} */
 const obstacles = {
   "a request that is never answered":
     "await fetch(url, { method: 'POST', body: batch.body, signal });",

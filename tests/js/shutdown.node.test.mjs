@@ -35,7 +35,7 @@ const hooked = `${setUp}
 `;
 
 /**
- * Starts a program, sends it a signal once it is ready, and returns how it ended and what it printed.
+ * Starts a program, sends it a signal once it is ready, and returns its exit and its output.
  *
  * @param {string} program
  * @param {NodeJS.Signals} [signal]
@@ -223,7 +223,7 @@ test("hooks that were taken away do nothing", async () => {
   assert.equal(idle, "");
 });
 
-/** Whether this user may make a process that is the first of its container. */
+/** True if this user may start the first process of a container. */
 function canUnshare() {
   try {
     execFileSync("unshare", ["--fork", "--pid", "true"], { stdio: "ignore" });
@@ -271,7 +271,10 @@ test("wrong arguments are refused at once", async () => {
   assert.equal(output, "0 0\n");
 });
 
-/** Runs a program with a directory for a store, and then another one, that tells what it finds. */
+/**
+ * Runs a program with a directory for a store, and then another one, that prints the batches that
+ * it finds.
+ */
 async function twoLives(/** @type {(program: string) => Promise<unknown>} */ live, program = "") {
   const directory = await mkdtemp(join(tmpdir(), "shardbus-shutdown-"));
   const store = `

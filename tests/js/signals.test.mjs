@@ -1,6 +1,6 @@
 // @ts-check
-// A signal may live longer than what it ends, as that of a whole service does: what has ended must
-// not stay with it.
+// A signal may live longer than the flush that it ends, as that of a whole service does: an ended
+// flush must not stay referenced by it.
 import { EventBus } from "shardbus";
 import { assert, fail, hang, quickRetry, recorder, test } from "./harness.mjs";
 

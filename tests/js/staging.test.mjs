@@ -137,11 +137,14 @@ function named(name, run, ...args) {
   return [`${name}(${args.map((arg) => fc.stringify(arg).slice(0, 40)).join(", ")})`, run];
 }
 
-/** A batch, without what differs from bus to bus. @param {import("shardbus").Batch} batch */
+/**
+ * A batch, without the properties that differ from bus to bus.
+ * @param {import("shardbus").Batch} batch
+ */
 const described = (batch) => [batch.shard, batch.sequence, batch.count, bodyText(batch)];
 
 /**
- * What a user sees of a bus that is put through the operations.
+ * The visible results of a bus that runs the operations.
  *
  * @param {Options} options
  * @param {[string, Operation][]} operations
@@ -174,7 +177,7 @@ async function observeNow(options, operations, afterEach) {
     setClock(index);
     try {
       const result = run(bus);
-      // Only what has to be awaited: in between nothing else has its turn.
+      // Only promises are awaited: other tasks have no turn in between.
       results.push(result instanceof Promise ? await result : result);
     } catch (error) {
       results.push(/** @type {any} */ (error).code ?? error);

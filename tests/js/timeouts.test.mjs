@@ -78,7 +78,7 @@ test("without retries, an attempt that never ends costs its batch, and no other"
   }
 });
 
-/** How an attempt that was cut off may answer after all. @type {Record<string, (call: any) => void>} */
+/** Late answers of an attempt that was cut off. @type {Record<string, (call: any) => void>} */
 const lateAnswers = {
   success: (call) => call.release(),
   failure: (call) => call.fail(new Error("late")),

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { start } from "./child.node.mjs";
 import { assert } from "./harness.mjs";
 
-/** What strace is asked for. Not every architecture has the calls with a question mark. */
+/** The calls that strace records. Not every architecture has the calls with a question mark. */
 const CALLS = "write,pwrite64,writev,pwritev,fsync,fdatasync,?rename,renameat,?renameat2";
 
 /** Why nothing can be traced here; `false` if it can, and in CI, where it must. */
@@ -23,9 +23,9 @@ function canTrace() {
 }
 
 /**
- * Runs a program until it ends, and returns what it wrote, synced and renamed, in order, as
- * `write <path>`, `sync <path>` and `rename <path>` (the new one). What it printed is `print`. A sync
- * counts from its end on, everything else from its beginning.
+ * Runs a program until it ends, and returns its writes, syncs and renames, in order, as `write
+ * <path>`, `sync <path>` and `rename <path>` (the new one). Output is `print`. A sync counts from
+ * its end on, everything else from its beginning.
  *
  * @param {string} program
  */
@@ -45,7 +45,7 @@ export async function traced(program) {
 
 /** @param {string} log */
 function* steps(log) {
-  /** What each thread syncs. @type {Map<string, string>} */
+  /** The path that each thread syncs. @type {Map<string, string>} */
   const syncing = new Map();
   for (const line of log.split("\n")) {
     const [, thread = "", call = "", rest = ""] =

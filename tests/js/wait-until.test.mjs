@@ -193,7 +193,7 @@ test("options of waitUntil that are none are refused", () => {
   }
 });
 
-/** How long a Worker may live on after its response. */
+/** The time that a Worker may live on after its response. */
 const WORKER_MS = 30_000;
 
 for (const scheduler of /** @type {const} */ (["manual", "auto"])) {
