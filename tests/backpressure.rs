@@ -1,5 +1,5 @@
-//! What happens when there is no room: each mode at the bound on slots and at the bound on bytes,
-//! on a `ShardManager` and on an `EventBus`.
+//! Backpressure: each mode at the bound on slots and at the bound on bytes, on a `ShardManager` and
+//! on an `EventBus`.
 
 mod common;
 

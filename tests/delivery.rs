@@ -1,5 +1,5 @@
-//! What a bus sends and when: triggers, leases, retries, flushes, drains and the end, one example
-//! each. `accounting.rs` checks the same machine against a model.
+//! Delivery by examples: triggers, leases, retries, flushes, drains and the end. `accounting.rs`
+//! checks the same machine against a model.
 
 mod common;
 
@@ -599,7 +599,7 @@ mod splits {
 mod flushes {
     use super::*;
 
-    /// What became of everything so far.
+    /// All results so far.
     #[track_caller]
     fn report(bus: &EventBus, flush: u32) -> FlushReport {
         bus.flush_report(flush).expect("the flush is open")

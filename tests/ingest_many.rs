@@ -1,4 +1,4 @@
-//! Events that come in together cannot be told from events that come in one by one.
+//! Events ingested together have the same results as events ingested one by one.
 
 use proptest::prelude::*;
 use shardbus::{
@@ -6,13 +6,13 @@ use shardbus::{
     Lines,
 };
 
-/// How events come in at one time: each with its key, if there are keys.
+/// Events ingested at one time: each with its key, if there are keys.
 #[derive(Debug, Clone)]
 struct Arrival {
     events: Vec<(Vec<u8>, Vec<u8>)>,
     keyed: bool,
     gap: u32,
-    /// How many batches leave afterwards.
+    /// The number of batches that are sent afterwards.
     batches: usize,
 }
 

@@ -1,5 +1,5 @@
-//! What an outage of the destination costs, and what it does not: nothing is given up, the receiver
-//! is asked seldom, and its return is noticed soon. At the defaults but for the size of batches.
+//! An outage of the destination costs no event: nothing is abandoned, the receiver is probed
+//! seldom, and its return is noticed soon. With the defaults except for the size of batches.
 
 mod common;
 

@@ -9,7 +9,7 @@ import { isAllowedSkip } from "./skips.mjs";
 
 /** @param {AsyncIterable<{ type: string, data: any }>} events */
 export default async function* reporter(events) {
-  /** What is wrong. @type {string[]} */
+  /** The failures. @type {string[]} */
   const silent = [];
   async function* watched() {
     for await (const event of events) {
@@ -25,7 +25,11 @@ export default async function* reporter(events) {
   yield `\n✖ tests that did not run:\n${silent.map((text) => `  ${text}\n`).join("")}`;
 }
 
-/** What did not run, if anything. @param {{ type: string, data: any }} event @returns {string[]} */
+/**
+ * The reason of a test that did not run, if there is one.
+ * @param {{ type: string, data: any }} event
+ * @returns {string[]}
+ */
 function silence({ type, data: { name, file = "", skip, todo } }) {
   // A file without tests, Node reports as a test that has its name.
   const isFile = resolve(name) === file;

@@ -27,7 +27,7 @@ fn numbered(i: u32) -> RawEvent {
     RawEvent::from_str(&format!("{{\"i\":{i}}}"))
 }
 
-/// How 10,000 events spread.
+/// The distribution of 10,000 events.
 fn spread(manager: &ShardManager) -> BTreeMap<u16, u32> {
     let mut counts = BTreeMap::new();
     for i in 0..10_000 {

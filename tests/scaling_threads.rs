@@ -37,7 +37,7 @@ fn produce(manager: &ShardManager, producer: u32) -> Vec<(u32, u16)> {
     (0..EVENTS).filter_map(offer).collect()
 }
 
-/// Pops what is there, shard by shard. Returns it with its shard's other events in order.
+/// Pops the pending events, shard by shard. Returns them with their shard's other events in order.
 fn consume(manager: &ShardManager, found: &mut Vec<InternalEvent>) {
     for id in manager.shard_ids() {
         manager.with_shard(id, |shard| shard.pop_batch_into(found, 64));
@@ -120,7 +120,7 @@ fn run(mode: BackpressureMode) {
     for (producer, events) in (0..).zip(&accepted) {
         unseen.extend(events.iter().map(|&(n, shard)| ((producer, n), shard)));
     }
-    // In the order of popping: what a removed shard held was taken after what was popped before.
+    // In the order of popping: a removed shard's events were taken after those popped before.
     let mut last_stamp = HashMap::new();
     let mut last_number = HashMap::new();
     for event in &found {

@@ -8,6 +8,6 @@ export const skips = {
   firefoxClosed: "Firefox drops about half of what a tab fetches while it is closed",
 };
 
-/** Whether a test may be skipped for this reason, here. @param {unknown} reason */
+/** True if a test may be skipped for this reason, here. @param {unknown} reason */
 export const isAllowedSkip = (reason) =>
   process.env.CI !== "true" || Object.values(skips).some((allowed) => allowed === reason);

@@ -144,7 +144,7 @@ fn batches_of_several_producers_keep_their_order() {
     assert_eq!(received.0.len(), 4_000);
 }
 
-/// What holds at every moment, whoever is at work.
+/// Invariants at every moment, whichever threads are running.
 fn assert_at_any_moment(bus: &EventBus, before: &BusStats) -> BusStats {
     let stats = bus.stats();
     assert!(stats.bytes.held <= bus.config().max_bytes, "{stats:?}");
@@ -252,7 +252,8 @@ fn the_bound_on_bytes_holds_at_every_moment() {
     });
 }
 
-/// Does what the bus says: of 16 attempts one fails for good, two fail, and one is forgotten.
+/// Runs the bus's actions: of 16 attempts one fails permanently, two fail, and one is never
+/// answered.
 fn step(bus: &EventBus, now: u64, received: &mut Received, lost: &mut BTreeSet<Name>) {
     match bus.poll(now) {
         Action::Send(lease) => match lease.id % 16 {

@@ -1,5 +1,4 @@
-//! When the host ends, and what its next life makes of what it left: exits, staging, recalls,
-//! restores.
+//! The end of a host, and its next run: unload, unsettled batches, revoked leases, restores.
 
 mod common;
 
@@ -362,7 +361,7 @@ mod closing {
 mod restores {
     use super::*;
 
-    /// What a bus with another nonce leaves of these words, a batch each.
+    /// The stored batches of a bus with another nonce, one for each word.
     fn left(words: &[&str]) -> Vec<Shared<Batch>> {
         let bus = bus(small());
         bus.seed(7);

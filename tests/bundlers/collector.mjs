@@ -4,7 +4,7 @@
 import { deferred, within } from "../js/harness.mjs";
 import { serve } from "../loopback.mjs";
 
-/** How many events each bus sends (`shared/send.js`). */
+/** The number of events that each bus sends (`shared/send.js`). */
 const COUNT = 250;
 /** A dev server may compile first. */
 const DEADLINE_MS = 30_000;
@@ -36,7 +36,7 @@ export async function startCollector() {
     look();
   });
 
-  /** What came, for a message. */
+  /** A summary of the collected events, for a message. */
   const summary = () =>
     [...received]
       .map(([source, { length }]) => {

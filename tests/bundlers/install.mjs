@@ -1,6 +1,6 @@
 // @ts-check
 
-// Installs what the fixtures need: the tools once for all of them, and the packed package.
+// Installs the tools once for all fixtures, and the packed package.
 import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,13 +9,13 @@ import { runProgram } from "./programs.mjs";
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = join(here, "../..");
 
-/** Where the fixtures are copied to; the tools are in its `node_modules`. */
+/** The folder for copies of the fixtures; the tools are in its `node_modules`. */
 export const work = join(root, "target/bundlers");
 
 const npm = (/** @type {string} */ cwd, /** @type {string[]} */ ...args) =>
   runProgram("npm", [...args, "--no-audit", "--no-fund"], { cwd, env: {} });
 
-/** Installs the versions that a lock file lists, unless that is what was installed last. */
+/** Installs the versions that a lock file lists, unless they were installed last. */
 async function installLocked(/** @type {string} */ source, /** @type {string} */ directory) {
   const lock = await readFile(join(source, "package-lock.json"), "utf8");
   const stamp = join(directory, "node_modules/.xtask-stamp");

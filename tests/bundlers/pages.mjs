@@ -1,6 +1,6 @@
 // @ts-check
 
-// Serves what was built, and visits it in Chromium.
+// Serves the built page, and visits it in Chromium.
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";

@@ -7,12 +7,12 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { within } from "../js/harness.mjs";
 
-/** How long a program may build or install. */
+/** The limit of a build or an installation. */
 const BUILD_MS = 240_000;
-/** How long a server may take to listen. */
+/** The limit of a server's start. */
 const LISTEN_MS = 60_000;
 
-// Whatever ends this process, what it started must end too.
+// No child process may outlive this one, whatever ends it.
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 
 /**

@@ -1,6 +1,6 @@
 // @ts-check
 
-// One fixture's copy, and what can be done with it.
+// One fixture's copy, and the operations on it.
 import { cp, readdir, readFile, rm } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,7 +19,7 @@ export class Project {
   #running = [];
   /** Rejects if a page has an error: there is nothing to wait for then. */
   #failed = deferred();
-  /** What servers said, to tell if something fails. @type {(() => string)[]} */
+  /** The servers' output, to show if a step fails. @type {(() => string)[]} */
   #told = [];
   /** @type {string[]} */
   #sources = [];
@@ -49,10 +49,10 @@ export class Project {
   }
 
   /**
-   * Copies the fixture, what it shares with others, and the installed package.
+   * Copies the fixture, the files that it shares with others, and the installed package.
    *
    * @param {string} fixture
-   * @param {string[]} copies names in `shared`; of a directory, what is in it
+   * @param {string[]} copies names in `shared`; of a directory, its contents
    * @param {string} modules
    */
   async create(fixture, copies, modules) {
@@ -173,12 +173,12 @@ export class Project {
     return size;
   }
 
-  /** What servers said. */
+  /** The servers' output. */
   told() {
     return this.#told.map((told) => told()).join("\n");
   }
 
-  /** Ends everything, and checks what the collector got in all that time. */
+  /** Ends all processes, and checks the collected events. */
   async end() {
     for (const { stop } of this.#running.splice(0).reverse()) await stop();
     this.#collector.assertExactlyOnce(this.#sources);

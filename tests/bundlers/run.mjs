@@ -1,7 +1,7 @@
 // @ts-check
 
 // Installs the packed package into a project for each bundler, framework and runtime, lets a bus in
-// it send events to a collector, and prints what came of it:
+// it send events to a collector, and prints the results:
 //
 //     node tests/bundlers/run.mjs [name ...]
 //
@@ -21,9 +21,9 @@ import { Project } from "./project.mjs";
  *
  * @typedef {object} Fixture
  * @property {string} name
- * @property {string[]} copies what it takes from `shared`
+ * @property {string[]} copies the names that it takes from `shared`
  * @property {(project: Project) => Promise<{ size?: number, notes?: string }>} run rejects if it
- * fails. `size` is what is shipped, after gzip, in bytes
+ * fails. `size` is that of the shipped files, after gzip, in bytes
  */
 
 const directory = fileURLToPath(new URL("fixtures/", import.meta.url));

@@ -1,4 +1,4 @@
-//! What several integration tests share.
+//! Helpers of several integration tests.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use shardbus::{

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { createTestHarness } from "wrangler";
 import { after, assert, before, eventually, test } from "../js/harness.mjs";
 
-// How `node --test` ends a file that takes too long; no workerd may outlive it.
+// The signal by which `node --test` ends a file that takes too long; no workerd may outlive it.
 process.once("SIGTERM", () => process.exit(1));
 
 // Nobody out there needs to know.

@@ -16,7 +16,7 @@ const platform = `@deno/${process.platform}-${process.arch}-glibc`;
 const deno = join(dirname(runtimes.resolve(`${platform}/package.json`)), "deno");
 const run = promisify(execFile);
 
-/** A directory with the example, and the packed package: what a user has. @type {string} */
+/** A directory with the example and the packed package, as a user has them. @type {string} */
 let project;
 /** @type {Collector} */
 let collector;

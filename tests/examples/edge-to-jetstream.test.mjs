@@ -45,7 +45,7 @@ function row(runtime) {
   return { accepted, delivered, held, stored: sum(shards) };
 }
 
-/** Whether the server still takes connections. */
+/** True if the server still takes connections. */
 async function isListening() {
   const port = Number(/nats:\/\/127\.0\.0\.1:(\d+)/.exec(program.output())?.[1]);
   const socket = connect(port, "127.0.0.1");
@@ -131,7 +131,7 @@ test("what is being prepared when all is stopped does not start", async () => {
   assert.throws(() => startChild(process.execPath, ["--version"], options), /comes too late/);
 });
 
-/** What the collector has of two shards, when all is well. */
+/** The collected events of two shards, when all is well. */
 function arrived() {
   const flights = Array.from({ length: 4 }, (_, n) => ({
     ...{ date: `2001/01/0${n}`, delay: n, distance: 100 },

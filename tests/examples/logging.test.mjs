@@ -14,9 +14,9 @@ import { accountedStats, afterEach, assert, beforeEach, test } from "../js/harne
 let server;
 /** @type {string} */
 let url;
-/** What the collector got, parsed. @type {any[]} */
+/** The collected requests, parsed. @type {any[]} */
 let bodies;
-/** How many requests it refuses first. */
+/** The number of requests that it refuses first. */
 let refusals = 0;
 
 beforeEach(async () => {

@@ -1,7 +1,7 @@
 // @ts-check
 
 // One life of the process that outbox.test.mjs kills: a bus under load, with a store in a
-// directory. What it does it prints before it goes on, so that whoever kills it knows.
+// directory. It prints each action before the next one, so that the killing test knows it.
 import { writeSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { DeliveryError, EventBus } from "shardbus";

@@ -80,7 +80,7 @@ async function startCollector(random) {
   };
 }
 
-/** Starts a life, and collects what it tells. @param {string[]} args */
+/** Starts a run, and collects its output. @param {string[]} args */
 function startLife(...args) {
   const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
@@ -106,13 +106,13 @@ function startLife(...args) {
     kill: () => child.kill("SIGKILL"),
     async ended() {
       const [code, signal] = await within(close, () => `it does not end: ${output}`, 60_000);
-      // What it was about to say when it was killed it has not said.
+      // The kill may have cut off the last line.
       return { code, signal, errors, lines: output.split("\n").slice(0, -1) };
     },
   };
 }
 
-/** Where an encoded batch has its version. */
+/** The position of the version in an encoded batch. */
 const VERSION_AT = 8;
 
 /** Ways to damage a file. @type {((bytes: Buffer, random: () => number) => Buffer)[]} */
@@ -145,8 +145,8 @@ async function damageOne(directory, random) {
 const idOf = (key) => key.slice(key.indexOf("-") + 1);
 
 /**
- * Lets a process live, and kills it, again and again; and then lets it come to its end. Returns what
- * became known of its batches.
+ * Lets a process live, and kills it, again and again; and then lets it come to its end. Returns all
+ * that it printed of its batches.
  *
  * @param {string} directory
  * @param {Awaited<ReturnType<typeof startCollector>>} collector
@@ -174,7 +174,7 @@ async function liveAndDie(directory, collector, random) {
 
   for (let kill = 0; kill < KILLS / CHAINS; kill++) {
     const process = startLife(directory, collector.url, `${basename(directory)}${kill}`);
-    // Some die while they start, or while they send what the ones before have left.
+    // Some die while they start, or while they send the batches of earlier runs.
     if (random() < 0.9) await process.told(Math.floor(random() * 20));
     await new Promise((resolve) => setTimeout(resolve, random() * 20));
     process.kill();

@@ -12,12 +12,12 @@ import { Log } from "./log.mjs";
  * @typedef {object} Delivery
  * @property {string} id the batch's
  * @property {number} attempt
- * @property {boolean} keepalive what the sender says of its request
+ * @property {boolean} keepalive set by the sender of the request
  * @property {number} bytes of the body
  * @property {boolean} isCompressed
  * @property {any[]} events
  * @property {() => void} answer answers it, if it is held
- * @property {Promise<boolean>} ended whether it was answered, or the sender went away before
+ * @property {Promise<boolean>} ended true if it was answered, false if the sender went away before
  */
 
 /** Lets pages of any origin send anything; asked about every request, because nothing is cached. */
@@ -86,7 +86,7 @@ export async function startCollector(port) {
   return {
     port: server.port,
     log: log.entries,
-    /** How often a browser asked whether a page of another origin may send. */
+    /** The number of preflight requests. */
     preflights: () => preflights,
     /** Lets the next `count` requests wait for their answers. */
     holdNext(count = 1) {

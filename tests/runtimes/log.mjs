@@ -2,7 +2,7 @@
 import { deferred, within } from "../js/harness.mjs";
 
 /**
- * What happened, in order. Others can wait for it.
+ * A list of occurrences, in order, for whose entries tests can wait.
  *
  * @template T
  */

@@ -86,7 +86,7 @@ struct Settings {
     nonce: u64,
 }
 
-/// What became of single events, for either build.
+/// Outcomes of single events, for either build.
 #[derive(Debug, Clone, Copy)]
 enum Ending {
     Delivered,
@@ -276,7 +276,7 @@ macro_rules! replayer {
                 let mut now = 0;
                 let mut leases = Vec::new();
                 let mut flushes = Vec::new();
-                // What the host has of what was staged, and copies of it and of what was drained.
+                // The host's copies of staged batches and of drained ones.
                 let mut staged = std::collections::VecDeque::new();
                 let mut copies = Vec::new();
                 let mut trace = Vec::new();
@@ -554,7 +554,7 @@ fn outcomes() -> impl Strategy<Value = Vec<(usize, Ending)>> {
     proptest::collection::vec((0usize..3, ending), 0..4)
 }
 
-/// What a host does that is about to end, or begins anew.
+/// The actions of a host that is about to end, or begins anew.
 fn ending_ops() -> impl Strategy<Value = BusOp> {
     let flip = proptest::option::weighted(0.1, any::<Index>());
     prop_oneof![

@@ -1,8 +1,9 @@
 // @ts-check
 
 // Every event that a bus accepted is in the engine once, and in order, though the engine is killed
-// and started again while they come. A program of its own, because `node:test` follows each promise,
-// which costs more than the bus does. `node engines.mjs redis` runs what has that in its name.
+// and started again while they come. A program of its own, because `node:test` follows each
+// promise, which costs more than the bus does. `node engines.mjs redis` runs the engines with that
+// in their names.
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -52,7 +53,7 @@ async function throughNats() {
       }
     };
     await within(readAll(), () => `${found.length} of ${stored} messages are read`, 60_000);
-    // The server has left out what came twice.
+    // The server has left out repetitions.
     assertComplete(found);
     return { ...run, repeated: found.length - EVENTS };
   } finally {
@@ -79,7 +80,7 @@ async function throughRedis() {
         found.push({ shard, id, event: JSON.parse(event) });
       }
     }
-    // The script has left out what came twice.
+    // The script has left out repetitions.
     assertComplete(found);
     return { ...run, repeated: found.length - EVENTS };
   } finally {
@@ -106,7 +107,7 @@ async function throughHttp(gzip) {
   }
 }
 
-/** What the collector has, in the order in which it came. @param {string} file */
+/** The collected events, in the order of their arrival. @param {string} file */
 async function readBatches(file) {
   /** @type {Found[]} */
   const found = [];
@@ -143,7 +144,7 @@ async function throughKafka() {
 
 async function throughR2() {
   const { found, run } = await floodR2();
-  // What comes twice has the same key.
+  // Repetitions have the same key.
   assertComplete(found);
   return { ...run, repeated: found.length - EVENTS };
 }

@@ -1,8 +1,8 @@
 // @ts-check
 
-// Sends events through a sink while its engine is killed and started again, and looks at what the
-// engine has then. Before each kill, answers are withheld, so that something was stored of which
-// nobody knows.
+// Sends events through a sink while its engine is killed and started again, and compares the
+// engine's events with them. Before each kill, answers are withheld, so that the engine has events
+// that the bus does not know to be stored.
 import { EventBus } from "shardbus";
 import { assert, within } from "../js/harness.mjs";
 
@@ -11,7 +11,7 @@ export const SHARDS = 4;
 const KILLS = 5;
 const USERS = 1000;
 
-/** How long it may take until an event has room, or the engine answers, in milliseconds. */
+/** The limit of a wait for room or for the engine's answer, in milliseconds. */
 const ROOM_MS = 60_000;
 
 /** @typedef {{ n: number, user: string, page: string }} Event */
@@ -99,7 +99,12 @@ export function assertComplete(found) {
   assert.equal(last.size, SHARDS, "shards");
 }
 
-/** Leaves out what came before. @template {{ id: string }} T @param {Iterable<T>} found @returns {Generator<T>} */
+/**
+ * Leaves out repetitions.
+ * @template {{ id: string }} T
+ * @param {Iterable<T>} found
+ * @returns {Generator<T>}
+ */
 export function* withoutRepetitions(found) {
   const ids = new Set();
   for (const one of found) {

@@ -1,8 +1,8 @@
 // @ts-check
 
-// The protocol of Kafka, as far as a mock broker speaks it: librdkafka's, which `kcat` has. It is in
-// memory, so what is killed here is connections, not the broker. Nor does it know idempotent
-// producers, so the client is none.
+// The protocol of Kafka, as far as a mock broker speaks it: librdkafka's, which `kcat` has. It is
+// in memory, so connections are killed here, not the broker. Nor does it know idempotent producers,
+// so the client is none.
 import { spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { connect } from "node:net";
@@ -16,13 +16,15 @@ import { startProxy } from "./proxy.mjs";
 /** The mock broker makes topics with so many. */
 const PARTITIONS = 4;
 
-/** How long the consumer may take for the next event, and the broker to start, in milliseconds. */
+/**
+ * The limit of the consumer's wait for the next event, and of the broker's start, in milliseconds.
+ */
 const SILENCE_MS = 60_000;
 
-/** How many events are sent before the consumer has seen them, at most. */
+/** The most events that are sent before the consumer has seen them. */
 const MAX_AHEAD = 80_000;
 
-/** Sends all events through Kafka; returns what is in its partitions, and how it went. */
+/** Sends all events through Kafka; returns the events of its partitions, and a summary. */
 export async function floodKafka() {
   const broker = await startBroker();
   const proxy = await startProxy(broker.port);

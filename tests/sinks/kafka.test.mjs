@@ -1,14 +1,18 @@
 // @ts-check
-// What `engines.mjs` cannot have of a mock broker: its refusals, as the client has them.
+// Refusals of a broker, as the client reports them, which the mock broker of `engines.mjs` does not
+// make.
 import kafka from "kafkajs";
 import { EventBus, InvalidOptionError } from "shardbus";
 import { kafkaSink } from "shardbus/sinks/kafka";
 import { assert, deferred, eventually, quickRetry, test, thrown } from "../js/harness.mjs";
 
-/** Its types leave some of its errors out, and of what they take. */
+/** Its types leave out some of its errors and of their options. */
 const kafkajs = /** @type {any} */ (kafka);
 
-/** A producer that notes what it is to send, and fails as long as it has errors. @param {Error[]} errors */
+/**
+ * A producer that notes its messages, and fails as long as it has errors.
+ * @param {Error[]} errors
+ */
 function fakeProducer(...errors) {
   /** @type {Parameters<import("shardbus/sinks/kafka").KafkaProducer["send"]>[0][]} */
   const calls = [];

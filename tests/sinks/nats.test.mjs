@@ -25,7 +25,7 @@ async function addStream(name, config) {
   await manager.streams.add({ name, subjects: [`${name}.*`], ...config });
   return {
     manager,
-    /** What is in the stream. */
+    /** The messages in the stream. */
     async messages() {
       const { first_seq, last_seq } = (await manager.streams.info(name)).state;
       const found = [];

@@ -17,7 +17,7 @@ export async function startProxy(serverPort) {
     const server = connect({ port: serverPort, host: "127.0.0.1", noDelay: true });
     for (const socket of [client, server]) {
       sockets.add(socket);
-      // What went wrong closes it, and that is passed on.
+      // An error closes it, and the close is passed on.
       socket.on("error", () => {});
       socket.once("close", () => {
         sockets.delete(socket);

@@ -1,5 +1,5 @@
-// Ingests the events of each request, and hands on what comes out of the queue. Some calls of the
-// queue fail, one in five: half of them before the messages are in it, half after.
+// Ingests the events of each request, and hands on the queue's messages. Some calls of the queue
+// fail, one in five: half of them before the messages are in it, half after.
 import { env } from "cloudflare:workers";
 import { EventBus } from "shardbus";
 import { cloudflareQueuesSink } from "shardbus/sinks/cloudflare-queues";

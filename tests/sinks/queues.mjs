@@ -13,10 +13,10 @@ import { EVENTS, eventAt } from "./flood.mjs";
 
 const REQUEST_EVENTS = 4000;
 
-/** How long they may take through the queue, in milliseconds. */
+/** The limit of their way through the queue, in milliseconds. */
 const RECEIVE_MS = 60_000;
 
-/** Sends all events through a queue; returns what came out of it, and how it went. */
+/** Sends all events through a queue; returns the events that came out of it, and a summary. */
 export async function floodQueue() {
   const directory = await mkdtemp(join(tmpdir(), "shardbus-queues-"));
   await build({

@@ -7,7 +7,7 @@ import { assert } from "../js/harness.mjs";
 import { flood } from "./flood.mjs";
 
 /**
- * What is used of a bucket; Miniflare's own type needs those of Workers.
+ * The used part of a bucket; Miniflare's own type needs those of Workers.
  *
  * @typedef {import("shardbus/sinks/r2").ObjectBucket & {
  *   list(options: { cursor?: string }): Promise<{
@@ -22,7 +22,7 @@ import { flood } from "./flood.mjs";
 /** Of so many answers, one is lost. */
 const LOST_ANSWER = 7;
 
-/** Sends all events to a bucket; returns what is in it, in the order of its keys, and how it went. */
+/** Sends all events to a bucket; returns its events, in the order of its keys, and a summary. */
 export async function floodR2() {
   const miniflare = new Miniflare({
     modules: true,

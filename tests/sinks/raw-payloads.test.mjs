@@ -116,7 +116,11 @@ for (const format of /** @type {const} */ (["ndjson", "json"])) {
   });
 }
 
-/** Sinks that send bodies: what is in them, as JSON, and the key or id of each. @type {{ [sink: string]: (format: "ndjson" | "json") => Promise<{ stats: Awaited<ReturnType<typeof send>>, bodies: string[] }> }} */
+/**
+ * Sinks that send bodies: their contents, as JSON, and the key or id of each.
+ * @type {{ [sink: string]: (format: "ndjson" | "json") => Promise<{ stats:
+ * Awaited<ReturnType<typeof send>>, bodies: string[] }> }}
+ */
 const inOneBody = {
   async http(format) {
     const receiver = await startReceiver();

@@ -15,7 +15,7 @@ import { freePort } from "../loopback.mjs";
 
 const START_MS = 30_000;
 
-// How `node --test` ends a file that takes too long; no server may outlive it.
+// The signal by which `node --test` ends a file that takes too long; no server may outlive it.
 process.once("SIGTERM", () => process.exit(1));
 
 /** JetStream, which keeps its streams in files. */
@@ -24,7 +24,7 @@ export const startNats = () =>
     return ["--addr", "127.0.0.1", "--port", `${port}`, "--jetstream", "--store_dir", directory];
   });
 
-/** Redis that has on the disk what it has acknowledged. @param {string[]} more */
+/** Redis that syncs to the disk before it acknowledges. @param {string[]} more */
 export const startRedis = (...more) =>
   startServer("redis-server", (port, directory) => {
     const where = ["--bind", "127.0.0.1", "--port", `${port}`, "--dir", directory];
@@ -38,8 +38,8 @@ export const startCollector = () =>
   });
 
 /**
- * Starts a server, and waits until it takes connections. What it writes is in a directory of its
- * own, and stays there when it is killed.
+ * Starts a server, and waits until it takes connections. Its files are in a directory of its own,
+ * and stay there when it is killed.
  *
  * @param {string} program
  * @param {(port: number, directory: string) => string[]} args
@@ -104,7 +104,7 @@ function failure(child, message) {
   return { promise, cancel: () => controller.abort() };
 }
 
-/** Whether somebody listens. @param {number} port */
+/** True if a process listens. @param {number} port */
 async function listens(port) {
   const socket = connect(port, "127.0.0.1");
   try {

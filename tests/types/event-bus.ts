@@ -106,7 +106,7 @@ new EventBus<Click>(send, { backpressure: {} });
 // @ts-expect-error batches are the bus's to make
 bus.drain()[0]?.events().push({ name: "a" });
 new EventBus<Click>((batch) => {
-  // @ts-expect-error what a batch says of itself stays as it is
+  // @ts-expect-error a batch's properties are read-only
   batch.id = "mine";
 });
 // @ts-expect-error a flush has no such option

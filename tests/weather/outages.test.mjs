@@ -7,9 +7,9 @@ import { accountedStats, assert, describe, it, within } from "../js/harness.mjs"
 import { startReceiver } from "./receivers.mjs";
 import { produce, sendTo } from "./traffic.mjs";
 
-/** How long a receiver is there before an outage. */
+/** The time for which a receiver answers before an outage. */
 const FAIR_MS = 1000;
-/** How long it may take until everything is there after the receiver's return. */
+/** The limit for all events to arrive after the receiver's return. */
 const RECOVERY_MS = 10_000;
 
 /** @type {{ name: string, state: import("./receiver.mjs").State, ms: number, rate: number }[]} */

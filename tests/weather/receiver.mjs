@@ -1,19 +1,19 @@
 // @ts-check
 
-// A receiver of events, in a process of its own, forked by the tests. It stores what it is sent, and
-// goes away and comes back when it is told to.
+// A receiver of events, in a process of its own, forked by the tests. It stores the events that it
+// gets, and goes away and comes back when it is told to.
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 
 /**
- * What a receiver does until it is told otherwise: it stores all, or all but what it cannot; it is
- * gone; or it answers with a status.
+ * A receiver's behaviour until it is told otherwise: it stores all events, or all but the poisoned
+ * ones; it is gone; or it answers with a status.
  *
  * @typedef {"up" | "picky" | "gone" | 503 | 429} State
  */
 
 /**
- * What a receiver has seen.
+ * The requests that a receiver has seen.
  *
  * @typedef {object} Report
  * @property {number} requests
@@ -22,7 +22,7 @@ import { text } from "node:stream/consumers";
  * @property {number} lastAt when it stored the last of them: milliseconds since the epoch
  */
 
-/** What it finds busy at first: so many events from this one on. */
+/** The events that it rejects at first as if it were busy: so many from this one on. */
 const BUSY = { from: 700, count: 100 };
 
 /** @type {State} */
@@ -72,7 +72,7 @@ const listen = (then) => server.listen(port, "127.0.0.1", then);
 /** Tells whoever has forked this process. @param {unknown} message */
 const tell = (message) => process.send?.(message);
 
-/** Becomes what it is told to. @param {State} next */
+/** Changes its behaviour. @param {State} next */
 function become(next) {
   const wasGone = state === "gone";
   state = next;

@@ -8,7 +8,7 @@ import { within } from "../js/harness.mjs";
 
 const program = fileURLToPath(new URL("receiver.mjs", import.meta.url));
 
-// How `node --test` ends a file that takes too long; no receiver may outlive it.
+// The signal by which `node --test` ends a file that takes too long; no receiver may outlive it.
 process.once("SIGTERM", () => process.exit(1));
 
 /** Starts a receiver on a port of its own. */

@@ -1,4 +1,4 @@
-// What every fixture does with the package: a bus sends numbered events to the collector.
+// The program of every fixture: a bus sends numbered events to the collector.
 
 /**
  * @param {typeof import("shardbus").EventBus} EventBus

@@ -1,6 +1,6 @@
 // @ts-check
 
-// What the tests can have a page do. They call these by name, as `page.ingest(…)`.
+// The functions that tests call in a page, by name, as `page.ingest(…)`.
 import { DeliveryError, EventBus } from "shardbus";
 import { httpSink } from "shardbus/sinks/http";
 
@@ -114,7 +114,7 @@ const page = {
     const { indexedDbStore } = await import(STORES);
     indexedDbStore({ name: "bytes" }).writeSync("a-1", EVERY_BYTE);
   },
-  /** Whether a store finds them. */
+  /** True if a store finds them. */
   async hasBytes() {
     const { indexedDbStore } = await import(STORES);
     const store = indexedDbStore({ name: "bytes" });
@@ -208,7 +208,7 @@ const page = {
 
 Object.assign(globalThis, { page });
 
-/** Tells the site what a user would see of the page. @param {string} what */
+/** Tells the site the state of the page that a user would see. @param {string} what */
 const tell = (what) => fetch(`/seen?${what}`, { method: "POST" });
 
 document.addEventListener("visibilitychange", () => tell(document.visibilityState));

@@ -1,6 +1,6 @@
 // @ts-check
 
-// What a bus does in a page, in whichever engine.
+// A bus in a page, in any engine.
 import { readFile } from "node:fs/promises";
 import {
   accountedStats,
@@ -23,10 +23,10 @@ import { startSite } from "./site.mjs";
 /** Nothing leaves by size or by time. */
 const patient = { batch: { minSize: 100_000, maxSize: 100_000, maxDelayMs: HOUR_MS } };
 
-/** What browsers let a page have in flight when it goes: bytes of bodies, and requests. */
+/** The limits of browsers for requests that outlive a page: bytes of bodies, and requests. */
 const BUDGET = { bytes: 64 << 10, requests: 9 };
 
-/** How often a page is reloaded. */
+/** The number of reloads of a page. */
 const RELOADS = 20;
 
 /** @param {string} tag @param {number} count @param {number} [from] */
@@ -45,7 +45,7 @@ export function testPages(launch, skipped = {}) {
   let collector;
   /** @type {Tab[]} */
   let tabs;
-  /** How many pages were opened. */
+  /** The number of opened pages. */
   let opened = 0;
 
   before(async () => {
@@ -98,8 +98,8 @@ export function testPages(launch, skipped = {}) {
   }
 
   /**
-   * What the collector got before an event that is sent last, when nothing more is expected: by then,
-   * what a page sent twice has come twice. A page that is still there sends it itself.
+   * The collected events before one that is sent last, when nothing more is expected: by then,
+   * events that a page sent twice have come twice. A page that is still open sends it itself.
    *
    * @param {Tab} [tab]
    */
@@ -597,7 +597,7 @@ export function testPages(launch, skipped = {}) {
   });
 
   test("a page that comes back goes on", async () => {
-    // Firefox never tells a page what became of the requests that it had when it went.
+    // Firefox never tells a page the results of the requests that were open when it unloaded.
     const tab = await openBus({ batch: { maxDelayMs: 100 }, timeoutMs: 1000 });
     await tab.call("ingest", { tag: "a", count: 10 });
     await tab.goto(`${site.otherUrl}/elsewhere`);

@@ -25,7 +25,7 @@ function fileOf(path) {
 }
 
 export async function startSite() {
-  /** What pages told of themselves. @type {Log<string>} */
+  /** The reports of the pages. @type {Log<string>} */
   const seen = new Log();
   const server = await serve(async (request, response) => {
     const { pathname, search } = new URL(String(request.url), "http://site.example");

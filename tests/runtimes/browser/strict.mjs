@@ -1,7 +1,7 @@
 // @ts-check
 
 // The script of a page with a strict Content-Security-Policy: sends one event with the entry that
-// the page's address names, and tells what came of it.
+// the page's address names, and reports the result.
 const { searchParams } = new URL(location.href);
 
 /** @param {string} path @param {BodyInit} body */

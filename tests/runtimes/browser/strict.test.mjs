@@ -27,7 +27,7 @@ async function fallback() {
 
 /** The page and its collector: of one origin, because the page may talk to no other. */
 async function startSite() {
-  /** What the page sent, and where to. @type {Log<{ path: string, body: string }>} */
+  /** The page's requests, and their paths. @type {Log<{ path: string, body: string }>} */
   const log = new Log();
   const server = await serve(async (request, response) => {
     const { pathname } = new URL(String(request.url), "http://site.example");
@@ -55,7 +55,7 @@ async function startSite() {
       await log.until(() => sent("/events").length > 0);
       return sent("/events")[0]?.body;
     },
-    /** What the page tells at its end. */
+    /** The page's last report. */
     async told() {
       await log.until(() => sent("/told").length > 0);
       return JSON.parse(String(sent("/told")[0]?.body));

@@ -9,7 +9,8 @@ import { callSource } from "./puppeteer.mjs";
 
 const BROWSER = "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser";
 
-// How `node --test` ends a file that takes too long; nothing that it started may outlive it.
+// The signal by which `node --test` ends a file that takes too long; no process that it started may
+// outlive it.
 process.once("SIGTERM", () => process.exit(1));
 
 /**
@@ -25,7 +26,7 @@ function start(program, args, env = process.env) {
   const kill = () => child.kill();
   process.once("exit", kill);
   return {
-    /** What it writes to its file descriptor 3. */
+    /** Its output on file descriptor 3. */
     output: /** @type {import("node:stream").Readable} */ (child.stdio[3]),
     exit,
     async stop() {
@@ -68,7 +69,7 @@ async function newSession(url, stopDriver) {
   const isListening = () => command(url, "GET", "/status").catch(() => undefined);
   await eventually(isListening, () => "WebKitWebDriver does not listen");
   const options = { binary: BROWSER, args: ["--automation"] };
-  // Whoever calls the page has shorter limits.
+  // The callers of the page have shorter limits.
   const timeouts = { script: 600_000 };
   const capabilities = { alwaysMatch: { "webkitgtk:browserOptions": options, timeouts } };
   const session = await command(url, "POST", "/session", { capabilities });

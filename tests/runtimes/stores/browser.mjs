@@ -11,7 +11,7 @@ import { chromium } from "playwright-core";
 import { within } from "../../js/harness.mjs";
 import { serve } from "../../loopback.mjs";
 
-// How `node --test` ends a file that takes too long; no browser may outlive it.
+// The signal by which `node --test` ends a file that takes too long; no browser may outlive it.
 process.once("SIGTERM", () => process.exit(1));
 
 const ARGS = [
@@ -80,7 +80,7 @@ export async function startBrowser(profile) {
 /** A directory for a browser's profile, to be removed when the browser has ended. */
 export async function makeProfile() {
   const directory = await mkdtemp(join(tmpdir(), "shardbus-chromium-"));
-  // What was killed may still be going away.
+  // A killed browser may still be ending.
   const remove = () => rm(directory, { recursive: true, maxRetries: 10 });
   return { directory, remove };
 }

@@ -21,7 +21,10 @@ beforeEach(async () => {
 
 afterEach(() => rm(directory, { recursive: true }));
 
-/** How each runs a file. @type {{ [runtime: string]: () => [program: string, ...args: string[]] }} */
+/**
+ * The command by which each runs a file.
+ * @type {{ [runtime: string]: () => [program: string, ...args: string[]] }}
+ */
 const runtimes = {
   Deno: () => [
     deno(),

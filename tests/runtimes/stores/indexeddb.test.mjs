@@ -38,7 +38,7 @@ afterEach(async () => {
   await pages.stop();
 });
 
-/** A tab with an open store, and what that has found. @param {string} [name] */
+/** A tab with an open store, and the batches that the store has found. @param {string} [name] */
 async function openTab(name) {
   const page = await browser.context.newPage();
   return { page, ...using(page), keys: await load(page, name) };
@@ -61,7 +61,10 @@ async function openStore(page, name) {
   }, name);
 }
 
-/** What a page's store can do; a batch is a text here. @param {import("playwright-core").Page} page */
+/**
+ * The operations of a page's store; a batch is a text here.
+ * @param {import("playwright-core").Page} page
+ */
 function using(page) {
   /** @param {string} method @param {string[]} args @returns {Promise<any>} */
   const call = (method, ...args) =>
@@ -145,7 +148,7 @@ test("what a living tab has written is its own, and a closed tab's goes to the n
   assert.deepEqual(fourth.keys, ["a-1"]);
   assert.equal(await fourth.read("a-1"), "text of a-1");
   assert.equal(await second.read("b-1"), "text of b-1");
-  // What was taken over is the fourth's, as long as that lives.
+  // The batches taken over belong to the fourth tab while it lives.
   assert.deepEqual((await openTab()).keys, []);
   await fourth.page.close();
   assert.deepEqual((await openTab()).keys, ["a-1"]);
@@ -284,11 +287,11 @@ test("a page in the back/forward cache counts as ended, and goes on as somebody 
   await tab.page.goto(`${pages.url}elsewhere`);
   const other = await openTab();
   assert.deepEqual(other.keys, ["a-1"]);
-  // What is restored does not load.
+  // A restored page does not load.
   await tab.page.goBack({ waitUntil: "commit" });
   await tab.page.waitForFunction("globalThis.wasRestored");
 
-  // It has forgotten nothing, and what it writes from now on is its own.
+  // It has forgotten nothing, and its later writes are its own.
   assert.equal(await tab.read("a-1"), "text of a-1");
   await tab.write("a-2");
   assert.deepEqual((await openTab()).keys, []);

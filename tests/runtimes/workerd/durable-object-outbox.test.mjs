@@ -20,7 +20,7 @@ afterEach(async () => {
   await collector.stop();
 });
 
-/** An object that does to its store what a request says. */
+/** An object that runs a request's operation on its store. */
 const storeObject = `
   // The Worker's configuration names its module.
   import "shardbus";

@@ -5,12 +5,12 @@ import { startCollector } from "../collector.mjs";
 import { startWorker } from "./workerd.mjs";
 
 const REQUESTS = 10_000;
-/** What the Worker beside this file sets. */
+/** The options of the Worker beside this file. */
 const MAX_BYTES = 1 << 20;
-/** What pkg-js/README.md states: more than `maxBytes` the WebAssembly never takes. */
+/** The bound of pkg-js/README.md: more than `maxBytes` the WebAssembly never takes. */
 const CONSTANT = 4 << 20;
 
-/** What a request does with its five events of 800 bytes. @param {number} i */
+/** The handling of a request's five events of 800 bytes. @param {number} i */
 function path(i) {
   // More cut-offs than the bus can send between: it runs full. Then none, and it must recover.
   if (i < REQUESTS / 2 && i % 50 === 7) return "/return-at-once";

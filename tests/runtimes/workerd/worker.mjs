@@ -24,7 +24,7 @@ const send = async (batch, { attempt, signal }) => {
   if (!response.ok) throw DeliveryError.fromResponse(response);
 };
 
-/** What the bus has told of losses. @type {string[]} */
+/** The bus's reports of losses. @type {string[]} */
 const losses = [];
 
 /** @type {EventBus<any>} */
@@ -59,7 +59,7 @@ export class FlushingObject {
     }
     if (pathname === "/kill-object") {
       ingest(bus, searchParams);
-      // Ends it here: what it has queued does not run.
+      // Ends it here: its queued tasks do not run.
       this.#state.abort("on purpose");
     }
     ingest(this.#bus, searchParams);
@@ -82,7 +82,7 @@ function ingest(to, events) {
 const routes = {
   /** Leaves the events to others. */
   "/ingest": () => "ingested",
-  /** Offers what is no event. */
+  /** Offers a value that is no event. */
   "/lose": () => bus.ingestBatch([undefined]),
   "/losses": () => losses,
   /** Waits for the flush. */
@@ -111,7 +111,7 @@ const routes = {
     void bus.flush();
     return "cut off";
   },
-  /** Waits for what is running; there is no more room before. */
+  /** Waits for the running attempts; the bus has no more room before. */
   "/ready": () => bus.ready().then(() => "ready"),
   "/settled": () => bus.settled().then(() => "settled"),
   "/stats": () => ({ ...bus.stats(), memory: memory?.buffer.byteLength }),

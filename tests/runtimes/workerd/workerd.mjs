@@ -12,7 +12,7 @@ import { build } from "esbuild";
 import workerd from "workerd";
 import { within } from "../../js/harness.mjs";
 
-// How `node --test` ends a file that takes too long; no workerd may outlive it.
+// The signal by which `node --test` ends a file that takes too long; no workerd may outlive it.
 process.once("SIGTERM", () => process.exit(1));
 
 /** Every address that the Worker fetches is the collector's. */
@@ -62,7 +62,7 @@ export async function startWorker(source, collectorPort, flags = []) {
   await writeFile(join(directory, "config.capnp"), config(flags));
 
   const collector = `--external-addr=collector=127.0.0.1:${collectorPort}`;
-  // On disk, because what is in memory does not outlive an object that is reset.
+  // On disk, because an object that is reset loses its memory.
   const objects = join(directory, "objects");
   await mkdir(objects);
   const addresses = [collector, `--directory-path=objects=${objects}`];

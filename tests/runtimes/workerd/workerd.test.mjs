@@ -54,8 +54,8 @@ const until = (isSo) =>
   );
 
 /**
- * All events that came before one that is sent last, in a request of its own: by then, what was sent
- * twice has come twice.
+ * All events that came before one that is sent last, in a request of its own: by then, events that
+ * were sent twice have come twice.
  */
 async function allEvents() {
   await get("/flush?tag=last&n=1");

@@ -1,6 +1,6 @@
-//! Where random tests take their seeds from. Each of them has a part that is the same in every run,
-//! so that a regression is found reliably, and a part whose seed is new in every run.
-//! `SHARDBUS_SEED=N` in the environment repeats the second part.
+//! The seeds of random tests. Each test has a part that is the same in every run, so that a
+//! regression is found reliably, and a part whose seed is new in every run. `SHARDBUS_SEED=N` in
+//! the environment repeats the second part.
 #![allow(clippy::disallowed_types, reason = "the rule keeps the library portable")]
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
@@ -40,14 +40,14 @@ fn half(cases: u32) -> u32 {
     (f64::from(cases) * share / 2.0).ceil() as u32
 }
 
-/// How proptest runs the fixed part of a property: half of its cases.
+/// The configuration of proptest for the fixed part of a property: half of its cases.
 #[must_use]
 pub fn fixed_part(cases: u32) -> Config {
     config(half(cases), FIXED)
 }
 
-/// How proptest runs the new part of a property: half of its cases. The test harness shows the seed
-/// that this prints if the property fails.
+/// The configuration of proptest for the new part of a property: half of its cases. The test
+/// harness shows the seed that this prints if the property fails.
 #[must_use]
 pub fn fresh_part(cases: u32) -> Config {
     eprintln!("{VARIABLE}={} repeats this part", fresh());
