@@ -12,7 +12,7 @@ import { launchWebKit } from "../browser/webkit.mjs";
 import { bundleTest } from "./bundle.mjs";
 import { FILE_TIMEOUT_MS, oneByOne, Unavailable } from "./runtime.mjs";
 
-/** The page of a file: it has what the drivers call. */
+/** The page of a file, with the functions that the drivers call. */
 const page = (/** @type {string} */ script) => `<!doctype html>
 <title>${script}</title>
 <script>
@@ -36,7 +36,7 @@ async function serveFiles(directory) {
 
 /**
  * @param {string} name
- * @param {string} program what the browser is started by
+ * @param {string} program the program that starts the browser
  * @param {() => Promise<import("../browser/puppeteer.mjs").Browser>} launch
  * @returns {import("./runtime.mjs").Runtime}
  */

@@ -10,9 +10,9 @@ import { inspect } from "node:util";
  * @property {string} type the event's
  * @property {string} [file]
  * @property {string} [name]
- * @property {boolean} isSuite whether it is a `describe`
- * @property {string | boolean} [skip] why the test did not run, or may fail
- * @property {string} [text] what was printed, or went wrong
+ * @property {boolean} isSuite true for a `describe`
+ * @property {string | boolean} [skip] the reason why the test did not run, or may fail
+ * @property {string} [text] output, or an error
  */
 
 /** @param {AsyncIterable<{ type: string, data: any }>} events */

@@ -13,9 +13,9 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const require = createRequire(import.meta.url);
 const path = (/** @type {string} */ name) => fileURLToPath(new URL(name, import.meta.url));
 
-/** How long a test may take, in milliseconds: what hangs must not hang for as long as a bus may. */
+/** The limit of a test, in milliseconds: a test that hangs must end before a bus would. */
 const TIMEOUT_MS = 60_000;
-/** How long all files may take in one Node, in milliseconds. */
+/** The limit of all files in one Node, in milliseconds. */
 const ALL_TIMEOUT_MS = 1_200_000;
 
 /** @typedef {import("./runtime.mjs").Runtime} Runtime */
@@ -37,7 +37,7 @@ function programOf(packageName, program) {
 }
 
 /**
- * Runs a program, and returns what it says.
+ * Runs a program, and returns its output.
  *
  * @param {string} program
  * @param {string[]} args
@@ -70,7 +70,7 @@ async function run(program, args, { env, input, timeout = FILE_TIMEOUT_MS } = {}
 const count = (pattern, text) => Number(pattern.exec(text)?.[1] ?? 0);
 
 /**
- * What `node --test` said of each file.
+ * The report of `node --test` for each file.
  *
  * @param {string[]} files
  * @param {import("./node-reporter.mjs").Line[]} lines
@@ -82,13 +82,13 @@ function nodeResults(files, lines) {
       /** @type {Result} */ ({ file, tests: 0, passed: 0, failures: [] }),
     ]),
   );
-  /** What was printed since a file ended. */
+  /** The output since a file ended. */
   let printed = "";
   for (const { type, file = "", name = "", isSuite, skip, text = "" } of lines) {
     const result = results.get(relative(root, file));
     if (["test:stdout", "test:stderr", "test:diagnostic"].includes(type)) printed += `${text}\n`;
     if (result === undefined || (type !== "test:pass" && type !== "test:fail")) continue;
-    // What belongs to no test, Node reports as a test that has the name of the file.
+    // Node reports an error outside any test as a test with the name of the file.
     const isFile = resolve(root, name) === file;
     if (skip && !isAllowedSkip(skip)) {
       result.failures.push({
@@ -184,7 +184,8 @@ const bun = {
     const { stdout } = await run(program, ["--version"]);
     return {
       version: stdout.trim(),
-      // One process each: `bun test` runs all its files in one, and some break what they test.
+      // One process each: `bun test` runs all its files in one, and some break the package for the
+      // rest of their process.
       runFiles: (files) =>
         oneByOne(files, async (file) => {
           const args = ["test", `--timeout=${TIMEOUT_MS}`, `./${file}`];

@@ -1,6 +1,6 @@
 // @ts-check
 
-// Runs the suite of tests/js in every runtime that can be had, and prints what came of it:
+// Runs the suite of tests/js in every available runtime, and prints the results:
 //
 //     node tests/runtimes/suite/run.mjs [name ...]
 //
@@ -58,16 +58,16 @@ function compareCounts({ name, results }, reference) {
 }
 
 /**
- * What came of the suite in a runtime.
+ * The result of the suite in a runtime.
  *
  * @typedef {object} Outcome
  * @property {string} name the runtime's
  * @property {boolean} hasNode
  * @property {string} version
  * @property {Result[]} results of the suite's files
- * @property {Result[]} broken what the runner's own check found
+ * @property {Result[]} broken findings of the runner's own check
  * @property {string[]} skips reasons
- * @property {unknown} [error] why there is nothing else
+ * @property {unknown} [error] the reason why there are no results
  */
 
 /** Runs the suite in a runtime. @param {Runtime} runtime @returns {Promise<Outcome>} */

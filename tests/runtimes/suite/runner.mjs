@@ -4,12 +4,12 @@
 // `tests/js` uses. Tests are collected while a file is evaluated, and run one after another. It knows
 // no `skip`: a test that does not run would be missing from the counts that are compared.
 
-/** How long a test, or a hook, may take, in milliseconds: what hangs is to be named. */
+/** The limit of a test or a hook, in milliseconds, so that the report names a test that hangs. */
 const TIMEOUT_MS = 60_000;
 
 /**
- * How long an error that nobody caught may take to come after a test, and after the last, in
- * milliseconds. No event tells that there is none.
+ * The wait for uncaught errors after a test, and after the last one, in milliseconds. No event
+ * tells that there is none.
  */
 const LATE_MS = 5;
 const LAST_MS = 50;
@@ -22,7 +22,7 @@ const { setTimeout, clearTimeout, addEventListener } = globalThis;
 /** @typedef {Record<"before" | "after" | "beforeEach" | "afterEach", Body[]>} Hooks */
 
 /**
- * What came of a file.
+ * The result of a file.
  *
  * @typedef {object} FileResult
  * @property {number} tests how many ran
@@ -35,7 +35,10 @@ const noHooks = () => ({ before: [], after: [], beforeEach: [], afterEach: [] })
 
 /** @type {Test[]} */
 const tests = [];
-/** What surrounds what is being collected, outermost first. @type {{ name: string, hooks: Hooks }[]} */
+/**
+ * The suites around the test that is being collected, outermost first.
+ * @type {{ name: string, hooks: Hooks }[]}
+ */
 const suites = [{ name: "", hooks: noHooks() }];
 /** @type {Set<FileResult["failures"][number]>} */
 const failures = new Set();
@@ -93,7 +96,7 @@ export const beforeEach = hook("beforeEach");
 export const afterEach = hook("afterEach");
 
 /**
- * Runs what was collected.
+ * Runs the collected tests.
  *
  * @returns {Promise<FileResult>}
  */
@@ -103,7 +106,7 @@ export async function run() {
   for (const { name, body, hooks } of tests) {
     running = name;
     await attempt(() => runTest(body, hooks, begun));
-    // What the test left to itself fails now.
+    // Promises that the test did not await fail now.
     await later(LATE_MS);
   }
   running = "after the last test";

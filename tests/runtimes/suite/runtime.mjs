@@ -1,6 +1,6 @@
 // @ts-check
 
-// What every runtime of the suite has in common.
+// The common interface of the suite's runtimes.
 
 /**
  * A runtime that the suite runs in.
@@ -28,7 +28,7 @@ export class Unavailable extends Error {
   name = "Unavailable";
 }
 
-/** How long a file may take, in milliseconds. Its tests have shorter limits. */
+/** The limit of a file, in milliseconds. Its tests have shorter limits. */
 export const FILE_TIMEOUT_MS = 170_000;
 
 /**

@@ -1,9 +1,12 @@
 // @ts-check
 
-// Whether a runtime would say so if a test file failed: each file in `fixtures` fails in a way of its
-// own, and must be seen to.
+// Checks that a runtime reports a failing test file: each file in `fixtures` fails in a way of its
+// own, and the report must show it.
 
-/** What must be told of each file. A file without an entry must pass. @type {{ [file: string]: string[] }} */
+/**
+ * The expected report of each file. A file without an entry must pass.
+ * @type {{ [file: string]: string[] }}
+ */
 const FAILURES = {
   "rejection.mjs": ["nobody waits for this"],
   "last-rejection.mjs": ["nobody waits for this"],
@@ -17,7 +20,7 @@ const FAILURES = {
 const directory = "tests/runtimes/suite/fixtures";
 
 /**
- * Runs the files, and returns what is wrong with the answers.
+ * Runs the files, and returns the defects of the reports.
  *
  * @param {(files: string[]) => Promise<import("./runtime.mjs").Result[]>} runFiles
  */

@@ -20,7 +20,7 @@ function withTimers(options) {
   try {
     return { scheduler: "auto", ...options };
   } catch {
-    // What cannot be read is the bus's to refuse.
+    // The bus rejects options that cannot be read.
     return options;
   }
 }

@@ -16,7 +16,7 @@ import { FILE_TIMEOUT_MS, oneByOne } from "./runtime.mjs";
 
 const START_MS = 20_000;
 
-/** What workerd prints of an error that nobody caught. */
+/** The line that workerd prints for an uncaught error. */
 const UNCAUGHT = /uncaught exception; source = Uncaught; stack = (.*(?:\n +at .*)*)/g;
 
 const path = (/** @type {string} */ name) => fileURLToPath(new URL(name, import.meta.url));
@@ -76,7 +76,7 @@ async function runFile(file) {
       config(existsSync(join(directory, "bus.wasm"))),
     );
     const { result, errors } = await runWorker(join(directory, "config.capnp"));
-    // There is no event for what a timer throws, but workerd says so.
+    // An error that a timer throws has no event, but workerd prints it.
     for (const [, error = ""] of errors.matchAll(UNCAUGHT)) {
       result.failures.push({ name: "the file", error: `uncaught error: ${error}` });
     }
@@ -87,7 +87,7 @@ async function runFile(file) {
 }
 
 /**
- * Runs the tests of a Worker; returns what came of them, and what workerd printed.
+ * Runs the tests of a Worker; returns their results, and workerd's output.
  *
  * @param {string} config
  */
