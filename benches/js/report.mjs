@@ -4,7 +4,7 @@ import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { bars } from "./bars.mjs";
 import { candidates } from "./candidates/index.mjs";
 import { plotCosts, plotHeld } from "./plots.mjs";
-import { barTable, costTable, machine, markdown, retentionTable, turnTable } from "./tables.mjs";
+import { machine, markdown } from "./tables.mjs";
 
 const root = new URL("../../", import.meta.url);
 const saved = new URL("benches/results/", root);
@@ -17,12 +17,7 @@ export function readmeRegion(results) {
   return [
     machine(results),
     "![CPU time per event, by candidate](benches/results/cost.svg)",
-    costTable(results, true),
-    costTable(results, false),
     "![Full GC pause and memory by the number of events held](benches/results/held.svg)",
-    retentionTable(results),
-    barTable(results),
-    turnTable(results),
   ].join("\n\n");
 }
 

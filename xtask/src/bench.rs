@@ -17,7 +17,7 @@ pub struct Args {
     /// The same table in five minutes, with fewer events and rounds
     #[arg(long)]
     quick: bool,
-    /// Put the results into `benches/results` and `README.md`
+    /// Put the results into `benches/results`, and the plots into `README.md`
     #[arg(long, conflicts_with_all = ["only", "soak"])]
     save: bool,
     /// Leave out the native benchmark
