@@ -45,7 +45,7 @@ async function emptied() {
   return panel();
 }
 
-test("what a visitor does arrives at the collector, and the panel counts it", async () => {
+test("a visitor's actions arrive at the collector, and the panel counts them", async () => {
   for (let i = 0; i < 3; i++) await page.click("#click");
   await page.click("text=Pricing");
   await page.waitForURL(`${server.url}pricing`);
@@ -95,7 +95,7 @@ test("on a phone nothing is wider than the screen", async () => {
   assert.isAtMost(await page.evaluate(() => document.documentElement.scrollWidth), 375);
 });
 
-test("what is known only when the page is left still arrives", async () => {
+test("metrics known only at unload still arrive", async () => {
   await page.goto("about:blank");
   const { events } = server.collector;
   /** @param {string} vital */

@@ -80,14 +80,14 @@ test("an outage of the collector is waited out, and nothing is lost", async () =
   assert.isBelow(collector.refusals, 0, "it has refused them all");
 });
 
-test("what SIGTERM finds in the bus is sent before the end", async () => {
+test("events pending at SIGTERM are sent before the end", async () => {
   await send(20);
   program.signal("SIGTERM");
   assert.equal(await program.ended(), "SIGTERM");
   assert.sameDeepMembers(collector.events, events(20));
 });
 
-test("what is no event is refused, and only that", async () => {
+test("an invalid event is rejected, and no other", async () => {
   const bad = await fetch(url, { method: "POST", body: "{" });
   const large = await fetch(url, { method: "POST", body: JSON.stringify("x".repeat(300_000)) });
   assert.deepEqual([bad.status, large.status], [400, 413]);

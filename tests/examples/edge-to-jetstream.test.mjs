@@ -77,7 +77,7 @@ test("four runtimes' events arrive once, though the collector fails, and nothing
   assert.isFalse(await isListening());
 });
 
-test("what a consumer holds when it is killed, the others hand on", async () => {
+test("the messages of a killed consumer are handed on by the others", async () => {
   start(20_000);
   const holds = /│ first, pid (\d+) +│ +\S+ │ +\S+ │ +[1-9]/;
   await program.said(holds);
@@ -123,7 +123,7 @@ test("when it is told to end it leaves no server behind", async () => {
   );
 });
 
-test("what is being prepared when all is stopped does not start", async () => {
+test("a producer in preparation at the stop does not start", async () => {
   const options = { onLine: () => {} };
   const { ended } = startChild("sleep", ["60"], options);
   await stopAll();
@@ -155,7 +155,7 @@ function check(flights, requests) {
   return checkArrived({ node: flights }, batches);
 }
 
-test("what comes again or late is no fault, what is lost, changed or in the wrong place is", () => {
+test("repeated and late events pass the check; lost, changed and misplaced ones fail it", () => {
   const { flights, lines } = arrived();
   const [a, b, c, d] = lines;
   assert.deepEqual(check(flights, [[b, c], [a, b], [d]]), { faults: [], repeated: 1, late: 1 });

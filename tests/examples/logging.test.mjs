@@ -42,7 +42,7 @@ afterEach(async () => {
 
 const quiet = { retry: { baseDelayMs: 1, maxDelayMs: 10 }, onDrop: () => {} };
 
-test("what pino logs arrives line by line, and what is too large fails nobody", async () => {
+test("pino's lines arrive one by one, and a line that is too large fails no program", async () => {
   const bus = new EventBus(async ({ body }) => {
     await fetch(url, { method: "POST", body });
   }, quiet);

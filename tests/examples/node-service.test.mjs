@@ -68,7 +68,7 @@ test("an outage of the collector is waited out, and nothing is lost", async () =
   await eventually(isDelivered, () => "the service does not say that it delivered all", 20_000);
 });
 
-test("what SIGTERM interrupts is sent after the restart", async () => {
+test("a batch interrupted by SIGTERM is sent after the restart", async () => {
   let url = await startService();
   collector.refusals = Number.POSITIVE_INFINITY;
   await Promise.all([request(url, pathsOf("a")), within(collector.request(), () => "no request")]);

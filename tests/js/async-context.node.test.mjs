@@ -87,7 +87,7 @@ test("so is whatever else a bus calls", async () => {
   );
 });
 
-test("what finds an event's key is its producer's", async () => {
+test("the `key` option runs in the producer's context", async () => {
   const sink = recorder();
   /** @type {unknown[]} */
   const seen = [];
@@ -104,7 +104,7 @@ test("what finds an event's key is its producer's", async () => {
   assert.deepEqual(seen, ["a", "b"]);
 });
 
-test("what a tracer binds to an attempt is seen in the callback", async () => {
+test("a tracer's context of an attempt is seen in the callback", async () => {
   const channel = diagnostics.tracingChannel("shardbus:attempt");
   /** @type {AsyncLocalStorage<string>} */
   const span = new AsyncLocalStorage();

@@ -196,7 +196,7 @@ test("a batch's id is the same over its attempts, and another batch has another"
   }
 });
 
-test("a body belongs to whoever has the batch, and later events do not touch it", async () => {
+test("a batch owns its body, and later events do not change it", async () => {
   const sink = recorder();
   const bus = new EventBus(sink.callback, bySize());
   bus.ingest("first");

@@ -55,7 +55,7 @@ test("lastError says how the last attempt that failed did, and stays after a suc
   assert.deepEqual(bus.stats().lastError, lastError, "after close() as well");
 });
 
-test("lastError says what an error's cause says, and nothing that an error does breaks it", async () => {
+test("lastError has the message of an error's cause, and no hostile error breaks it", async () => {
   const circle = new Error("round");
   circle.cause = circle;
   const unreadable = Object.defineProperty(new Error("here"), "cause", {
@@ -247,7 +247,7 @@ test("a loss for want of room has no error once the receiver takes events again"
   assert.notProperty(drops[0], "error");
 });
 
-test("what is lost by close has the last error and its attempts, or none if it was never sent", async () => {
+test("a loss by close has the last error and its attempts, or none if it was never sent", async () => {
   const error = new Error("down");
   const { bus, drops } = watchedBus(recorder([], fail(error)).callback, {
     batch: { minSize: 2, maxSize: 2, maxDelayMs: HOUR_MS },
@@ -308,7 +308,7 @@ const ends = {
 };
 
 for (const [what, end] of Object.entries(ends)) {
-  test(`the manual scheduler tells of what is given up after a flush ${what}`, async () => {
+  test(`the manual scheduler reports batches abandoned after a flush ${what}`, async () => {
     const error = new Error("late");
     const sink = recorder([hang]);
     const { bus, drops } = watchedBus(sink.callback, manual);
@@ -333,7 +333,7 @@ for (const [what, end] of Object.entries(ends)) {
   });
 }
 
-test("the manual scheduler tells of what is given up in waitUntil before that settles", async () => {
+test("the manual scheduler reports batches abandoned in waitUntil before that settles", async () => {
   const error = new Error("no");
   const { bus, drops } = watchedBus(recorder([fail(error)]).callback, manual);
   /** @type {Promise<unknown>[]} */
@@ -347,7 +347,7 @@ test("the manual scheduler tells of what is given up in waitUntil before that se
   );
 });
 
-test("the next flush tells of what a request took with it when it died", async () => {
+test("the next flush reports the losses of a request that died", async () => {
   const sink = recorder([hang]);
   const { bus, drops } = watchedBus(sink.callback, manual);
   bus.ingest(1);

@@ -16,7 +16,7 @@ import {
 
 const slow = { batch: { maxDelayMs: HOUR_MS, maxSize: 2 } };
 
-test("close delivers what is in the bus, and says how much", async () => {
+test("close delivers the pending events, and reports their number", async () => {
   const sink = recorder([fail("no")]);
   const bus = new EventBus(sink.callback, { shards: 2, ...slow, retry: quickRetry });
   bus.ingestBatch([1, 2, 3, 4, 5]);
@@ -56,7 +56,7 @@ test("a bus that closes, or is closed, refuses events under one reason", async (
   assert.deepEqual(sink.delivered(), ["in time"]);
 });
 
-test("when its time is up, close aborts what runs, and hands what is left to onDrop", async () => {
+test("when its time is up, close aborts running attempts, and hands the remaining events to onDrop", async () => {
   /** @type {import("shardbus").Drop<any>[]} */
   const drops = [];
   const sink = recorder([hangUntilAborted]);
@@ -168,7 +168,7 @@ test("a bus is closed at the end of its scope", async () => {
   assert.isFalse(bus.ingest(2));
 });
 
-test("whoever waits when a bus is closed learns of it", async () => {
+test("closing a bus ends the promises that wait for it", async () => {
   const sink = recorder([hang]);
   const options = { maxBytes: 100, onDrop: () => {} };
   const bus = new EventBus(sink.callback, options);
@@ -206,7 +206,7 @@ test("the statistics of a closed bus are those of its end", async () => {
   );
 });
 
-test("what close sends while it waits is sent like anything else", async () => {
+test("close sends events that arrive before it like any others", async () => {
   const sink = recorder([hang]);
   const bus = new EventBus(sink.callback, { scheduler: "manual", ...slow });
   bus.ingestBatch([1, 2, 3, 4, 5]);

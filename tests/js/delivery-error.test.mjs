@@ -138,7 +138,7 @@ test("messages are short, and hold no control characters of the receiver's", () 
   assert.isBelow(message.length, 400);
 });
 
-test("what `lastError` says is short, and holds no control characters", async () => {
+test("`lastError` is short, and holds no control characters", async () => {
   const cause = new Error("reset\x1b]0;owned\x07");
   const bus = new EventBus(() => Promise.reject(new Error("no\r\nanswer", { cause })), {
     retry: quickRetry,
@@ -161,7 +161,7 @@ test("the response's body is cancelled, so that its connection is free again", a
   assert.isTrue(cancelled);
 });
 
-test("a body that somebody reads, or has read, stays theirs", async () => {
+test("a body that the caller reads, or has read, is not cancelled", async () => {
   const reading = new Response("the details", { status: 500 });
   const text = reading.text();
   assert.isTrue(DeliveryError.fromResponse(reading).retryable);

@@ -64,7 +64,7 @@ for (const format of /** @type {const} */ (["ndjson", "json"])) {
   });
 }
 
-test("what is in flight stays in flight", async () => {
+test("batches in flight stay in flight", async () => {
   const sink = recorder([hang]);
   const bus = new EventBus(sink.callback, { batch: { minSize: 2, maxSize: 2 } });
   bus.ingestBatch([1, 2, 3]);
@@ -87,7 +87,7 @@ test("a batch that waits for its next attempt can be drained, and keeps its id",
   assert.equal(batches[0]?.id, sink.log[0]?.id);
 });
 
-test("a flush does not wait for what was drained", async () => {
+test("a flush does not wait for drained events", async () => {
   const sink = recorder([hang]);
   const bus = new EventBus(sink.callback, { batch: { minSize: 1, maxSize: 1 } });
   bus.ingestBatch([1, 2, 3]);

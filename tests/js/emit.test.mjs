@@ -12,7 +12,7 @@ function listenedBus(options) {
   return { bus: new EventBus(sink.callback, { onDrop, ...options }), sink, drops };
 }
 
-test("what emit takes is delivered, and it returns nothing", async () => {
+test("emitted events are delivered, and emit returns nothing", async () => {
   const { bus, sink } = listenedBus();
   assert.isUndefined(bus.emit({ n: 1 }));
   bus.ingest({ n: 2 });
@@ -94,7 +94,7 @@ test("an event after the end does not make emit throw, and is told", async () =>
   assert.include(drops[0]?.error, { code: "ERR_CLOSED" });
 });
 
-test("without a handler, the warning says what is wrong with the event", async () => {
+test("without a handler, the warning names the event's defect", async () => {
   /** @type {string[]} */
   const warnings = [];
   const { warn } = console;

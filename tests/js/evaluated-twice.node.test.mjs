@@ -68,7 +68,7 @@ test("an error of one copy is known to another", () => {
   assert.isTrue(esm.isShardbusError(error));
 });
 
-test("what a callback throws with the class of another copy is understood", async () => {
+test("an error with the class of another copy is understood", async () => {
   const copy = freshCopy();
   /** @type {string[]} */
   const reasons = [];

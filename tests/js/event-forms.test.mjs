@@ -52,7 +52,7 @@ for (const way of Object.keys(ways)) {
     assert.equal(property.type, "failed");
   });
 
-  test(`collections arrive with what they hold, by ${way}`, async () => {
+  test(`collections arrive with their contents, by ${way}`, async () => {
     const map = new Map(
       /** @type {[any, any][]} */ ([
         ["a", 1],
@@ -78,7 +78,7 @@ for (const way of Object.keys(ways)) {
     ]);
   });
 
-  test(`what chose its own form keeps it, by ${way}`, async () => {
+  test(`a value with its own JSON form keeps it, by ${way}`, async () => {
     class Point {
       x = 1;
       *[Symbol.iterator]() {

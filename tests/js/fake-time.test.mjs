@@ -61,7 +61,7 @@ beforeEach(() => {
 });
 afterEach(() => time.restore());
 
-test("moving it delivers what the time says", async () => {
+test("moving it delivers the events that are due", async () => {
   const sink = recorder();
   const bus = new EventBus(sink.callback, { batch: { maxDelayMs: 3_600_000 } });
   bus.ingest("a");

@@ -22,7 +22,7 @@ const opened = () => openStore(directory);
 /** The names of the lives in the directory. */
 const lives = async () => (await readdir(directory)).filter((name) => name.startsWith("v1-"));
 
-test("what a process that lives has written is its own, and what it leaves goes to the next", async () => {
+test("a living process keeps its batches, and its remaining ones go to the next", async () => {
   const other = start(holder(directory, "a-1"));
   try {
     await other.said("open");
@@ -41,7 +41,7 @@ test("what a process that lives has written is its own, and what it leaves goes 
   assert.deepEqual(await readdir(directory), []);
 });
 
-test("an open store finds what a process that is killed has left", async () => {
+test("an open store finds the batches of a killed process", async () => {
   const other = start(holder(directory, "a-1"));
   try {
     await other.said("open");
@@ -114,7 +114,7 @@ test("of the lives that have ended, each goes to one of those that want it", asy
   }
 });
 
-test("what was taken over from a process that had taken it over is found, however often", async () => {
+test("batches are found however often they were taken over", async () => {
   const first = await opened();
   await first.store.write("a-0", bytes("text of a-0"));
   await first.close();
@@ -133,7 +133,7 @@ test("what was taken over from a process that had taken it over is found, howeve
   assert.deepEqual(await readdir(directory), []);
 });
 
-test("workers of a cluster share a directory, and what a killed one left goes to its successor", async () => {
+test("workers of a cluster share a directory, and a killed one's batches go to its successor", async () => {
   const worker = join(directory, "worker.mjs");
   await writeFile(
     worker,
@@ -182,7 +182,7 @@ for (const [how, end, kill] of /** @type {const} */ ([
   ["ran out of memory", "const all = []; for (;;) all.push(new Array(1e5).fill({}));", ""],
   ["threw", 'throw new Error("its end");', ""],
 ])) {
-  test(`what a thread that ${how} has left goes to the next, though its process lives`, async () => {
+  test(`the batches of a thread that ${how} go to the next, though its process lives`, async () => {
     const output = await run(`
       import { Worker } from "node:worker_threads";
       import { once } from "node:events";
@@ -260,7 +260,7 @@ test("a path that is too long for a socket is locked otherwise, and given up wit
   }
 });
 
-test("what another version has written is left alone, and reading it says why", async () => {
+test("batches of another version stay untouched, and reading them reports why", async () => {
   const theirs = join(directory, "v2-0123456789abcdef");
   await mkdir(theirs);
   await writeFile(join(theirs, "a-1.batch"), "theirs");
@@ -272,7 +272,7 @@ test("what another version has written is left alone, and reading it says why", 
   assert.equal(await readFile(join(theirs, "a-1.batch"), "utf8"), "theirs");
 });
 
-test("what a life that never began has left is removed", async () => {
+test("the directory of a run that never began is removed", async () => {
   const beginning = join(directory, "new-0123456789abcdef");
   await mkdir(beginning);
   const first = await opened();

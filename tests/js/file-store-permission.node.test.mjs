@@ -62,7 +62,7 @@ test("with the permission to write its directory, a store does all that it does"
   assert.deepEqual(await filesUnder(directory), ["outbox/a-2.corrupt"]);
 });
 
-test("what a process with few permissions leaves, one with more finds", async () => {
+test("the batches of a process with few permissions are found by one with more", async () => {
   const rest = `store.writeSync("a-1", new Uint8Array([1])); await store.close();`;
   await run(program(rest), flags());
   const { keys, close } = await openStore(join(directory, "outbox"));
@@ -70,7 +70,7 @@ test("what a process with few permissions leaves, one with more finds", async ()
   await close();
 });
 
-test("what is written reaches the disk, though `fsync` is denied", {
+test("writes reach the disk, though `fsync` is denied", {
   skip: whyNotTraced,
 }, async () => {
   const trace = join(directory, "trace");

@@ -107,7 +107,7 @@ test("a link that is called a lock is neither followed nor written to", {
   assert.deepEqual(await readdir(directory), []);
 });
 
-test("what the store makes is for its owner alone, whatever the umask", {
+test("the store's files are for their owner alone, with any umask", {
   skip: isWindows,
 }, async () => {
   await rm(directory, { recursive: true });
@@ -159,7 +159,7 @@ const junk = {
 };
 
 for (const [what, plant] of Object.entries(junk)) {
-  test(`a bus's own events do not wait for what others have planted: ${what}`, async () => {
+  test(`a bus's own events do not wait for planted files: ${what}`, async () => {
     for (let nth = 0; nth < 5000; nth += 50) {
       await Promise.all(Array.from({ length: 50 }, (_, i) => plant(nth + i)));
     }

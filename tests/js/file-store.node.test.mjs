@@ -24,7 +24,7 @@ afterEach(() => rm(parent, { recursive: true }));
 
 const opened = () => openStore(directory);
 
-test("what was written is found by the next life, and can be read and removed", async () => {
+test("written batches are found by the next run, and can be read and removed", async () => {
   const first = await opened();
   assert.deepEqual(first.keys, []);
   await first.store.write("a-1", bytes("one"));
@@ -60,7 +60,7 @@ test("a process that ends before the store is open can still write", async () =>
   await close();
 });
 
-test("what is not there reads as undefined, and can be removed and set aside", async () => {
+test("a missing batch reads as undefined, and can be removed and quarantined", async () => {
   const { store, close } = await opened();
   assert.isUndefined(await store.read("a-1"));
   await store.remove("a-1");
@@ -79,7 +79,7 @@ test("a batch of no bytes and one of 4 MiB come back as they were", async () => 
   await close();
 });
 
-test("what is set aside is kept, and not found again", async () => {
+test("a quarantined batch is kept, and not found again", async () => {
   const first = await opened();
   await first.store.write("a-1", bytes("damaged"));
   await first.store.setAside?.("a-1");
@@ -91,7 +91,7 @@ test("what is set aside is kept, and not found again", async () => {
   await second.close();
 });
 
-test("what is not the store's own is left alone", async () => {
+test("files that are not the store's stay untouched", async () => {
   await mkdir(directory, { recursive: true });
   const others = [".keep", "README", "a-1.batch", "v1-0123.batch", "v1-0123456789abcdef"];
   for (const name of others) await writeFile(join(directory, name), "theirs");
@@ -102,7 +102,7 @@ test("what is not the store's own is left alone", async () => {
   assert.sameMembers(await filesUnder(directory), [...others, "life/a-1.batch"]);
 });
 
-test("what is not the store's own among batches is left alone", async () => {
+test("files among the batches that are not the store's stay untouched", async () => {
   const life = join(directory, "v1-0123456789abcdef");
   await mkdir(life, { recursive: true });
   const others = [".keep", "A-1.batch", "a-1.batch.bak", "a_1.tmp-1", "notes.tmp"];
@@ -116,7 +116,7 @@ test("what is not the store's own among batches is left alone", async () => {
   );
 });
 
-test("what an interrupted write has left is removed when the store opens", async () => {
+test("leftovers of an interrupted write are removed when the store opens", async () => {
   const life = join(directory, "v1-0123456789abcdef");
   await mkdir(life, { recursive: true });
   await writeFile(join(life, "a-1.tmp-0"), "hal");

@@ -31,7 +31,7 @@ function watched(promise) {
   return state;
 }
 
-test("a flush sends what is in the bus, and says how much", async () => {
+test("a flush sends the pending events, and reports their number", async () => {
   const sink = recorder();
   const bus = new EventBus(sink.callback, { shards: 3, ...byFlush });
   bus.ingestBatch([1, 2, 3, 4, 5, 6, 7]);
@@ -116,7 +116,7 @@ test("events that come during a flush are not waited for, and leave in their tur
   );
 });
 
-test("a flush that hurries ends with its cut: what is younger waits for its size and time", async () => {
+test("a flush ends with its cut: younger events wait for their size and time", async () => {
   const sink = recorder([hang]);
   const bus = new EventBus(sink.callback, byFlush);
   bus.ingest(1);
@@ -132,7 +132,7 @@ test("a flush that hurries ends with its cut: what is younger waits for its size
   assert.deepEqual((await sink.calls(2))[1]?.events, [2, 3]);
 });
 
-test("a flush whose time is up says what is pending, and the bus goes on", async () => {
+test("a flush whose time is up reports pending events, and the bus goes on", async () => {
   const sink = recorder([hang]);
   const bus = new EventBus(sink.callback, byFlush);
   bus.ingestBatch([1, 2, 3]);
@@ -159,7 +159,7 @@ test("an aborted flush rejects with the signal's reason, and the bus goes on", a
   assert.equal((await bus.flush()).delivered, 2);
 });
 
-test("a flush reports what was evicted and drained meanwhile", async () => {
+test("a flush reports events evicted and drained meanwhile", async () => {
   const sink = recorder([hang]);
   const bus = new EventBus(sink.callback, { ...byFlush, capacity: 4, onDrop: () => {} });
   bus.ingestBatch([1, 2]);
@@ -176,7 +176,7 @@ test("a flush reports what was evicted and drained meanwhile", async () => {
   assert.equal(accountedStats(bus).pending, 1);
 });
 
-test("a flush reports what was given up", async () => {
+test("a flush reports abandoned events", async () => {
   const sink = recorder([], fail("no"));
   const bus = new EventBus(sink.callback, { ...byFlush, retry: false, onDrop: () => {} });
   bus.ingestBatch([1, 2, 3]);
@@ -252,7 +252,7 @@ test("ready waits while a shard is in its last quarter", async () => {
   await within(ready, () => "not ready though all is empty");
 });
 
-test("ready waits while the largest event may not fit beside what is in flight", async () => {
+test("ready waits while the largest event may not fit beside the batches in flight", async () => {
   const sink = recorder([hang]);
   const bus = new EventBus(sink.callback, { maxBytes: 1000, maxEventBytes: 200 });
   bus.ingestBatch(Array(12).fill("x".repeat(68)));

@@ -103,7 +103,7 @@ test("an element that throws when it is read ends the call, but loses nothing be
   assert.equal(bodyText(bus.drain()[0]), "1\n2");
 });
 
-test("what came before, and what an event's own code ingests, keeps its order", () => {
+test("earlier events, and events of an event's own code, keep their order", () => {
   const bus = makeBus();
   bus.ingest("before");
   const event = {
@@ -129,7 +129,7 @@ test("an array may grow while it is read, and may iterate in a way of its own", 
   assert.equal(bodyText(bus.drain()[0]), '2\n"more"\n"two"\n"one"');
 });
 
-test("whoever gives arrays or strings a `toJSON` gets what JSON makes of it", () => {
+test("arrays and strings with a `toJSON` are serialised by it", () => {
   for (const prototype of [Array.prototype, String.prototype]) {
     const list = [{ a: 1 }, { a: ["\x7f"] }, "x", "y"];
     const [together, apart] = [makeBus(), makeBus()];

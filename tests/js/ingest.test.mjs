@@ -58,7 +58,7 @@ test("every JSON value is an event", () => {
   );
 });
 
-test("drop-newest refuses what does not fit, and keeps what is there", () => {
+test("drop-newest rejects events that do not fit, and keeps the pending ones", () => {
   const bus = quietBus({ capacity: 4, backpressure: "drop-newest" });
   assert.deepEqual(offer(bus, 5), [true, true, true, false, false]);
   assert.equal(accountedStats(bus).rejected.full, 2);
@@ -73,7 +73,7 @@ test("drop-oldest accepts everything, and evicts the oldest", () => {
   assert.deepEqual(texts(bus), ["2", "3", "4"]);
 });
 
-test("fail-producer throws, and keeps what is there", () => {
+test("fail-producer throws, and keeps the pending events", () => {
   const bus = quietBus({ capacity: 4, backpressure: "fail-producer" });
   offer(bus, 3);
   const error = thrown(() => bus.ingest("too many"));
@@ -134,7 +134,7 @@ test("drop-oldest evicts from the fullest shard when its own has nothing left", 
   assert.deepEqual(texts(bus)[0], '"12345678"');
 });
 
-test("what is in flight counts against the bound, and cannot be evicted", async () => {
+test("bytes in flight count against the bound, and cannot be evicted", async () => {
   const sink = recorder([hang]);
   const bus = new EventBus(sink.callback, { maxBytes: 100, onDrop: () => {} });
   const large = JSON.stringify("x".repeat(58));

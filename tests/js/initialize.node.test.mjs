@@ -20,7 +20,7 @@ const slim = `
   };
 `;
 
-test("without initialize, slim says what to do", async () => {
+test("without initialize, slim's error names the remedy", async () => {
   const output = await run(`${slim}
     tell(() => new EventBus(() => {}));
     tell(() => new EventBus(() => {}, { shards: -1 }));
@@ -47,7 +47,7 @@ for (const source of [
   });
 }
 
-test("initialize takes what a loader with ESM integration gives", async () => {
+test("initialize takes the module of a loader with ESM integration", async () => {
   const output = await run(
     `${slim}
     initialize(await import("shardbus/bus.wasm"));
@@ -58,7 +58,7 @@ test("initialize takes what a loader with ESM integration gives", async () => {
   assert.equal(output, "[ 'works' ]\n");
 });
 
-test("initialize refuses what is no module, and takes a good one afterwards", async () => {
+test("initialize rejects a value that is no module, and takes a good one afterwards", async () => {
   const output = await run(`${slim}
     for (const source of [
       new Uint8Array([0]),

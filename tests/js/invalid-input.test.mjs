@@ -139,7 +139,7 @@ test("a batch of events that is no iterable is refused, and counts as none", () 
   assert.equal(accountedStats(bus).offered, 0);
 });
 
-test("bytes are what they are, whatever they say of their length", async () => {
+test("bytes keep their true length, whatever their properties say", async () => {
   const received = [];
   const bus = new EventBus((batch) => received.push(...batch.events()));
   for (const length of [0, -1, 1000, 1e9, "2", Symbol("s")]) {
@@ -149,13 +149,13 @@ test("bytes are what they are, whatever they say of their length", async () => {
   assert.deepEqual(received, Array(6).fill(12));
 });
 
-test("what an event's own code throws is the cause of the refusal", async () => {
+test("an error of an event's own code is the cause of its rejection", async () => {
   const toJSON = throwing(boom);
   const error = await assertRefused((bus) => bus.ingest({ toJSON }), invalid());
   assert.strictEqual(error.cause, boom);
 });
 
-test("what JSON leaves out or escapes is no reason for a refusal", async () => {
+test("values that JSON leaves out or escapes are no reason for a rejection", async () => {
   const received = [];
   const bus = new EventBus((batch) => received.push(...batch.events()));
   bus.ingest({ a: undefined, b: () => {}, c: Number.NaN, lone: "\ud800", "\udc00": 1 });
@@ -235,7 +235,7 @@ test("an event over 100 bytes is a refusal like any other in a batch or receipt"
   assert.equal(accountedStats(bus).rejected.oversize, 2);
 });
 
-test("isShardbusError knows this package's errors, whoever made them, and nothing else", () => {
+test("isShardbusError recognises this package's errors from any copy, and nothing else", () => {
   const error = thrown(() => new EventBus(undefined));
   assert.isTrue(isShardbusError(error));
   for (const other of [
@@ -306,7 +306,7 @@ test("no options are no options", () => {
 });
 
 for (const method of ["ingest", "ingestRaw", "ingestBatch", "ingestWithReceipt"]) {
-  test(`${method} without its bus, or through a proxy, says what to do`, () => {
+  test(`${method} without its bus, or through a proxy, throws an error with the remedy`, () => {
     const bus = new EventBus(() => {});
     const { [method]: unbound } = bus;
     for (const call of [

@@ -86,7 +86,7 @@ for (const [path, values] of Object.entries(bad)) {
   // Another option decides whether this one may be 0.
   if (path === "batch.velocityWindowMs") continue;
 
-  test(`what the message says of a bad ${path} does not depend on the value`, () => {
+  test(`the message for a bad ${path} does not depend on the value`, () => {
     // No rule may allow what another one refuses: a caller that follows the message must get through.
     const numbers = values.filter((value) => typeof value === "number");
     const rules = numbers.map((value) => {
@@ -222,7 +222,7 @@ test("options that are no object are refused", () => {
   }
 });
 
-test("options that cannot be read are refused, with what they threw as the cause", () => {
+test("options that cannot be read are rejected, with their error as the cause", () => {
   const cause = new Error("no");
   const unreadable = Object.defineProperty({}, "shards", {
     enumerable: true,

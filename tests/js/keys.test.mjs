@@ -50,7 +50,7 @@ test("where there is nothing to route, keys of any length are not looked at", ()
   assert.isTrue(bus.ingest(1, { key: "k".repeat(100_000) }));
 });
 
-test("limits just below 2 GiB take what they should", async () => {
+test("limits just below 2 GiB accept values below them", async () => {
   const most = 2 ** 31 - 1;
   /** @type {string[]} */
   const received = [];

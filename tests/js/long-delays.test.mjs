@@ -86,7 +86,7 @@ test("a pause between attempts may be months long", async () => {
   await bus.close();
 });
 
-test("a store has months for what it is asked to do", async () => {
+test("a store has months for its operations", async () => {
   /** @type {string[]} */
   const errors = [];
   const store = {

@@ -31,7 +31,7 @@ async function lose(bus, count = 1, /** @type {unknown} */ event = undefined) {
   await idle();
 }
 
-test("the first loss is told at the end of its turn, what follows once a second, summed up", async () => {
+test("the first loss is reported at the end of its turn, later ones once a second, summed up", async () => {
   const { bus, told } = watchedBus();
   bus.ingestBatch([undefined, undefined]);
   assert.isEmpty(told, "not in the middle of a call");
@@ -89,7 +89,7 @@ test("there is a timer only while something is held back, and it keeps no proces
   assert.isEmpty(clock.timers);
 });
 
-test("a timer that fires tells what is due, even if the clock says that it is early", async () => {
+test("a timer that fires reports losses that are due, even if the clock says that it is early", async () => {
   const { bus, told } = watchedBus();
   await lose(bus);
   await lose(bus);
@@ -113,7 +113,7 @@ test("without a handler there is no timer", async () => {
   assert.equal(warnings, 1);
 });
 
-test("the manual scheduler sets no timer, and tells what it held back when it is used next", async () => {
+test("the manual scheduler sets no timer, and reports held-back losses when it is used next", async () => {
   const { bus, told } = watchedBus({ scheduler: "manual" });
   await lose(bus);
   await lose(bus, 2);
@@ -133,7 +133,7 @@ const ends = {
 };
 
 for (const [what, end] of Object.entries(ends)) {
-  test(`${what} tells of what was held back`, async () => {
+  test(`${what} reports the held-back losses`, async () => {
     const { bus, told } = watchedBus({ scheduler: "manual" });
     await lose(bus);
     await lose(bus, 2);
@@ -142,7 +142,7 @@ for (const [what, end] of Object.entries(ends)) {
   });
 }
 
-test("what is refused after close is told like anything else", async () => {
+test("rejections after close are reported like any others", async () => {
   const { bus, told } = watchedBus();
   await bus.close();
   bus.ingest(1);
@@ -155,7 +155,7 @@ test("what is refused after close is told like anything else", async () => {
   assert.isEmpty(clock.timers);
 });
 
-test("batches that are given up are told one by one, at once, with what is in them", async () => {
+test("abandoned batches are reported one by one, at once, with their events", async () => {
   const options = /** @type {const} */ ({
     batch: { minSize: 1, maxSize: 2 },
     retry: false,
@@ -171,7 +171,7 @@ test("batches that are given up are told one by one, at once, with what is in th
   assert.deepEqual(dead, [[1, 2], [3, 4], [5]]);
 });
 
-test("what is held back is told without any help", async () => {
+test("held-back losses are reported without a call", async () => {
   clock.restore();
   const summedUp = deferred();
   /** @type {number[]} */

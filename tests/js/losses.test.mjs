@@ -52,7 +52,7 @@ test("the counts that onDrop is told add up to the statistics", async () => {
 });
 
 for (const backpressure of /** @type {const} */ (["drop-newest", "fail-producer", { sample: 9 }])) {
-  test(`onDrop is told of what is refused: ${JSON.stringify(backpressure)}`, async () => {
+  test(`onDrop reports rejected events: ${JSON.stringify(backpressure)}`, async () => {
     /** @type {unknown[]} */
     const told = [];
     const bus = new EventBus(() => {}, {
@@ -69,7 +69,7 @@ for (const backpressure of /** @type {const} */ (["drop-newest", "fail-producer"
   });
 }
 
-test("what is refused while the bus closes is told, too", async () => {
+test("rejections while the bus closes are reported, too", async () => {
   /** @type {unknown[]} */
   const told = [];
   const bus = new EventBus(() => {}, {

@@ -90,7 +90,7 @@ test("losses are reported without a flush", async () => {
   assert.deepEqual(drops, [{ reason: "evicted", count: 2 }]);
 });
 
-test("a flush does not return before the attempts that it began end, whoever asked for them", async () => {
+test("a flush does not return before the attempts that it began end, for any caller", async () => {
   const sink = recorder([], hang);
   const bus = new EventBus(sink.callback, {
     ...manual,

@@ -70,7 +70,7 @@ for (const shards of [1, 4, 16]) {
   }
 }
 
-test("what a burst has taken is used again, by other buses too", async () => {
+test("memory taken by a burst is used again, by other buses too", async () => {
   const before = memory();
   for (let i = 0; i < 5; i++) {
     const bus = new EventBus(() => {}, { scheduler: "manual", onDrop: () => {} });

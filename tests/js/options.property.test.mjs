@@ -78,7 +78,7 @@ const optionSets = fc.oneof(
 
 const { error } = console;
 
-test("a bus with any options works, or its constructor says what is wrong", async () => {
+test("a bus with any options works, or its constructor names the defect", async () => {
   let sets = 0;
   let made = 0;
   const property = fc.asyncProperty(optionSets, async (options) => {
@@ -112,7 +112,7 @@ const calls = [
   (bus, argument) => triedAsync(() => bus.close(argument)),
 ];
 
-test("a method with any argument works, or says what is wrong", async () => {
+test("a method with any argument works, or names the defect", async () => {
   const waits = someOf(["timeoutMs", "signal", "maxBytes"]);
   const property = fc.asyncProperty(
     fc.array(fc.tuple(fc.constantFrom(...calls), fc.oneof(settings, waits)), { maxLength: 6 }),

@@ -162,7 +162,7 @@ test("without retries the first failure of any kind gives the batch up", async (
   }
 });
 
-test("what is refused is given up after maxAttempts, with its error and its attempts", async () => {
+test("a refused batch is abandoned after maxAttempts, with its error and its attempts", async () => {
   for (const error of [new DeliveryError("not today"), answered(500), answered(507)]) {
     /** @type {import("shardbus").Drop<any>[]} */
     const drops = [];
@@ -203,7 +203,7 @@ test("with maxAttempts of Infinity nothing is refused too often", async () => {
   assert.lengthOf(sink.log, 201);
 });
 
-test("what gets older than maxAgeMs is given up as expired, in flight or not", async () => {
+test("events older than maxAgeMs are abandoned as expired, in flight or not", async () => {
   const error = new Error("down");
   /** @type {import("shardbus").Drop<any>[]} */
   const drops = [];
@@ -225,7 +225,7 @@ test("what gets older than maxAgeMs is given up as expired, in flight or not", a
   assert.equal(accountedStats(bus).abandoned.expired, 3);
 });
 
-test("what is young enough stays when older events expire", async () => {
+test("younger events stay when older ones expire", async () => {
   const sink = recorder([hang]);
   /** @type {import("shardbus").Drop<any>[]} */
   const drops = [];

@@ -53,7 +53,7 @@ function slowStore() {
 const written = (store) =>
   store.log.filter((line) => line.startsWith("write")).map((line) => Number(line.at(-1)));
 
-test("a page that goes writes what no request carries before what is on its way", async () => {
+test("at unload, unsent events are written before batches in flight", async () => {
   const store = slowStore();
   const { bus, sink } = await busInPage(store);
   bus.ingestBatch(events);

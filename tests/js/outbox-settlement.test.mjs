@@ -58,7 +58,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.deepEqual(await nextRun(store), [], "the retry has delivered it");
     });
 
-    it("what is delivered while close writes the rest is not left to the next life", async () => {
+    it("a batch delivered while close writes the rest is not left to the next run", async () => {
       const store = new MemoryStore();
       const { bus, sink } = busWith([hang, hangUntilAborted], store, { scheduler });
       bus.ingestBatch([1, 2, 3, 4]);
@@ -76,7 +76,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.deepEqual(await nextRun(store), [3, 4]);
     });
 
-    it("what is given up while close writes the rest is told, and not left to the next life", async () => {
+    it("a batch abandoned while close writes the rest is reported, and not left to the next run", async () => {
       const store = new MemoryStore();
       const { bus, sink, drops } = busWith([hang, hangUntilAborted], store, { scheduler });
       bus.ingestBatch([1, 2, 3, 4]);
@@ -98,7 +98,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
     });
 
     for (const end of ["delivered", "given up"]) {
-      it(`once close has ${end} what it has of an earlier life, it leaves the rest`, async () => {
+      it(`once close has ${end} the batches of an earlier run in memory, it leaves the rest`, async () => {
         const { store } = await leftStore([1, 2, 3, 4, 5, 6]);
         store.faults = { remove: idle };
         const { bus, sink } = busWith([hang], store, { scheduler });
@@ -145,7 +145,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.deepEqual(await nextRun(store), [1, 2, 3, 4]);
     });
 
-    it("close lets go of the store once what was settled is removed from it", async () => {
+    it("close releases the store once settled batches are removed from it", async () => {
       const store = new MemoryStore();
       const { bus } = busWith([], store, { scheduler });
       bus.ingestBatch([1, 2]);
@@ -178,7 +178,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
   });
 }
 
-describe("two requests that bring back at once what an earlier life has left", () => {
+describe("two requests restore the batches of an earlier run at once", () => {
   it("send each batch once, in order, and lose none", async () => {
     const { store, ids } = await leftStore([1, 2, 3, 4, 5]);
     const reading = holdUp(store, "read");

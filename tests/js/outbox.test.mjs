@@ -36,7 +36,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.isEmpty(errors);
     });
 
-    it("sends what an earlier life has left beside what is new, in order, with its old ids", async () => {
+    it("sends the batches of an earlier run beside new events, in order, with their old ids", async () => {
       const { store, ids } = await leftStore([1, 2, 3, 4, 5]);
       assert.lengthOf(ids, 3);
       const { bus, sink } = busWith([], store, { scheduler });
@@ -61,7 +61,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       await bus.close();
     });
 
-    it("retries what was left as anything else, and splits it", async () => {
+    it("retries recovered batches like any others, and splits them", async () => {
       const { store, ids } = await leftStore([1, 2, 3]);
       const tooLarge = new DeliveryError("too large", { tooLarge: true });
       const { bus, sink } = busWith([fail("no"), fail(tooLarge)], store, { scheduler });
@@ -92,7 +92,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.isTrue(sink.log.every((call) => call.signal.aborted));
     });
 
-    it("gets what a bus has that closes at once", async () => {
+    it("gets the events of a bus that closes at once", async () => {
       const { store } = await leftStore([1, 2]);
       const { bus, errors } = busWith([hangUntilAborted], store, { scheduler });
       bus.ingestBatch([3, 4]);
@@ -142,7 +142,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.equal(store.batches.size, 0);
     });
 
-    it("leaves there what it had no time to bring back", async () => {
+    it("leaves batches in the store that it had no time to restore", async () => {
       const { store } = await leftStore([1, 2, 3, 4, 5]);
       const { bus } = busWith([hangUntilAborted], store, { scheduler });
       await bus.close({ timeoutMs: 0 });
@@ -153,7 +153,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       await next.bus.close();
     });
 
-    it("sets aside what is damaged, says so, and goes on", async () => {
+    it("quarantines a damaged batch, reports it, and goes on", async () => {
       const { store } = await leftStore([1, 2, 3, 4]);
       const [key = ""] = store.batches.keys();
       store.batches.set(key, new Uint8Array([1, 2, 3]));
@@ -169,7 +169,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
 
     for (const fault of [failing, hanging]) {
       const kind = fault === failing ? "fails" : "hangs";
-      it(`sends what is in memory although the store ${kind}`, async () => {
+      it(`sends the events in memory although the store ${kind}`, async () => {
         const store = new MemoryStore();
         store.faults = { write: fault, remove: fault, close: fault };
         const { bus, sink, errors } = busWith([], store, { scheduler, timeoutMs: 400 });
@@ -256,7 +256,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.isTrue(drops.every(({ reason }) => reason === "shutdown"));
     });
 
-    it("forgets what is given up or drained", async () => {
+    it("forgets abandoned and drained batches", async () => {
       const store = new MemoryStore();
       const permanent = new DeliveryError("never", { retryable: false });
       const { bus } = busWith([fail(permanent)], store, { scheduler });
@@ -319,7 +319,7 @@ it("an outbox keeps a batch's format, whatever the next life has", async () => {
   await bus.close();
 });
 
-it("what was left is sent without anybody asking for it", async () => {
+it("recovered batches are sent without a flush", async () => {
   const { store } = await leftStore([1, 2]);
   const { bus, sink } = busWith([], store);
   await sink.calls(1);
@@ -337,7 +337,7 @@ it("a batch that is larger than the next life allows stays in the store", async 
   await bus.close();
 });
 
-it("saveSync writes what is in the bus before it returns", async () => {
+it("saveSync writes all events before it returns", async () => {
   const store = new MemoryStore();
   const { bus, sink } = busWith([hang], store);
   bus.ingestBatch([1, 2, 3, 4, 5]);
@@ -353,7 +353,7 @@ it("saveSync writes what is in the bus before it returns", async () => {
   assert.isFalse(new EventBus(() => {}).saveSync(), "without a store");
 });
 
-it("what saveSync writes has the id of its own life, even if nothing was sent yet", async () => {
+it("saveSync writes batches with the id of their run, even if nothing was sent yet", async () => {
   const stores = [new MemoryStore(), new MemoryStore()];
   for (const store of stores) {
     const { bus } = busWith([hangUntilAborted], store);
@@ -365,7 +365,7 @@ it("what saveSync writes has the id of its own life, even if nothing was sent ye
   assert.notEqual(first.slice(21, 37), second.slice(21, 37));
 });
 
-it("what is not a store is refused", () => {
+it("a value that is no store is rejected", () => {
   const notAStore = /** @type {any} */ ({ open() {} });
   assert.equal(thrown(() => busWith([], notAStore)).option, "store");
 });

@@ -94,7 +94,7 @@ test("of 1,000 events one is bad and 100 in a row are retryable: 2 calls, 1,100 
   );
 });
 
-test("events to send again go before what is behind them, in order, with their ids", async () => {
+test("events to send again go before later ones, in order, with their ids", async () => {
   const retry = () => {
     bus.ingest("later");
     return { retry: [1, 3] };
@@ -155,7 +155,7 @@ test("rejected goes before retry, and no outcome is a success", async () => {
   assert.notProperty(drops[0], "error");
 });
 
-test("an answer that makes no sense is a refusal that says what is wrong with it", async () => {
+test("an invalid answer is a refusal whose error names the defect", async () => {
   const answers = /** @type {any[]} */ ([
     { retry: [3] },
     { retry: [-1] },

@@ -7,7 +7,7 @@ import { serve } from "../loopback.mjs";
 import { start } from "./child.node.mjs";
 import { assert, eventually, test } from "./harness.mjs";
 
-test("whoever watches requests does not watch those of the bus", async () => {
+test("observers of requests do not see those of the bus", async () => {
   const readme = await readFile(new URL("../../pkg-js/README.md", import.meta.url), "utf8");
   const recipe = /own posts\.\*\*.*?```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
   /** @type {any[]} */

@@ -20,7 +20,7 @@ import { busWith, sentNext } from "./outbox-bus.mjs";
 
 const slow = { baseDelayMs: HOUR_MS, maxDelayMs: HOUR_MS };
 
-it("what has waited for maxDelayMs is in the store, though it is not its turn to be sent", async () => {
+it("events that have waited for maxDelayMs are in the store before their turn to be sent", async () => {
   const store = new MemoryStore();
   const batch = { minSize: 2, maxSize: 2, maxDelayMs: 20 };
   const { bus, errors } = busWith([fail(new Error("down"))], store, { batch, retry: slow });
@@ -36,7 +36,7 @@ it("what has waited for maxDelayMs is in the store, though it is not its turn to
   await bus.close({ timeoutMs: 0 });
 });
 
-it("what waits behind a batch in flight is in the store, and leaves it when it is delivered", async () => {
+it("events behind a batch in flight are in the store until they are delivered", async () => {
   const store = new MemoryStore();
   const batch = { minSize: 1, maxSize: 100, maxDelayMs: 20 };
   const { bus, sink } = busWith([hang], store, { batch });
@@ -83,7 +83,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.equal(store.batches.size, 0);
     });
 
-    it("resolves for what is delivered meanwhile, although the store does not take it", async () => {
+    it("resolves for events delivered meanwhile, although the store does not take them", async () => {
       const store = new MemoryStore();
       store.faults.write = failing;
       const { bus, sink } = busWith([], store, { scheduler });
@@ -94,7 +94,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       await bus.close();
     });
 
-    it("rejects if the store does not take what is in the bus", async () => {
+    it("rejects if the store does not take the pending events", async () => {
       const store = new MemoryStore();
       store.faults.write = failing;
       const { bus, errors } = busWith([], store, { scheduler, batch: { maxDelayMs: HOUR_MS } });
@@ -144,7 +144,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.deepEqual(await sentNext(store), [1, 2, 5]);
     });
 
-    it("what was delivered counts as such, though the store is slow to remove it while close ends", async () => {
+    it("a delivered batch counts as delivered, though the store is slow to remove it while close ends", async () => {
       const store = new MemoryStore();
       const removing = deferred();
       const begun = deferred();
@@ -166,7 +166,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.equal(store.batches.size, 0);
     });
 
-    it("what was delivered in time is not sent again, though the store is slow to remove it", async () => {
+    it("a batch delivered in time is not sent again, though the store is slow to remove it", async () => {
       const store = new MemoryStore();
       const removing = deferred();
       store.faults.remove = () => removing.promise;
@@ -199,7 +199,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
   });
 }
 
-it("what another format has is left in the store, and told", async () => {
+it("batches in another format stay in the store, and are reported", async () => {
   const store = new MemoryStore();
   const { bus } = busWith([hangUntilAborted], store);
   bus.ingestBatch([1, 2]);

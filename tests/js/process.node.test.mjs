@@ -88,7 +88,7 @@ test("a pause between attempts keeps a program alive while it waits for its flus
   assert.equal(output, "sent at last\n4 1\n");
 });
 
-test("a pause that began while nobody waited keeps a program alive once somebody does", async () => {
+test("a pause that began without a waiter keeps a program alive once there is one", async () => {
   const output = await run(`${setUp}
     import { DeliveryError } from "shardbus";
     let failed;

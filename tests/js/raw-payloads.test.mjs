@@ -58,7 +58,7 @@ for (const format of /** @type {const} */ (["ndjson", "json"])) {
   });
 
   for (const retry of [{ maxAttempts: 1 }, false]) {
-    test(`events() costs a callback only what is no JSON: ${format}, ${JSON.stringify(retry)}`, async () => {
+    test(`events() costs a callback only payloads that are no JSON: ${format}, ${JSON.stringify(retry)}`, async () => {
       const sink = recorder();
       /** @type {[string, unknown][]} */
       const delivered = [];

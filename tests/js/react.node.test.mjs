@@ -39,7 +39,7 @@ test("a bus of the page, made when it is first needed, takes what every effect e
   assert.deepEqual(sink.delivered(), ["view", "view"]);
 });
 
-test("a component's own bus, made in the effect that closes it, takes what it emits", async () => {
+test("a component's own bus, made in the effect that closes it, takes its events", async () => {
   const sink = recorder();
   await mount(() => {
     useEffect(() => {
@@ -53,7 +53,7 @@ test("a component's own bus, made in the effect that closes it, takes what it em
   assert.deepEqual(sink.delivered(), ["view", "view"]);
 });
 
-test("what StrictMode does to a bus in `useState` is told, and throws nothing", async () => {
+test("the losses of a bus that StrictMode closes are reported, and nothing throws", async () => {
   const sink = recorder();
   /** @type {string[]} */
   const told = [];

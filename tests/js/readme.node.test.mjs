@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { run } from "./child.node.mjs";
 import { assert, test } from "./harness.mjs";
 
-test("the README's example runs, and prints what it says", async () => {
+test("the README's example runs, and prints the output shown", async () => {
   const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
   const example = /```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
   const output = await run(example);

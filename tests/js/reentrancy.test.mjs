@@ -117,7 +117,7 @@ for (const [what, use] of Object.entries(uses)) {
   });
 }
 
-test("what an event's own code offers comes before the event", () => {
+test("events offered by an event's own code come before it", () => {
   for (const shards of [1, 2]) {
     /** @type {EventBus<any>} */
     const bus = new EventBus(() => {}, {
@@ -202,7 +202,7 @@ const ways = {
 };
 
 for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
-  test(`what a callback offers is counted at once, and delivered once and in order (${scheduler})`, async () => {
+  test(`events offered by a callback are counted at once, and delivered once and in order (${scheduler})`, async () => {
     const EVENTS = 200;
     const sink = recorder();
     let next = 0;

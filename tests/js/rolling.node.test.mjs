@@ -38,7 +38,7 @@ for (const [how, end] of /** @type {const} */ ([
   ["is closed", (/** @type {ReturnType<typeof start>} */ old) => old.write("close")],
   ["is killed", (/** @type {ReturnType<typeof start>} */ old) => void old.kill()],
 ])) {
-  test(`what a process has when it ${how}, its successor sends, that was there before`, async () => {
+  test(`the events of a process that ${how} are sent by its successor, which ran before`, async () => {
     const old = service(
       hang,
       `bus.ingest("old");

@@ -156,7 +156,7 @@ test("an overload adds shards by itself", async () => {
   await bus.close({ timeoutMs: 0 });
 });
 
-test("what cannot be done says why", async () => {
+test("impossible scaling has an error that names the reason", async () => {
   const fixed = new EventBus(() => {});
   for (const change of [() => fixed.scaleUp(), () => fixed.scaleDown()]) {
     const error = thrown(change);

@@ -69,7 +69,7 @@ test("a batch comes back as it was, and cannot be read in the store", async () =
   assert.equal(inner.batches.size, 0);
 });
 
-test("what was changed, moved or made by others is not sent, and reported", async () => {
+test("batches that others changed, moved or made are not sent, and reported", async () => {
   const key = await makeKey();
   const { inner, name, sealed } = await left(key);
   const plain = new MemoryStore();

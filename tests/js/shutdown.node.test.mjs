@@ -77,7 +77,7 @@ test("a process that has nothing left to do closes its buses, and keeps its exit
   assert.equal(child.output(), "one\ntwo\n");
 });
 
-test("what is still on its way when the time is up is given up", async () => {
+test("batches in flight when the time is up are abandoned", async () => {
   const start = performance.now();
   const { end, output } = await signalled(`${setUp}
     installShutdownHooks(makeBus("stuck", hang), { timeoutMs: 200 });
@@ -293,7 +293,7 @@ async function twoLives(/** @type {(program: string) => Promise<unknown>} */ liv
   }
 }
 
-test("with a store, what a signal leaves no time for is sent at the next start", async () => {
+test("with a store, events that a signal leaves no time for are sent at the next start", async () => {
   const program = `
     const bus = new EventBus(hang, { ...slow, store });
     for (const event of ["one", "two"]) bus.ingest(event);
@@ -308,7 +308,7 @@ test("with a store, what a signal leaves no time for is sent at the next start",
   assert.equal(await twoLives(live, program), "one two\n");
 });
 
-test("with a store, what is left at process.exit() can be saved for the next start", async () => {
+test("with a store, events left at process.exit() can be saved for the next start", async () => {
   const program = `
     const bus = new EventBus(hang, { ...slow, store });
     for (const event of ["one", "two"]) bus.ingest(event);
@@ -319,7 +319,7 @@ test("with a store, what is left at process.exit() can be saved for the next sta
   assert.equal(await twoLives(live, program), "one two\n");
 });
 
-test("what is left at process.exit() can be drained and written down", async () => {
+test("events left at process.exit() can be drained and written down", async () => {
   const output = await run(`${setUp}
     import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
     import { tmpdir } from "node:os";
@@ -342,7 +342,7 @@ test("what is left at process.exit() can be drained and written down", async () 
   assert.equal(output, '2\n{"n":1}\n{"n":2}\n');
 });
 
-test("what a server still offers while it closes is delivered, if `before` closes it", async () => {
+test("events offered while a server closes are delivered, if `before` closes it", async () => {
   const { end, output } = await signalled(`${setUp}
     const bus = makeBus("first");
     const before = async () => {
@@ -356,7 +356,7 @@ test("what a server still offers while it closes is delivered, if `before` close
   assert.deepEqual({ end, output }, { end: "SIGTERM", output: "true\nfirst last\n" });
 });
 
-test("what a program's own listener still offers before it closes the bus is delivered", async () => {
+test("events that a program's own listener offers before it closes the bus are delivered", async () => {
   const { end, output } = await signalled(`${setUp}
     const bus = makeBus("first");
     installShutdownHooks(bus);
@@ -409,7 +409,7 @@ test("many buses are no reason for a warning", async () => {
   assert.deepEqual({ end, output }, { end: "SIGTERM", output: "one\n".repeat(20) });
 });
 
-test("hooks in a worker thread say that they would do nothing, and what to do", async () => {
+test("hooks in a worker thread throw an error with the remedy", async () => {
   const output = await run(`
     import { Worker } from "node:worker_threads";
     const program = \`

@@ -39,7 +39,7 @@ test("each number of a shard is the one that its name says", async () => {
   await bus.close();
 });
 
-test("what a shard refuses is counted by why", () => {
+test("a shard's rejections are counted by reason", () => {
   for (const [reason, other, backpressure] of /** @type {const} */ ([
     ["full", "sampled", "drop-newest"],
     ["sampled", "full", { sample: 3 }],

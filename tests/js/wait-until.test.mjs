@@ -225,7 +225,7 @@ for (const scheduler of /** @type {const} */ (["manual", "auto"])) {
   });
 }
 
-test("what is no context is refused", () => {
+test("a value that is no context is rejected", () => {
   const bus = new EventBus(() => {}, byFlush);
   for (const context of [undefined, null, {}, () => {}, { waitUntil: 1 }, "ctx"]) {
     const error = thrown(() => bus.waitUntil(/** @type {any} */ (context)));

@@ -4,7 +4,7 @@ import { EventBus } from "shardbus";
 import { assert, test, thrown } from "./harness.mjs";
 import { compileWith } from "./memory.mjs";
 
-test("where WebAssembly cannot be compiled, a bus says so, and what to do", () => {
+test("where WebAssembly cannot be compiled, a bus's error names the remedy", () => {
   const refusal = new WebAssembly.CompileError("refused by Content-Security-Policy");
   const undo = compileWith(() => {
     throw refusal;

@@ -66,7 +66,7 @@ test("after a call that failed, the next attempt begins with it", async () => {
   );
 });
 
-test("what is too large is given up, alone", async () => {
+test("an event that is too large is abandoned alone", async () => {
   const queue = fakeQueue();
   const stats = await send(cloudflareQueuesSink(queue), [1, "x".repeat(130_000), 3]);
   assert.equal(stats.abandoned.permanent, 1);
@@ -85,7 +85,7 @@ test("calls that a request may not make any more are held against no batch", asy
   assert.equal((await send(cloudflareQueuesSink(queue), numbers)).delivered, 250);
 });
 
-test("what the platform says reaches logs without control characters", async () => {
+test("the platform's messages reach logs without control characters", async () => {
   const queue = fakeQueue("\x1b[2JPayload Too Large");
   /** @type {any} */
   let told;

@@ -109,7 +109,7 @@ test("connections are used again, whatever the answers say", async () => {
   }
 });
 
-test("what a receiver says of itself reaches terminals without control characters, and short", async () => {
+test("a receiver's messages reach terminals short and without control characters", async () => {
   const evil = "\x1b]0;owned\x07\x1b[31m\x9b2J";
   const receiver = await startReceiver((response) => {
     response.socket?.end(

@@ -43,7 +43,7 @@ test("`headers` goes before `init.headers`, and that before the sink's own", asy
   assert.equal(got["content-type"], "text/x");
 });
 
-test("what holds no headers is refused when the sink is made", () => {
+test("the sink's constructor rejects invalid headers", () => {
   const wrong = [
     "authorization: x",
     1,
@@ -156,7 +156,7 @@ test("`keepalive` is passed to `fetch` only where it is wanted", async () => {
   assert.propertyVal(inits[1], "keepalive", true);
 });
 
-test("what the sink sets itself is refused in `init`", () => {
+test("`init` may not have options that the sink sets itself", () => {
   // The mode would let nobody know whether anything was delivered.
   const wrong = [{ redirect: "follow" }, { body: "x" }, { keepalive: true }, { mode: "no-cors" }];
   for (const own of wrong) {

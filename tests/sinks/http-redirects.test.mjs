@@ -8,7 +8,7 @@ import { startReceiver, status } from "./http-server.mjs";
 const newBus = (sink) => new EventBus(sink, { retry: quickRetry, onDrop() {} });
 
 for (const code of [301, 302, 303]) {
-  test(`a ${code} is no delivery, and what is sent stays a POST`, async () => {
+  test(`a ${code} is no delivery, and the request stays a POST`, async () => {
     const receiver = await startReceiver(...Array(3).fill(status(code, { location: "/other" })));
     try {
       const bus = newBus(httpSink(`${receiver.url}/events`));

@@ -38,7 +38,7 @@ test("a batch is a request, with its id over all attempts; connections are used 
   }
 });
 
-test("the answer decides: Retry-After, 413, and what is permanent", async () => {
+test("the answer decides: Retry-After, 413 and permanent statuses", async () => {
   const later = await startReceiver(answer(503, { "retry-after": "1" }));
   const large = await startReceiver(answer(413));
   const wrong = await startReceiver(answer(400));

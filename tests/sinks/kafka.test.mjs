@@ -58,7 +58,7 @@ test("a batch is one request, and each of its messages has its id", async () => 
   });
 });
 
-test("what the producer goes on with is not sent once more", async () => {
+test("a batch that the producer still retries is not sent twice", async () => {
   const answer = deferred();
   let calls = 0;
   /** As one does that waits for its brokers. */
@@ -124,7 +124,7 @@ for (const error of [
   });
 }
 
-test("what is too large is split in two", async () => {
+test("a batch that is too large is split in two", async () => {
   const producer = fakeProducer(refusal(10, "MESSAGE_TOO_LARGE"));
   assert.equal((await send(producer)).delivered, 2);
   assert.deepEqual(

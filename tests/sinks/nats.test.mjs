@@ -63,7 +63,7 @@ test("a shard is a subject, an event a message with an id", async () => {
   });
 });
 
-test("what was stored without an answer is not stored twice, in halves neither", async () => {
+test("a batch stored without an answer is not stored twice, nor are its halves", async () => {
   const stream = await addStream("twice");
   const js = jetstream(connection);
   let calls = 0;
@@ -86,7 +86,7 @@ test("what was stored without an answer is not stored twice, in halves neither",
   );
 });
 
-test("what the stream never takes is given up, alone, and the rest stays in order", async () => {
+test("an event that the stream never takes is abandoned alone, and the rest stays in order", async () => {
   for (const exclusive of [false, true]) {
     const name = `sized-${exclusive}`;
     const stream = await addStream(name, { max_msg_size: 1000 });

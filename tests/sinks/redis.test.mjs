@@ -137,7 +137,7 @@ test("attempts that were cut off are not sent once the client is connected again
   }
 });
 
-test("on a cluster, a stream and what is remembered of it are in one slot", async () => {
+test("on a cluster, a stream and its deduplication key are in one slot", async () => {
   const node = await startRedis("--cluster-enabled", "yes");
   const url = `redis://127.0.0.1:${node.port}`;
   const admin = await createClient({ url }).connect();

@@ -19,7 +19,7 @@ const MARGIN_MS = 3000;
 
 const LIMIT_MS = 60_000;
 
-it("what waited longer than maxDelayMs when the process was killed is delivered at the next start", async (t) => {
+it("events older than maxDelayMs when the process was killed are delivered at the next start", async (t) => {
   const directory = await mkdtemp(join(tmpdir(), "shardbus-killed-"));
   const receiver = await startReceiver();
   await receiver.become("gone");

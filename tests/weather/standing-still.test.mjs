@@ -73,7 +73,7 @@ for (const [how, callback] of /** @type {const} */ ([
   ["the HTTP sink", "httpSink(url)"],
   ["a callback of its own", "ownRequest"],
 ])) {
-  test(`what was answered while the process stood still is not sent again: ${how}`, async () => {
+  test(`a batch answered while the process stood still is not sent again: ${how}`, async () => {
     const { report, retries } = await runStandingStill(program(callback, "bus.flush()"));
     assert.equal(retries, 0);
     assert.equal(report.delivered, 6);
@@ -88,7 +88,7 @@ test("with the scheduler manual, requests that stood still together take none of
   assert.isFalse(report.timedOut);
 });
 
-test("what was answered while the process stood still counts in close(), whose time is up", async () => {
+test("an answer from while the process stood still counts in close(), whose time is up", async () => {
   const source = program("httpSink(url)", `bus.close({ timeoutMs: ${TIMEOUT_MS} })`);
   const { report, abandoned } = await runStandingStill(source);
   assert.equal(report.delivered, 6);

@@ -131,7 +131,7 @@ export function testPages(launch, skipped = {}) {
     assert.equal(accountedStats({ stats: () => stats }).delivered, 1000);
   });
 
-  test("the README's page sends what it holds when it is left", async () => {
+  test("the README's page sends its events when it is left", async () => {
     const readme = await readFile(new URL("../../../pkg-js/README.md", import.meta.url), "utf8");
     const example = /## Pages\n.*?```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
     const tab = await openPage();
@@ -179,7 +179,7 @@ export function testPages(launch, skipped = {}) {
     assert.deepInclude(await collector.nth(2), { events: made("b", 100), isCompressed: false });
   });
 
-  test("what the HTTP sink was compressing when the page was hidden is sent as it is", async () => {
+  test("a body that the HTTP sink was compressing when the page was hidden is sent uncompressed", async () => {
     const tab = await openPage();
     await tab.call("stopCompression");
     await tab.call("openWithSink", { batch: { minSize: 10 } }, { gzip: true });
@@ -188,7 +188,7 @@ export function testPages(launch, skipped = {}) {
     assert.deepInclude(await collector.nth(1), { events: made("", 10), isCompressed: false });
   });
 
-  test("the HTTP sink is not redirected in a page, and what it sends waits", async () => {
+  test("the HTTP sink is not redirected in a page, and its batch waits", async () => {
     const tab = await openPage();
     for (const status of [302, 308]) {
       // Relative, as pages have it.
@@ -218,7 +218,7 @@ export function testPages(launch, skipped = {}) {
     assert.deepEqual(collector.events(), ["text/plain0", "application/x-ndjson0"]);
   });
 
-  test("what is ingested in the task that leaves the page is sent, once", async () => {
+  test("events ingested in the task that leaves the page are sent once", async () => {
     const tab = await openBus();
     await tab.call("ingestAndLeave", `${site.otherUrl}/elsewhere`, { count: 100 });
     await collector.nthEvent(100);
@@ -227,7 +227,7 @@ export function testPages(launch, skipped = {}) {
     assert.lengthOf(deliveries, 1);
   });
 
-  test("what listeners on the document ingest when the page is hidden goes along", async () => {
+  test("events that document listeners ingest when the page is hidden are sent too", async () => {
     const tab = await openBus();
     await tab.call("ingestOnDocument", "visibilitychange", { tag: "vitals ", count: 1 });
     await tab.call("ingest", { count: 1 });
@@ -235,7 +235,7 @@ export function testPages(launch, skipped = {}) {
     assert.deepEqual((await collector.nth(1)).events, ["0", "vitals 0"]);
   });
 
-  test("what other listeners ingest when the page goes is sent, be they earlier or later", async () => {
+  test("events that other listeners ingest at unload are sent, whether they run earlier or later", async () => {
     const tab = await openPage();
     await tab.call("ingestOn", "visibilitychange", { tag: "before ", count: 1 });
     await tab.call("ingestOn", "pagehide", { tag: "first ", count: 1 });
@@ -248,7 +248,7 @@ export function testPages(launch, skipped = {}) {
     assert.sameMembers(events, ["before 0", "after 0", "first 0", "final 0"]);
   });
 
-  test("what is in flight when the page goes is not sent again, and what comes later is", async () => {
+  test("batches in flight at unload are not sent again, and later events are sent", async () => {
     const tab = await openBus();
     collector.holdNext(2);
     await tab.call("ingest", { tag: "a", count: 10 });
@@ -302,7 +302,7 @@ export function testPages(launch, skipped = {}) {
     ["a page", "open"],
     ["two copies of the package", "openCopy"],
   ])) {
-    test(`the buses of ${whose} share what a page may send when it goes`, async () => {
+    test(`the buses of ${whose} share a page's budget at unload`, async () => {
       const tab = await openPage();
       collector.holdNext(2);
       await tab.call("open", patient, "a");
@@ -351,7 +351,7 @@ export function testPages(launch, skipped = {}) {
     await eventually(mayOutliveAgain, () => "no later request may outlive the page");
   });
 
-  test("what other scripts have in flight costs an attempt, and no events", async () => {
+  test("other scripts' requests in flight cost an attempt, and no events", async () => {
     const tab = await openBus({ ...patient, retry: quickRetry });
     collector.holdNext();
     await tab.call("hog", 60_000);
@@ -363,7 +363,7 @@ export function testPages(launch, skipped = {}) {
     assert.lengthOf(await tab.call("failures"), 1);
   });
 
-  test("what a page could not send when it went, a later one finds in the store", async () => {
+  test("a later page finds in the store the events that a page could not send at unload", async () => {
     const tab = await openPage();
     await tab.call("openWithStore", patient);
     await tab.call("flush");
@@ -410,7 +410,7 @@ export function testPages(launch, skipped = {}) {
   };
 
   for (const [how, leave] of Object.entries(departures)) {
-    test(`what a page has that is left ${how} while nothing can be sent, a later one sends`, async () => {
+    test(`a later page sends the events of a page that is left ${how} while offline`, async () => {
       // Nobody listens there.
       const tab = await openPage({ collector: "http://127.0.0.1:9" });
       await tab.call("openWithStore", patient);
@@ -429,7 +429,7 @@ export function testPages(launch, skipped = {}) {
     });
   }
 
-  test("what a page has that is left before its store is open, a later one sends", async () => {
+  test("a later page sends the events of a page that is left before its store is open", async () => {
     const tab = await openPage({ collector: "http://127.0.0.1:9" });
     await tab.call("openAndLeave", `${site.url}/?collector=none`, patient, { count: 100 });
     await site.saw("loaded", ++opened);
@@ -437,7 +437,7 @@ export function testPages(launch, skipped = {}) {
     assert.deepEqual((await findInStore(100)).sort(), made("", 100).sort());
   });
 
-  test("what a page writes at once is as it was when it is read", async () => {
+  test("synchronous writes of a page are read unchanged", async () => {
     const tab = await openPage();
     await tab.call("writeBytes");
     await tab.goto(`${site.otherUrl}/elsewhere`);
@@ -446,7 +446,7 @@ export function testPages(launch, skipped = {}) {
     assert.isTrue(await tab.call("hasBytes"));
   });
 
-  test("what there is no room for when a page is hidden is reported, and written later", async () => {
+  test("events without room when a page is hidden are reported, and written later", async () => {
     const tab = await openPage({ collector: "http://127.0.0.1:9" });
     await tab.call("openWithStore", patient);
     await tab.call("flush");
@@ -654,7 +654,7 @@ export function testPages(launch, skipped = {}) {
     assert.isTrue(collector.log[0]?.keepalive);
   });
 
-  test("what a web worker posts to its page is sent when the tab is closed", async () => {
+  test("events that a web worker posts to its page are sent when the tab is closed", async () => {
     const tab = await openBus();
     await tab.call("takeFromWorker", 10);
     assert.lengthOf(collector.log, 0);

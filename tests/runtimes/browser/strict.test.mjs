@@ -78,7 +78,7 @@ beforeEach(async () => {
 });
 afterEach(() => site.stop());
 
-test("where a page forbids WebAssembly, the default entry says so, and what to do", async () => {
+test("where a page forbids WebAssembly, the default entry's error names the remedy", async () => {
   await browser.open(`${site.url}?entry=index`);
   const { compile, ...error } = await site.told();
   assert.include(compile, "CompileError", "the policy does not forbid it, so this tests nothing");

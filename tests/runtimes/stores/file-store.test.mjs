@@ -37,7 +37,7 @@ const runtimes = {
 };
 
 for (const [name, command] of Object.entries(runtimes)) {
-  test(`in ${name}, what a process that is killed has left goes to the next, and not before`, async () => {
+  test(`in ${name}, the batches of a killed process go to the next, and not before`, async () => {
     const outbox = join(directory, "outbox");
     const file = join(directory, "life.mjs");
     await writeFile(

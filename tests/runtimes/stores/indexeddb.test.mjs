@@ -87,7 +87,7 @@ function using(page) {
   };
 }
 
-test("what was written is found after a reload, and can be read and removed", async () => {
+test("written batches are found after a reload, and can be read and removed", async () => {
   const tab = await openTab();
   assert.deepEqual(tab.keys, []);
   await tab.write("a-1", "one");
@@ -108,7 +108,7 @@ test("what was written is found after a reload, and can be read and removed", as
   assert.equal(await tab.read("a-1"), "one, a third time");
 });
 
-test("what a user has left can be cleared at log-out, and nobody else's is", async () => {
+test("one user's batches can be cleared at log-out, and no other user's are", async () => {
   const [ann, bob] = [await openTab("shardbus-ann"), await openTab("shardbus-bob")];
   await ann.write("a-1");
   ann.writeSync("a-2");
@@ -137,7 +137,7 @@ test("a store that was closed can be opened again, in the same page", async () =
   assert.deepEqual(await openStore(tab.page), ["a-1"]);
 });
 
-test("what a living tab has written is its own, and a closed tab's goes to the next", async () => {
+test("a living tab keeps its batches, and those of a closed tab go to the next", async () => {
   const [first, second] = [await openTab(), await openTab()];
   await first.write("a-1");
   await second.write("b-1");
@@ -154,7 +154,7 @@ test("what a living tab has written is its own, and a closed tab's goes to the n
   assert.deepEqual((await openTab()).keys, ["a-1"]);
 });
 
-test("an open store finds what a tab has left that ends meanwhile", async () => {
+test("an open store finds the batches of a tab that ends meanwhile", async () => {
   const [first, second] = [await openTab(), await openTab()];
   await first.write("a-1");
   await second.page.evaluate(async () => {
@@ -175,7 +175,7 @@ test("an open store finds what a tab has left that ends meanwhile", async () => 
   assert.equal(await second.read("a-1"), "text of a-1");
 });
 
-test("tabs that open at once share what is left: each batch goes to one of them", async () => {
+test("tabs that open at once share remaining batches: each goes to one of them", async () => {
   const dead = [await openTab(), await openTab(), await openTab()];
   for (const [i, tab] of dead.entries()) {
     for (const n of [1, 2, 3]) await tab.write(`${i}-${n}`);
@@ -186,7 +186,7 @@ test("tabs that open at once share what is left: each batch goes to one of them"
   assert.deepEqual(tabs.flatMap(({ keys }) => keys).sort(), expected);
 });
 
-test("a tab that crashes leaves what it has written to the next", async () => {
+test("the batches of a crashed tab go to the next", async () => {
   const tab = await openTab();
   await tab.write("a-1");
   const crashed = new Promise((resolve) => tab.page.once("crash", resolve));
@@ -195,7 +195,7 @@ test("a tab that crashes leaves what it has written to the next", async () => {
   assert.deepEqual((await openTab()).keys, ["a-1"]);
 });
 
-test("a browser that is killed keeps what was written", async () => {
+test("written batches survive a killed browser", async () => {
   const tab = await openTab();
   for (let i = 0; i < 20; i++) await tab.write(`a-${i}`);
   await browser.kill();
@@ -211,7 +211,7 @@ test("stores of different names have nothing in common", async () => {
   assert.deepEqual(await load(tab.page, "clicks"), ["a-1"]);
 });
 
-test("what is set aside is kept, and not found again", async () => {
+test("a quarantined batch is kept, and not found again", async () => {
   const tab = await openTab();
   await tab.write("a-1", "damaged");
   await tab.write("a-2");
@@ -234,7 +234,7 @@ test("what is set aside is kept, and not found again", async () => {
   assert.deepEqual(kept, ["damaged"]);
 });
 
-test("of a view, only what is in view is stored", async () => {
+test("of a view, only its own bytes are stored", async () => {
   const tab = await openTab();
   const size = await tab.page.evaluate(async () => {
     const { store } = /** @type {any} */ (globalThis);
@@ -276,7 +276,7 @@ test("an origin that is out of space rejects the write, and goes on when there i
   assert.deepEqual(await load(tab.page), ["a-2"]);
 });
 
-test("a page in the back/forward cache counts as ended, and goes on as somebody new", async () => {
+test("a page in the back/forward cache counts as ended, and goes on as a new one", async () => {
   const tab = await openTab();
   await tab.write("a-1");
   await tab.page.evaluate(() => {
@@ -316,7 +316,7 @@ test("a store that has nothing holds no lock, and one that has something does", 
   assert.deepEqual((await openTab()).keys, []);
 });
 
-test("what a store finds and another tab has sent is not held on to", async () => {
+test("a found batch that another tab has sent is forgotten", async () => {
   const tab = await openTab();
   await tab.write("a-1");
   await tab.page.goto(`${pages.url}elsewhere`);
@@ -339,7 +339,7 @@ test("what a store finds and another tab has sent is not held on to", async () =
   assert.deepEqual(held, []);
 });
 
-test("what was written at once is found, read, set aside and removed like the rest", async () => {
+test("synchronously written batches are found, read, quarantined and removed like others", async () => {
   const tab = await openTab("a:b");
   await tab.writeSync("a-1", "one");
   await tab.writeSync("a-2", "two");
@@ -355,7 +355,7 @@ test("what was written at once is found, read, set aside and removed like the re
   assert.deepEqual(await load(tab.page, "a:b"), []);
 });
 
-test("what was written at once is its tab's own while that lives", async () => {
+test("synchronously written batches belong to their tab while it lives", async () => {
   const tab = await openTab();
   await tab.writeSync("a-1");
   await tab.page.waitForFunction(async () => (await navigator.locks.query()).held?.length === 1);
@@ -364,7 +364,7 @@ test("what was written at once is its tab's own while that lives", async () => {
   assert.deepEqual((await openTab()).keys, ["a-1"]);
 });
 
-test("what another version has written at once is left alone, and reading it says why", async () => {
+test("synchronous writes of another version stay untouched, and reading them reports why", async () => {
   const tab = await openTab();
   const item = "shardbus:2:whatever";
   await tab.page.evaluate((item) => localStorage.setItem(item, "theirs"), item);

@@ -50,7 +50,7 @@ const storeObject = `
   };
 `;
 
-test("the store finds what it has written in its next life, whatever its size", async () => {
+test("the store finds batches of any size in its next run", async () => {
   worker = await startWorker(storeObject, collector.port);
   const { url } = worker;
   /** @param {string} method @param {{ [name: string]: string | number }} [args] */
@@ -103,7 +103,7 @@ const resettableObject = `
   export default { fetch: (request, env) => example.fetch(request, { EVENTS: env.OBJECTS }) };
 `;
 
-test("what an object was sending when it was reset, its next life sends again", async () => {
+test("a batch that an object was sending when it was reset is sent again by its next run", async () => {
   worker = await startWorker(resettableObject, collector.port);
   const { url } = worker;
   collector.holdNext();

@@ -71,7 +71,7 @@ const settled = { abandoned: 0, evicted: 0, drained: 0, pending: 0, timedOut: fa
 
 const global = "at global scope";
 
-test("what a request left behind, the next one sends, once", async () => {
+test("the next request sends the events that a request left behind, once", async () => {
   // More than the size at which a batch may leave, or ever has.
   await get("/ingest?tag=a&n=2500");
   assert.deepEqual(await get("/flush?tag=b&n=3"), { ...settled, delivered: 2504 });
@@ -106,7 +106,7 @@ async function cutOff(path) {
 }
 
 for (const [what, path] of Object.entries(cuts)) {
-  test(`what ${what} was sending, the next request sends again`, async () => {
+  test(`the next request sends again the batch that ${what} was sending`, async () => {
     collector.holdNext();
     await cutOff(`${path}?tag=a&n=4`);
     const first = await collector.nth(1);
@@ -136,7 +136,7 @@ test("a request that is killed in the middle costs neither its events nor word o
   assert.deepEqual(await get("/losses"), ["1 invalid"]);
 });
 
-test("what a request was to send for others when it was killed, one of those sends", async () => {
+test("when a request is killed that was to send for others, one of them sends", async () => {
   // It was to make the flush that the second request waits for.
   const killed = await fetch(`${worker.url}/kill-rider?tag=a&n=1`);
   await killed.text();
