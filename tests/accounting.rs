@@ -53,7 +53,7 @@ fn configs() -> impl Strategy<Value = BusConfig> {
     )
 }
 
-/// `max_bytes` is what a body may have beyond the largest event.
+/// `max_bytes` is the limit of a body beyond its largest event.
 fn batches() -> impl Strategy<Value = BatchConfig> {
     (1usize..4, 0usize..5, 0usize..40, 1u64..40, any::<bool>()).prop_map(
         |(min_size, more, max_bytes, max_delay, adaptive)| BatchConfig {
@@ -121,7 +121,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..150)
 }
 
-/// What a host does that is about to end, or begins anew.
+/// The actions of a host that is about to end, or begins anew.
 fn endings() -> impl Strategy<Value = Step> {
     let order = prop_oneof![Just(ExitOrder::Oldest), Just(ExitOrder::Newest)];
     let format = prop_oneof![Just(Format::Ndjson), Just(Format::Json)];

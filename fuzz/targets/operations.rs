@@ -109,13 +109,13 @@ struct World {
     bus: EventBus,
     nonce: u64,
     now: u64,
-    /// How many leases were handed out.
+    /// The number of leases so far.
     leases: u64,
     /// Leases that are not answered; some of them are over.
     in_flight: BTreeMap<u64, Lease>,
     /// Every event that has left for good.
     settled: BTreeSet<Event>,
-    /// What the host has of what was staged.
+    /// The host's copies of unsettled batches.
     staged: VecDeque<Shared<Batch>>,
     /// Counts the batches of earlier runs.
     lives: u64,
@@ -173,7 +173,7 @@ impl World {
         assert!(sequence(batch).all(|event| !self.settled.contains(&event)), "{batch:?} again");
     }
 
-    /// Live leases of a shard, or of what is restored. None has an event of this batch.
+    /// Live leases of a shard, or of restored batches. None has an event of this batch.
     fn live(&self, batch: &Batch) -> usize {
         let of_shard = |batch: &Batch| (self.is_restored(batch), batch.shard_id);
         let is_live = |lease: &&Lease| expires(lease) > self.now;
@@ -220,7 +220,7 @@ impl World {
     }
 
     /// Answers one of the leases in flight or, beyond their number, the lease with this id. Returns
-    /// what was in flight by it, if the answer counts.
+    /// its batch, if the answer counts.
     fn answer(&mut self, which: u8, answer: impl Fn(&EventBus, u64, u64) -> bool) -> Option<Lease> {
         let chosen = self.in_flight.values().nth(usize::from(which));
         let id = chosen.map_or(u64::from(which), |lease| lease.id);
@@ -302,7 +302,7 @@ impl World {
         }
     }
 
-    /// What a host does that is about to end, or begins anew.
+    /// The actions of a host that is about to end, or begins anew.
     fn end_or_begin(&mut self, operation: &Operation) {
         match operation {
             Operation::Exit { max_bytes, newest } => {
@@ -356,7 +356,7 @@ impl World {
         }
     }
 
-    /// The receiver has the first events of a lease, and what becomes of the others depends.
+    /// The receiver has the first events of a lease, and the results of the others vary.
     fn settle_some(&mut self, which: u8, delivered: usize, kind: u8) {
         let nth = self.in_flight.values().nth(usize::from(which));
         let lease = nth.or_else(|| self.in_flight.get(&u64::from(which)));

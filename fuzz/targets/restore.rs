@@ -21,9 +21,9 @@ struct Input {
     last_sequence: Option<u8>,
     /// Bytes that are replaced.
     damages: Vec<(u16, u8)>,
-    /// Whether the checksum is made right again.
+    /// True if the checksum is corrected afterwards.
     is_forged: bool,
-    /// How often the receiver finds a batch too large.
+    /// The number of times that the receiver finds a batch too large.
     splits: u8,
 }
 
@@ -40,7 +40,7 @@ enum Bytes {
     Any(Vec<u8>),
 }
 
-/// Where the sequence number is.
+/// The position of the sequence number.
 const SEQUENCE: Range<usize> = 20..28;
 
 impl Bytes {
@@ -93,7 +93,7 @@ impl Input {
     }
 }
 
-/// Checks what must hold between two steps.
+/// Checks the invariants between two steps.
 fn check(bus: &EventBus) {
     let stats = bus.stats();
     assert_accounts(&stats);
@@ -136,7 +136,7 @@ fuzz_target!(|input: Input| {
         }
         check(&bus);
     }
-    // What was given up is shown before what comes later is sent.
+    // Abandoned batches are reported before later ones are sent.
     assert_eq!(delivered, payloads);
     bus.end_restore();
     let end = bus.stats();

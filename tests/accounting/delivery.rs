@@ -113,7 +113,7 @@ impl Model {
         Ok(reservation)
     }
 
-    /// Whether size or time may be a reason for the shard's next batch to leave.
+    /// True if size or time may cause the shard's next batch to be sent.
     fn may_be_due(&self, shard: usize) -> bool {
         let batch = &self.config().batch;
         let target = if batch.adaptive { batch.min_size } else { batch.max_size };
@@ -121,7 +121,7 @@ impl Model {
         self.is_due(shard, target) || waited.is_some_and(|waited| waited >= nanos(batch.max_delay))
     }
 
-    /// Whether the shard's next batch has to leave, given that `target` events are enough.
+    /// True if the shard's next batch must be sent, given that `target` events are enough.
     fn is_due(&self, shard: usize, target: usize) -> bool {
         let batch = &self.config().batch;
         let waiting: Vec<_> = self.lanes[shard].waiting.iter().copied().collect();
@@ -186,7 +186,7 @@ impl Model {
         (!candidates.is_empty()).then(|| **which.get(&candidates))
     }
 
-    /// Where the batch is that is leased by this.
+    /// The position of the batch with this lease.
     fn place_of(&self, wanted: u64) -> Option<(usize, usize)> {
         let is_it = |outgoing: &Outgoing| matches!(outgoing.state, State::Leased { lease, .. } if lease == wanted);
         let nth = |lane: &Lane| lane.outgoing.iter().position(is_it);
@@ -300,7 +300,7 @@ impl Model {
     }
 
     fn drain_lane(&mut self, lane: usize, max_bytes: usize) -> Option<Cut> {
-        // What is leased stays with the host; what left its shard earlier is not overtaken.
+        // Leased batches stay with the host; earlier batches of the shard are not overtaken.
         let is_free = |outgoing: &Outgoing| !outgoing.is_leased();
         let Some(oldest) = self.lanes[lane].outgoing.iter().position(is_free) else {
             return self.cut(lane, max_bytes, Place::Drained);
@@ -341,7 +341,7 @@ impl Model {
         }
     }
 
-    /// Closes the bus, gives up what it holds, and checks that nothing is left.
+    /// Closes the bus, abandons its events, and checks that none are left.
     pub fn end(&mut self) -> Checked {
         self.close();
         self.abandon_everything();

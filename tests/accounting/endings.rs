@@ -24,7 +24,7 @@ impl Model {
         Ok(())
     }
 
-    /// Where the batch is that exits next.
+    /// The position of the next batch to unload.
     fn next_to_exit(&mut self, max_bytes: usize, order: ExitOrder) -> Option<(usize, usize)> {
         let has_more = |&&lane: &&usize| {
             let lane = &self.lanes[lane];
@@ -140,7 +140,7 @@ impl Model {
         Ok(())
     }
 
-    /// Refuses events from now on. Of a pause, only what the receiver asked for is left.
+    /// Rejects events from now on. Of a pause, only the part that the receiver asked for remains.
     pub fn close(&mut self) {
         self.bus.close();
         for outgoing in self.lanes.iter_mut().flat_map(|lane| &mut lane.outgoing) {
@@ -151,7 +151,7 @@ impl Model {
     }
 }
 
-/// What earlier lives have left.
+/// Batches of earlier runs.
 impl Model {
     pub fn begin_restore(&mut self) -> Checked {
         self.bus.begin_restore();
@@ -232,7 +232,7 @@ impl Model {
 /// The place of the format's version.
 const VERSION_AT: usize = 8;
 
-/// What a bus with this nonce has left: a batch of events of these lengths.
+/// A stored batch of a bus with this nonce: events of these lengths.
 fn left(lens: &[usize], format: Format, nonce: u64) -> Shared<Batch> {
     let earlier = bus(BusConfig { format, max_event_bytes: 16, ..BusConfig::default() });
     earlier.seed(nonce);

@@ -15,10 +15,10 @@ use shardbus::{
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// Whether a check held.
+/// The result of a check.
 pub type Checked<T = ()> = Result<T, TestCaseError>;
 
-/// What is offered.
+/// An offered payload.
 #[derive(Debug, Clone)]
 pub enum Payload {
     /// Unlike any other payload, and padded to this length if it is shorter.
@@ -29,20 +29,20 @@ pub enum Payload {
     TwoLines,
 }
 
-/// What can be done to a bus.
+/// An operation on a bus.
 #[derive(Debug, Clone)]
 pub enum Step {
     /// Offer an event, with a key or without.
     Ingest { payload: Payload, key: Option<u8> },
     /// The host refuses two events before they reach the bus.
     HostRefuses,
-    /// Poll once. `keep`: the host keeps what it is handed until it [forgets](Self::Forget) it.
+    /// Poll once. `keep`: the host keeps the batch referenced until it [forgets](Self::Forget) it.
     Poll { keep: bool },
     /// Acknowledge a live lease or, if `late`, any that was ever handed out.
     Acknowledge { which: Index, late: bool },
     /// Report the failure of such a lease.
     Fail { which: Index, late: bool, failure: Failure },
-    /// Whoever had such a lease is gone.
+    /// The holder of such a lease is gone.
     Expire { which: Index, late: bool },
     /// The host lets go of a batch that it kept.
     Forget(Index),
@@ -66,7 +66,7 @@ pub enum Step {
     Recall,
     /// Release a batch that the host keeps.
     Release(Index),
-    /// Hold everything back for what an earlier life has left.
+    /// Pause sending until the batches of an earlier run are restored.
     BeginRestore,
     /// Restore a batch of these events.
     Restore { lens: Vec<usize>, format: Format, is_damaged: bool, keep: bool },
@@ -82,7 +82,7 @@ pub enum Step {
     AbandonEverything,
 }
 
-/// Where an accepted event is.
+/// The place of an accepted event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Waiting,
@@ -101,7 +101,7 @@ pub struct Accepted {
     pub place: Place,
 }
 
-/// What batches of a shard have in common, in whichever life they come back.
+/// The common properties of a shard's batches, in any run that restores them.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin {
     pub nonce: u64,
@@ -121,13 +121,13 @@ pub struct Cut {
     /// that batch's first event, and its payload bytes.
     pub reservation: (usize, u64),
     pub body: Vec<u8>,
-    /// Whether it has the id of the batch that it is the first half of.
+    /// True if it is a first half, and has the id of its whole.
     repeats_id: bool,
-    /// Where the batch was seen in memory, once it was.
+    /// Its address in memory, once known.
     pub address: Option<*const Batch>,
 }
 
-/// Who has an outgoing batch.
+/// The owner of an outgoing batch.
 #[derive(Debug)]
 pub enum State {
     Leased {
@@ -146,7 +146,7 @@ pub enum State {
 pub struct Outgoing {
     pub cut: Cut,
     pub attempts: u32,
-    /// How often the receiver refused it.
+    /// The number of refusals by the receiver.
     pub refusals: u32,
     pub state: State,
 }
@@ -157,7 +157,7 @@ impl Outgoing {
         Self { cut, attempts: 0, refusals: 0, state }
     }
 
-    /// Whether it may leave in an exit at `now`, as far as its attempts and its pause go.
+    /// True if its attempts and its pause let it be sent in an unload at `now`.
     pub const fn may_exit(&self, now: u64, attempts: u32) -> bool {
         let is_free = matches!(self.state, State::Paused { from, .. } if from <= now);
         is_free && (self.attempts == 0 || self.refusals + 1 < attempts)
@@ -208,7 +208,7 @@ pub struct Model {
     pub restored: u64,
     /// Given up, and not yet shown to the host.
     pub abandoned: VecDeque<(AbandonReason, Cut)>,
-    /// What the host keeps, with its reservation.
+    /// The batches that the host keeps, with their reservations.
     pub kept: Vec<(Shared<Batch>, (usize, u64))>,
     /// All leases and all batch ids ever handed out.
     pub leases: Vec<u64>,
@@ -348,12 +348,12 @@ impl Model {
         self.config().capacity - 1
     }
 
-    /// Where the last quarter of a shard begins.
+    /// The start of a shard's last quarter.
     pub fn high_water(&self) -> usize {
         self.usable() - self.usable() / 4
     }
 
-    /// How long ago an event was accepted, by the wall clock.
+    /// The age of an event, by the wall clock.
     pub fn wall_age(&self, event: usize) -> u64 {
         self.wall.saturating_sub(self.events[event].timestamp)
     }
@@ -477,7 +477,7 @@ impl Model {
         Ok(())
     }
 
-    /// Evicts what the bus must have evicted to take `len` bytes into `shard`.
+    /// Evicts the events that the bus must have evicted to take `len` bytes into `shard`.
     fn evict_for(&mut self, len: u64, shard: usize) -> Checked {
         let evicted: Vec<_> = self.bus.stats().shards.iter().map(|shard| shard.evicted).collect();
         let evict_oldest = |model: &mut Self, from: usize| {
@@ -523,8 +523,8 @@ impl Model {
         [before, &payloads.join(&separator), after].concat()
     }
 
-    /// Takes the shard's next batch out of what waits: as many of the oldest events as `max_bytes`
-    /// and the configured maxima allow. `None` if that is none.
+    /// Takes the shard's next batch: as many of the oldest pending events as `max_bytes` and the
+    /// configured maxima allow. `None` if that is none.
     pub fn cut(&mut self, shard: usize, max_bytes: usize, to: Place) -> Option<Cut> {
         self.cut_within(shard, usize::MAX, max_bytes, to)
     }
@@ -690,7 +690,7 @@ impl Model {
         }
     }
 
-    /// How long ago the oldest event was accepted that the bus still holds.
+    /// The age of the oldest event that the bus still holds.
     fn oldest_age(&self) -> u64 {
         let waiting = self.lanes.iter().filter_map(|lane| lane.waiting.front());
         let outgoing = self.lanes.iter().flat_map(|lane| &lane.outgoing);
@@ -699,7 +699,7 @@ impl Model {
         oldest.map_or(0, |timestamp| self.wall.saturating_sub(timestamp))
     }
 
-    /// What became of the events that a flush covers.
+    /// The results of a flush's events.
     fn report(&self, covered: &[usize]) -> FlushReport {
         let mut report = FlushReport::default();
         for &event in covered {
@@ -714,7 +714,7 @@ impl Model {
         report
     }
 
-    /// Whether an event is still in the bus.
+    /// True if an event is still in the bus.
     pub fn is_pending(&self, event: usize) -> bool {
         matches!(self.events[event].place, Place::Waiting | Place::InFlight)
     }

@@ -10,7 +10,7 @@ pub struct Broken {
     detail: String,
 }
 
-/// What a check returns. Boxed, because a rule is hardly ever broken.
+/// The result of a check. Boxed, because a violation is rare.
 pub(crate) type Checked<T = ()> = Result<T, Box<Broken>>;
 
 impl Broken {

@@ -1,19 +1,19 @@
 //! Deterministic simulation of a whole bus: the core, a model of its host in JavaScript, and
 //! everything that can go wrong.
 //!
-//! A seed is a schedule: it decides the settings of the bus, what producers offer, how callbacks
-//! answer, what the clocks show, when shards come and go, when the host dies and when the bus is
-//! closed. There is no other source of chance, no clock and no thread in a schedule, so a seed that
-//! fails once fails always.
+//! A seed is a schedule: it decides the settings of the bus, the producers' events, the callbacks'
+//! answers, the clocks' times, and when shards are added or removed, the host crashes and the bus
+//! is closed. There is no other source of chance, no clock and no thread in a schedule, so a seed
+//! that fails once fails always.
 //!
-//! | module | what it does |
+//! | module | purpose |
 //! | --- | --- |
-//! | `plan` | draws what a schedule is like |
+//! | `plan` | draws the properties of a schedule |
 //! | `ledger` | a bus beside a model of it that knows where each event is: every answer is checked |
 //! | `world` | virtual time, producers, callbacks, faults, and the two schedulers of the host |
-//! | `tally` | how often things happened |
-//! | `broken` | what a violated invariant looks like |
-//! | `trace` | what happened, written down on a replay only |
+//! | `tally` | counts of the simulated events |
+//! | `broken` | violations of invariants |
+//! | `trace` | a log of a schedule, on a replay only |
 //! | `sweep` | many seeds on all cores |
 
 mod broken;

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 const USAGE: &str = "usage: shardbus-simulation [--seeds N] [--from SEED] | --seed SEED";
 
-/// How much of a schedule is shown when it fails in a sweep.
+/// The number of lines shown of a schedule that fails in a sweep.
 const LINES: usize = 60;
 
-/// How often a sweep says how far it is.
+/// The interval of a sweep's progress reports.
 const SCHEDULES_PER_REPORT: u64 = 1_000_000;
 
 fn main() -> ExitCode {
@@ -76,7 +76,7 @@ fn run_all(parts: &[Range<u64>]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Replays a schedule and prints what happens in it.
+/// Replays a schedule and prints its log.
 fn show(seed: u64, lines: Option<usize>) -> ExitCode {
     let (result, trace) = replay(seed, lines);
     for line in trace {

@@ -1,4 +1,4 @@
-//! What a schedule is like.
+//! The properties of a schedule.
 
 use fastrand::Rng;
 use shardbus::{
@@ -12,7 +12,7 @@ pub const MS: u64 = 1_000_000;
 /// Longest `Retry-After` of a callback.
 pub const MAX_RETRY_AFTER: u64 = 500 * MS;
 
-/// What a step does. The order is that of [`Plan::actions`].
+/// The actions of a step, in the order of [`Plan::actions`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Do {
     Produce,
@@ -34,7 +34,7 @@ pub enum Do {
     Stage,
 }
 
-/// How a callback ends. The order is that of [`Plan::answers`].
+/// The answers of a callback, in the order of [`Plan::answers`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     Deliver,
@@ -84,9 +84,9 @@ pub struct Plan {
     pub config: BusConfig,
     pub nonce: u64,
     pub steps: u32,
-    /// How likely each action is.
+    /// The weight of each action.
     actions: Weights<Do, 17>,
-    /// How likely each end of a callback is.
+    /// The weight of each answer.
     answers: Weights<End, 8>,
     /// Of 8 events, how many have a key.
     pub keyed: u8,
@@ -96,7 +96,7 @@ pub struct Plan {
     pub reentrant: u8,
     /// Of 8 batches, how many the host holds on to.
     pub kept: u8,
-    /// Whether the host has a store, in which it keeps batches beyond its life.
+    /// True if the host has a store, whose batches outlive it.
     pub has_store: bool,
     /// Of 8 writes to it, how many fail.
     pub write_failures: u8,
@@ -104,11 +104,11 @@ pub struct Plan {
     pub damaged: u8,
     /// Of 8 times that the weather of the destination changes, how often it is bad.
     pub storms: u8,
-    /// Whether answers that the host no longer waits for reach the core all the same.
+    /// True if late answers, which the host no longer awaits, still reach the core.
     pub forwards_late_answers: bool,
     /// Most events that a producer offers in one turn.
     pub burst: usize,
-    /// What decides everything else.
+    /// The seed of every other decision.
     pub rng: Rng,
 }
 
@@ -120,8 +120,8 @@ struct Weights<T, const N: usize> {
 }
 
 impl<T: Copy, const N: usize> Weights<T, N> {
-    /// Leaves some of it out, and has more of some: what is rare among everything is not rare
-    /// among a few. `always` stays.
+    /// Leaves out some entries, and raises others: a rare entry among all is common among a few.
+    /// `always` stays.
     fn swarm(of: [(T, u32); N], rng: &mut Rng, always: usize) -> Self {
         let mut of = of;
         for (_, weight) in of.iter_mut().skip(always) {
@@ -144,7 +144,7 @@ impl<T: Copy, const N: usize> Weights<T, N> {
 }
 
 impl Plan {
-    /// What the seed decides.
+    /// The schedule of a seed.
     pub fn draw(seed: u64) -> Self {
         let mut rng = Rng::with_seed(mix(seed));
         // A few are long, and their buses large, so that what grows has time to.
@@ -156,7 +156,7 @@ impl Plan {
             config,
             nonce: rng.u64(1..),
             steps: if is_long { 3_000 } else { rng.u32(30..150) },
-            // To produce, and to let happen what is under way, are always there.
+            // Producing, and running the next pending event, are always included.
             actions: Weights::swarm(ACTIONS, &mut rng, 3),
             answers: Weights::swarm(ANSWERS, &mut rng, 1),
             keyed: [0, 4, 8, 8][rng.usize(..4)],

@@ -8,12 +8,12 @@ use crate::{Failure, Tally, run};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What came of many schedules.
+/// The result of many schedules.
 #[derive(Debug)]
 pub struct Sweep {
-    /// How many were run.
+    /// The number of schedules run.
     pub schedules: u64,
-    /// What happened in those that held.
+    /// The counts of those that passed.
     pub tally: Tally,
     /// The failures that were found; the lowest seed first.
     pub failures: Vec<Failure>,

@@ -1,8 +1,8 @@
-//! How often things happened.
+//! Counts of the simulated events.
 
 use std::ops::AddAssign;
 
-/// What schedules did, so that it shows when they do not do much.
+/// Counts of the schedules' events, which reveal schedules that do too little.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
     /// Steps.
@@ -51,7 +51,7 @@ pub struct Tally {
     pub writes: u64,
     /// Batches that the bus asked its host to write.
     pub stores: u64,
-    /// Lives that began with what an earlier one had left.
+    /// Runs that began with batches of an earlier one.
     pub rebirths: u64,
     /// Events that were restored.
     pub restored: u64,

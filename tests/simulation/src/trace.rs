@@ -1,4 +1,4 @@
-//! What happened in a schedule.
+//! The log of a schedule.
 
 use std::collections::VecDeque;
 

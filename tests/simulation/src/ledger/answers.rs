@@ -6,7 +6,7 @@ use crate::trace::note;
 use shardbus::{AbandonReason, Failure, RetryPolicy};
 
 impl Ledger {
-    /// Where the batch is that is leased by this.
+    /// The position of the batch with this lease.
     pub(super) fn place_of(&self, wanted: u64) -> Option<(usize, usize)> {
         let is_it = |outgoing: &Outgoing| matches!(outgoing.state, State::Leased { lease, .. } if lease == wanted);
         let nth = |lane: usize| self.lanes[lane].outgoing.iter().position(is_it);
@@ -138,7 +138,7 @@ impl Ledger {
     }
 }
 
-/// How long a pause may be after this many failures in a row.
+/// The longest pause after this many failures in a row.
 pub(super) fn bound(retry: &RetryPolicy, failures: u32) -> u64 {
     let doublings = failures.saturating_sub(1).min(31);
     nanos(retry.base_delay * (1 << doublings)).min(nanos(retry.max_delay))

@@ -1,4 +1,4 @@
-//! What must hold between two steps.
+//! The invariants between two steps.
 
 use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::{Counts, Ledger, Phase, RESTORED, sum_of};
@@ -95,7 +95,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// How long ago the oldest event was accepted that the bus still holds.
+    /// The age of the oldest event that the bus still holds.
     fn oldest_age(&self) -> u64 {
         // Batches of earlier runs need not come back in order.
         let restored = self.lanes[RESTORED].outgoing.iter();

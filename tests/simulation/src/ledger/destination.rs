@@ -1,4 +1,4 @@
-//! Whether the destination takes anything at all, as far as answers show it.
+//! The destination's availability, as far as answers show it.
 
 use crate::ledger::answers::bound;
 use crate::ledger::{Ledger, State, nanos};
@@ -11,18 +11,18 @@ const DOWN_AFTER: u32 = 2;
 /// The least bound of a pause.
 const MIN_BOUND: u64 = 20_000_000;
 
-/// How long after a failure a flush probes.
+/// The time after a failure at which a flush probes.
 const FLUSH_PROBE_DELAY: u64 = 1_000_000_000;
 
-/// What attempts have shown. Moments that the bus chooses are ranges.
+/// The findings of attempts. Times that the bus chooses are ranges.
 #[derive(Debug, Default)]
 pub(super) struct Destination {
-    /// Failures in a row; what was under way together counts once.
+    /// Failures in a row; concurrent attempts count once.
     failures: u32,
     /// The first lease whose failure counts.
     news_from: u64,
     failed_at: u64,
-    /// When the next probe may and must begin.
+    /// The earliest and latest time of the next probe.
     probe: (u64, u64),
     /// The receiver asked to be left alone until then.
     not_before: u64,
@@ -36,7 +36,7 @@ impl Destination {
         self.probe = (from.min(at).max(self.not_before), to.min(at).max(self.not_before));
     }
 
-    /// Somebody waits for what is held.
+    /// A flush waits for held events.
     pub(super) fn probe_soon(&mut self) {
         self.probe_by(self.failed_at + FLUSH_PROBE_DELAY);
     }
@@ -48,15 +48,15 @@ impl Destination {
 }
 
 impl Ledger {
-    /// Whether the lane may send only to probe.
+    /// True if the lane may send only to probe.
     fn is_gated(&self, lane: usize) -> bool {
         let front = self.lanes[lane].outgoing.front();
         self.destination.failures >= DOWN_AFTER
             || self.destination.failures > 0 && front.is_some_and(|first| first.failures > 0)
     }
 
-    /// When the destination, and the pause of the lane's first batch, let an attempt begin, at the
-    /// earliest and at the latest; `None` while that takes more than time.
+    /// The earliest and latest time at which the destination, and the pause of the lane's first
+    /// batch, let an attempt begin; `None` while time alone is not enough.
     pub(super) fn opens(&self, lane: usize) -> Option<(u64, u64)> {
         let (from, to, asked) = match self.lanes[lane].outgoing.front() {
             None => (0, 0, 0),

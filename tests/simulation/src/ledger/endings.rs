@@ -60,7 +60,7 @@ impl Ledger {
         Ok(Some(len))
     }
 
-    /// Takes out of the model what the bus drains next.
+    /// Takes the batch out of the model that the bus drains next.
     fn next_to_drain(
         &mut self,
         max_bytes: usize,
@@ -70,7 +70,7 @@ impl Ledger {
             let lane = self.present[nth];
             let fence = fence.filter(|_| lane != RESTORED);
             let outgoing = &self.lanes[lane].outgoing;
-            // What is leased stays with the host; what left its shard earlier is not overtaken.
+            // Leased batches stay with the host; earlier batches of the shard are not overtaken.
             if let Some(oldest) = outgoing.iter().position(|outgoing| !outgoing.is_leased()) {
                 let is_right = self.body_len(lane, &outgoing[oldest]) <= max_bytes
                     && !self.is_behind(lane, &outgoing[oldest], fence);

@@ -1,4 +1,4 @@
-//! When the end is near: exits, and copies of everything.
+//! Unload: sending and copying everything before the host ends.
 
 use crate::broken::{Checked, ensure};
 use crate::ledger::{Exit, Ledger, Outgoing, Polled, State};
@@ -49,7 +49,8 @@ impl Ledger {
         self.begin_attempt(lease, lane, nth, keep).map(Some)
     }
 
-    /// Lets the model cut what the bus cuts for an exit. Returns the place of the next batch.
+    /// Cuts the model's batches as the bus does for an unload. Returns the position of the next
+    /// batch.
     fn next_to_exit(&mut self, max_bytes: usize, order: ExitOrder) -> Option<(usize, usize)> {
         let count = self.present.len();
         let has_more = |lane: &&usize| {
@@ -154,7 +155,8 @@ impl Ledger {
         Ok(staged)
     }
 
-    /// Stages everything and releases what is chosen; `chooses` is told whether the store has it.
+    /// Copies all unsettled batches and releases the chosen ones; `chooses` gets true if the store
+    /// has the batch.
     pub fn stage_and_release(
         &mut self,
         now: u64,

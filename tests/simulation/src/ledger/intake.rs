@@ -5,13 +5,13 @@ use crate::ledger::{Event, Exit, KEYS, Ledger, Phase};
 use crate::trace::note;
 use shardbus::{BackpressureMode, Format, IngestionError};
 
-/// What is offered.
+/// An offered payload.
 #[derive(Debug, Clone, Copy)]
 pub struct Offer {
     /// Bytes of the payload; none is an event of no bytes.
     pub len: usize,
     pub key: Option<u8>,
-    /// Whether it has a newline in it.
+    /// True if it has a newline in it.
     pub has_newline: bool,
 }
 
@@ -47,7 +47,7 @@ fn write_payload(event: usize, has_newline: bool, payload: &mut [u8]) {
     }
 }
 
-/// Whether a payload is an event's.
+/// True if a payload is valid.
 pub fn is_payload_of(payload: &[u8], event: usize, has_newline: bool) -> bool {
     let (digits, last) = payload.split_at(payload.len() - usize::from(has_newline));
     digits.iter().enumerate().all(|(at, &byte)| byte == byte_of(event, at))
@@ -218,7 +218,7 @@ impl Ledger {
         }
     }
 
-    /// Evicts what the bus must have evicted to take `len` bytes into a shard.
+    /// Evicts the events that the bus must have evicted to take `len` bytes into a shard.
     fn evict_for(&mut self, lane: usize, len: u64) -> Checked {
         if self.lanes[lane].waiting().len() >= self.usable() {
             self.evict_oldest(lane)?;

@@ -4,7 +4,7 @@ use shardbus::{Batch, Format};
 use std::collections::VecDeque;
 use std::ops::{Index, IndexMut, Range};
 
-/// Who has an outgoing batch.
+/// The owner of an outgoing batch.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum State {
     Leased {
@@ -18,7 +18,7 @@ pub(super) enum State {
     },
 }
 
-/// What batches of a shard have in common, in whichever life they come back.
+/// The common properties of a shard's batches, in any run that restores them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Origin {
     pub(super) nonce: u64,
@@ -27,7 +27,7 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// What is before, behind, and between events.
+    /// The bytes before, behind, and between events.
     pub(super) const fn brackets(self) -> (&'static [u8], &'static [u8], u8) {
         match self.format {
             Format::Ndjson => (b"", b"", b'\n'),
@@ -39,14 +39,14 @@ impl Origin {
 /// A batch that has left its shard and is not settled.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    /// Where its events are in [`Lane::log`].
+    /// The range of its events in [`Lane::log`].
     pub(super) events: Range<usize>,
     pub(super) origin: Origin,
     pub(super) sequence: u64,
     pub(super) attempts: u32,
-    /// How often the receiver refused it.
+    /// The number of refusals by the receiver.
     pub(super) refusals: u32,
-    /// How often in a row the destination was unavailable for it.
+    /// The number of consecutive failures by outage.
     pub(super) failures: u32,
     /// Until when the receiver asked it to wait.
     pub(super) asked: u64,
@@ -54,12 +54,12 @@ pub(super) struct Outgoing {
     /// The time from which the host may be asked to write it; `None` once its store has it.
     pub(super) stores_at: Option<u64>,
     pub(super) reservation: usize,
-    /// Where the batch was seen in memory, once it was.
+    /// Its address in memory, once known.
     pub(super) address: Option<*const Batch>,
 }
 
 impl Outgoing {
-    /// Whether it may leave in an exit at `now`, as far as its attempts and its pause go.
+    /// True if its attempts and its pause let it be sent in an unload at `now`.
     pub(super) const fn may_exit(&self, now: u64, attempts: u32) -> bool {
         let is_free = !self.is_leased() && self.asked <= now;
         is_free && (self.attempts == 0 || self.refusals + 1 < attempts)
@@ -83,7 +83,7 @@ pub(super) struct Lane {
     pub(super) phase: Phase,
     /// Every event it ever accepted.
     pub(super) log: Vec<usize>,
-    /// Where in the log the first event is that has not left.
+    /// The position in the log of the first event that has not left.
     pub(super) head: usize,
     /// Payload bytes from there on.
     pub(super) bytes: u64,
@@ -98,9 +98,9 @@ pub(super) struct Lane {
     pub(super) last_timestamp: u64,
     /// Since when, at the latest, the bus may have seen it hold something.
     pub(super) holding_since: Option<u64>,
-    /// How often another was sent from while this one could have been.
+    /// The number of times that another lane was served while this one was ready.
     pub(super) passed_over: usize,
-    /// When it may and must send again after an outage.
+    /// The earliest and latest time to send again after an outage.
     pub(super) resumes: (u64, u64),
 }
 

@@ -1,8 +1,8 @@
 //! A bus beside a model of it.
 //!
-//! The model knows where each accepted event is and what the bus may and must do next. Where the
-//! bus is free (how long to pause, when an adaptive batch is large enough, when to scale), the
-//! model checks the limits of that freedom and follows.
+//! The model knows the place of each accepted event, and the actions that the bus may and must take
+//! next. If the bus has a choice (the length of a pause, the size of an adaptive batch, the time to
+//! scale), the model checks its limits and follows.
 
 mod answers;
 mod counting;
@@ -36,7 +36,7 @@ pub use outbox::Outbox;
 pub use restoring::Restored;
 pub use sending::Polled;
 
-/// How many keys there are.
+/// The number of keys.
 pub const KEYS: u8 = 6;
 
 /// An accepted event. Its payload follows from its number and its length.
@@ -51,7 +51,7 @@ struct Event {
     timestamp: u64,
 }
 
-/// What became of an event.
+/// The result of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
     Delivered,
@@ -72,7 +72,7 @@ struct Reservation {
 #[derive(Debug)]
 struct Flush {
     id: u32,
-    /// It covers what was accepted before this event and had not been settled.
+    /// It covers the events accepted before this one that were not settled.
     mark: usize,
     covered: u64,
     report: FlushReport,
@@ -82,7 +82,7 @@ struct Flush {
 struct Key {
     /// Accepted and not settled, oldest first.
     pending: VecDeque<usize>,
-    /// Where its events go, and in which topology.
+    /// The destination shard of its events, and the topology.
     route: Option<(u16, u32)>,
 }
 
@@ -98,31 +98,32 @@ struct Counts {
     batches: BatchStats,
 }
 
-/// A bus, and what it has to be like.
+/// A bus, and its expected state.
 #[derive(Debug)]
 pub struct Ledger {
     bus: EventBus,
     nonce: u64,
     /// Which of the host's lives this is.
     life: u32,
-    /// What the host keeps beyond its life, if it has where.
+    /// The host's store, if it has one.
     pub outbox: Option<Outbox>,
     is_seeded: bool,
     pub trace: Trace,
-    /// What the wall clock shows; the bus sees it at each crossing.
+    /// The wall clock's time, which the bus reads at each crossing.
     pub wall: u64,
     /// The latest time that the delivery was told.
     now: u64,
     events: Vec<Event>,
     lanes: Lanes,
-    /// Lanes that are there: what is restored, once something may be, then shards, oldest first.
+    /// The existing lanes: the one of restored batches, once there may be some, then the shards',
+    /// oldest first.
     present: Vec<usize>,
     /// The place there of the lane whose turn it is.
     next_exit: usize,
     /// Set while earlier runs may have left more than came back.
     is_restoring: bool,
     restored: u64,
-    /// Counts the changes of what is active.
+    /// Counts the changes of the active shards.
     topology: u32,
     keys: [Key; KEYS as usize],
     is_keyed: bool,
@@ -131,15 +132,15 @@ pub struct Ledger {
     held: u64,
     held_by_batches: u64,
     reservations: Vec<Reservation>,
-    /// What the host holds on to.
+    /// The batches that the host keeps referenced.
     kept: Vec<(Shared<Batch>, usize)>,
     /// Given up and not shown yet.
     abandoned: VecDeque<(AbandonReason, usize, Outgoing)>,
     flushes: Vec<Flush>,
-    /// What was accepted from these events on waits for what was accepted before.
+    /// Events from these on wait for all that were accepted before.
     fences: VecDeque<usize>,
     counts: Counts,
-    /// What [`Counts`] does not say, and nothing has to be right for.
+    /// Statistics beyond [`Counts`], which no check depends on.
     tally: Tally,
     leases: u64,
     destination: Destination,
@@ -240,12 +241,12 @@ impl Ledger {
         self.trace
     }
 
-    /// How many leases there were.
+    /// The number of leases so far.
     pub const fn leases(&self) -> u64 {
         self.leases
     }
 
-    /// How many batches the host holds on to.
+    /// The number of batches that the host keeps referenced.
     pub fn kept(&self) -> usize {
         self.kept.len()
     }
@@ -271,12 +272,12 @@ impl Ledger {
         self.config().capacity - 1
     }
 
-    /// Where the last quarter begins.
+    /// The start of the last quarter.
     fn high_water(&self) -> usize {
         self.usable() - self.usable() / 4
     }
 
-    /// What a batch of a shard is called.
+    /// The id of a shard's batch.
     fn origin_of(&self, lane: usize) -> Origin {
         Origin { nonce: self.nonce, shard: lane as u16, format: self.config().format }
     }
@@ -286,7 +287,7 @@ impl Ledger {
         before.len() + after.len()
     }
 
-    /// How long the body of a batch is.
+    /// The length of a batch's body.
     fn body_len(&self, lane: usize, outgoing: &Outgoing) -> usize {
         let (before, after, _) = outgoing.origin.brackets();
         let events = &self.lanes[lane].log[outgoing.events.clone()];
@@ -340,7 +341,7 @@ impl Ledger {
         }
     }
 
-    /// Whether an open flush covers something that the lane holds.
+    /// True if an open flush covers an event of the lane.
     fn is_flushed(&self, lane: usize) -> bool {
         // A flush waits for the last batch of an earlier run.
         if lane == RESTORED {
@@ -385,7 +386,7 @@ impl Ledger {
     pub fn close(&mut self) {
         self.is_closed = true;
         self.bus.close();
-        // Only what the receiver asked for is left of a pause.
+        // Of a pause, only the part that the receiver asked for remains.
         self.destination.probe_now();
         for &lane in &self.present {
             self.lanes[lane].resumes = (0, 0);
@@ -424,7 +425,7 @@ impl Ledger {
         Ok(id)
     }
 
-    /// How many of the events that a flush covers are not settled; none if it has ended.
+    /// The number of a flush's events that are not settled; none if it has ended.
     pub fn pending_of(&self, flush: u32) -> u64 {
         let open = self.flushes.iter().find(|open| open.id == flush);
         open.map_or(0, |open| open.report.pending)

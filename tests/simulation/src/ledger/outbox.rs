@@ -1,4 +1,4 @@
-//! What the host keeps beyond its life: batches that are not settled, as bytes under keys.
+//! The host's store, which outlives it: unsettled batches, as bytes under keys.
 
 use crate::broken::{Checked, ensure};
 use crate::ledger::{Event, Exit, Ledger, Origin, Outgoing};
@@ -8,7 +8,7 @@ use shardbus::{AbandonReason, Batch};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// A batch in the store, and what is known of it.
+/// A batch in the store, and its state.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     pub(super) bytes: Vec<u8>,
@@ -21,14 +21,14 @@ pub(super) struct Kept {
 /// Tickets from here on are of batches that the bus asked to store.
 const FIRST_STORE: u64 = 1 << 63;
 
-/// Where the events of a kept batch are in the bus.
+/// The position of a stored batch's events in the bus.
 #[derive(Debug)]
 struct Link {
     key: String,
     lane: usize,
     /// Places in the lane's log.
     events: Range<usize>,
-    /// How many of them are not settled.
+    /// The number of them that are not settled.
     left: usize,
 }
 
@@ -43,14 +43,14 @@ struct Write {
     events: Range<usize>,
 }
 
-/// What became of an event, as far as its host's memory of it is concerned.
+/// The result of an event, as far as the host remembers it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Fate {
     is_written: bool,
     is_settled: bool,
 }
 
-/// The store of a host, and what the host knows about it.
+/// The store of a host, and the host's knowledge of it.
 #[derive(Debug, Default)]
 pub struct Outbox {
     pub(super) kept: BTreeMap<String, Kept>,
@@ -81,7 +81,7 @@ impl Outbox {
         &mut fates[number]
     }
 
-    /// Whether the store has these events, and the bus knows it.
+    /// True if the store has these events, and the bus knows it.
     fn covers(&self, lane: usize, events: &Range<usize>) -> bool {
         let covers = |link: &Link| {
             link.lane == lane && link.events.start <= events.start && events.end <= link.events.end
@@ -140,7 +140,7 @@ impl Outbox {
         self.kept.insert(key, kept);
     }
 
-    /// What the host began to remove is removed.
+    /// Removals that the host began are complete.
     pub fn remove(&mut self) {
         for key in self.removals.drain(..) {
             self.kept.remove(&key);
@@ -151,7 +151,8 @@ impl Outbox {
         self.set_aside.extend(self.kept.remove(key));
     }
 
-    /// The host dies: what it was doing is done, or not. Some bytes get damaged, of 64 this many.
+    /// The host crashes: its running operations are complete, or not. Some bytes are damaged, of 64
+    /// this many.
     pub fn die(&mut self, damaged: u8, rng: &mut Rng) {
         for key in std::mem::take(&mut self.removals) {
             if rng.bool() {
@@ -244,7 +245,8 @@ impl Ledger {
         };
         let Write { key, kept, lane, events, .. } = outbox.writes.swap_remove(nth);
         note!(self, "    {key} is {}", if is_written { "written" } else { "not written" });
-        // A half has the key of its whole; and what is being removed may be gone in a moment.
+        // A half has the key of its whole; and a batch that is being removed may be gone in a
+        // moment.
         if !is_written || outbox.has_link(&key) || outbox.removals.contains(&key) {
             return;
         }
@@ -265,7 +267,8 @@ impl Ledger {
         ticket
     }
 
-    /// Stages everything and writes what the store does not have; some of it fails.
+    /// Copies all unsettled batches and writes those that the store does not have; some writes
+    /// fail.
     pub fn keep_everything(&mut self, now: u64, mut fails: impl FnMut() -> bool) -> Checked {
         let mut staged = self.stage(now)?;
         for place in 0..self.present.len() {
@@ -296,7 +299,7 @@ impl Ledger {
         self.stage_and_release(now, |is_kept| is_kept)
     }
 
-    /// Whether the store has these events of a lane.
+    /// True if the store has these events of a lane.
     pub(super) fn is_kept(&self, lane: usize, events: &Range<usize>) -> bool {
         self.outbox.as_ref().is_some_and(|outbox| outbox.covers(lane, events))
     }

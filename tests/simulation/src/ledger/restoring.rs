@@ -1,11 +1,11 @@
-//! What earlier lives have left comes back.
+//! Restores batches of earlier runs.
 
 use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::{Event, Ledger, Outgoing, RESTORED, Reservation, State};
 use crate::trace::note;
 use shardbus::RestoreError;
 
-/// What became of an attempt to restore something.
+/// The result of an attempt to restore a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restored {
     Taken,
@@ -28,12 +28,12 @@ impl Ledger {
         }
     }
 
-    /// Whether the bus takes a batch of an earlier life now: it holds two at most.
+    /// True if the bus takes a batch of an earlier run now: it holds two at most.
     pub fn wants_restored(&self) -> bool {
         self.is_restoring && !self.is_closed && self.lanes[RESTORED].outgoing.len() < 2
     }
 
-    /// Gives the bus what the store has under a key.
+    /// Gives the bus the store's batch of a key.
     pub fn restore(&mut self, key: &str) -> Checked<Restored> {
         let Some(kept) = self.outbox.as_ref().and_then(|outbox| outbox.kept.get(key)) else {
             return Ok(Restored::Left);

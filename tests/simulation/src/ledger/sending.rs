@@ -6,7 +6,7 @@ use crate::ledger::{Event, Ledger, Origin, Outgoing, RESTORED, State, nanos};
 use crate::trace::note;
 use shardbus::{AbandonReason, Abandoned, Action, Batch, BusConfig, Lease, Shared};
 
-/// What the bus wants of its host.
+/// The bus's next request to its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Polled {
     Send { lease: u64, deadline: u64, bytes: usize },
@@ -16,7 +16,7 @@ pub enum Polled {
     Idle,
 }
 
-/// What decides whether a lane may send, beside the lane.
+/// The conditions outside a lane that decide if it may send.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
     pub(super) fence: Option<usize>,
@@ -26,7 +26,7 @@ pub(super) struct Moment {
 
 /// Leases out.
 impl Ledger {
-    /// Asks the bus what to do. `keep`: the host holds on to what it gets.
+    /// Polls the bus. `keep`: the host keeps the batch referenced.
     pub fn poll(&mut self, now: u64, keep: bool) -> Checked<Polled> {
         self.seed();
         self.bus.clock().set(self.wall);

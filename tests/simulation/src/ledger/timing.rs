@@ -1,11 +1,11 @@
-//! When to send, and how much.
+//! The time and the size of sends.
 
 use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::sending::Moment;
 use crate::ledger::{Lane, Ledger, Outgoing, Phase, RESTORED, Reservation, State, nanos};
 
 impl Ledger {
-    /// How many events of the lane's may leave next in one batch.
+    /// The number of the lane's events in its next batch.
     pub(super) fn cuttable(&self, lane: usize, fence: Option<usize>, max_bytes: usize) -> usize {
         let config = &self.config().batch;
         let max_bytes = max_bytes.min(config.max_bytes) + 1;
@@ -23,7 +23,7 @@ impl Ledger {
         self.lanes[lane].outgoing.push_back(outgoing);
     }
 
-    /// Takes the oldest events out of what waits.
+    /// Takes the oldest of the pending events.
     pub(super) fn take(&mut self, lane: usize, count: usize) -> Outgoing {
         let now = self.now;
         let from = &mut self.lanes[lane];
@@ -54,7 +54,7 @@ impl Ledger {
         }
     }
 
-    /// Whether the lane's next batch has reached this size, or its oldest event this age.
+    /// True if the lane's next batch has reached this size, or its oldest event this age.
     fn is_due(&self, lane: usize, size: usize) -> bool {
         let config = &self.config().batch;
         let lane = &self.lanes[lane];
@@ -70,7 +70,7 @@ impl Ledger {
         self.wall.saturating_sub(self.events[event].timestamp)
     }
 
-    /// Whether there may be a reason for the lane's next batch to leave, flushes aside.
+    /// True if the lane's next batch may have a reason to be sent, flushes aside.
     pub(super) fn may_be_due(&self, lane: usize, moment: Moment) -> bool {
         let config = &self.config().batch;
         let size = if config.adaptive { config.min_size } else { config.max_size };
@@ -82,13 +82,13 @@ impl Ledger {
             || since.is_some_and(|since| self.now - since >= nanos(config.max_delay))
     }
 
-    /// Whether an outgoing batch waits for what was accepted before a change of shards.
+    /// True if an outgoing batch waits for events from before a change of shards.
     pub(super) fn is_behind(&self, lane: usize, outgoing: &Outgoing, fence: Option<usize>) -> bool {
         let first = self.lanes[lane].log[outgoing.events.start];
         lane != RESTORED && fence.is_some_and(|fence| first >= fence)
     }
 
-    /// Whether nothing but time and size keep the lane from sending.
+    /// True if only time and size keep the lane from sending.
     fn may_begin(&self, lane: usize, fence: Option<usize>) -> bool {
         let Lane { outgoing, .. } = &self.lanes[lane];
         let is_behind = |outgoing| self.is_behind(lane, outgoing, fence);
@@ -96,7 +96,7 @@ impl Ledger {
             && (lane == RESTORED || !outgoing.front().is_some_and(is_behind))
     }
 
-    /// Whether there is no reason for the lane not to send now.
+    /// True if nothing keeps the lane from sending now.
     pub(super) fn must_send(&self, lane: usize, moment: Moment) -> bool {
         if !self.may_begin(lane, moment.fence) {
             return false;

@@ -65,8 +65,8 @@ impl Ledger {
         self.present.iter().filter(is_active).count() as u16
     }
 
-    /// Looks which shards there are now. `polled`: whether the bus had a reason to scale by itself
-    /// and to remove what is drained.
+    /// Reads the present shards. `polled`: true if the bus may have scaled by itself and removed
+    /// drained shards.
     pub fn follow(&mut self, polled: bool) -> Checked {
         let Some(policy) = self.config().scaling.clone() else { return Ok(()) };
         let infos = self.bus.stats().shards;

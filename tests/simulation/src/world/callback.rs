@@ -1,4 +1,5 @@
-//! The user's callback, as a state machine: what it does when it is called, how it ends, and when.
+//! The user's callback, as a state machine: its actions when it is called, its answer, and the time
+//! of that.
 
 use crate::broken::Checked;
 use crate::plan::{End, MAX_RETRY_AFTER, MS, up_to};
@@ -8,7 +9,7 @@ use fastrand::Rng;
 use shardbus::Failure;
 use std::time::Duration;
 
-/// How a callback ends.
+/// The end of a callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Answer {
     Deliver,
@@ -32,7 +33,7 @@ pub fn failure(rng: &mut Rng) -> Failure {
     }
 }
 
-/// What a destination is like for a while.
+/// The state of a destination for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weather {
     /// Each callback ends as it is drawn.
@@ -45,7 +46,7 @@ pub enum Weather {
     Slow,
 }
 
-/// How deep callbacks may be nested: a flush in a callback calls the next one.
+/// The depth of nested callbacks: a flush in a callback calls the next one.
 const MAX_DEPTH: u32 = 3;
 
 impl World<'_> {
@@ -66,7 +67,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// How the callback will end, and when, if it does.
+    /// The callback's answer, and its time, if it ends.
     fn draw_end(&mut self) -> (Answer, Option<u64>) {
         if self.is_quiet {
             return (Answer::Deliver, Some(0));
@@ -104,7 +105,7 @@ impl World<'_> {
         }
     }
 
-    /// What the destination is like now. It stays so for a while.
+    /// The destination's present state, which lasts for a while.
     fn weather(&mut self) -> Weather {
         if self.weather.1 <= self.clocks.time() {
             let weather = match self.rng.u8(..16) {

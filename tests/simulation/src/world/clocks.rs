@@ -1,4 +1,4 @@
-//! What the clocks of the host show.
+//! The clocks of the host.
 
 use crate::plan::{MS, up_to};
 use fastrand::Rng;
@@ -8,9 +8,9 @@ use fastrand::Rng;
 pub struct Clocks {
     /// Timers go by this.
     time: u64,
-    /// What `performance.now()` shows.
+    /// The time of `performance.now()`.
     monotonic: Hand,
-    /// What `Date.now()` shows.
+    /// The time of `Date.now()`.
     wall: Hand,
 }
 

@@ -5,10 +5,10 @@ use crate::plan::MS;
 use crate::trace::note;
 use crate::world::{Event, Micro, Owner, World};
 
-/// How often a drive looks.
+/// The polling interval of a drive.
 pub const TICK: u64 = 50 * MS;
 
-/// How long a drive is silent before its request is taken to have ended.
+/// The silence of a drive after which its request counts as ended.
 pub const GONE: u64 = 1_000 * MS;
 
 /// Batches that are handed out before others get their turn.
@@ -19,14 +19,14 @@ const MAX_BATCHES_PER_TASK: u32 = 8;
 pub struct Drive {
     id: Owner,
     flush: u32,
-    /// When its time is up.
+    /// Its deadline.
     end: u64,
     seen_at: u64,
-    /// Whether others took it for gone, and ended its flush.
+    /// True if others expired it, and ended its flush.
     is_buried: bool,
-    /// Whether its request lives.
+    /// True if its request lives.
     lives: bool,
-    /// Whether its flush is over, and it stays with what it began.
+    /// True if its flush is over, and it awaits its own attempts.
     lingers: bool,
     closes: bool,
     sleeps: bool,
@@ -72,7 +72,7 @@ impl World<'_> {
         self.drives.iter_mut().find(|drive| drive.id == id)
     }
 
-    /// Sends what the drive's flush covers until there is a reason to wait.
+    /// Sends the events of the drive's flush until there is a reason to wait.
     fn go_on(&mut self, id: Owner) -> Checked {
         let Some(wake) = self.hand_out(id)? else {
             self.later(0, Event::DriveTask(id));

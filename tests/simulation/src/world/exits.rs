@@ -35,7 +35,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The host stages everything; it may take back what it has, and let go of some of it.
+    /// The host copies all unsettled batches; it may revoke its leases, and release some of the
+    /// batches.
     pub(super) fn stage(&mut self) -> Checked {
         if self.is_stopped {
             return Ok(());

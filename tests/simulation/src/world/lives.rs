@@ -49,7 +49,7 @@ impl World<'_> {
         })
     }
 
-    /// What the host does for its store at the end of a turn.
+    /// The host's work for its store at the end of a turn.
     pub(super) fn look_after_store(&mut self) -> Checked {
         if let Some(outbox) = &mut self.ledger.outbox
             && (self.is_quiet || self.rng.u8(..4) > 0)
@@ -77,7 +77,8 @@ impl World<'_> {
         }
     }
 
-    /// Writes what is left after closing. Returns whether it is written, and what is kept released.
+    /// Writes the remaining batches after closing. Returns true if they are written, and the kept
+    /// ones released.
     pub(super) fn keep_what_is_left(&mut self) -> Checked<bool> {
         let now = self.clocks.now();
         if !self.is_stopping {
@@ -98,7 +99,7 @@ impl World<'_> {
         Ok(true)
     }
 
-    /// The host is dead, or has let go of its bus; it begins anew with what the store has.
+    /// The host has crashed, or released its bus; a new run begins with the store's batches.
     pub(super) fn begin_life(&mut self) -> Checked {
         if self.is_stopped {
             self.ledger.check_end()?;

@@ -1,12 +1,12 @@
 //! Everything around a bus: time, producers, callbacks, faults, and the host.
 //!
-//! A schedule has two parts. In the first, each step does something that was drawn, or lets happen
-//! what is next; everything that can go wrong does. Then the faults stop: clocks run, callbacks
-//! deliver, the host lives. From there, all that was accepted must be settled within the time that
-//! leases, pauses and delays can take together. At the end the bus is closed, if it was not before.
+//! A schedule has two parts. In the first, each step runs an action that was drawn, or the next
+//! pending event; every fault can occur. Then the faults stop: clocks run, callbacks deliver, the
+//! host lives. From there, all accepted events must be settled within the time that leases, pauses
+//! and delays can take together. At the end the bus is closed, if it was not before.
 //!
-//! A host with a store has several lives: when it dies, or has let go of a closed bus, a new one
-//! begins with what the store has.
+//! A host with a store has several runs: after a crash, or the release of a closed bus, a new one
+//! begins with the store's batches.
 
 mod callback;
 mod clocks;
@@ -30,10 +30,10 @@ use shardbus::Scheduler;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-/// How many wait for flushes at a time, at most.
+/// The most flushes that are open at a time.
 const MAX_WAITING: usize = 8;
 
-/// Whoever began an attempt: the pump, or a drive.
+/// The owner of an attempt: the pump, or a drive.
 type Owner = u32;
 
 /// An attempt whose callback has not settled.
@@ -44,7 +44,7 @@ struct Attempt {
     owner: Owner,
 }
 
-/// What happens later.
+/// Pending events of the simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     /// A callback settles.
@@ -61,11 +61,11 @@ enum Event {
     DriveTask(Owner),
     /// A batch is written, or not, and its attempt may begin.
     Written(u64, bool),
-    /// What was left when the bus was closed is written.
+    /// The batches that remained at closing are written.
     LastWrites,
 }
 
-/// What happens at the end of the turn.
+/// The microtasks at the end of the turn.
 #[derive(Debug, Clone, Copy)]
 enum Micro {
     Pump,
@@ -92,18 +92,18 @@ pub struct World<'a> {
     /// Keys of what earlier lives have left, and that the bus has not had yet.
     to_restore: VecDeque<String>,
     life: u32,
-    /// What happened in earlier lives.
+    /// The counts of earlier runs.
     earlier: Tally,
-    /// The flush that covers what was there when the bus was closed.
+    /// The flush of the events from before the bus was closed.
     closing: Option<u32>,
-    /// What is left after closing is being written.
+    /// The batches that remained at closing are being written.
     is_stopping: bool,
     /// The host let go of the bus.
     is_stopped: bool,
     is_quiet: bool,
-    /// What the destination is like, and until when.
+    /// The state of the destination, and its end.
     weather: (Weather, u64),
-    /// How many callbacks there are on the stack.
+    /// The number of callbacks on the stack.
     depth: u32,
     step: u64,
     deaths: u64,
@@ -143,7 +143,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// What happened so far.
+    /// The counts so far.
     pub fn tally(&self) -> Tally {
         let Self { step: steps, deaths, reentries, .. } = *self;
         let mut tally = self.ledger.tally();
@@ -184,7 +184,7 @@ impl<'a> World<'a> {
         self.ledger.wall = self.clocks.wall();
     }
 
-    /// Does what the host does at the end of a turn, and checks everything.
+    /// Runs the host's work at the end of a turn, and checks everything.
     fn end_turn(&mut self) -> Checked {
         self.run_micros()?;
         if self.plan.has_store {
@@ -219,7 +219,7 @@ impl<'a> World<'a> {
         time.saturating_sub(self.clocks.now()).div_ceil(MS) * MS
     }
 
-    /// Lets happen what is next. Returns whether there is something.
+    /// Runs the next pending event. Returns false if there is none.
     fn happen(&mut self) -> Checked<bool> {
         let Some(Reverse((time, _, event))) = self.queue.pop() else { return Ok(false) };
         self.clocks.advance_to(time);
@@ -366,7 +366,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Asks the core what to do until it begins an attempt or has to wait; then returns until when.
+    /// Polls the core until it begins an attempt or has to wait; then returns the time to wait for.
     fn poll_core(&mut self, owner: Owner) -> Checked<Result<usize, u64>> {
         loop {
             let keep = self.keeps();
@@ -383,7 +383,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// When the first of somebody's attempts is to be cut off.
+    /// The earliest deadline among an owner's attempts.
     fn first_deadline(&self, owner: Owner) -> u64 {
         let of = self.attempts.iter().filter(|attempt| attempt.owner == owner);
         of.map(|attempt| attempt.deadline).min().unwrap_or(u64::MAX)
@@ -442,7 +442,7 @@ impl<'a> World<'a> {
         self.begin_flush(Some(timeout), true)
     }
 
-    /// The host gives up what is left, and lets go of the bus.
+    /// The host abandons the remaining events, and releases the bus.
     fn stop(&mut self) -> Checked {
         if self.is_stopped || self.plan.has_store && !self.keep_what_is_left()? {
             return Ok(());
@@ -466,7 +466,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// The host, or the requests that it works for, die with what they have in hand.
+    /// The host, or the requests that it works for, crash with their leases.
     fn kill(&mut self) -> Checked {
         self.deaths += 1;
         if self.is_manual() {

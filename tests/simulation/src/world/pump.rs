@@ -8,7 +8,7 @@ use crate::world::{Event, Micro, Owner, World};
 /// Whom the pump's attempts belong to.
 pub const PUMP: Owner = 0;
 
-/// What is handed out before others get their turn: less than in earnest, as all is smaller here.
+/// The budget of a task: less than in production, as everything is smaller here.
 const MAX_BYTES_PER_TASK: usize = 300;
 const MAX_BATCHES_PER_TASK: u32 = 8;
 
@@ -27,11 +27,11 @@ pub struct Pump {
     batches_left: u32,
     /// For when the timer is set.
     alarm: u64,
-    /// When it fires, which a clock that jumps after it was set does not change.
+    /// The time at which it fires, which a later jump of the clock does not change.
     fires_at: u64,
     generation: u32,
     waiters: Vec<Waiter>,
-    /// Counts the deaths of the host: what was to happen in an earlier life does not.
+    /// Counts the crashes of the host: pending events of an earlier run are dropped.
     life: u32,
 }
 
@@ -51,7 +51,7 @@ impl Default for Pump {
 }
 
 impl Pump {
-    /// How long it takes until the timer fires.
+    /// The remaining time of the timer.
     pub(super) const fn sleeps_for(&self, time: u64) -> u64 {
         self.fires_at.saturating_sub(time)
     }
@@ -204,7 +204,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The host forgets what it was doing; the core does not.
+    /// The host forgets its attempts; the core does not.
     pub(super) fn kill_pump(&mut self) {
         self.attempts.clear();
         self.micros.clear();

@@ -13,7 +13,7 @@ use std::cmp::Reverse;
 const MAX_QUIET_STEPS: u32 = 20_000;
 
 impl World<'_> {
-    /// Faults stop. What is in the bus must be settled in time, and all who wait let go.
+    /// Faults stop. All events must be settled in time, and all waiters released.
     pub(super) fn calm_down(&mut self) -> Checked {
         if self.is_stopped {
             return Ok(());
@@ -28,7 +28,7 @@ impl World<'_> {
             if self.closing.is_none() {
                 self.flush(None)?;
             } else if !self.drives.iter().any(Drive::is_closing) {
-                // Whoever was to close the bus died.
+                // The host that was to close the bus crashed.
                 self.stop()?;
             }
         } else if self.closing.is_some() && !self.pump.is_closing() {
@@ -64,8 +64,8 @@ impl World<'_> {
         ensure!(self.closing.is_none(), "closing ends in time");
         self.check_nobody_waits()?;
         let mut idle = self.ledger.poll(self.clocks.now(), false)?;
-        // Drives do not ask the core once nothing is pending, so what was given up last is not shown
-        // before there is something to send again.
+        // Drives do not poll the core once nothing is pending, so the last abandoned batch is
+        // reported only when there are events to send again.
         while self.is_manual() && idle == Polled::Abandoned {
             idle = self.ledger.poll(self.clocks.now(), false)?;
         }
@@ -74,7 +74,7 @@ impl World<'_> {
         self.ledger.check()
     }
 
-    /// How long it can take until everything is settled.
+    /// The longest time until everything is settled.
     fn longest_rest(&self) -> u64 {
         let BusConfig { batch, retry, timeout, .. } = &self.plan.config;
         let ms = |duration: &std::time::Duration| duration.as_nanos() as u64;
@@ -87,7 +87,7 @@ impl World<'_> {
         let pause = retry.as_ref().map_or(0, |retry| ms(&retry.max_delay)).max(MAX_RETRY_AFTER);
         // And the timers: the pump's, which was set by whatever clock there was, and those of flushes.
         let timer = self.pump.sleeps_for(self.clocks.time());
-        // What was left comes one at a time.
+        // Recovered batches are sent one at a time.
         let restore = 3 * TICK * (self.to_restore.len() as u64 + 1);
         lag + timer
             + lease
