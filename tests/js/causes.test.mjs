@@ -1,6 +1,7 @@
 // @ts-check
 // A bus's reports of its losses, failures and deliveries.
 import { DeliveryError, EventBus } from "shardbus";
+import { Clock } from "./clock.mjs";
 import {
   accountedStats,
   afterEach,
@@ -20,8 +21,12 @@ import {
 /** @typedef {import("shardbus").EventBusOptions<any>} Options */
 
 const { error: consoleError } = console;
+/** @type {Clock | undefined} */
+let clock;
 afterEach(() => {
   console.error = consoleError;
+  clock?.restore();
+  clock = undefined;
 });
 
 /**
@@ -295,9 +300,14 @@ test("the manual scheduler tells of a batch that is given up right after the ans
   assert.lengthOf(drops, 1);
 });
 
-/** Ways for a flush to end before its attempt. @type {Record<string, (bus: EventBus<any>) => Promise<unknown>>} */
+/** Ways for a flush to end before its attempt. @type {Record<string, (bus: EventBus<any>, clock: Clock) => Promise<unknown>>} */
 const ends = {
-  "whose time was up": async (bus) => assert.isTrue((await bus.flush({ timeoutMs: 5 })).timedOut),
+  "whose time was up": async (bus, clock) => {
+    const flushed = bus.flush({ timeoutMs: 5 });
+    await idle();
+    await clock.advance(5);
+    assert.isTrue((await flushed).timedOut);
+  },
   "that was aborted": async (bus) => {
     const controller = new AbortController();
     const flushed = rejection(bus.flush({ signal: controller.signal }));
@@ -311,9 +321,10 @@ for (const [what, end] of Object.entries(ends)) {
   test(`the manual scheduler reports batches abandoned after a flush ${what}`, async () => {
     const error = new Error("late");
     const sink = recorder([hang]);
+    clock = new Clock();
     const { bus, drops } = watchedBus(sink.callback, manual);
     bus.ingest(1);
-    await end(bus);
+    await end(bus, clock);
     assert.isEmpty(drops);
     sink.log[0]?.fail(error);
     await told(drops);
@@ -324,9 +335,12 @@ for (const [what, end] of Object.entries(ends)) {
   });
 
   test(`the manual scheduler tells of an attempt that is cut off after a flush ${what}`, async () => {
+    clock = new Clock();
     const { bus, drops } = watchedBus(recorder([hang]).callback, { ...manual, timeoutMs: 50 });
     bus.ingest(1);
-    await end(bus);
+    await end(bus, clock);
+    assert.isEmpty(drops);
+    await clock.advance(50);
     await told(drops);
     assert.include(drops[0], { reason: "retries", count: 1 });
     assert.include(drops[0]?.error, { code: "ERR_TIMEOUT" });

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as esm from "shardbus";
 import { fileStore } from "shardbus/stores/fs";
-import { afterEach, assert, beforeEach, test } from "./harness.mjs";
+import { afterEach, assert, beforeEach, eventually, test } from "./harness.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -56,7 +56,11 @@ test("buses of different copies share a directory, and each has a store", async 
   const next = new esm.EventBus((batch) => void sent.push(...batch.events()), {
     store: fileStore(outbox),
   });
-  await next.flush();
+  // On a busy machine it finds some of them at its second look.
+  await eventually(
+    () => sent.length >= buses.length,
+    () => `only ${sent} is sent`,
+  );
   await next.close();
   assert.sameMembers(sent, [0, 1, 2], "what each left is sent by the next, once");
 });

@@ -36,7 +36,9 @@ function warningOf(url, callback = "") {
       if (!response.ok) throw DeliveryError.fromResponse(response);
     });
     for (let n = 0; n < 3; n++) bus.ingest({ n });
-    await bus.close({ timeoutMs: 500 });
+    bus.flush();
+    while (bus.stats().lastError === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
+    await bus.close({ timeoutMs: 100 });
   `);
 }
 
