@@ -56,6 +56,7 @@ test("of concurrent requests each is in the log once, and many share a message",
     events.map((event) => new URL(event.url).pathname),
     paths,
   );
-  assert.isBelow(log.length, 30);
+  // Fewer, the faster the machine is.
+  assert.isBelow(log.length, paths.length / 3);
   for (const file of log) assert.isAtMost(file.length, 60_000);
 });

@@ -550,24 +550,21 @@ export function testPages(launch, skipped = {}) {
     };
   }
 
-  test("a page that was offline sends soon after `online`, and has lost nothing", async (t) => {
-    const tab = await openBus({});
+  test("a page that was offline sends at `online`, whatever the pause, and has lost nothing", async (t) => {
+    const tab = await openBus({ retry: { baseDelayMs: HOUR_MS, maxDelayMs: HOUR_MS } });
     await tab.call("produce", { tag: "", count: 1 });
     await collector.nth(1);
     const before = collector;
     const goOnline = await goOffline(tab);
-    // By then the pause is 1.6 seconds at least.
     await eventually(
-      async () => (await tab.call("failures")).length >= 5,
+      async () => (await tab.call("failures")).length >= 1,
       () => "the page does not notice that it is offline",
       20_000,
     );
     const seen = collector.log.length;
     await goOnline();
-    const start = performance.now();
     const since = collector === before ? seen : 0;
-    await within(collector.nth(since + 1), () => "the page does not send", 1500);
-    t.diagnostic(`sent ${Math.round(performance.now() - start)} ms after \`online\``);
+    await within(collector.nth(since + 1), () => "the page does not send");
     await tab.call("close");
     const { accepted, delivered } = await tab.call("stats");
     assert.equal(delivered, accepted);

@@ -78,7 +78,9 @@ function ingest(to, events) {
   for (let i = 0; i < Number(events.get("n")); i++) to.ingest(`${events.get("tag")}${i}${padding}`);
 }
 
-/** @type {{ [path: string]: (ctx: any, options: import("shardbus").WaitOptions) => any }} */
+/** @typedef {import("shardbus").WaitOptions & import("shardbus").WaitUntilOptions} Options */
+
+/** @type {{ [path: string]: (ctx: any, options: Options) => any }} */
 const routes = {
   /** Leaves the events to others. */
   "/ingest": () => "ingested",
@@ -91,8 +93,8 @@ const routes = {
     ctx.waitUntil(bus.flush(options));
     return "flushing";
   },
-  "/wait-until": (ctx) => {
-    for (let i = 0; i < 10; i++) bus.waitUntil(ctx);
+  "/wait-until": (ctx, options) => {
+    for (let i = 0; i < 10; i++) bus.waitUntil(ctx, options);
     return "riding";
   },
   /** Ends, once it is told to, without waiting for its flush. */
@@ -126,8 +128,9 @@ export default {
     if (["/object", "/kill-object", "/kill-rider"].includes(pathname)) return object.fetch(request);
     ingest(bus, searchParams);
     if (pathname === "/reset-object") return object.fetch(request);
-    const timeoutMs = searchParams.get("timeoutMs");
-    const options = timeoutMs === null ? {} : { timeoutMs: Number(timeoutMs) };
-    return Response.json(await routes[pathname]?.(ctx, options));
+    const names = ["timeoutMs", "minEvents", "maxWaitMs"];
+    const given = names.filter((name) => searchParams.has(name));
+    const options = given.map((name) => [name, Number(searchParams.get(name))]);
+    return Response.json(await routes[pathname]?.(ctx, Object.fromEntries(options)));
   },
 };
