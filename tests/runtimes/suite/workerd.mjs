@@ -14,7 +14,7 @@ import { within } from "../../js/harness.mjs";
 import { bundleTest } from "./bundle.mjs";
 import { FILE_TIMEOUT_MS, oneByOne } from "./runtime.mjs";
 
-const START_MS = 20_000;
+const START_MS = 60_000;
 
 /** The line that workerd prints for an uncaught error. */
 const UNCAUGHT = /uncaught exception; source = Uncaught; stack = (.*(?:\n +at .*)*)/g;

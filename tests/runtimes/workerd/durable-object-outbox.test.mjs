@@ -56,7 +56,7 @@ test("the store finds batches of any size in its next run", async () => {
   /** @param {string} method @param {{ [name: string]: string | number }} [args] */
   const call = async (method, args = {}) => {
     const query = new URLSearchParams({ method, ...args });
-    const response = await within(fetch(`${url}/?${query}`), () => `${method} hangs`, 20_000);
+    const response = await within(fetch(`${url}/?${query}`), () => `${method} hangs`);
     return response.ok ? response.json() : response.text();
   };
   // Around the size of a chunk, and the largest.

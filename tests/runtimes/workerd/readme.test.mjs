@@ -14,7 +14,7 @@ test("the README's Worker delivers what its requests ingest", async () => {
       assert.equal(await (await fetch(worker.url + path)).text(), "hello");
     }
     const isThere = () => collector.events().length >= 2;
-    await eventually(isThere, () => "there is no second event", 20_000);
+    await eventually(isThere, () => "there is no second event");
     const views = ["/", "/docs"].map((path) => ({ type: "view", path }));
     assert.deepEqual(collector.events(), views);
   } finally {

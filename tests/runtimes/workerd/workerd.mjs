@@ -87,7 +87,7 @@ export async function startWorker(source, collectorPort, flags = []) {
     // Once it listens, it says where.
     const failed = exit.then(() => Promise.reject(new Error(`workerd does not start: ${errors}`)));
     const told = Promise.race([once(/** @type {any} */ (child.stdio[3]), "data"), failed]);
-    const [message] = await within(told, () => "workerd does not listen", 20_000);
+    const [message] = await within(told, () => "workerd does not listen");
     failed.catch(() => {});
     const { port } = JSON.parse(String(message));
     return { url: `http://127.0.0.1:${port}`, stop };

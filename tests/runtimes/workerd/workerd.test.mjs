@@ -32,7 +32,7 @@ afterEach(async () => {
 /** @param {string} path @param {RequestInit} [init] */
 async function get(path, init) {
   const response = fetch(`${worker.url}${path}`, init);
-  const text = await (await within(response, () => `no response to ${path}`, 20_000)).text();
+  const text = await (await within(response, () => `no response to ${path}`)).text();
   try {
     return JSON.parse(text);
   } catch {
@@ -50,7 +50,6 @@ const until = (isSo) =>
   eventually(
     async () => isSo(await stats()),
     () => "the statistics stay as they are",
-    20_000,
   );
 
 /**
@@ -208,7 +207,7 @@ test("waitUntil does not put the flush off for ever", async () => {
     await get("/ingest?tag=b&n=1");
     return collector.log.length > 0;
   };
-  await eventually(ingestUntilSent, () => "nothing is sent", 20_000);
+  await eventually(ingestUntilSent, () => "nothing is sent");
   await get("/flush");
   assert.equal(new Set(collector.events()).size, 3);
   assert.equal((await stats()).delivered, collector.events().length);
