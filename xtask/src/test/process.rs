@@ -30,12 +30,21 @@ fn reason(name: &str) -> PathBuf {
     Path::new(LOGS).join(format!("{name}.reason"))
 }
 
+/// Seconds of a processor that a step took: written by its process, read by ours.
+fn cpu(name: &str) -> PathBuf {
+    Path::new(LOGS).join(format!("{name}.cpu"))
+}
+
 /// Runs a step in this process, and leaves the reason if it does not pass.
 pub fn run_here(sh: Shell, step: &Step, options: Options) -> Result<ExitCode> {
     if step.load == Load::Compiles {
         give_way(&sh);
     }
-    let Err(error) = (step.run)(&Session::new(sh, options)) else {
+    let result = (step.run)(&Session::new(sh, options));
+    if let Some(seconds) = own_cpu_seconds() {
+        std::fs::write(cpu(step.name), seconds.to_string())?;
+    }
+    let Err(error) = result else {
         return Ok(ExitCode::SUCCESS);
     };
     std::fs::write(reason(step.name), format!("{error:#}"))?;
@@ -63,7 +72,9 @@ pub fn run(step: &Step, keep: bool, in_ci: bool, options: &Options) -> Verdict {
 
 fn spawn(step: &Step, keep: bool, options: &Options) -> Result<Option<i32>> {
     std::fs::create_dir_all(LOGS)?;
-    let _ = std::fs::remove_file(reason(step.name));
+    for file in [reason(step.name), cpu(step.name)] {
+        let _ = std::fs::remove_file(file);
+    }
     let mut command = ourselves()?;
     command.args(["test", "--step", step.name]).stdin(Stdio::null());
     command.env(SEED, options.seed.to_string());
@@ -85,6 +96,28 @@ pub fn output(step: &Step) -> String {
     String::from_utf8_lossy(&output).into_owned()
 }
 
+/// The processor's time that a step took, in seconds, with all that it started and waited for. Unlike
+/// the time on a clock it says little of what ran beside it.
+pub fn cpu_seconds(step: &Step) -> Option<f64> {
+    std::fs::read_to_string(cpu(step.name)).ok()?.parse().ok()
+}
+
+/// The same of this process, on Linux.
+fn own_cpu_seconds() -> Option<f64> {
+    cpu_seconds_in(&std::fs::read_to_string("/proc/self/stat").ok()?)
+}
+
+/// The sum of `utime`, `stime`, `cutime` and `cstime`, of proc_pid_stat(5).
+fn cpu_seconds_in(stat: &str) -> Option<f64> {
+    /// On Linux the same on every machine, whatever its kernel counts in.
+    const TICKS_PER_SECOND: f64 = 100.0;
+    // The name before may have blanks in it.
+    let (_, numbers) = stat.rsplit_once(") ")?;
+    let times = numbers.split(' ').skip(11).take(4);
+    let ticks: u64 = times.map(|ticks| ticks.parse::<u64>().ok()).sum::<Option<_>>()?;
+    Some(ticks as f64 / TICKS_PER_SECOND)
+}
+
 /// This program.
 fn ourselves() -> Result<Command> {
     // Linux knows the file that runs, even when a step has built another one in its place.
@@ -99,4 +132,16 @@ fn give_way(sh: &Shell) {
     let renice = cmd!(sh, "renice -n 10 -p {id}").quiet().ignore_stdout().ignore_stderr();
     // Without the program, everything is as right, and perhaps slower.
     let _ = renice.run();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_processes_that_were_waited_for_counts() {
+        let stat = "123 (a b) c) S 1 1 1 0 -1 4194560 90 80 0 0 150 25 1000 225 20 0 1 0 9 9 9 9";
+        assert_eq!(cpu_seconds_in(stat), Some(14.0));
+        assert_eq!(cpu_seconds_in("123"), None);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{SEED, Verdict, steps::Step};
+use super::{SEED, Verdict, process, steps::Step};
 
 /// The number of steps by result.
 #[derive(Default, PartialEq, Eq, Debug)]
@@ -50,20 +50,24 @@ pub fn failure(name: &str, why: &str, seed: u64, output: &str) -> String {
     )
 }
 
-/// A row for each step.
+/// A row for each step, with the time on the clock and that of the processors.
 pub fn table(verdicts: &[(&Step, Verdict)], seconds: f64) -> String {
-    let mut table = format!("{:<24}{:>8}  result\n", "step", "seconds");
-    for (Step { name, .. }, verdict) in verdicts {
+    let time =
+        |seconds: Option<f64>| seconds.map_or_else(|| "-".to_owned(), |time| format!("{time:.1}"));
+    let mut table = format!("{:<24}{:>8}{:>8}  result\n", "step", "seconds", "cpu");
+    let mut all = 0.0;
+    for (step, verdict) in verdicts {
         let (seconds, result) = match verdict {
-            Verdict::Passed { seconds } => (Some(seconds), "ok".to_owned()),
-            Verdict::Failed { seconds, .. } => (Some(seconds), "FAILED".to_owned()),
+            Verdict::Passed { seconds } => (Some(*seconds), "ok".to_owned()),
+            Verdict::Failed { seconds, .. } => (Some(*seconds), "FAILED".to_owned()),
             Verdict::NotRun { why } => (None, format!("not run: {why}")),
-            Verdict::Skipped { seconds, why } => (Some(seconds), format!("skipped: {why}")),
+            Verdict::Skipped { seconds, why } => (Some(*seconds), format!("skipped: {why}")),
         };
-        let seconds = seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1}"));
-        let _ = writeln!(table, "{name:<24}{seconds:>8}  {result}");
+        let cpu = seconds.and_then(|_| process::cpu_seconds(step));
+        all += cpu.unwrap_or_default();
+        let _ = writeln!(table, "{:<24}{:>8}{:>8}  {result}", step.name, time(seconds), time(cpu));
     }
-    let _ = writeln!(table, "{:<24}{seconds:>8.1}", "all");
+    let _ = writeln!(table, "{:<24}{:>8}{:>8}", "all", time(Some(seconds)), time(Some(all)));
     table
 }
 
