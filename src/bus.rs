@@ -17,7 +17,6 @@ use crate::shard::{
 };
 use crate::stats::{AbandonedEvents, BatchStats, BusStats, ByteStats, Rejected, ShardInfo};
 use crate::sync::{Counter, Lock, Shared};
-use std::collections::VecDeque;
 use std::ops::{Deref, Range};
 
 /// A bounded event buffer that says what to send and when.
@@ -462,7 +461,7 @@ impl EventBus {
     /// copies, as [`Batch::encode`] makes them. Their bytes are held until the last of them is
     /// dropped.
     #[must_use]
-    pub fn stage(&self, now: u64) -> VecDeque<Shared<Batch>> {
+    pub fn stage(&self, now: u64) -> Vec<Shared<Batch>> {
         self.delivery.lock().map(|mut delivery| delivery.stage(now)).unwrap_or_default()
     }
 

@@ -70,6 +70,7 @@
 //! | --- | --- |
 //! | `sync` | the seam between targets with threads and without |
 //! | `memory` | room in memory, which can run out on wasm |
+//! | `queue` | first in, first out |
 //! | `clock`, `config`, `scaling_policy`, `error`, `codes`, `event`, `lines`, `canonical`, `batch`, `stats` | the nouns |
 //! | `shard` | route, buffer, scale, cut: [`ShardManager`], [`Shard`], [`ShardMapper`], [`BatchWorker`] |
 //! | `delivery` | what to send and when: leases, retries, flushes |
@@ -119,6 +120,7 @@ mod error;
 mod event;
 mod lines;
 mod memory;
+mod queue;
 mod scaling_policy;
 mod shard;
 mod stats;

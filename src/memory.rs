@@ -5,7 +5,6 @@
 //! for a batch, which frees its events.
 
 use crate::sync::Counter;
-use std::collections::VecDeque;
 
 /// Bytes that stay free for small allocations: for a batch beside its body, records, the
 /// bookkeeping of a flush.
@@ -41,9 +40,4 @@ fn is_kept(allocated: Vec<u8>) -> bool {
 pub(crate) fn with_capacity<T>(items: usize) -> Option<Vec<T>> {
     let mut vector = Vec::new();
     vector.try_reserve_exact(items).is_ok().then_some(vector)
-}
-
-/// Sees to it that `more` items can be added, if there is memory for them.
-pub(crate) fn reserve<T>(queue: &mut VecDeque<T>, more: usize) -> bool {
-    queue.try_reserve(more).is_ok()
 }

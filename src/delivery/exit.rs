@@ -10,7 +10,6 @@ use crate::delivery::lane::{Lane, Outgoing, OutgoingState};
 use crate::delivery::machine::Delivery;
 use crate::shard::{Shard, Watermarks};
 use crate::sync::Shared;
-use std::collections::VecDeque;
 
 /// Which events of a shard go first when not all can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -89,16 +88,13 @@ impl Delivery {
 
     /// Cuts everything into batches, and returns all that are not settled, leased ones included:
     /// shard by shard, oldest first.
-    pub(crate) fn stage(&mut self, now: u64) -> VecDeque<Shared<Batch>> {
+    pub(crate) fn stage(&mut self, now: u64) -> Vec<Shared<Batch>> {
         self.advance(now);
         for lane in 0..self.lanes.len() {
             while self.cut_outgoing(lane, usize::MAX, usize::MAX) {}
         }
-        let mut staged = VecDeque::new();
-        for outgoing in self.lanes.iter().flat_map(|lane| &lane.outgoing) {
-            staged.push_back(Shared::clone(&outgoing.batch));
-        }
-        staged
+        let outgoing = self.lanes.iter().flat_map(|lane| &lane.outgoing);
+        outgoing.map(|outgoing| Shared::clone(&outgoing.batch)).collect()
     }
 
     /// Takes all leases back. No attempt is counted as failed; answers come too late.

@@ -3,9 +3,9 @@
 use crate::batch::Batch;
 use crate::delivery::blame::Suspicion;
 use crate::delivery::store::Copy;
+use crate::queue::Queue;
 use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef, Watermarks};
 use crate::sync::Shared;
-use std::collections::VecDeque;
 
 /// A shard, the worker that cuts its batches, and the batch that has left it and is not settled.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct Lane {
     /// In order. There is more than one after a split, after an answer for single events, and once
     /// the end is near (see [`exit`](super::exit)). Another than the first is leased near the end,
     /// and while the first is on trial.
-    pub(crate) outgoing: VecDeque<Outgoing>,
+    pub(crate) outgoing: Queue<Outgoing>,
     /// Whether the shard takes no events any more: what it holds leaves without waiting for size
     /// or time.
     pub(crate) is_draining: bool,
@@ -123,7 +123,7 @@ impl Lane {
         Self {
             shard,
             worker,
-            outgoing: VecDeque::new(),
+            outgoing: Queue::new(),
             is_draining: false,
             collector,
             resumes_at: 0,

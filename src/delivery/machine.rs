@@ -8,9 +8,9 @@ use crate::delivery::flush::{Exit, Flush};
 use crate::delivery::lane::{Lane, Outgoing, OutgoingState};
 use crate::delivery::retry::Backoff;
 use crate::delivery::{Abandoned, Action, DeliveryStats, FlushReport, Lease};
+use crate::queue::Queue;
 use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef, Watermarks};
 use crate::sync::Shared;
-use std::collections::VecDeque;
 
 /// Which lanes may send, beside those that an open flush covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(crate) struct Delivery {
     /// Set while earlier runs may have left more batches than were taken in.
     pub(super) is_restoring: bool,
     /// Given up, and not yet shown to the host.
-    pub(super) abandoned: VecDeque<Abandoned>,
+    pub(super) abandoned: Queue<Abandoned>,
     pub(super) stats: DeliveryStats,
     pub(super) next_lease: u64,
     next_flush: u32,
@@ -66,7 +66,7 @@ impl Delivery {
             flushes: Vec::new(),
             fences: Vec::new(),
             is_restoring: false,
-            abandoned: VecDeque::new(),
+            abandoned: Queue::new(),
             stats: DeliveryStats::default(),
             next_lease: 0,
             next_flush: 0,
@@ -138,7 +138,7 @@ impl Delivery {
         self.expire_leases();
         self.give_up_old(wall);
         self.drop_fences();
-        if let Some(abandoned) = self.abandoned.pop_front() {
+        if let Some(abandoned) = self.abandoned.remove(0) {
             return Action::Abandoned(abandoned);
         }
         self.drop_lost_probe();
@@ -160,7 +160,7 @@ impl Delivery {
 
     /// The next batch that was given up and not yet shown, however it came to that.
     pub(crate) fn next_abandoned(&mut self) -> Option<Abandoned> {
-        self.abandoned.pop_front()
+        self.abandoned.remove(0)
     }
 
     /// Lets another lane probe if whoever probed is gone.

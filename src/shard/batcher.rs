@@ -3,8 +3,8 @@
 use crate::batch::Batch;
 use crate::clock::nanos;
 use crate::config::BatchConfig;
+use crate::queue::Queue;
 use crate::shard::Shard;
-use std::collections::VecDeque;
 
 /// Nanoseconds between two recalculations of the target, at least.
 const RECALCULATION_INTERVAL: u64 = 10_000_000;
@@ -22,7 +22,7 @@ pub struct AdaptiveBatcher {
     config: BatchConfig,
     target: usize,
     /// `(time, events up to then)`, oldest first, with increasing times.
-    samples: VecDeque<(u64, u64)>,
+    samples: Queue<(u64, u64)>,
     total: u64,
     recalculated_at: Option<u64>,
 }
@@ -32,7 +32,7 @@ impl AdaptiveBatcher {
     #[must_use]
     pub const fn new(config: BatchConfig) -> Self {
         let target = if config.adaptive { config.min_size } else { config.max_size };
-        Self { config, target, samples: VecDeque::new(), total: 0, recalculated_at: None }
+        Self { config, target, samples: Queue::new(), total: 0, recalculated_at: None }
     }
 
     /// The size at which a batch may leave.
@@ -49,9 +49,9 @@ impl AdaptiveBatcher {
             return self.target;
         }
         let window = nanos(self.config.velocity_window);
-        let idle = self.samples.back().map_or(0, |&(last, _)| now.saturating_sub(last));
+        let idle = self.samples.last().map_or(0, |&(last, _)| now.saturating_sub(last));
         self.decay(idle / window);
-        match self.samples.back_mut() {
+        match self.samples.last_mut() {
             // Arrivals of one moment are one sample, or a frozen clock would push out the samples
             // that the velocity is measured against.
             Some(last) if now <= last.0 => last.1 = self.total,
@@ -85,7 +85,7 @@ impl AdaptiveBatcher {
     /// What arrives in 5 ms at the velocity of the samples, within the bounds.
     fn wanted(&self) -> usize {
         let (Some(&(from, before)), Some(&(to, after))) =
-            (self.samples.front(), self.samples.back())
+            (self.samples.front(), self.samples.last())
         else {
             return self.config.min_size;
         };

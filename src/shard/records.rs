@@ -1,7 +1,6 @@
 //! The index beside the payload bytes.
 
-use crate::memory;
-use std::collections::VecDeque;
+use crate::queue::Queue;
 
 /// What a ring remembers of one event beside its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +18,7 @@ pub(crate) struct Records {
     /// The chunk that is being filled.
     last: Vec<Record>,
     /// The chunks before it, oldest first.
-    full: VecDeque<Vec<Record>>,
+    full: Queue<Vec<Record>>,
     /// Index of the oldest record in the first chunk; less than `CHUNK_LEN`.
     head: usize,
     len: usize,
@@ -44,7 +43,7 @@ impl Records {
     /// Sees to it that `count` records can be pushed, but for the chunks, which are small. Returns
     /// whether there is memory for that.
     pub(crate) fn reserve(&mut self, count: usize) -> bool {
-        memory::reserve(&mut self.full, count / CHUNK_LEN + 1)
+        self.full.reserve(count / CHUNK_LEN + 1)
     }
 
     pub(crate) fn push(&mut self, record: Record) {
@@ -162,6 +161,7 @@ impl Records {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::VecDeque;
 
     shardbus_seeds::properties! {
         256;

@@ -3,9 +3,9 @@
 use crate::config::Format;
 use crate::lines::Lines;
 use crate::memory;
+use crate::queue::Queue;
 use crate::shard::{Record, records::Records};
 use bytes::Bytes;
-use std::collections::VecDeque;
 
 /// A bounded queue of payloads.
 ///
@@ -26,7 +26,7 @@ pub(crate) struct RingBuffer {
     /// The page that is being filled: all but this one hold something.
     last: Page,
     /// The pages before it, oldest first.
-    full: VecDeque<Page>,
+    full: Queue<Page>,
     records: Records,
     /// Payload bytes in the buffer, separators not counted.
     bytes: usize,
@@ -54,7 +54,7 @@ impl RingBuffer {
             crossing: 0,
             spare: Vec::new(),
             last: Page::default(),
-            full: VecDeque::new(),
+            full: Queue::new(),
             records: Records::default(),
             bytes: 0,
         }
@@ -118,9 +118,8 @@ impl RingBuffer {
         let headroom = self.headroom.max(stored.saturating_add(memory::FOR_SMALL));
         let missing = stored.saturating_sub(self.last.room());
         let pages = missing.div_ceil(self.page_size);
-        let has_reserved = self.add_spare(pages)
-            && memory::reserve(&mut self.full, pages + 1)
-            && self.records.reserve(events);
+        let has_reserved =
+            self.add_spare(pages) && self.full.reserve(pages + 1) && self.records.reserve(events);
         let is_roomy = has_reserved && memory::can_have(headroom.saturating_add(self.crossing));
         let has_grown = is_roomy || has_reserved && memory::can_have(headroom);
         memory::set_short(!is_roomy);
@@ -357,6 +356,7 @@ impl std::fmt::Debug for RingBuffer {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::VecDeque;
 
     fn ring(capacity: usize) -> RingBuffer {
         RingBuffer::new(capacity, Format::Ndjson, 32)

@@ -277,7 +277,7 @@ macro_rules! replayer {
                 let mut leases = Vec::new();
                 let mut flushes = Vec::new();
                 // The host's copies of staged batches and of drained ones.
-                let mut staged = std::collections::VecDeque::new();
+                let mut staged = Vec::new();
                 let mut copies = Vec::new();
                 let mut trace = Vec::new();
                 for op in ops {

@@ -132,12 +132,12 @@ calls! {
 
     /// Cuts everything into batches and begins to go through all that are not settled.
     fn bus_stage(bus, now_ms: f64) {
-        bus.staged = bus.core.stage(nanos(now_ms));
+        bus.staged = bus.core.stage(nanos(now_ms)).into_iter();
     }
 
     /// Goes on to the next staged batch. Returns whether there is one.
     fn bus_next_staged(bus) -> bool {
-        bus.batch = bus.staged.pop_front();
+        bus.batch = bus.staged.next();
         bus.batch.is_some()
     }
 

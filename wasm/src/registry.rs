@@ -3,7 +3,7 @@
 
 use shardbus::{Batch, EventBus, Shared};
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::vec;
 
 /// Bytes of the scratch to begin with: more than a crossing of staged events needs.
 const SCRATCH_LEN: usize = 64 << 10;
@@ -18,7 +18,7 @@ const ROW_LEN: usize = 40;
 pub(crate) struct Bus {
     pub(crate) core: EventBus,
     pub(crate) batch: Option<Shared<Batch>>,
-    pub(crate) staged: VecDeque<Shared<Batch>>,
+    pub(crate) staged: vec::IntoIter<Shared<Batch>>,
 }
 
 pub(crate) struct Registry {
@@ -104,7 +104,7 @@ impl Registry {
 
     /// Adds a bus and returns its handle.
     pub(crate) fn add(&mut self, core: EventBus) -> usize {
-        let (batch, staged) = (None, VecDeque::new());
+        let (batch, staged) = (None, Vec::new().into_iter());
         self.scratch.resize(self.scratch.len().max(SCRATCH_LEN), 0);
         self.lengths.resize(LENGTHS_LEN, 0);
         self.row.reserve(ROW_LEN);

@@ -4,7 +4,6 @@ use crate::broken::{Checked, ensure};
 use crate::ledger::{Exit, Ledger, Outgoing, Polled, State};
 use crate::trace::note;
 use shardbus::{Batch, ExitOrder, Shared};
-use std::collections::VecDeque;
 
 /// Leases at the last moment.
 impl Ledger {
@@ -129,7 +128,7 @@ impl Ledger {
 /// Copies of everything.
 impl Ledger {
     /// Lets the bus cut everything into batches, which it returns.
-    pub(super) fn stage(&mut self, now: u64) -> Checked<VecDeque<Shared<Batch>>> {
+    pub(super) fn stage(&mut self, now: u64) -> Checked<Vec<Shared<Batch>>> {
         note!(self, "    stages everything");
         self.tally.stages += 1;
         self.seed();

@@ -270,11 +270,11 @@ impl Ledger {
     /// Copies all unsettled batches and writes those that the store does not have; some writes
     /// fail.
     pub fn keep_everything(&mut self, now: u64, mut fails: impl FnMut() -> bool) -> Checked {
-        let mut staged = self.stage(now)?;
+        let mut staged = self.stage(now)?.into_iter();
         for place in 0..self.present.len() {
             let lane = self.present[place];
             for nth in 0..self.lanes[lane].outgoing.len() {
-                let Some(batch) = staged.pop_front() else { break };
+                let Some(batch) = staged.next() else { break };
                 let outgoing = &self.lanes[lane].outgoing[nth];
                 let (events, kept) =
                     (outgoing.events.clone(), self.kept_copy(&batch, lane, outgoing));
