@@ -19,10 +19,10 @@ use crate::stats::{AbandonedEvents, BatchStats, BusStats, ByteStats, Rejected, S
 use crate::sync::{Counter, Lock, Shared};
 use std::ops::{Deref, Range};
 
-/// A bounded event buffer that says what to send and when.
+/// A bounded event buffer that decides which batch to send next, and when.
 ///
-/// It does no IO and reads no clock but the one it is given: [`poll`](Self::poll) says what to do,
-/// and whoever drives the bus does it.
+/// It does no IO and reads no clock but the one it is given: [`poll`](Self::poll) returns the next
+/// action, and the host carries it out.
 ///
 /// # Examples
 ///
@@ -53,7 +53,7 @@ pub struct EventBus {
     closed: Counter,
     /// 1 once an event had a key: then a change of shards must not let it be overtaken.
     keyed: Counter,
-    /// When metrics were last collected.
+    /// The time of the last collection of metrics.
     scaled_at: Counter,
     /// 1 while somebody waits for room.
     room_awaited: Counter,
@@ -229,7 +229,7 @@ impl EventBus {
             let key = keys.as_mut().and_then(Iterator::next);
             match self.ingest_line(line, key) {
                 Ok(_) => accepted += 1,
-                // What was accepted has nothing to drop.
+                // An accepted event has nothing to drop.
                 Err(error) => drop(error),
             }
         }
@@ -259,7 +259,7 @@ impl EventBus {
         self.refused_closed.add(1);
     }
 
-    /// How many events and payload bytes are accepted with certainty, whatever their keys:
+    /// The events and payload bytes that are guaranteed to be accepted, whatever their keys:
     /// `(events, bytes)`.
     #[must_use]
     pub fn room(&self) -> (usize, u64) {
@@ -267,7 +267,7 @@ impl EventBus {
         (if self.is_closed() { 0 } else { room.events }, room.bytes)
     }
 
-    /// Whether any event that is not too large would be accepted now, and no shard is in its last
+    /// True if any event that is not too large would be accepted now, and no shard is in its last
     /// quarter.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -288,8 +288,8 @@ impl EventBus {
         self.room_awaited.set(u64::from(awaited));
     }
 
-    /// What to do at `now`, in nanoseconds from any fixed point. Ask again until the answer is to
-    /// wait. A `now` that goes back is taken to stand still.
+    /// The next action at `now`, in nanoseconds from any fixed point. Poll again until the action
+    /// is to wait. A `now` that goes back is taken to stand still.
     #[must_use]
     pub fn poll(&self, now: u64) -> Action {
         self.scale(now);
@@ -319,8 +319,8 @@ impl EventBus {
         }
         self.scaled_at.set(now);
         self.manager.collect_metrics();
-        // What is decided from the metrics was allowed when it was decided; a change made by
-        // others in between may forbid it, and then it is decided anew in the next window.
+        // A decision was allowed when it was made; a change by other threads in between may forbid
+        // it, and then it is made anew in the next window.
         let _ = match self.manager.evaluate_scaling() {
             ScalingDecision::None => return,
             ScalingDecision::ScaleUp(count) => self.grow(count, true),
@@ -330,8 +330,8 @@ impl EventBus {
 
     /// Adds `count` shards, cooldown or not. Returns their ids.
     ///
-    /// Where a key's events go changes with the set of shards. What was accepted before the change
-    /// is delivered, or lost and counted, before anything that was accepted after it is sent.
+    /// A key may move to another shard then. Events accepted before the change are delivered, or
+    /// lost and counted, before any event accepted after it is sent.
     ///
     /// # Errors
     ///
@@ -342,7 +342,7 @@ impl EventBus {
     }
 
     /// Drains up to `count` shards, the emptiest first, cooldown or not. Returns their ids. They
-    /// take no more events, and are removed once what they hold has been delivered.
+    /// take no more events, and are removed once theirs have been delivered.
     ///
     /// # Errors
     ///
@@ -389,14 +389,14 @@ impl EventBus {
         }
     }
 
-    /// Where an event with this key, or without a key and with these bytes, would go now. Load may
-    /// send an event without a key elsewhere, but only where scaling is on.
+    /// The shard that an event with this key would go to now, or one without a key and with these
+    /// bytes. Load may send an event without a key elsewhere, but only where scaling is on.
     #[must_use]
     pub fn shard_for(&self, key_or_payload: &[u8]) -> u16 {
         self.manager.select_shard_by_hash(self.manager.hash(key_or_payload))
     }
 
-    /// Whether less than a quarter of the bytes is free.
+    /// True if less than a quarter of the bytes is free.
     fn is_short_of_bytes(&self) -> bool {
         let budget = self.manager.budget();
         budget.held() > budget.max() - budget.max() / 4
@@ -412,9 +412,9 @@ impl EventBus {
         self.delivery.lock().is_ok_and(|mut delivery| delivery.fail(lease, failure, now))
     }
 
-    /// The receiver answered for single events: `outcomes` says what became of consecutive ones, in
-    /// order, each with how many they are. Returns whether the lease was still live and `outcomes`
-    /// covers its batch; if not, nothing changes.
+    /// The receiver answered for single events: `outcomes` has a run length and an outcome for
+    /// consecutive events, in order. Returns whether the lease was still live and `outcomes` covers
+    /// its batch; if not, nothing changes.
     pub fn settle(&self, lease: u64, outcomes: &[(usize, Outcome)], now: u64) -> bool {
         self.delivery.lock().is_ok_and(|mut delivery| delivery.settle(lease, outcomes, now))
     }
@@ -433,7 +433,7 @@ impl EventBus {
         }
     }
 
-    /// Whoever had the lease is gone, and will not answer: it expires now. Returns whether it was
+    /// The holder of the lease is gone, and will not answer: it expires now. Returns whether it was
     /// still live.
     pub fn expire(&self, lease: u64, now: u64) -> bool {
         self.delivery.lock().is_ok_and(|mut delivery| delivery.expire(lease, now))
@@ -446,11 +446,10 @@ impl EventBus {
         self.delivery.lock().ok()?.drain(max_bytes)
     }
 
-    /// Hands out one batch whose body has at most `max_bytes` bytes although another one of its shard
-    /// may be in flight, without waiting for size, time or the end of a pause; `None` if there is
-    /// none. A batch's last attempt is left for later, and a pause that the receiver asked for is
-    /// kept. For a host that is about to end and has no time to wait for answers: what is left of
-    /// order is that of `order`. Afterwards the bus goes on as always.
+    /// Leases one batch of at most `max_bytes` before the host goes away, regardless of size, age
+    /// and backoff; `None` if there is none. Other batches of its shard may be in flight. `order`
+    /// chooses the end of the queue that goes first. Keeps a batch's last attempt, and a pause that
+    /// the receiver asked for. Afterwards the bus goes on as always.
     #[must_use]
     pub fn poll_exit(&self, now: u64, max_bytes: usize, order: ExitOrder) -> Option<Lease> {
         self.delivery.lock().ok()?.poll_exit(now, max_bytes, order)
@@ -555,7 +554,7 @@ impl EventBus {
         self.delivery.lock().map_or(u32::MAX, |mut delivery| delivery.begin_flush())
     }
 
-    /// What became so far of everything that a flush covers; it is complete when nothing is
+    /// The outcomes so far of the events that a flush covers; it is complete when nothing is
     /// pending. `None` if there is no such flush.
     #[must_use]
     pub fn flush_report(&self, flush: u32) -> Option<FlushReport> {
@@ -569,8 +568,8 @@ impl EventBus {
         }
     }
 
-    /// Refuses all events from now on. What is in the bus can still be delivered: what waits for
-    /// its next attempt may be sent now, unless the receiver asked for the pause.
+    /// Refuses all events from now on. Pending events can still be delivered: batches in backoff
+    /// may be sent now, unless the receiver asked for the pause.
     pub fn close(&self) {
         self.closed.set(1);
         if let Ok(mut delivery) = self.delivery.lock() {
@@ -578,7 +577,7 @@ impl EventBus {
         }
     }
 
-    /// Whether events are refused.
+    /// True if events are refused.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.closed.get() == 1
@@ -592,15 +591,15 @@ impl EventBus {
         }
     }
 
-    /// How many events were offered. Cheaper than [`stats`](Self::stats), for whoever watches for
-    /// activity.
+    /// The number of events that were offered. Cheaper than [`stats`](Self::stats), for hosts that
+    /// watch for activity.
     #[must_use]
     pub fn offered(&self) -> u64 {
         self.offered.get()
     }
 
-    /// How many events were refused or evicted. Cheaper than [`stats`](Self::stats), for whoever
-    /// watches for losses.
+    /// The number of events that were refused or evicted. Cheaper than [`stats`](Self::stats), for
+    /// hosts that watch for losses.
     #[must_use]
     pub fn lost(&self) -> u64 {
         let manager = self.manager.stats();
@@ -611,7 +610,7 @@ impl EventBus {
             + self.refused_closed.get()
     }
 
-    /// Where every event is.
+    /// Accounts for every event.
     #[must_use]
     pub fn stats(&self) -> BusStats {
         let Ok(delivery) = self.delivery.lock() else { return BusStats::default() };
@@ -648,7 +647,7 @@ impl EventBus {
             }
         }
         stats.oldest_age = self.oldest_age(delivery.lanes());
-        // Last: what is accepted or refused meanwhile was offered before.
+        // Last: events that are accepted or refused meanwhile were offered before.
         stats.offered = self.offered.get();
         stats
     }

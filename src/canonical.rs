@@ -1,4 +1,4 @@
-//! The canonical JSON of a value: what is hashed and stored when an event comes in as a value.
+//! The canonical JSON of a value: its hash routes the event, and its bytes are stored.
 //!
 //! serde_json's compact output, independent of serde_json's version and of the cargo features that
 //! somebody else may turn on: object keys are in ascending UTF-8 byte order (`preserve_order` keeps

@@ -66,8 +66,8 @@ impl Default for Clock {
     }
 }
 
-/// A duration in nanoseconds; what is longer than 584 years is as good as for ever.
-// Called in many places, and never for an event: as a copy in each it would only take up room.
+/// A duration in nanoseconds; over 584 years count as for ever. Not inlined: it is called in many
+/// places, and never for an event, so size matters more than speed.
 #[inline(never)]
 pub(crate) const fn nanos(duration: Duration) -> u64 {
     let whole = duration.as_secs().saturating_mul(1_000_000_000);

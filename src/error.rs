@@ -106,7 +106,7 @@ pub struct ConfigError {
     pub field: &'static str,
     /// The value it had; a duration's in milliseconds.
     pub value: f64,
-    /// What the value must be, such as "must be greater than 0".
+    /// The rule that the value breaks, such as "must be greater than 0".
     pub rule: &'static str,
 }
 

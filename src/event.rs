@@ -1,4 +1,4 @@
-//! Events: what producers hand in, and what the shards hold.
+//! Events: from producers, and in the shards.
 
 use crate::canonical;
 use bytes::Bytes;
@@ -84,7 +84,7 @@ impl From<Value> for Event {
 pub struct RawEvent {
     bytes: Bytes,
     hash: u64,
-    /// Whether the hash stands for something that must stay in one shard.
+    /// True if the hash stands for a key, whose events stay in one shard.
     is_keyed: bool,
 }
 
@@ -151,7 +151,7 @@ impl RawEvent {
         self.hash
     }
 
-    /// Whether the hash came from elsewhere.
+    /// True if the hash came from elsewhere.
     pub(crate) const fn is_keyed(&self) -> bool {
         self.is_keyed
     }
@@ -162,7 +162,7 @@ impl RawEvent {
         self.bytes.len()
     }
 
-    /// Whether there are no bytes.
+    /// True if there are no bytes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -217,7 +217,8 @@ impl std::fmt::Debug for RawEvent {
 pub struct InternalEvent {
     /// The payload. It shares memory with its neighbours: copy it to keep it for long.
     pub raw: Bytes,
-    /// When it was accepted: nanoseconds since the Unix epoch, strictly increasing in its shard.
+    /// The time at which it was accepted: nanoseconds since the Unix epoch, strictly increasing in
+    /// its shard.
     pub insertion_ts: u64,
     /// The shard that accepted it.
     pub shard_id: u16,

@@ -2,21 +2,21 @@
 //!
 //! # The most important types
 //!
-//! | type | what it is |
+//! | type | role |
 //! | --- | --- |
-//! | [`EventBus`] | the whole: takes events, and says what to send and when; made from a [`BusConfig`] |
-//! | [`Action`] | what to do next, which [`EventBus::poll`] says: mostly, to send the [`Batch`] of a [`Lease`] |
-//! | [`Failure`], [`Outcome`] | what became of it, which [`EventBus::fail`] and [`EventBus::settle`] are told |
-//! | [`BusStats`] | where every event is |
+//! | [`EventBus`] | the whole: takes events, and decides which batch to send and when; made from a [`BusConfig`] |
+//! | [`Action`] | the next action, from [`EventBus::poll`]: mostly, to send the [`Batch`] of a [`Lease`] |
+//! | [`Failure`], [`Outcome`] | the result of an attempt, for [`EventBus::fail`] and [`EventBus::settle`] |
+//! | [`BusStats`] | the account of every event |
 //! | [`Event`], [`RawEvent`] | a JSON value, and bytes with the hash that routes them |
 //! | [`ShardManager`] | routing and buffering without delivery, for callers with their own |
-//! | [`Shard`], [`BatchWorker`] | one bounded queue, and what cuts its batches |
-//! | [`ShardMapper`] | which shards there are, where their number may change |
+//! | [`Shard`], [`BatchWorker`] | one bounded queue, and the cutter of its batches |
+//! | [`ShardMapper`] | the set of shards, where their number may change |
 //!
 //! # How to drive a bus
 //!
 //! The crate does no IO, starts no thread and draws no random number. It reads the time from a
-//! [`Clock`] or is told. Whoever drives a bus asks it what to do, does it, and answers:
+//! [`Clock`] or is told. A host polls the bus for its next action, carries it out, and answers:
 //!
 //! ```
 //! use shardbus::{Action, Batch, BusConfig, Clock, EventBus, Failure};
@@ -52,13 +52,13 @@
 //! The repository's `examples/rust` has drivers that run beside the producers, one on threads and one
 //! on tokio, with a limit on the time of each attempt.
 //!
-//! # What is guaranteed
+//! # Guarantees
 //!
-//! - **Bounded.** A bus never holds more payload bytes than [`BusConfig::max_bytes`], counting what
-//!   waits, what is in flight and what is to be retried. Batches of earlier runs come beside it, at
-//!   most two at a time unless they are split.
-//! - **Accounted for.** Every event offered ends in exactly one place, and [`BusStats`] says in
-//!   which: refused, delivered, evicted, given up, drained, waiting or in flight.
+//! - **Bounded.** A bus never holds more payload bytes than [`BusConfig::max_bytes`], pending
+//!   events, batches in flight and batches to be retried included. Batches of earlier runs come
+//!   beside it, at most two at a time unless they are split.
+//! - **Accounted for.** Every event offered ends in exactly one place, which [`BusStats`]
+//!   names: refused, delivered, evicted, given up, drained, waiting or in flight.
 //! - **Ordered.** Within a shard, events leave in the order in which they came, one batch at a
 //!   time, and a retry goes before later batches. Events with one key stay in one shard. Only
 //!   [`EventBus::poll_exit`] gives that up, for a host that is about to end.
@@ -66,25 +66,25 @@
 //!
 //! # How it is built
 //!
-//! | module | what it does |
+//! | module | task |
 //! | --- | --- |
 //! | `sync` | the seam between targets with threads and without |
 //! | `memory` | room in memory, which can run out on wasm |
 //! | `queue` | first in, first out |
-//! | `clock`, `config`, `scaling_policy`, `error`, `codes`, `event`, `lines`, `canonical`, `batch`, `stats` | the nouns |
+//! | `clock`, `config`, `scaling_policy`, `error`, `codes`, `event`, `lines`, `canonical`, `batch`, `stats` | data types |
 //! | `shard` | route, buffer, scale, cut: [`ShardManager`], [`Shard`], [`ShardMapper`], [`BatchWorker`] |
-//! | `delivery` | what to send and when: leases, retries, flushes |
+//! | `delivery` | the order and time of sending: leases, retries, flushes |
 //! | `bus` | [`EventBus`]: the two together |
 //!
 //! # For users of net-mesh
 //!
-//! Names of shards, events and policies are those of `net-mesh`, all at the crate's root. What is
-//! different, and why:
+//! Names of shards, events and policies are those of `net-mesh`, all at the crate's root. The
+//! differences, and their reasons:
 //!
 //! | there | here | why |
 //! | --- | --- | --- |
 //! | `Shard::new(id, capacity)` | takes a [`BackpressureMode`] too | a shard evicts and samples under its own lock |
-//! | `Shard::{counters, set_metrics_collector}`, `ShardTable` | [`Shard::stats`], [`Shard::with_metrics`] | what is not needed from outside is not public |
+//! | `Shard::{counters, set_metrics_collector}`, `ShardTable` | [`Shard::stats`], [`Shard::with_metrics`] | the crate itself is their only user |
 //! | `ShardMapper::select_shard` | [`ShardManager::select_shard_by_hash`] | the manager routes, the mapper says by which shards |
 //! | `ShardMapper::set_on_shard_created`, `…_removed` | the ids that each operation returns | nothing scales by itself but [`EventBus::poll`], which opens and closes the shards' lanes |
 //! | `ShardMapper::new` fails with a `ScalingError` | [`ConfigError`], which becomes one by `?` | it names the field, its value and the rule |
@@ -92,10 +92,10 @@
 //! | `ShardManager::ingest(Value)` | `impl Into<Event>` | an [`Event`] will do; name the type where a parser's result is to be inferred |
 //! | `ShardMetrics::compute_weight`, an `Instant` | [`ShardMetrics::weight_of`], nanoseconds | time comes from a [`Clock`] |
 //! | `ShardMetricsCollector::record_buffer_len`, `pushes_since_drain_start` | the shard tells its collector | nobody else knows; a drained shard is empty when it holds nothing |
-//! | thresholds of 5 ns and 1 ms | 10 µs and 1 s | to measure alone takes more than 5 ns, and a batch's answer more than 1 ms |
+//! | thresholds of 5 ns and 1 ms | 10 µs and 1 s | a measurement alone takes more than 5 ns, and a batch's answer more than 1 ms |
 //! | `BatchConfig`: 1,000 to 10,000 events in 10 ms | 100 to 1,000 events or 256 KiB in 1 s | requests from the edge are small and few |
 //! | `ScalingError::ShardCreationFailed`, `IngestionResult` | absent | nothing fails so; errors are `#[non_exhaustive]` |
-//! | `InternalEvent::new`, `from_value` | its fields are public | it is what comes out |
+//! | `InternalEvent::new`, `from_value` | its fields are public | a bus makes it |
 //! | `Batch { events }`, `Batch::new`, `batch_process_nonce()` | [`Batch::events`], [`Batch::body`], [`EventBus::seed`] | the events of a batch are one body; the caller has the randomness |
 //! | `TimestampGenerator::{next(), now_raw}` | [`next(now)`](TimestampGenerator::next) | time is told; nanoseconds since the Unix epoch |
 //! | `AdaptiveBatcher::{record_events(n), reset}` | [`record(n, now)`](AdaptiveBatcher::record), a new one | the same |
@@ -104,7 +104,7 @@
 //! | `EventBus::{ingest(Event), ingest_batch}` | [`ingest_event`](EventBus::ingest_event), [`ingest_raw`](EventBus::ingest_raw), [`ingest_raw_batch`](EventBus::ingest_raw_batch); [`ingest`](EventBus::ingest) takes bytes and a key | a bus copies bytes, and routes by a key |
 //! | `EventBus::{num_shards, pending_in_rings, shard_metrics, shard_stats}` | [`EventBus::stats`] | one look in which the numbers add up |
 //! | `async new`, `flush`, `shutdown`, `Adapter`, `start_scaling_monitor` | [`poll`](EventBus::poll), [`acknowledge`](EventBus::acknowledge), [`fail`](EventBus::fail), [`begin_flush`](EventBus::begin_flush), [`close`](EventBus::close) | no runtime is asked for |
-//! | edition 2021, any Rust | edition 2024, Rust 1.95 or later | what is promised is tested, with this one |
+//! | edition 2021, any Rust | edition 2024, Rust 1.95 or later | the promises are tested, with this one |
 //! | `poll(ConsumeRequest)`, `Filter`, `StoredEvent`, adapters | absent | this is a buffer, and not a store |
 
 #![forbid(unsafe_code)]

@@ -13,8 +13,8 @@ pub struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// Payloads of these lengths, with `gap` bytes before each, and what comes after them; `None`
-    /// if `text` is shorter.
+    /// Payloads of these lengths, with `gap` bytes before each, and the rest of the text; `None` if
+    /// `text` is shorter.
     #[must_use]
     pub fn new(text: &'a [u8], lens: &'a [u32], gap: u32) -> Option<(Self, &'a [u8])> {
         let needed: u64 = lens.iter().map(|&len| u64::from(gap) + u64::from(len)).sum();
@@ -22,7 +22,7 @@ impl<'a> Lines<'a> {
         Some((Self { text, lens, gap: gap as usize }, rest))
     }
 
-    /// How long each is.
+    /// The length of each.
     pub(crate) const fn lens(&self) -> &'a [u32] {
         self.lens
     }

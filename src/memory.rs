@@ -1,8 +1,8 @@
 //! Room in memory.
 //!
-//! Where memory runs out, as in a WebAssembly module, the whole module would end. So large
-//! allocations are made in a way that can fail, and leave something for those that cannot: the ones
-//! for a batch, which frees its events.
+//! Running out of memory would end a whole WebAssembly module. So large allocations are made in a
+//! way that can fail, and leave room for those that cannot: the ones for a batch, which frees its
+//! events.
 
 use crate::sync::Counter;
 

@@ -9,7 +9,7 @@ use std::ops::{Deref, DerefMut};
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     items: Vec<T>,
-    /// How many of the items have left; their places are kept until they are the larger part.
+    /// The number of items that have left; their places are kept until they are the larger part.
     left: usize,
 }
 

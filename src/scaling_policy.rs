@@ -1,4 +1,4 @@
-//! When the number of shards changes by itself.
+//! The conditions on which the number of shards changes by itself.
 
 use crate::clock::millis;
 use crate::error::{ConfigError, Rules};
@@ -19,17 +19,17 @@ pub struct ScalingPolicy {
     pub min_shards: u16,
     /// Most active shards.
     pub max_shards: u16,
-    /// How long to leave the number of shards alone after it changed, and how long a new shard's
-    /// metrics say nothing yet.
+    /// The time for which the number of shards stays as it is after a change, and for which a new
+    /// shard's metrics do not count.
     pub cooldown: Duration,
-    /// How long a shard must have been underutilized before it may be drained.
+    /// The time for which a shard must have been underutilized before it may be drained.
     pub scale_down_delay: Duration,
     /// A shard is underutilized when it is emptier than this, as a share of its capacity, and
     /// nothing arrived in the last window.
     pub underutilized_threshold: f64,
-    /// How often metrics are collected.
+    /// The interval of the collection of metrics.
     pub metrics_window: Duration,
-    /// Whether shards are added and drained by themselves. If not, only when asked.
+    /// Adds and drains shards automatically. If false, only on request.
     pub auto_scale: bool,
 }
 
@@ -136,7 +136,7 @@ impl Default for ScalingPolicy {
     }
 }
 
-/// How many threads can run at once; 1 where that cannot be told.
+/// The number of threads that can run at once; 1 where that is unknown.
 fn cpus() -> u16 {
     std::thread::available_parallelism()
         .map_or(1, |cpus| u16::try_from(cpus.get()).unwrap_or(u16::MAX))

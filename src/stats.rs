@@ -1,4 +1,4 @@
-//! Where every event offered to a bus is.
+//! Statistics, which account for every event offered to a bus.
 
 use crate::shard::ShardState;
 use serde::Serialize;
@@ -59,7 +59,7 @@ pub struct BatchStats {
 pub struct ShardInfo {
     /// The shard.
     pub id: u16,
-    /// Where it is in its life.
+    /// Its state.
     pub state: ShardState,
     /// Events accepted.
     pub accepted: u64,
@@ -81,7 +81,7 @@ pub struct ShardInfo {
     pub batch_target: u64,
 }
 
-/// Where every event offered to a bus is.
+/// Accounts for every event offered to a bus.
 ///
 /// After every call: `offered = accepted + rejected` and
 /// `accepted = delivered + evicted + abandoned + drained + pending + in_flight`.
@@ -109,8 +109,7 @@ pub struct BusStats {
     pub pending: u64,
     /// Events that have left their shards and are not settled.
     pub in_flight: u64,
-    /// How long ago the oldest event held was accepted, in nanoseconds by the wall clock; 0 if none
-    /// is.
+    /// The age of the oldest event held, in nanoseconds by the wall clock; 0 if none is.
     pub oldest_age: u64,
     /// Bytes held and sent.
     pub bytes: ByteStats,

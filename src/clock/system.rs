@@ -4,8 +4,8 @@ use crate::clock::nanos;
 use crate::sync::Counter;
 use std::time::SystemTime;
 
-/// How long the counter is followed before the system is asked again: in that time it goes astray by
-/// nanoseconds.
+/// The time for which the counter is followed before the system is asked again: it drifts by
+/// nanoseconds in that time.
 const FOLLOWED_NANOS: u64 = 1_000_000;
 
 /// An answer that took longer may be of another time than the counter's: whoever asked was
@@ -47,8 +47,8 @@ impl SystemClock {
         self.counter.delta_as_nanos(0, self.counter.raw())
     }
 
-    /// Asks the system. A thread that sees one of the two values without the other is off by what the
-    /// counter went astray since the time before, once.
+    /// Asks the system. A thread that sees one of the two values without the other is off, once, by
+    /// the drift since the reading before.
     fn ask(&self) {
         for _ in 0..ATTEMPTS {
             let before = self.counted();

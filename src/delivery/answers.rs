@@ -1,4 +1,4 @@
-//! What becomes of a batch once its attempt has an answer, or will have none.
+//! The end of an attempt: its answer, or the lack of one.
 
 use crate::batch::Batch;
 use crate::clock::nanos;
@@ -29,11 +29,11 @@ impl Delivery {
         true
     }
 
-    /// The receiver answered for single events: `outcomes` says what became of consecutive ones, in
-    /// order, each with how many they are. Returns whether the lease was still live and `outcomes`
-    /// covers the batch; if not, nothing changes.
+    /// The receiver answered for single events: `outcomes` has a run length and an outcome for
+    /// consecutive events, in order. Returns whether the lease was still live and `outcomes` covers
+    /// the batch; if not, nothing changes.
     ///
-    /// What stays keeps its ids, its order and its attempts.
+    /// Remaining events keep their ids, their order and their attempts.
     pub(crate) fn settle(&mut self, lease: u64, outcomes: &[(usize, Outcome)], now: u64) -> bool {
         self.advance(now);
         let Some((lane, nth)) = self.find_lease(lease) else { return false };
@@ -71,7 +71,7 @@ impl Delivery {
         true
     }
 
-    /// Whoever had the lease is gone. Returns whether it was still live.
+    /// The holder of the lease is gone. Returns whether it was still live.
     pub(crate) fn expire(&mut self, lease: u64, now: u64) -> bool {
         self.advance(now);
         let Some((lane, nth)) = self.find_lease(lease) else { return false };
@@ -155,7 +155,7 @@ impl Delivery {
         outgoing.state = OutgoingState::Waiting { until, at_least_until };
     }
 
-    /// Puts the halves of an outgoing batch in its place. What cannot be halved is given up.
+    /// Puts the halves of an outgoing batch in its place. A single event is given up.
     fn split(&mut self, lane: usize, nth: usize) {
         let now = self.now;
         let outgoing = &mut self.lanes[lane].outgoing;

@@ -7,7 +7,7 @@
 //! - Other lanes deliver between this batch's failures. Each such failure is held against it.
 //! - With no other lane to compare with, the batch behind it is tried once it has failed for
 //!   [`SUSPECT_AFTER`]. If the destination takes that one, the first is at fault, and is given up:
-//!   what came after it was delivered, so it can no longer be sent in order.
+//!   later events were delivered, so it can no longer be sent in order.
 //!
 //! In an outage nothing else is delivered either, so nothing is given up, however long it lasts.
 
@@ -15,20 +15,20 @@ use crate::clock::nanos;
 use crate::delivery::machine::Delivery;
 use std::time::Duration;
 
-/// How long a batch fails before it is suspected. Long, because a batch that is given up wrongly is
-/// lost, and one that is at fault delays only what is behind it.
+/// The time for which a batch fails before it is suspected. Long, because a batch that is given up
+/// wrongly is lost, and one that is at fault delays only its own lane.
 pub(crate) const SUSPECT_AFTER: Duration = Duration::from_secs(3600);
 
-/// What speaks for a batch being at fault for its own failures.
+/// The evidence that a batch is at fault for its own failures.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Suspicion {
-    /// When the destination was first found unavailable for it.
+    /// The time at which the destination was first found unavailable for it.
     since: Option<u64>,
-    /// How many batches had been delivered at its last failure.
+    /// The number of batches that had been delivered at its last failure.
     deliveries: u64,
     /// Failures before which others were delivered.
     against: u32,
-    /// When the batch behind it may be tried.
+    /// The time from which the batch behind it may be tried.
     trial_at: u64,
 }
 
@@ -44,14 +44,14 @@ impl Suspicion {
         self.deliveries = deliveries;
     }
 
-    /// Whether it has failed long enough to be suspected.
+    /// True if it has failed long enough to be suspected.
     fn is_due(&self, now: u64) -> bool {
         self.since.is_some_and(|since| now.saturating_sub(since) >= nanos(SUSPECT_AFTER))
     }
 }
 
 impl Delivery {
-    /// Whether a batch that has just failed is at fault itself: it has failed for long, and others
+    /// True if a batch that has just failed is at fault itself: it has failed for long, and others
     /// were delivered in between as often as a batch may be refused.
     pub(super) fn is_at_fault(&self, lane: usize, nth: usize) -> bool {
         let outgoing = self.lanes[lane].outgoing.get(nth);

@@ -1,4 +1,4 @@
-//! Whether the destination takes anything at all.
+//! The state of the destination, which all lanes share.
 //!
 //! A batch that fails because nobody answers says more about the destination than about itself. So
 //! the failures of all lanes count together, pauses grow over failures in a row and not anew with
@@ -13,32 +13,32 @@ const DOWN_AFTER: u32 = 2;
 /// request must not turn an outage into a flood.
 const FLUSH_PROBE_DELAY: u64 = 1_000_000_000;
 
-/// What the attempts of all lanes have shown of the destination.
+/// The lessons of all lanes' attempts about the destination.
 #[derive(Debug, Default)]
 pub(crate) struct Destination {
-    /// Failures in a row; what was under way together counts once.
+    /// Failures in a row; attempts that were under way together count once.
     failures: u32,
     /// The first lease whose failure is news: those before it began before the last one failed.
     news_from: u64,
-    /// When the last failure that counted came.
+    /// The time of the last failure that counted.
     failed_at: u64,
-    /// When the next probe may begin.
+    /// The time from which the next probe may begin.
     probe_at: u64,
     /// The pause that the receiver asked for, which nothing cuts short, ends then.
     not_before: u64,
     /// The lease that probes.
     pub(super) probe: Option<u64>,
-    /// How many batches were delivered, all lanes together.
+    /// The number of batches that were delivered, all lanes together.
     deliveries: u64,
 }
 
 impl Destination {
-    /// Whether no lane may send, unless to probe.
+    /// True if no lane may send, unless to probe.
     pub(crate) const fn is_down(&self) -> bool {
         self.failures >= DOWN_AFTER
     }
 
-    /// Whether the last attempt that tells failed.
+    /// True if the last telling attempt failed.
     pub(crate) const fn is_failing(&self) -> bool {
         self.failures > 0
     }
@@ -48,17 +48,17 @@ impl Destination {
         self.failures
     }
 
-    /// How many batches were delivered.
+    /// The number of batches that were delivered.
     pub(crate) const fn deliveries(&self) -> u64 {
         self.deliveries
     }
 
-    /// When the next probe may begin; `None` while one is under way.
+    /// The time from which the next probe may begin; `None` while one is under way.
     pub(crate) const fn probes_at(&self) -> Option<u64> {
         if self.probe.is_some() { None } else { Some(self.probe_at) }
     }
 
-    /// When a lane that has not failed itself may send.
+    /// The time from which a lane that has not failed itself may send.
     pub(crate) const fn opens_at(&self) -> u64 {
         self.not_before
     }
@@ -86,7 +86,7 @@ impl Destination {
         self.probe_at = self.probe_at.max(at);
     }
 
-    /// Somebody waits for what is held: probes soon.
+    /// Somebody waits for the pending events: probes soon.
     pub(crate) fn probe_soon(&mut self) {
         self.probe_by(self.failed_at.saturating_add(FLUSH_PROBE_DELAY));
     }

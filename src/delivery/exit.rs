@@ -1,7 +1,7 @@
-//! When the end is near: a page is about to go, or the host wants to keep what is in the bus.
+//! Unload: sends or saves everything before the host goes away.
 //!
-//! There is no time to wait for answers then, so what is said of lanes elsewhere is relaxed: several
-//! batches of a shard may be in flight, and newer ones before older ones.
+//! There is no time to wait for answers then, so the rules of lanes are relaxed: several batches of
+//! a shard may be in flight, and newer ones before older ones.
 
 use crate::batch::Batch;
 use crate::delivery::Lease;
@@ -77,7 +77,7 @@ impl Delivery {
         self.lanes[lane].outgoing.iter().rposition(fits)
     }
 
-    /// Whether an outgoing batch may leave in an exit. The host may stay after all, so the last
+    /// True if an outgoing batch may leave in an unload. The host may stay after all, so the last
     /// attempt is left for later, and a pause that the receiver asked for is kept.
     fn may_exit(&self, outgoing: &Outgoing, max_bytes: usize) -> bool {
         let is_free = matches!(outgoing.state, OutgoingState::Waiting { at_least_until, .. } if at_least_until <= self.now);
@@ -144,15 +144,15 @@ impl Delivery {
 }
 
 impl Lane {
-    /// How many events wait in the shard, and how long a body of them would be; `None` with none.
+    /// The number of pending events in the shard, and the length of their body; `None` with none.
     fn waiting(&self) -> Option<(usize, usize)> {
         let shard = self.shard.enter()?;
         (!shard.is_empty()).then(|| (shard.len(), shard.body_len()))
     }
 }
 
-/// How many of the events in a shard a batch that stays in the bus may have: it must not lie on both
-/// sides of a fence.
+/// The number of events in a shard that a batch may have which stays in the bus: it must not lie on
+/// both sides of a fence.
 fn up_to_fence(fences: &[Watermarks], shard: &Shard) -> usize {
     let before = |fence: &Watermarks| {
         fence.covers(shard.id, shard.head_index(), shard.len() as u64) as usize

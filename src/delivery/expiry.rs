@@ -7,14 +7,14 @@ use crate::delivery::machine::Delivery;
 use crate::delivery::store::Copy;
 
 impl Delivery {
-    /// Gives up what was accepted too long ago, by the wall clock. What is leased stays with the
-    /// host.
+    /// Gives up events that were accepted too long ago, by the wall clock. Leased batches stay with
+    /// the host.
     pub(super) fn give_up_old(&mut self, wall: u64) {
         let Some(max_age) = self.backoff.max_age() else { return };
         let Some(newest) = wall.checked_sub(max_age) else { return };
         for lane in 0..self.lanes.len() {
             self.give_up_old_outgoing(lane, newest);
-            // What waits in the shard came later than all that has left it.
+            // Events in the shard came later than all that have left it.
             while let Some(batch) = self.cut_old(lane, newest) {
                 self.count_abandoned(AbandonReason::Expired, 0, batch);
             }
@@ -52,7 +52,7 @@ impl Delivery {
         Some(batch)
     }
 
-    /// When the next event will be too old, on the clock of `poll`.
+    /// The time at which the next event will be too old, on the clock of `poll`.
     pub(super) fn next_expiry(&self, wall: u64) -> Option<u64> {
         let max_age = self.backoff.max_age()?;
         let oldest = self.lanes.iter().filter_map(|lane| {

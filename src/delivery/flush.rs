@@ -1,8 +1,8 @@
-//! Flushes: a cut through all shards, and what became of the events before it.
+//! Flushes: a cut through all shards, and the outcomes of the events before it.
 
 use crate::shard::Watermarks;
 
-/// What became of everything that had been accepted, and not settled, when a flush began.
+/// The outcomes of all events that had been accepted, and not settled, when a flush began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FlushReport {
@@ -18,7 +18,7 @@ pub struct FlushReport {
     pub pending: u64,
 }
 
-/// How events left the bus.
+/// The way in which events left the bus.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Exit {
     Delivered,
@@ -30,10 +30,10 @@ pub(crate) enum Exit {
 #[derive(Debug)]
 pub(crate) struct Flush {
     pub(crate) id: u32,
-    /// What each shard had accepted when the flush began: the index of the first event that the
-    /// flush does not cover.
+    /// Each shard's number of accepted events when the flush began: the index of the first event
+    /// that the flush does not cover.
     pub(crate) watermarks: Watermarks,
-    /// How many events the flush covers.
+    /// The number of events that the flush covers.
     covered: u64,
     report: FlushReport,
 }

@@ -1,19 +1,20 @@
-//! What to send and when, without sending anything.
+//! Decides which batch to send next and when, without sending anything.
 //!
-//! A batch that leaves its shard is *leased* to the host, which [acknowledges](Delivery::acknowledge)
-//! it, reports that it [failed](Delivery::fail), or dies and lets the lease expire. Until then the
-//! shard's next batch waits. What the host has to do comes out of [`poll`](Delivery::poll) as an
-//! [`Action`]; what the host learns goes in through the other methods; the time is an argument.
+//! A batch that leaves its shard is *leased* to the host, which
+//! [acknowledges](Delivery::acknowledge) it, reports that it [failed](Delivery::fail), or dies and
+//! lets the lease expire. Until then the shard's next batch waits. The host's work comes out of
+//! [`poll`](Delivery::poll) as an [`Action`]; its results go in through the other methods; the time
+//! is an argument.
 //!
 //! # Faults
 //!
-//! | what happens | what the bus does |
+//! | fault | response of the bus |
 //! | --- | --- |
 //! | The destination is *unavailable*: no answer, or none for want of capacity | Nothing is given up. The batch waits, and later ones behind it, within the bounds of the bus. One lane at a time probes, after pauses that grow with failures in a row and end with the first answer ([`destination`]). |
 //! | The receiver *refuses* a batch | It is sent again up to [`max_attempts`](crate::RetryPolicy::max_attempts) times, then given up. |
 //! | It refuses it for good (*permanent*) | The batch is given up. |
 //! | It takes only a part of it, or smaller ones (*split*) | Halves are sent in order; a single event is given up. |
-//! | It answers for single events | Each has its own outcome; what stays keeps its id, order and attempts. |
+//! | It answers for single events | Each has its own outcome; remaining events keep their ids, order and attempts. |
 //! | A batch fails for its own sake, as in an outage | It is given up once the destination has taken others while it failed ([`blame`]). |
 //! | Events get older than [`max_age`](crate::RetryPolicy::max_age) | They are given up as *expired* ([`expiry`]). |
 //! | The host dies, or forgets an attempt | The lease expires and is handed out again; nothing is held against the batch or the destination. |
@@ -39,7 +40,7 @@ use crate::batch::Batch;
 use crate::sync::Shared;
 use std::time::Duration;
 
-/// What the host has to do next.
+/// The host's next action.
 #[derive(Debug)]
 pub enum Action {
     /// Send this batch, then acknowledge it or report its failure. Then poll again.
@@ -63,14 +64,14 @@ pub struct Lease {
     pub id: u64,
     /// 1 for the first attempt.
     pub attempt: u32,
-    /// When the attempt should be cut off and reported as failed. The lease itself lasts
-    /// [`BusConfig::LEASE_MARGIN`](crate::BusConfig::LEASE_MARGIN) longer.
+    /// The time at which the attempt should be cut off and reported as failed. The lease itself
+    /// lasts [`BusConfig::LEASE_MARGIN`](crate::BusConfig::LEASE_MARGIN) longer.
     pub deadline: u64,
     /// The batch; the same allocation for all its attempts.
     pub batch: Shared<Batch>,
 }
 
-/// How an attempt failed.
+/// The failure of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
     /// The destination is in an outage: it did not answer, or only that it has no capacity now.
@@ -93,7 +94,7 @@ pub enum Failure {
     Split,
 }
 
-/// What became of a single event of an attempt.
+/// The outcome of a single event of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The receiver has it.
@@ -122,12 +123,12 @@ pub struct Abandoned {
     pub reason: AbandonReason,
     /// Attempts begun; 0 if it was never sent.
     pub attempts: u32,
-    /// What.
+    /// The batch.
     pub batch: Shared<Batch>,
 }
 
-/// What became of the events that left their shards, and of the attempts to deliver them. None of
-/// these ever goes down.
+/// Counts of the events that left their shards, and of the attempts to deliver them. None of these
+/// ever goes down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct DeliveryStats {
     /// Events acknowledged.

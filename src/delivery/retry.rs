@@ -1,4 +1,4 @@
-//! How long to pause before the next attempt.
+//! The pause before the next attempt.
 
 use crate::clock::nanos;
 use crate::config::RetryPolicy;
@@ -31,12 +31,12 @@ impl Backoff {
         self.rng.seed(seed);
     }
 
-    /// Whether anything is ever sent again.
+    /// True if anything is ever sent again.
     pub(crate) const fn is_on(&self) -> bool {
         self.policy.is_some()
     }
 
-    /// Whether a batch may be sent again after the receiver refused it this many times.
+    /// True if a batch may be sent again after the receiver refused it this many times.
     pub(crate) fn may_retry(&self, refusals: u32) -> bool {
         self.policy.as_ref().is_some_and(|policy| {
             policy.max_attempts == RetryPolicy::UNLIMITED || refusals < policy.max_attempts
@@ -80,7 +80,7 @@ impl Backoff {
 
     /// A random number from zero to `bound`.
     fn up_to(&mut self, bound: u64) -> u64 {
-        // Not `u64(0..=bound)`, which multiplies to 128 bits; what this favours is one in 2^30.
+        // Not `u64(0..=bound)`, which multiplies to 128 bits; the bias here is one in 2^30.
         self.rng.u64(..) % bound.saturating_add(1).max(1)
     }
 }

@@ -1,4 +1,4 @@
-//! When a shard's events become a batch, and how large it gets.
+//! Cuts a shard's events into batches, and adapts their size to the rate.
 
 use crate::batch::Batch;
 use crate::clock::nanos;
@@ -82,7 +82,7 @@ impl AdaptiveBatcher {
         }
     }
 
-    /// What arrives in 5 ms at the velocity of the samples, within the bounds.
+    /// The arrivals of 5 ms at the velocity of the samples, within the bounds.
     fn wanted(&self) -> usize {
         let (Some(&(from, before)), Some(&(to, after))) =
             (self.samples.front(), self.samples.last())
@@ -114,7 +114,7 @@ pub struct BatchWorker {
     batcher: AdaptiveBatcher,
     next_sequence: u64,
     process_nonce: u64,
-    /// How many accepted events the batcher has been told of.
+    /// The number of accepted events that the batcher has counted.
     recorded: u64,
     /// Since when the shard was seen holding something, by the caller's clock.
     waiting_since: Option<u64>,
@@ -157,7 +157,7 @@ impl BatchWorker {
         self.is_due(shard, now).then(|| self.flush(shard, now)).flatten()
     }
 
-    /// Cuts a batch of what the shard holds, without waiting for more.
+    /// Cuts a batch of the shard's events, without waiting for more.
     pub fn flush(&mut self, shard: &mut Shard, now: u64) -> Option<Batch> {
         self.cut(shard, now, usize::MAX, usize::MAX)
     }
@@ -181,7 +181,8 @@ impl BatchWorker {
         Some(batch)
     }
 
-    /// When a batch will be due even if nothing more arrives; `None` while nothing waits.
+    /// The time at which a batch will be due even if nothing more arrives; `None` while nothing
+    /// waits.
     pub fn deadline(&mut self, shard: &Shard, now: u64) -> Option<u64> {
         self.observe(shard, now);
         let rest = nanos(self.batcher.config.max_delay).saturating_sub(self.waited(shard, now));
@@ -208,8 +209,9 @@ impl BatchWorker {
                 || self.waited(shard, now) >= nanos(self.batcher.config.max_delay))
     }
 
-    /// How long the oldest event has waited. Its timestamp tells best, but the wall clock may
-    /// stand still or go back; then the time since the shard was first seen holding something does.
+    /// The time for which the oldest event has waited. Its timestamp tells best, but the wall clock
+    /// may stand still or go back; then the time since the shard was first seen holding an event
+    /// does.
     fn waited(&self, shard: &Shard, now: u64) -> u64 {
         let seen = self.waiting_since.map_or(0, |since| now.saturating_sub(since));
         shard.oldest_age().max(seen)
@@ -400,8 +402,8 @@ mod tests {
     shardbus_seeds::properties! {
         256;
 
-        /// Whatever comes and whenever it is cut: both maxima hold, nothing is lost or doubled,
-        /// order holds, and sequence numbers have no gap.
+        /// For any arrivals and any cuts: both maxima hold, nothing is lost or doubled, order
+        /// holds, and sequence numbers have no gap.
         #[test]
         fn batches_keep_both_maxima_order_and_a_gap_free_sequence(
             steps in proptest::collection::vec((0usize..400, 0u64..300, any::<bool>()), 1..40),

@@ -1,4 +1,4 @@
-//! How many payload bytes may be held.
+//! The budget of payload bytes.
 
 use crate::sync::{Counter, Shared};
 
@@ -38,7 +38,7 @@ impl ByteBudget {
         self.held.get()
     }
 
-    /// Whether `len` bytes would fit if every ring were empty.
+    /// True if `len` bytes would fit if every ring were empty.
     pub(crate) fn could_fit(&self, len: u64) -> bool {
         self.in_batches.get().saturating_add(len) <= self.max
     }

@@ -34,7 +34,7 @@ pub struct ManagerStats {
     pub events_unrouted: u64,
 }
 
-/// What can be taken in with certainty, whatever the hashes are.
+/// The guaranteed capacity, whatever the hashes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Room {
     /// Events.
@@ -78,7 +78,7 @@ pub struct ShardManager {
     routing_seed: u64,
 }
 
-/// What the rings of a manager have in common.
+/// The common part of a manager's rings.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RingSpec {
     pub(super) capacity: usize,
@@ -110,7 +110,7 @@ impl RingSpec {
     }
 
     fn for_bus(config: &BusConfig) -> Self {
-        // Small enough that open pages stay a small part of what the bus may hold.
+        // Small enough that open pages stay a small part of the bus's bytes.
         let per_shard = config.max_bytes as usize / usize::from(config.shards);
         let page_size = (per_shard / 8).clamp(4 << 10, RingBuffer::DEFAULT_PAGE_SIZE);
         let (capacity, format) = (config.slots(), config.format);
@@ -427,7 +427,7 @@ impl ShardManager {
         self.table().shards.iter().map(ShardRef::id).collect()
     }
 
-    /// How many shards take events, or did until they began to drain.
+    /// The number of shards that take events, or did until they began to drain.
     #[must_use]
     pub fn num_shards(&self) -> u16 {
         self.table().num_activated
@@ -440,7 +440,7 @@ impl ShardManager {
         self.mapper.as_ref()
     }
 
-    /// What happens when there is no room.
+    /// The policy for an event that finds no room.
     #[must_use]
     pub const fn backpressure_mode(&self) -> BackpressureMode {
         self.mode
@@ -469,7 +469,7 @@ impl ShardManager {
         sum
     }
 
-    /// Whether no shard holds an event.
+    /// True if no shard holds an event.
     #[must_use]
     pub fn all_shards_empty(&self) -> bool {
         self.table().shards.iter().all(|shard| shard.counters().len.get() == 0)
@@ -481,8 +481,8 @@ impl ShardManager {
         self.table().shards.iter().map(|shard| shard.counters().len.get()).sum()
     }
 
-    /// How many events the shards hold that are not locked now, and how many shards are.
-    /// Never waits.
+    /// The number of events in the shards that are not locked now, and the number of shards. Never
+    /// waits.
     #[must_use]
     pub fn try_total_pending_in_rings(&self) -> (u64, usize) {
         self.table().shards.iter().fold((0, 0), |(sum, skipped), shard| match shard.try_lock() {
@@ -496,7 +496,7 @@ impl ShardManager {
         &self.budget
     }
 
-    /// What can be taken in with certainty, whatever the hashes are.
+    /// The guaranteed capacity, whatever the hashes are.
     pub(crate) fn room(&self) -> Room {
         let table = self.table();
         let slots = |shard: &ShardRef| shard.enter().map_or(0, |shard| shard.certain_slots());

@@ -7,7 +7,7 @@ use crate::shard::metrics::{ShardMetrics, ShardMetricsCollector};
 use crate::sync::{Counter, Lock, LockGuard, Shared};
 use std::time::Duration;
 
-/// Where a shard is in its life.
+/// The state of a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShardState {
@@ -21,7 +21,7 @@ pub enum ShardState {
     Stopped,
 }
 
-/// What the load asks for.
+/// The change that the load asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScalingDecision {
     /// Leave it.
@@ -444,7 +444,7 @@ impl ShardMapper {
         metrics
     }
 
-    /// What the metrics last collected ask for. Changes nothing.
+    /// The change that the metrics last collected ask for. Changes nothing.
     ///
     /// More than half of the active shards must be overloaded, or underutilized, and each must
     /// have been active for a cooldown.
@@ -485,13 +485,13 @@ impl ShardMapper {
         }
     }
 
-    /// How many shards are active.
+    /// The number of active shards.
     #[must_use]
     pub fn active_shard_count(&self) -> u16 {
         self.state().active_count()
     }
 
-    /// How many shards there are, in whatever state.
+    /// The number of shards, in whatever state.
     #[must_use]
     pub fn total_shard_count(&self) -> u16 {
         self.state().shards.len() as u16

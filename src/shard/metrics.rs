@@ -1,9 +1,9 @@
-//! What is known of a shard's load.
+//! Metrics of a shard's load.
 
 use crate::clock::Clock;
 use crate::sync::Counter;
 
-/// Gathers what happens in one shard between two collections.
+/// Gathers the metrics of one shard between two collections.
 ///
 /// The shard tells it the number of its events and the time of its pushes, the deliverer of the
 /// events tells it the time of a delivery, and the mapper, or another maker of the collector,
@@ -54,15 +54,15 @@ pub struct ShardMetrics {
     pub fill_ratio: f64,
     /// Events accepted in the window.
     pub event_rate: u64,
-    /// How long a push took on average, in nanoseconds; 0 if none was measured.
+    /// The average time of a push, in nanoseconds; 0 if none was measured.
     pub avg_push_latency_ns: u64,
-    /// How long a batch took to be acknowledged on average, in microseconds; 0 if none was.
+    /// The average time until a batch was acknowledged, in microseconds; 0 if none was.
     pub avg_flush_latency_us: u64,
-    /// Whether the shard is being emptied.
+    /// True if the shard is being emptied.
     pub draining: bool,
-    /// How loaded the shard is, to compare it with others; see [`weight`](Self::weight_of).
+    /// The load of the shard, to compare it with others; see [`weight`](Self::weight_of).
     pub weight: f64,
-    /// When this was collected, in nanoseconds since the Unix epoch.
+    /// The time of the collection, in nanoseconds since the Unix epoch.
     pub last_updated: u64,
 }
 
@@ -112,7 +112,7 @@ impl ShardMetricsCollector {
         self.accepted.set(accepted);
     }
 
-    /// Whether the shard holds nothing.
+    /// True if the shard holds nothing.
     pub(crate) fn is_empty(&self) -> bool {
         self.len.get() == 0
     }

@@ -8,8 +8,8 @@ use std::ops::Deref;
 /// The shards at one moment.
 #[derive(Debug)]
 pub(super) struct RoutingTable {
-    /// Counts the changes of `keyed`. A shard that has seen a later version refuses what was routed
-    /// by this one.
+    /// Counts the changes of `keyed`. A shard that has seen a later version refuses events that
+    /// were routed by this one.
     pub(super) version: u64,
     /// The version of the mapper that this table follows.
     pub(super) mapper_version: u64,
@@ -103,8 +103,8 @@ impl RoutingTable {
     }
 }
 
-/// Where the table of the moment is found. Without scaling there is only one, and no event pays for
-/// a snapshot of it.
+/// Holds the present table. Without scaling there is only one, and no event pays for a snapshot of
+/// it.
 #[derive(Debug)]
 pub(super) enum Routes {
     Fixed(RoutingTable),
@@ -112,7 +112,7 @@ pub(super) enum Routes {
 }
 
 impl Routes {
-    /// The table now; a later [`store`](Self::store) does not change what was loaded.
+    /// The table now; a later [`store`](Self::store) does not change the loaded one.
     #[inline]
     pub(super) fn load(&self) -> impl Deref<Target = RoutingTable> {
         match self {
@@ -139,7 +139,7 @@ impl Routes {
     }
 }
 
-/// What [`Routes::load`] returns.
+/// The result of [`Routes::load`].
 enum Loaded<'a, S> {
     Fixed(&'a RoutingTable),
     Snapshot(S),

@@ -1,4 +1,4 @@
-//! How the set of shards changes.
+//! Changes of the set of shards.
 //!
 //! The mapper decides, and the manager follows: it publishes a routing table, with a new version if
 //! keyed events are spread over other shards than before. A shard learns of a version from the
@@ -20,7 +20,7 @@ use crate::sync::Shared;
 pub(crate) struct Change {
     /// The shards that were added, or that began to drain.
     pub(crate) ids: Vec<u16>,
-    /// What the shards had accepted by the old table.
+    /// The shards' accepted events by the old table.
     pub(crate) watermarks: Watermarks,
 }
 
@@ -132,7 +132,7 @@ impl ShardManager {
         Ok(removed.map_or_else(Vec::new, |shard| shard.lock().pop_batch(usize::MAX)))
     }
 
-    /// [`remove_shard`](Self::remove_shard), but what the shard held stays in it.
+    /// [`remove_shard`](Self::remove_shard), but the shard keeps its events.
     pub(crate) fn detach_shard(&self, id: u16) -> Result<Option<ShardRef>, ScalingError> {
         let held = || {
             let why = "the caller holds the shard; let go of it first";
@@ -175,7 +175,7 @@ impl ShardManager {
         Some(metrics)
     }
 
-    /// What the metrics last collected ask for. Changes nothing.
+    /// The change that the metrics last collected ask for. Changes nothing.
     #[must_use]
     pub fn evaluate_scaling(&self) -> ScalingDecision {
         let mapper = self.mapper.as_ref();

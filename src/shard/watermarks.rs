@@ -9,8 +9,9 @@ pub(crate) struct Watermarks {
 }
 
 impl Watermarks {
-    /// How many of the events `start..start + len` of a shard were accepted before the moment.
-    // Called in many places, and never for an event: as a copy in each it would only take up room.
+    /// The number of the events `start..start + len` of a shard that were accepted before the
+    /// moment. Not inlined: it is called in many places, and never for an event, so size matters
+    /// more than speed.
     #[inline(never)]
     pub(crate) fn covers(&self, shard: u16, start: u64, len: u64) -> u64 {
         let found = self.marks.binary_search_by_key(&shard, |(id, _)| *id);

@@ -47,7 +47,7 @@ impl<T> Snapshot<T> {
         Self(RefCell::new(Rc::new(value)))
     }
 
-    /// The value now; a later [`store`](Self::store) does not change what was loaded.
+    /// The value now; a later [`store`](Self::store) does not change the loaded one.
     pub fn load(&self) -> impl std::ops::Deref<Target = Rc<T>> {
         // No borrow outlives this call or `store`, so the handle cannot be refused.
         Handle(Rc::clone(&self.0.borrow()))
@@ -59,7 +59,7 @@ impl<T> Snapshot<T> {
     }
 }
 
-/// What [`Snapshot::load`] returns: an owned handle behind one more `Deref`, as `ArcSwap`'s guard.
+/// The result of [`Snapshot::load`]: an owned handle behind one more `Deref`, as `ArcSwap`'s guard.
 struct Handle<T>(Rc<T>);
 
 impl<T> std::ops::Deref for Handle<T> {

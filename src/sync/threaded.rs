@@ -49,7 +49,7 @@ impl<T> Snapshot<T> {
         Self(ArcSwap::from_pointee(value))
     }
 
-    /// The value now; a later [`store`](Self::store) does not change what was loaded.
+    /// The value now; a later [`store`](Self::store) does not change the loaded one.
     pub fn load(&self) -> impl std::ops::Deref<Target = Arc<T>> {
         self.0.load()
     }
@@ -62,7 +62,7 @@ impl<T> Snapshot<T> {
 
 /// An unsigned 64-bit count.
 ///
-/// Relaxed: a count orders nothing; what must be ordered is under a [`Lock`].
+/// Relaxed: a count orders nothing; ordered values are under a [`Lock`].
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
