@@ -28,7 +28,7 @@ fn numbers(manager: &ShardManager, id: u16) -> Vec<u64> {
 }
 
 #[test]
-fn drop_newest_and_fail_producer_refuse_what_does_not_fit() {
+fn drop_newest_and_fail_producer_reject_events_that_do_not_fit() {
     for mode in [DropNewest, FailProducer] {
         let manager = manager(mode);
         assert_eq!(manager.backpressure_mode(), mode);
@@ -99,7 +99,7 @@ fn sample_admits_one_arrival_in_rate_in_the_last_quarter() {
 }
 
 #[test]
-fn a_batch_counts_what_it_evicts_as_accepted_and_as_dropped() {
+fn a_batch_counts_its_evictions_as_accepted_and_as_dropped() {
     let manager = manager(DropOldest);
     assert_eq!(manager.ingest_raw_batch((0..10).map(numbered).collect()), (10, 0));
     let stats = manager.stats();
@@ -213,7 +213,7 @@ fn full_bus(mode: BackpressureMode) -> EventBus {
 }
 
 #[test]
-fn a_bus_counts_what_each_mode_does_with_ten_events_and_three_slots() {
+fn a_bus_counts_ten_events_for_three_slots_in_each_mode() {
     let refused = |full, sampled| Rejected { full, sampled, ..Rejected::default() };
     for (mode, rejected, evicted, kept) in [
         (DropNewest, refused(7, 0), 0, ["0", "1", "2"]),
@@ -237,7 +237,7 @@ fn a_bus_counts_what_each_mode_does_with_ten_events_and_three_slots() {
 }
 
 #[test]
-fn what_is_in_flight_occupies_no_slot() {
+fn a_batch_in_flight_occupies_no_slot() {
     let bus = full_bus(DropNewest);
     for i in 0..3 {
         assert!(bus.ingest(i.to_string().as_bytes(), None).is_ok());
@@ -282,7 +282,7 @@ fn bytes_in_flight_and_bytes_waiting_are_bounded_together() {
 }
 
 #[test]
-fn sample_samples_out_what_does_not_fit_by_bytes() {
+fn sample_rejects_events_that_do_not_fit_by_bytes() {
     let bus = twenty_bytes(1, Sample { rate: 1 });
     assert!(bus.ingest(b"0123456789", None).is_ok());
     assert!(bus.ingest(b"012345678", None).is_ok());
@@ -327,7 +327,7 @@ fn drop_oldest_takes_bytes_from_the_shard_that_holds_most_once_its_own_is_empty(
 }
 
 #[test]
-fn what_is_in_flight_is_never_evicted() {
+fn a_batch_in_flight_is_never_evicted() {
     let bus = twenty_bytes(1, DropOldest);
     assert!(bus.ingest(b"aaaaaaaa", None).is_ok());
     assert!(bus.ingest(b"bbbbbbbb", None).is_ok());
@@ -377,7 +377,7 @@ fn a_payload_that_would_break_the_body_is_refused() {
 }
 
 #[test]
-fn what_the_host_refuses_is_counted_with_the_rest() {
+fn rejections_by_the_host_are_counted_with_the_rest() {
     let bus = bus(small());
     bus.refuse_invalid();
     bus.refuse_oversize();

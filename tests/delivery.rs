@@ -172,7 +172,7 @@ mod triggers {
     }
 
     #[test]
-    fn a_wall_clock_that_jumps_ahead_sends_what_waits_and_breaks_nothing() {
+    fn a_wall_clock_that_jumps_ahead_sends_pending_events_and_breaks_nothing() {
         let bus = bus(small());
         ingest(&bus, "a");
         expect_wait(&bus, 0);
@@ -610,7 +610,7 @@ mod flushes {
     }
 
     #[test]
-    fn a_flush_covers_what_is_in_flight_and_what_waits() {
+    fn a_flush_covers_events_in_flight_and_pending() {
         let bus = bus(small());
         ingest(&bus, "a b c d e");
         let first = expect_send(&bus, 0);
@@ -643,7 +643,7 @@ mod flushes {
     }
 
     #[test]
-    fn what_came_after_a_flush_waits_for_its_own_trigger() {
+    fn events_after_a_flush_wait_for_their_own_trigger() {
         let bus = bus(small());
         ingest(&bus, "a");
         let flush = bus.begin_flush();
@@ -689,7 +689,7 @@ mod flushes {
     }
 
     #[test]
-    fn a_flush_reports_what_is_evicted_and_drained_under_it() {
+    fn a_flush_reports_its_evicted_and_drained_events() {
         let bus = bus(BusConfig {
             capacity: 8,
             backpressure: BackpressureMode::DropOldest,
@@ -809,7 +809,7 @@ mod drains {
     }
 
     #[test]
-    fn what_is_leased_stays_and_what_waits_for_a_retry_is_drained_first() {
+    fn leased_batches_stay_and_batches_to_retry_are_drained_first() {
         let bus = bus(small());
         ingest(&bus, "a b c d e");
         let lease = expect_send(&bus, 0);
@@ -849,7 +849,7 @@ mod endings {
     use super::*;
 
     #[test]
-    fn what_a_closed_bus_holds_can_still_be_delivered() {
+    fn the_events_of_a_closed_bus_can_still_be_delivered() {
         let bus = bus(small());
         ingest(&bus, "a b c");
         bus.close();

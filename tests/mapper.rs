@@ -49,7 +49,7 @@ fn a_shard_that_the_mapper_drains_takes_nothing_more() {
 }
 
 #[test]
-fn a_shard_that_the_mapper_has_forgotten_keeps_what_it_holds_until_it_is_removed() {
+fn a_shard_that_the_mapper_has_forgotten_keeps_its_events_until_it_is_removed() {
     let (manager, mapper) = dynamic(2);
     let late = manager.shard(0).expect("it exists");
     mapper.drain_specific(0).expect("one may go");

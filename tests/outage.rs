@@ -176,7 +176,7 @@ fn a_receiver_that_asks_to_be_left_alone_is_by_all_lanes() {
 }
 
 #[test]
-fn what_a_receiver_asks_for_is_capped() {
+fn a_requested_pause_is_capped() {
     let retry_after = Duration::from_secs(86_400);
     for failure in [Failure::Unavailable { retry_after }, Failure::Refused { retry_after }] {
         let bus = lanes(1);
@@ -217,7 +217,7 @@ fn a_host_that_flushes_all_the_time_probes_once_a_second_at_most() {
 }
 
 #[test]
-fn an_answer_to_another_lane_does_not_cut_short_what_the_receiver_asked_for() {
+fn an_answer_to_another_lane_does_not_shorten_a_requested_pause() {
     let bus = lanes(2);
     let (first, second) = (expect_send(&bus, 0), expect_send(&bus, 0));
     let retry_after = Duration::from_secs(20);
@@ -296,7 +296,7 @@ mod a_store {
     }
 
     #[test]
-    fn gets_what_has_waited_though_it_is_not_its_turn() {
+    fn gets_old_events_before_their_turn() {
         let bus = bus(BusConfig { has_store: true, ..patient() });
         bus.seed(7);
         offer(&bus, 0, 1);
@@ -313,7 +313,7 @@ mod a_store {
     }
 
     #[test]
-    fn is_asked_again_for_what_it_did_not_take() {
+    fn is_asked_again_for_batches_that_it_did_not_take() {
         let bus = bus(BusConfig { has_store: true, ..patient() });
         offer(&bus, 0, 1);
         fail(&bus, expect_send(&bus, 0).id, 0);
@@ -332,7 +332,7 @@ mod a_store {
     }
 
     #[test]
-    fn gets_what_a_partial_outcome_has_left() {
+    fn gets_the_events_left_by_a_partial_outcome() {
         let bus = bus(BusConfig { has_store: true, ..patient() });
         bus.seed(7);
         offer(&bus, 0, 1);
@@ -398,7 +398,7 @@ mod a_batch_at_fault {
     }
 
     #[test]
-    fn of_an_earlier_life_holds_up_neither_what_is_new_nor_what_is_behind_it() {
+    fn of_an_earlier_run_holds_up_neither_new_nor_later_events() {
         let left: Vec<_> = {
             let earlier = lanes(1);
             offer(&earlier, 0, 1);
@@ -539,7 +539,7 @@ mod ages {
     }
 
     #[test]
-    fn what_is_older_is_given_up_event_by_event() {
+    fn older_events_are_abandoned_one_by_one() {
         let bus = with_max_age(patient(), 30);
         ingest(&bus, 0, "a b");
         fail(&bus, expect_send(&bus, 0).id, 0);
@@ -587,7 +587,7 @@ mod ages {
     }
 
     #[test]
-    fn what_is_in_flight_has_its_chance() {
+    fn a_batch_in_flight_has_its_chance() {
         let bus = with_max_age(patient(), 1);
         ingest(&bus, 0, "a b");
         let lease = expect_send(&bus, 0);
@@ -639,7 +639,7 @@ mod outcomes {
     }
 
     #[test]
-    fn what_is_sent_again_goes_before_later_batches_and_in_order() {
+    fn retried_events_go_before_later_batches_and_in_order() {
         let (bus, lease) = leased();
         let outcomes = [(1, REFUSED), (1, Outcome::Delivered), (1, REFUSED), (3, REFUSED)];
         assert!(bus.settle(lease, &outcomes, 0));

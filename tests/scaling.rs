@@ -164,7 +164,7 @@ mod states {
     }
 
     #[test]
-    fn removing_returns_what_was_stranded_in_order_with_its_shard() {
+    fn removing_returns_stranded_events_in_order_with_their_shard() {
         let (manager, _) = dynamic(2);
         manager.with_shard(1, |shard| {
             for i in 0..50 {
@@ -402,7 +402,7 @@ mod bus {
     }
 
     #[test]
-    fn what_came_after_a_change_waits_for_what_came_before() {
+    fn events_after_a_change_wait_for_earlier_ones() {
         let (bus, clock) = bus(1, policy());
         for i in 0..3 {
             bus.ingest(format!("old{i}").as_bytes(), Some(b"k")).expect("there is room");

@@ -142,7 +142,7 @@ fn nothing_is_lost_when_producers_are_refused() {
 }
 
 #[test]
-fn nothing_is_lost_but_what_is_evicted() {
+fn only_evicted_events_are_lost() {
     run(BackpressureMode::DropOldest);
 }
 

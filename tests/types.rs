@@ -67,7 +67,7 @@ fn a_shard_takes_bytes_in_every_form() {
 }
 
 #[test]
-fn whoever_pops_can_count_the_batches_that_become_of_it() {
+fn a_caller_that_pops_can_count_its_batches() {
     let mut shard = Shard::new(0, 16, BackpressureMode::DropNewest);
     shard.try_push_raw(TEXT).expect("there is room");
     assert_eq!(shard.pop_batch(9).len(), 1);

@@ -51,7 +51,7 @@ mod exits {
     }
 
     #[test]
-    fn what_waits_leaves_although_a_batch_is_in_flight() {
+    fn pending_events_are_sent_although_a_batch_is_in_flight() {
         let bus = bus(small());
         ingest(&bus, "a b");
         let first = expect_send(&bus, 0);
@@ -127,7 +127,7 @@ mod exits {
     }
 
     #[test]
-    fn what_is_too_large_to_leave_does_not_keep_others() {
+    fn a_batch_too_large_to_unload_does_not_keep_others() {
         let bus = bus(small());
         ingest(&bus, "aaaaaaaa bbbbbbbb");
         let large = expect_send(&bus, 0);
@@ -166,7 +166,7 @@ mod exits {
     }
 
     #[test]
-    fn failures_are_retried_in_order_before_what_comes_later() {
+    fn failures_are_retried_in_order_before_later_batches() {
         let bus = bus(small());
         ingest(&bus, "a b");
         let first = expect_send(&bus, 0);
@@ -180,7 +180,7 @@ mod exits {
     }
 
     #[test]
-    fn a_retry_waits_for_what_is_in_flight_behind_it() {
+    fn a_retry_waits_for_batches_in_flight_behind_it() {
         let bus = bus(small());
         ingest(&bus, "a b");
         let first = expect_send(&bus, 0);
@@ -295,7 +295,7 @@ mod staging {
     }
 
     #[test]
-    fn what_is_released_is_gone_and_counts_as_drained() {
+    fn released_batches_are_gone_and_count_as_drained() {
         let bus = bus(small());
         ingest(&bus, "a b");
         let lease = expect_send(&bus, 0);
@@ -375,7 +375,7 @@ mod restores {
     }
 
     #[test]
-    fn what_was_left_is_sent_beside_what_is_new_a_few_at_a_time_with_its_old_id() {
+    fn recovered_batches_are_sent_beside_new_ones_a_few_at_a_time_with_their_old_ids() {
         let left = left(&["a b", "c", "d"]);
         let bus = bus(small());
         bus.seed(9);
@@ -411,7 +411,7 @@ mod restores {
     }
 
     #[test]
-    fn it_takes_no_room_from_what_is_new() {
+    fn they_take_no_room_from_new_events() {
         let bus = bus(BusConfig { max_bytes: 2_000, max_event_bytes: 1_000, ..small() });
         bus.begin_restore();
         bus.restore(&left(&["a"])[0].encode()).expect("it needs no room");
@@ -423,7 +423,7 @@ mod restores {
     }
 
     #[test]
-    fn a_manual_flush_sends_it_and_what_is_new() {
+    fn a_manual_flush_sends_them_and_new_events() {
         let bus = bus(BusConfig { scheduler: Scheduler::Manual, ..small() });
         bus.begin_restore();
         ingest(&bus, "x");
@@ -435,7 +435,7 @@ mod restores {
     }
 
     #[test]
-    fn what_is_damaged_too_large_or_not_expected_is_refused() {
+    fn damaged_too_large_and_unexpected_batches_are_rejected() {
         let bytes = left(&["abc def"])[0].encode();
         let refused = |bus: &EventBus, bytes: &[u8]| {
             let before = bus.stats();

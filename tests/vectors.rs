@@ -154,7 +154,7 @@ fn canonical_forms_have_the_published_hashes() {
 }
 
 #[test]
-fn what_is_not_a_json_value_does_not_parse() {
+fn bytes_that_are_no_json_value_do_not_parse() {
     for text in [r#""\ud800""#, "", "{", "{} {}", "not json"] {
         assert!(Event::from_slice(text.as_bytes()).is_err(), "{text}");
         assert!(text.parse::<Event>().is_err(), "{text}");

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_panics_traps() {
+    fn panicking_functions_trap() {
         let imports = b"\x02\x07\x01\x01a\x01b\x00\x00";
         let code = b"\x0a\x09\x02\x03\x00\x01\x0b\x03\x00\x01\x0b";
         let names = b"\x00\x1b\x04name\x01\x14\x02\x01\x08do_panic\x02\x07panic_x";
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_cut_off() {
+    fn rejects_truncated_modules() {
         assert_eq!(custom_sections(b"\0asm\x01\0\0\0\0\x06\x04na"), None);
         assert_eq!(custom_sections(b"\0asm"), None);
     }

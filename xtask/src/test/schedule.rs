@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compiler_is_preferred_beside_what_waits() {
+    fn a_compiling_step_is_preferred_beside_a_waiting_one() {
         let steps: &[Fake] =
             &[("a", Load::Waits, &[]), ("b", Load::Waits, &[]), ("c", Load::Compiles, &[])];
         let mut schedule = Schedule::new(steps, |_| true);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_measures_runs_alone() {
+    fn a_measuring_step_runs_alone() {
         let steps: &[Fake] =
             &[("bench", Load::Alone, &[]), ("page", Load::Waits, &[]), ("cpu", Load::Alone, &[])];
         let mut schedule = Schedule::new(steps, |_| true);
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_takes_along_all_that_needs_it_through_others() {
+    fn a_failed_step_fails_all_that_need_it_through_others() {
         let mut schedule = Schedule::new(STEPS, |step| step.0 == "bench");
         assert_eq!(start(&mut schedule), Some("build"));
         schedule.end("build", failed());
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_a_skipped_step_is_skipped() {
+    fn a_step_that_needs_a_skipped_one_is_skipped() {
         let mut schedule = Schedule::new(STEPS, |step| step.0 == "page");
         assert_eq!(start(&mut schedule), Some("build"));
         schedule.end("build", Verdict::Skipped { seconds: 0.0, why: "no tools".to_owned() });
