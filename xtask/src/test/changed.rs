@@ -36,6 +36,7 @@ const RULES: &[(&str, &[&[&str]])] = &[
     ("clippy.toml", &[&["clippy", "clippy-single-threaded", "clippy-wasm"]]),
     ("rustfmt.toml", &[&["fmt"]]),
     ("fuzz/", &[&["fmt", "clippy", "fuzz"]]),
+    ("benches/README.md", &[&["js"]]),
     ("benches/native/", &[&["fmt"]]),
     ("benches/js/", &[&["biome", "bench"]]),
     ("benches/results/", &[]),
