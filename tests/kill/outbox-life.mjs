@@ -45,7 +45,7 @@ const bus = new EventBus(
     shards: 4,
     batch: { minSize: 20, maxSize: 50, maxDelayMs: 20 },
     retry: { maxAttempts: Number.POSITIVE_INFINITY, baseDelayMs: 1, maxDelayMs: 10 },
-    // A quarter of it is what a write may take, on a busy disk too.
+    // A write may take a quarter of it, on a busy disk too.
     timeoutMs: 60_000,
     onStoreError: ({ operation, key, message }) => tell(`error ${operation} ${key} ${message}`),
     onDrop: ({ reason, batch }) => {
