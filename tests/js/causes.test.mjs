@@ -283,7 +283,7 @@ async function told(drops) {
   await within(wait(), () => "no loss was told");
 }
 
-test("the manual scheduler tells of a batch that is given up right after the answer", async () => {
+test("the manual scheduler reports a batch that is abandoned right after the answer", async () => {
   const error = new DeliveryError("never", { retryable: false });
   const sink = recorder([fail(error), hang]);
   const { bus, drops } = watchedBus(sink.callback, { ...manual, batch: { maxSize: 1 } });

@@ -99,7 +99,7 @@ test("a callback that is deaf to its signal cannot keep a bus open, nor answer l
   }
 });
 
-test("a batch that waits for its next attempt when the time is up is given up", async () => {
+test("a batch that waits for its next attempt when the time is up is abandoned", async () => {
   const sink = recorder([fail(new DeliveryError("busy", { retryAfterMs: HOUR_MS }))]);
   const bus = new EventBus(sink.callback, { onDrop: () => {} });
   bus.ingest(1);

@@ -93,7 +93,7 @@ for (const result of [undefined, null, false, 0, "", {}, new Error("returned"), 
   });
 }
 
-test("a permanent failure gives the batch up at once, and onDrop gets it", async () => {
+test("a permanent failure abandons the batch at once, and onDrop gets it", async () => {
   const { log, onDrop } = dropRecorder();
   const sink = recorder([fail(new DeliveryError("gone", { retryable: false }))]);
   const bus = new EventBus(sink.callback, { onDrop });
@@ -107,7 +107,7 @@ test("a permanent failure gives the batch up at once, and onDrop gets it", async
   assert.equal(accountedStats(bus).abandoned.permanent, 2);
 });
 
-test("a batch whose attempts are all refused is given up, and later ones have their turn", async () => {
+test("a batch whose attempts are all refused is abandoned, and later ones have their turn", async () => {
   const { log, onDrop } = dropRecorder();
   const sink = recorder(Array(3).fill(fail(new DeliveryError("no"))));
   const bus = new EventBus(sink.callback, { retry: { maxAttempts: 3, ...quickRetry }, onDrop });
@@ -240,7 +240,7 @@ test("a batch that the receiver finds too large is sent in halves, in order", as
   await bus.close();
 });
 
-test("a single event that the receiver finds too large is given up", async () => {
+test("a single event that the receiver finds too large is abandoned", async () => {
   const drops = dropRecorder();
   const refuse = () => {
     throw new DeliveryError("too large", { tooLarge: true });

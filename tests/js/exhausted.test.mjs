@@ -118,7 +118,7 @@ test("more shards than there is memory for are refused", async () => {
   await closeAll();
 });
 
-test("a batch of an earlier life that is larger than the memory stays in the store", async () => {
+test("a batch of an earlier run that is larger than the memory stays in the store", async () => {
   const store = new MemoryStore();
   const { batches } = store;
   const key = "00000000000000000001-0000000000000001-0-0";

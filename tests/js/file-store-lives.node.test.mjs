@@ -72,7 +72,7 @@ test("the store does not keep its process alive", async () => {
   `);
 });
 
-test("of the lives that have ended, each goes to one of those that want it", async () => {
+test("the directory of each ended run goes to one of the waiting stores", async () => {
   for (let life = 0; life < 20; life++) {
     const { store, close } = await openStore(join(directory, "unshared"));
     for (const n of [1, 2, 3]) await store.write(`${life}-${n}`, bytes("text"));
@@ -204,7 +204,7 @@ for (const [how, end, kill] of /** @type {const} */ ([
   });
 }
 
-test("another copy of the package has a life of its own, and takes over when the first is gone", async () => {
+test("another copy of the package has a directory of its own, and takes over when the first is gone", async () => {
   const output = await run(
     `
     import { createRequire } from "node:module";
@@ -237,7 +237,7 @@ test("another copy of the package has a life of its own, and takes over when the
   assert.equal(output, "\na-1\n");
 });
 
-test("a path that is too long for a socket is locked otherwise, and given up with its process", async () => {
+test("a path that is too long for a socket is locked otherwise, and released with its process", async () => {
   const long = join(directory, "long-".repeat(25));
   const other = start(holder(long, "a-1"));
   try {

@@ -82,7 +82,7 @@ test("a batch that could not be read again is not written", async () => {
   await close();
 });
 
-test("a link that is called a life is not followed", { skip: isWindows }, async () => {
+test("a link with the name of a run's directory is not followed", { skip: isWindows }, async () => {
   const elsewhere = join(parent, "elsewhere");
   await mkdir(elsewhere);
   await writeFile(join(elsewhere, "a-1.batch"), "theirs");

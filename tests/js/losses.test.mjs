@@ -27,7 +27,7 @@ function captured(method) {
   return lines;
 }
 
-test("the counts that onDrop is told add up to the statistics", async () => {
+test("the counts of onDrop add up to the statistics", async () => {
   /** @type {Record<string, number>} */
   const told = {};
   const bus = new EventBus(() => {}, {
@@ -114,7 +114,7 @@ for (const [what, onDrop] of brokenHandlers) {
   });
 }
 
-test("without onDrop the first loss of a bus is a warning, and the only one", async () => {
+test("without onDrop only the first loss of a bus is a warning", async () => {
   const warnings = captured("warn");
   const bus = new EventBus(() => {}, { capacity: 4, scheduler: "manual" });
   bus.ingestBatch([1, 2, 3, 4, 5]);
@@ -131,7 +131,7 @@ test("without onDrop the first loss of a bus is a warning, and the only one", as
   assert.lengthOf(warnings, 2);
 });
 
-test("without onDrop a batch that is given up is a warning", async () => {
+test("without onDrop an abandoned batch is a warning", async () => {
   const warnings = captured("warn");
   const bus = new EventBus(recorder([], fail("no")).callback, { retry: false });
   bus.ingest(1);

@@ -188,7 +188,7 @@ const behaviours = fc.oneof(
 // biome-ignore lint/suspicious/noThenProperty: the test is about `then`
 const thenable = (then) => Object.defineProperty({}, "then", then);
 
-test("a callback may do anything: each event is delivered, or given up and told", async () => {
+test("with any callback, each event is delivered, or abandoned and reported", async () => {
   const property = fc.asyncProperty(
     fc.array(behaviours, { maxLength: 4 }),
     fc.constantFrom("auto", "manual"),

@@ -37,7 +37,7 @@ const outages = {
 };
 
 for (const [what, error] of Object.entries(outages)) {
-  test(`nothing is given up in an outage, however often it fails: ${what}`, async () => {
+  test(`nothing is abandoned in an outage, after any number of failures: ${what}`, async () => {
     const failures = 50;
     /** @type {unknown[]} */
     const drops = [];
@@ -145,7 +145,7 @@ test("close tries at once, but not before the receiver wants it to", async () =>
   }
 });
 
-test("without retries the first failure of any kind gives the batch up", async () => {
+test("without retries the first failure of any kind abandons the batch", async () => {
   const errors = [new Error("no"), answered(503), new DeliveryError("refused"), answered(500)];
   for (const error of errors) {
     /** @type {import("shardbus").Drop<any>[]} */

@@ -124,7 +124,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       });
     }
 
-    it("a batch of an earlier life that never succeeds holds up nothing new", async () => {
+    it("a batch of an earlier run that never succeeds delays no new events", async () => {
       const { store, ids } = await leftStore([1, 2, 3, 4]);
       /** @param {{ id: string }} call */
       const step = async ({ id }) => {
@@ -162,7 +162,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.equal(store.batches.size, 0);
     });
 
-    it("an attempt that succeeds after close leaves the copy to the next life", async () => {
+    it("an attempt that succeeds after close leaves the copy to the next run", async () => {
       const store = new MemoryStore();
       const { bus, sink } = busWith([hang], store, { scheduler });
       bus.ingestBatch([1, 2]);

@@ -117,7 +117,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       assert.equal(store.batches.size, 1);
     });
 
-    it("does not take for an earlier life's what saveSync wrote before it was open", async () => {
+    it("does not mistake saveSync's writes before the opening for an earlier run's", async () => {
       const { store } = await leftStore([1, 2]);
       const { bus, sink } = busWith([], store, { scheduler });
       bus.ingestBatch([3, 4]);
@@ -306,7 +306,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
   });
 }
 
-it("an outbox keeps a batch's format, whatever the next life has", async () => {
+it("an outbox keeps a batch's format, with any format of the next run", async () => {
   const { store } = await leftStore([1, 2]);
   const { bus, sink } = busWith([], store, { format: "json" });
   bus.ingestBatch([3, 4]);
@@ -327,7 +327,7 @@ it("recovered batches are sent without a flush", async () => {
   assert.deepEqual(sink.delivered(), [1, 2]);
 });
 
-it("a batch that is larger than the next life allows stays in the store", async () => {
+it("a batch that is larger than the next run allows stays in the store", async () => {
   const { store } = await leftStore(["a".repeat(40), "b".repeat(40)]);
   const batch = { maxBytes: 50 };
   const { bus, errors } = busWith([], store, { batch });

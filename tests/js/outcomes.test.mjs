@@ -28,7 +28,7 @@ function watchedBus(callback, options) {
 }
 
 for (const way of ["returned", "thrown"]) {
-  test(`of 1,000 events one is bad and 100 are retryable: 1,100 are sent, 1 is given up (${way})`, async () => {
+  test(`of 1,000 events one is bad and 100 are retryable: 1,100 are sent, 1 is abandoned (${way})`, async () => {
     const bad = new Error("the mapping does not fit");
     const busy = numbers(100).map((n) => n * 7 + 200);
     /** The requests to the receiver, by events' ids. @type {Map<string, number[]>} */
@@ -112,7 +112,7 @@ test("events to send again go before later ones, in order, with their ids", asyn
   assert.deepEqual([b?.id, d?.id], [first?.batch.eventId(1), first?.batch.eventId(3)]);
 });
 
-test("events that are to be sent again too often are given up, with an error that says so", async () => {
+test("events that are sent again too often are abandoned, with an error that says so", async () => {
   const sink = recorder([], (call) => ({
     retry: call.events.flatMap((n, i) => (n < 2 ? [i] : [])),
   }));
@@ -124,7 +124,7 @@ test("events that are to be sent again too often are given up, with an error tha
   assert.match(String(drops[0]?.error), /did not take 2 of 2 events/);
 });
 
-test("each rejected event is given up with its own error", async () => {
+test("each rejected event is abandoned with its own error", async () => {
   const errors = [new Error("zero"), new Error("one"), "four"];
   const rejected = [0, 1, 4].map((index, i) => ({ index, error: errors[i] }));
   const { bus, drops } = watchedBus(() => ({ rejected }));

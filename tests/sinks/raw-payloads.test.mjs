@@ -91,7 +91,7 @@ for (const format of /** @type {const} */ (["ndjson", "json"])) {
     });
   }
 
-  test(`a queue gets every event that is JSON, and the others are given up alone: ${format}`, async () => {
+  test(`a queue gets every event that is JSON, and the others are abandoned alone: ${format}`, async () => {
     /** @type {unknown[]} */
     const bodies = [];
     const queue = {

@@ -8,7 +8,7 @@ import { startReceiver } from "./receivers.mjs";
 const COUNT = 1000;
 const POISON = 123;
 
-it("a bad event is given up alone; the others are delivered, each sent no more than it must be", async (t) => {
+it("a bad event is abandoned alone; the others are delivered, each sent no more than it must be", async (t) => {
   const receiver = await startReceiver();
   await receiver.become("picky");
   /** @type {import("shardbus").Drop<any>[]} */
