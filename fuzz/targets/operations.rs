@@ -12,7 +12,7 @@ use shardbus::{
     Action, BackpressureMode, Batch, BatchConfig, BusConfig, BusStats, EventBus, ExitOrder,
     Failure, Format, Lease, Outcome, RetryPolicy, ScalingPolicy, Scheduler, Shared,
 };
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Arbitrary)]
 struct Input {
@@ -116,7 +116,7 @@ struct World {
     /// Every event that has left for good.
     settled: BTreeSet<Event>,
     /// The host's copies of unsettled batches.
-    staged: VecDeque<Shared<Batch>>,
+    staged: Vec<Shared<Batch>>,
     /// Counts the batches of earlier runs.
     lives: u64,
     flushes: Vec<u32>,
@@ -161,7 +161,7 @@ impl World {
             leases: 0,
             in_flight: BTreeMap::new(),
             settled: BTreeSet::new(),
-            staged: VecDeque::new(),
+            staged: Vec::new(),
             lives: 0,
             flushes: Vec::new(),
         }
