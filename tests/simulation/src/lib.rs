@@ -12,21 +12,21 @@
 //! | `ledger` | a bus beside a model of it that knows where each event is: every answer is checked |
 //! | `world` | virtual time, producers, callbacks, faults, and the two schedulers of the host |
 //! | `tally` | counts of the simulated events |
-//! | `broken` | violations of invariants |
+//! | `violation` | violations of invariants |
 //! | `trace` | a log of a schedule, on a replay only |
 //! | `sweep` | many seeds on all cores |
 
-mod broken;
 mod ledger;
 mod plan;
 mod sweep;
 mod tally;
 mod trace;
+mod violation;
 mod world;
 
-pub use broken::Broken;
 pub use sweep::{ENOUGH, Sweep, sweep};
 pub use tally::Tally;
+pub use violation::Violation;
 
 use crate::plan::Plan;
 use crate::trace::Trace;
@@ -41,7 +41,7 @@ pub struct Failure {
     /// The step in which the rule was broken.
     pub step: u64,
     /// The rule.
-    pub broken: Broken,
+    pub violation: Violation,
 }
 
 /// Runs the schedule of a seed. Returns what happened in it.
@@ -64,9 +64,10 @@ fn run_traced(seed: u64, trace: Trace) -> (Result<Tally, Failure>, Trace) {
     let mut world = World::new(&plan, trace);
     // A world that panicked is only asked what happened in it.
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| world.run()));
-    let result = result.unwrap_or_else(|panic| Err(Broken::of_panic(&*panic)));
+    let result = result.unwrap_or_else(|panic| Err(Violation::of_panic(&*panic)));
     let tally = world.tally();
-    let failure = |broken: Box<Broken>| Failure { seed, step: tally.steps, broken: *broken };
+    let failure =
+        |violation: Box<Violation>| Failure { seed, step: tally.steps, violation: *violation };
     let result = result.map(|()| tally).map_err(failure);
     (result, world.into_trace())
 }

@@ -87,8 +87,8 @@ fn show(seed: u64, lines: Option<usize>) -> ExitCode {
             println!("\nseed {seed} holds: {steps} steps");
             ExitCode::SUCCESS
         }
-        Err(Failure { seed, step, broken }) => {
-            println!("\nseed {seed} fails in step {step}: {broken}");
+        Err(Failure { seed, step, violation }) => {
+            println!("\nseed {seed} fails in step {step}: {violation}");
             println!("to replay all of it: cargo xtask simulate --seed {seed}");
             ExitCode::FAILURE
         }

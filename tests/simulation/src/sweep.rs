@@ -40,10 +40,10 @@ pub fn sweep(seeds: std::ops::Range<u64>, threads: usize) -> Sweep {
             done += 1;
             match run(seed) {
                 Ok(of_seed) => tally += of_seed,
-                Err(broken) => {
+                Err(found) => {
                     // Lower seeds that are under way are finished.
                     next.store(seeds.end, Ordering::Relaxed);
-                    failure = Some(broken);
+                    failure = Some(found);
                     break;
                 }
             }

@@ -40,7 +40,7 @@ pub struct Tally {
     /// Flushes, those of closing included.
     pub flushes: u64,
     /// Deaths of the host or of its requests.
-    pub deaths: u64,
+    pub crashes: u64,
     /// Calls from within callbacks.
     pub reentries: u64,
     /// Attempts that began in an exit.
@@ -52,7 +52,7 @@ pub struct Tally {
     /// Batches that the bus asked its host to write.
     pub stores: u64,
     /// Runs that began with batches of an earlier one.
-    pub rebirths: u64,
+    pub restarts: u64,
     /// Events that were restored.
     pub restored: u64,
     /// Kept batches that were damaged.
@@ -79,13 +79,13 @@ impl Tally {
             ("changes of shards", &mut self.changes),
             ("polls with a fence", &mut self.fenced),
             ("flushes", &mut self.flushes),
-            ("deaths", &mut self.deaths),
+            ("crashes", &mut self.crashes),
             ("calls from callbacks", &mut self.reentries),
             ("attempts in exits", &mut self.exits),
             ("stagings", &mut self.stages),
             ("batches kept", &mut self.writes),
             ("batches kept because they waited", &mut self.stores),
-            ("lives after the first", &mut self.rebirths),
+            ("runs after the first", &mut self.restarts),
             ("events restored", &mut self.restored),
             ("kept batches damaged", &mut self.damaged),
         ]

@@ -1,8 +1,8 @@
 //! Answers in.
 
-use crate::broken::{Checked, ensure};
 use crate::ledger::{Exit, Ledger, Outgoing, State, nanos};
 use crate::trace::note;
+use crate::violation::{CheckResult, ensure};
 use shardbus::{AbandonReason, Failure, RetryPolicy};
 
 impl Ledger {
@@ -23,7 +23,7 @@ impl Ledger {
         lease: u64,
         was_live: bool,
         now: u64,
-    ) -> Checked<Option<(usize, usize)>> {
+    ) -> CheckResult<Option<(usize, usize)>> {
         self.now = self.now.max(now);
         let place = self.place_of(lease);
         ensure!(
@@ -36,7 +36,7 @@ impl Ledger {
         Ok(place)
     }
 
-    pub fn acknowledge(&mut self, lease: u64, now: u64) -> Checked {
+    pub fn acknowledge(&mut self, lease: u64, now: u64) -> CheckResult {
         note!(self, "    acknowledges lease {lease}");
         let was_live = self.bus.acknowledge(lease, now);
         let Some((lane, nth)) = self.answered(lease, was_live, now)? else { return Ok(()) };
@@ -49,7 +49,7 @@ impl Ledger {
         Ok(())
     }
 
-    pub fn fail(&mut self, lease: u64, failure: Failure, now: u64) -> Checked {
+    pub fn fail(&mut self, lease: u64, failure: Failure, now: u64) -> CheckResult {
         note!(self, "    fails lease {lease}: {failure:?}");
         let was_live = self.bus.fail(lease, failure, now);
         let Some((lane, nth)) = self.answered(lease, was_live, now)? else { return Ok(()) };
@@ -87,7 +87,7 @@ impl Ledger {
         Ok(())
     }
 
-    pub fn expire(&mut self, lease: u64, now: u64) -> Checked {
+    pub fn expire(&mut self, lease: u64, now: u64) -> CheckResult {
         note!(self, "    lease {lease} is lost");
         let was_live = self.bus.expire(lease, now);
         if let Some((lane, nth)) = self.answered(lease, was_live, now)? {

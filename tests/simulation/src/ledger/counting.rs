@@ -1,12 +1,12 @@
 //! The invariants between two steps.
 
-use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::{Counts, Ledger, Phase, RESTORED, sum_of};
+use crate::violation::{CheckResult, ensure, ensure_eq};
 use shardbus::{AbandonedEvents, FlushReport, ShardState};
 
 impl Ledger {
     /// Checks that every number is as it must be.
-    pub fn check(&self) -> Checked {
+    pub fn check(&self) -> CheckResult {
         self.bus.clock().set(self.wall);
         let stats = self.bus.stats();
         let Counts { offered, rejected, delivered, evicted, drained, abandoned, batches, .. } =
@@ -86,7 +86,7 @@ impl Ledger {
     }
 
     /// Checks that nothing is left once everything was given up and shown.
-    pub fn check_end(&mut self) -> Checked {
+    pub fn check_end(&mut self) -> CheckResult {
         self.forget_all();
         self.check()?;
         let stats = self.bus.stats();

@@ -1,8 +1,8 @@
 //! Out for good without an answer: given up at the end, or drained.
 
-use crate::broken::{Checked, ensure};
 use crate::ledger::{Exit, Ledger, Outgoing, RESTORED};
 use crate::trace::note;
+use crate::violation::{CheckResult, ensure};
 use shardbus::AbandonReason;
 
 impl Ledger {
@@ -29,7 +29,7 @@ impl Ledger {
     }
 
     /// Takes a batch out for good. Returns its size.
-    pub fn drain(&mut self, max_bytes: usize, keep: bool) -> Checked<Option<usize>> {
+    pub fn drain(&mut self, max_bytes: usize, keep: bool) -> CheckResult<Option<usize>> {
         self.seed();
         self.bus.clock().set(self.wall);
         let drained = self.bus.drain(max_bytes);

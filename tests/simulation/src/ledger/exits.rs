@@ -1,8 +1,8 @@
 //! Unload: sending and copying everything before the host ends.
 
-use crate::broken::{Checked, ensure};
 use crate::ledger::{Exit, Ledger, Outgoing, Polled, State};
 use crate::trace::note;
+use crate::violation::{CheckResult, ensure};
 use shardbus::{Batch, ExitOrder, Shared};
 
 /// Leases at the last moment.
@@ -14,7 +14,7 @@ impl Ledger {
         max_bytes: usize,
         order: ExitOrder,
         keep: bool,
-    ) -> Checked<Option<Polled>> {
+    ) -> CheckResult<Option<Polled>> {
         self.seed();
         self.bus.clock().set(self.wall);
         let lease = self.bus.poll_exit(now, max_bytes, order);
@@ -128,7 +128,7 @@ impl Ledger {
 /// Copies of everything.
 impl Ledger {
     /// Lets the bus cut everything into batches, which it returns.
-    pub(super) fn stage(&mut self, now: u64) -> Checked<Vec<Shared<Batch>>> {
+    pub(super) fn stage(&mut self, now: u64) -> CheckResult<Vec<Shared<Batch>>> {
         note!(self, "    stages everything");
         self.tally.stages += 1;
         self.seed();
@@ -160,7 +160,7 @@ impl Ledger {
         &mut self,
         now: u64,
         mut chooses: impl FnMut(bool) -> bool,
-    ) -> Checked {
+    ) -> CheckResult {
         let staged = self.stage(now)?;
         let mut staged = staged.into_iter();
         for place in 0..self.present.len() {

@@ -1,8 +1,8 @@
 //! Events in.
 
-use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::{Event, Exit, KEYS, Ledger, Phase};
 use crate::trace::note;
+use crate::violation::{CheckResult, ensure, ensure_eq};
 use shardbus::{BackpressureMode, Format, IngestionError};
 
 /// An offered payload.
@@ -56,7 +56,7 @@ pub fn is_payload_of(payload: &[u8], event: usize, has_newline: bool) -> bool {
 
 impl Ledger {
     /// Offers an event. Returns whether it was accepted.
-    pub fn ingest(&mut self, offer: Offer) -> Checked<bool> {
+    pub fn ingest(&mut self, offer: Offer) -> CheckResult<bool> {
         let Offer { len, key, has_newline } = offer;
         let index = self.events.len();
         let mut bytes = [0; MAX_LEN];
@@ -121,7 +121,7 @@ impl Ledger {
         offer: Offer,
         target: Option<u16>,
         result: Result<(u16, u64), IngestionError>,
-    ) -> Checked<bool> {
+    ) -> CheckResult<bool> {
         let Offer { len, key, .. } = offer;
         let shard = match (&result, target) {
             (Ok((shard, _)), _) => *shard,
@@ -177,7 +177,7 @@ impl Ledger {
         }
     }
 
-    fn shard_that_refused(&self) -> Checked<u16> {
+    fn shard_that_refused(&self) -> CheckResult<u16> {
         let stats = self.bus.stats();
         let refused = stats.shards.iter().find(|info| {
             let lane = &self.lanes[usize::from(info.id)];
@@ -219,7 +219,7 @@ impl Ledger {
     }
 
     /// Evicts the events that the bus must have evicted to take `len` bytes into a shard.
-    fn evict_for(&mut self, lane: usize, len: u64) -> Checked {
+    fn evict_for(&mut self, lane: usize, len: u64) -> CheckResult {
         if self.lanes[lane].waiting().len() >= self.usable() {
             self.evict_oldest(lane)?;
         }
@@ -236,7 +236,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn evict_oldest(&mut self, from: usize) -> Checked {
+    fn evict_oldest(&mut self, from: usize) -> CheckResult {
         let lane = &mut self.lanes[from];
         let at = lane.head;
         ensure!(at < lane.log.len(), "what is in flight is not evicted");
@@ -249,7 +249,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn accept(&mut self, lane: usize, offer: Offer, timestamp: u64) -> Checked {
+    fn accept(&mut self, lane: usize, offer: Offer, timestamp: u64) -> CheckResult {
         let Offer { len, key, has_newline } = offer;
         let index = self.events.len();
         let now = self.now;

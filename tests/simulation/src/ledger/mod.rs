@@ -18,9 +18,9 @@ mod storing;
 mod timing;
 mod topology;
 
-use crate::broken::{Checked, ensure};
 use crate::tally::Tally;
 use crate::trace::{Trace, note};
+use crate::violation::{CheckResult, ensure};
 use destination::Destination;
 use lane::{Lane, Lanes, Origin, Outgoing, Phase, RESTORED, State};
 use shardbus::{
@@ -148,11 +148,11 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn new(config: &BusConfig, nonce: u64, wall: u64, trace: Trace) -> Self {
-        Self::reborn(config, (0, nonce), wall, trace, None)
+        Self::restarted(config, (0, nonce), wall, trace, None)
     }
 
     /// A new bus in another life of its host.
-    pub fn reborn(
+    pub fn restarted(
         config: &BusConfig,
         (life, nonce): (u32, u64),
         wall: u64,
@@ -412,7 +412,7 @@ impl Ledger {
         }
     }
 
-    pub fn begin_flush(&mut self) -> Checked<u32> {
+    pub fn begin_flush(&mut self) -> CheckResult<u32> {
         let id = self.bus.begin_flush();
         self.destination.probe_soon();
         self.tally.flushes += 1;
@@ -431,7 +431,7 @@ impl Ledger {
         open.map_or(0, |open| open.report.pending)
     }
 
-    pub fn end_flush(&mut self, id: u32) -> Checked {
+    pub fn end_flush(&mut self, id: u32) -> CheckResult {
         self.bus.end_flush(id);
         self.flushes.retain(|flush| flush.id != id);
         let report = self.bus.flush_report(id);

@@ -1,8 +1,8 @@
 //! The host's store, which outlives it: unsettled batches, as bytes under keys.
 
-use crate::broken::{Checked, ensure};
 use crate::ledger::{Event, Exit, Ledger, Origin, Outgoing};
 use crate::trace::note;
+use crate::violation::{CheckResult, ensure};
 use fastrand::Rng;
 use shardbus::{AbandonReason, Batch};
 use std::collections::BTreeMap;
@@ -184,7 +184,7 @@ impl Outbox {
     }
 
     /// Checks that nothing that was written is lost.
-    pub fn check(&self) -> Checked {
+    pub fn check(&self) -> CheckResult {
         let is_there = |life: usize, number: usize| {
             self.kept.values().chain(&self.set_aside).any(|kept| {
                 let is_it =
@@ -269,7 +269,7 @@ impl Ledger {
 
     /// Copies all unsettled batches and writes those that the store does not have; some writes
     /// fail.
-    pub fn keep_everything(&mut self, now: u64, mut fails: impl FnMut() -> bool) -> Checked {
+    pub fn keep_everything(&mut self, now: u64, mut fails: impl FnMut() -> bool) -> CheckResult {
         let mut staged = self.stage(now)?.into_iter();
         for place in 0..self.present.len() {
             let lane = self.present[place];
@@ -295,7 +295,7 @@ impl Ledger {
     }
 
     /// Releases everything that the store has.
-    pub fn release_kept(&mut self, now: u64) -> Checked {
+    pub fn release_kept(&mut self, now: u64) -> CheckResult {
         self.stage_and_release(now, |is_kept| is_kept)
     }
 

@@ -1,8 +1,8 @@
 //! Restores batches of earlier runs.
 
-use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::{Event, Ledger, Outgoing, RESTORED, Reservation, State};
 use crate::trace::note;
+use crate::violation::{CheckResult, ensure, ensure_eq};
 use shardbus::RestoreError;
 
 /// The result of an attempt to restore a batch.
@@ -34,7 +34,7 @@ impl Ledger {
     }
 
     /// Gives the bus the store's batch of a key.
-    pub fn restore(&mut self, key: &str) -> Checked<Restored> {
+    pub fn restore(&mut self, key: &str) -> CheckResult<Restored> {
         let Some(kept) = self.outbox.as_ref().and_then(|outbox| outbox.kept.get(key)) else {
             return Ok(Restored::Left);
         };

@@ -1,9 +1,9 @@
 //! Batches out.
 
-use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::intake::is_payload_of;
 use crate::ledger::{Event, Ledger, Origin, Outgoing, RESTORED, State, nanos};
 use crate::trace::note;
+use crate::violation::{CheckResult, ensure, ensure_eq};
 use shardbus::{AbandonReason, Abandoned, Action, Batch, BusConfig, Lease, Shared};
 
 /// The bus's next request to its host.
@@ -27,7 +27,7 @@ pub(super) struct Moment {
 /// Leases out.
 impl Ledger {
     /// Polls the bus. `keep`: the host keeps the batch referenced.
-    pub fn poll(&mut self, now: u64, keep: bool) -> Checked<Polled> {
+    pub fn poll(&mut self, now: u64, keep: bool) -> CheckResult<Polled> {
         self.seed();
         self.bus.clock().set(self.wall);
         let max = self.config().max_bytes;
@@ -99,7 +99,7 @@ impl Ledger {
         is_last
     }
 
-    fn send(&mut self, lease: Lease, moment: Moment, keep: bool) -> Checked<Polled> {
+    fn send(&mut self, lease: Lease, moment: Moment, keep: bool) -> CheckResult<Polled> {
         let now = self.now;
         ensure!(self.abandoned.is_empty(), "what was given up is shown before anything is sent");
         let is_restored = lease.batch.process_nonce != self.nonce;
@@ -148,7 +148,7 @@ impl Ledger {
         lane: usize,
         nth: usize,
         keep: bool,
-    ) -> Checked<Polled> {
+    ) -> CheckResult<Polled> {
         note!(
             self,
             "    lease {}: attempt {} of {}, {} events, until {}",
@@ -184,7 +184,7 @@ impl Ledger {
     }
 
     /// No lane waits for ever while others send.
-    fn check_turns(&mut self, sent: usize, moment: Moment) -> Checked {
+    fn check_turns(&mut self, sent: usize, moment: Moment) -> CheckResult {
         for nth in 0..self.present.len() {
             let lane = self.present[nth];
             let is_passed_over = lane != sent && self.must_send(lane, moment);
@@ -197,7 +197,7 @@ impl Ledger {
     }
 
     /// Everything earlier with the same key has been settled, or is in the same batch.
-    fn check_keys(&self, lane: usize, outgoing: &Outgoing) -> Checked {
+    fn check_keys(&self, lane: usize, outgoing: &Outgoing) -> CheckResult {
         let mut earlier = [0; crate::ledger::KEYS as usize];
         for &event in &self.lanes[lane].log[outgoing.events.clone()] {
             if let Some(key) = self.events[event].key {
@@ -220,7 +220,7 @@ impl Ledger {
         batch: &Shared<Batch>,
         lane: usize,
         outgoing: &mut Outgoing,
-    ) -> Checked {
+    ) -> CheckResult {
         let address = Shared::as_ptr(batch);
         let earlier = *outgoing.address.get_or_insert(address);
         ensure!(earlier == address, "all attempts have the same allocation");

@@ -1,15 +1,15 @@
 //! Batches that the host is asked to write to its store.
 
-use crate::broken::{Checked, ensure};
 use crate::ledger::sending::{Moment, Polled};
 use crate::ledger::{Ledger, Origin, Outgoing, RESTORED, nanos};
 use crate::trace::note;
+use crate::violation::{CheckResult, ensure};
 use shardbus::{Batch, BusConfig, Shared};
 use std::ops::Range;
 
 impl Ledger {
     /// The bus asks for a batch to be written.
-    pub(super) fn store(&mut self, batch: &Shared<Batch>, moment: Moment) -> Checked<Polled> {
+    pub(super) fn store(&mut self, batch: &Shared<Batch>, moment: Moment) -> CheckResult<Polled> {
         ensure!(self.config().has_store, "only a host with a store is asked to write");
         ensure!(self.abandoned.is_empty(), "what was given up is shown before anything is written");
         for &lane in &self.present {
@@ -79,7 +79,7 @@ impl Ledger {
     }
 
     /// The time of the next request, at the earliest and at the latest.
-    pub(super) fn next_store(&self) -> Checked<Option<(u64, u64)>> {
+    pub(super) fn next_store(&self) -> CheckResult<Option<(u64, u64)>> {
         let mut bounds: Option<(u64, u64)> = None;
         if !self.config().has_store {
             return Ok(bounds);

@@ -1,8 +1,8 @@
 //! The time and the size of sends.
 
-use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::sending::Moment;
 use crate::ledger::{Lane, Ledger, Outgoing, Phase, RESTORED, Reservation, State, nanos};
+use crate::violation::{CheckResult, ensure, ensure_eq};
 
 impl Ledger {
     /// The number of the lane's events in its next batch.
@@ -121,7 +121,7 @@ impl Ledger {
     }
 
     /// Checks that there was nothing to do, and that the time to wait is right.
-    pub(super) fn check_wait(&self, wake: Option<u64>, moment: Moment) -> Checked {
+    pub(super) fn check_wait(&self, wake: Option<u64>, moment: Moment) -> CheckResult {
         ensure!(self.abandoned.is_empty(), "what was given up is shown before the bus waits");
         let mut bounds: Option<(u64, u64)> = None;
         for &id in &self.present {

@@ -1,12 +1,12 @@
 //! Shards that come and go.
 
-use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::{Lane, Ledger, Phase, RESTORED};
 use crate::trace::note;
+use crate::violation::{CheckResult, ensure, ensure_eq};
 use shardbus::{ScalingError, ShardState};
 
 impl Ledger {
-    pub fn scale_up(&mut self, count: u16) -> Checked {
+    pub fn scale_up(&mut self, count: u16) -> CheckResult {
         self.bus.clock().set(self.wall);
         let result = self.bus.scale_up(count);
         note!(self, "    {result:?}");
@@ -31,7 +31,7 @@ impl Ledger {
         Ok(())
     }
 
-    pub fn scale_down(&mut self, count: u16) -> Checked {
+    pub fn scale_down(&mut self, count: u16) -> CheckResult {
         self.bus.clock().set(self.wall);
         let active = self.active();
         let result = self.bus.scale_down(count);
@@ -67,7 +67,7 @@ impl Ledger {
 
     /// Reads the present shards. `polled`: true if the bus may have scaled by itself and removed
     /// drained shards.
-    pub fn follow(&mut self, polled: bool) -> Checked {
+    pub fn follow(&mut self, polled: bool) -> CheckResult {
         let Some(policy) = self.config().scaling.clone() else { return Ok(()) };
         let infos = self.bus.stats().shards;
         let mut has_changed = false;

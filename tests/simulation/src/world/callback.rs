@@ -1,10 +1,10 @@
 //! The user's callback, as a state machine: its actions when it is called, its answer, and the time
 //! of that.
 
-use crate::broken::Checked;
 use crate::plan::{End, MAX_RETRY_AFTER, MS, up_to};
 use crate::trace::note;
-use crate::world::{Attempt, Event, Micro, World};
+use crate::violation::CheckResult;
+use crate::world::{Attempt, Event, Microtask, World};
 use fastrand::Rng;
 use shardbus::Failure;
 use std::time::Duration;
@@ -51,7 +51,7 @@ const MAX_DEPTH: u32 = 3;
 
 impl World<'_> {
     /// Calls the callback for an attempt.
-    pub(super) fn call(&mut self, attempt: Attempt) -> Checked {
+    pub(super) fn call(&mut self, attempt: Attempt) -> CheckResult {
         let lease = attempt.lease;
         let (answer, after) = self.draw_end();
         note!(self.ledger, "    the callback of lease {lease}: {answer:?} after {after:?}");
@@ -61,7 +61,7 @@ impl World<'_> {
         self.attempts.push(attempt);
         match after {
             None => {}
-            Some(0) => self.micros.push_back(Micro::Answer(lease, answer)),
+            Some(0) => self.microtasks.push_back(Microtask::Answer(lease, answer)),
             Some(delay) => self.later(delay, Event::Answer(lease, answer)),
         }
         Ok(())
@@ -125,7 +125,7 @@ impl World<'_> {
     }
 
     /// A callback uses the bus that called it.
-    fn call_bus(&mut self) -> Checked {
+    fn call_bus(&mut self) -> CheckResult {
         self.depth += 1;
         self.reentries += 1;
         note!(self.ledger, "    the callback calls the bus");
@@ -143,7 +143,7 @@ impl World<'_> {
     }
 
     /// A callback has ended.
-    pub(super) fn answer(&mut self, lease: u64, answer: Answer) -> Checked {
+    pub(super) fn answer(&mut self, lease: u64, answer: Answer) -> CheckResult {
         if self.reenters() {
             self.call_bus()?;
         }
@@ -169,7 +169,7 @@ impl World<'_> {
         match owner {
             None => {}
             Some(_) if !self.is_manual() => self.schedule_next(),
-            Some(drive) => self.micros.push_back(Micro::WakeDrive(drive)),
+            Some(drive) => self.microtasks.push_back(Microtask::WakeDrive(drive)),
         }
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! The scheduler `"manual"`, as `pkg-js/src/delivery/manual-scheduler.ts` has it.
 
-use crate::broken::Checked;
 use crate::plan::MS;
 use crate::trace::note;
-use crate::world::{Event, Micro, Owner, World};
+use crate::violation::CheckResult;
+use crate::world::{Event, Microtask, Owner, World};
 
 /// The polling interval of a drive.
 pub const TICK: u64 = 50 * MS;
@@ -45,7 +45,7 @@ impl Drive {
 
 impl World<'_> {
     /// Flushes within a request; at an exit, some of it at once.
-    pub(super) fn drive(&mut self, timeout: Option<u64>, closes: bool, exits: bool) -> Checked {
+    pub(super) fn drive(&mut self, timeout: Option<u64>, closes: bool, exits: bool) -> CheckResult {
         let flush = self.ledger.begin_flush()?;
         let id = self.next_drive;
         self.next_drive += 1;
@@ -73,7 +73,7 @@ impl World<'_> {
     }
 
     /// Sends the events of the drive's flush until there is a reason to wait.
-    fn go_on(&mut self, id: Owner) -> Checked {
+    fn go_on(&mut self, id: Owner) -> CheckResult {
         let Some(wake) = self.hand_out(id)? else {
             self.later(0, Event::DriveTask(id));
             return Ok(());
@@ -95,7 +95,7 @@ impl World<'_> {
 
     /// Begins the attempts that can begin now. Returns when to look again; `None` if that is once
     /// others had their turn.
-    fn hand_out(&mut self, id: Owner) -> Checked<Option<u64>> {
+    fn hand_out(&mut self, id: Owner) -> CheckResult<Option<u64>> {
         self.look(id)?;
         for _ in 0..MAX_BATCHES_PER_TASK {
             let wake = self.first_deadline(id);
@@ -111,7 +111,7 @@ impl World<'_> {
     }
 
     /// Shows that the drive's request lives, and looks after those whose request does not.
-    fn look(&mut self, id: Owner) -> Checked {
+    fn look(&mut self, id: Owner) -> CheckResult {
         if self.is_stopped {
             return Ok(());
         }
@@ -146,7 +146,7 @@ impl World<'_> {
         }
     }
 
-    fn end_drive(&mut self, id: Owner) -> Checked {
+    fn end_drive(&mut self, id: Owner) -> CheckResult {
         let Some(drive) = self.find(id) else { return Ok(()) };
         let (flush, is_buried, closes) = (drive.flush, drive.is_buried, drive.closes);
         drive.lingers = true;
@@ -154,13 +154,13 @@ impl World<'_> {
             self.ledger.end_flush(flush)?;
         }
         if closes {
-            self.micros.push_back(Micro::Stop);
+            self.microtasks.push_back(Microtask::Stop);
         }
         self.linger(id)
     }
 
     /// Stays with the attempts that the flush leaves behind.
-    fn linger(&mut self, id: Owner) -> Checked {
+    fn linger(&mut self, id: Owner) -> CheckResult {
         if self.first_deadline(id) == u64::MAX {
             self.drives.retain(|drive| drive.id != id);
             return Ok(());
@@ -172,13 +172,13 @@ impl World<'_> {
         Ok(())
     }
 
-    pub(super) fn drive_timer_fires(&mut self, id: Owner, sleep: u32) -> Checked {
+    pub(super) fn drive_timer_fires(&mut self, id: Owner, sleep: u32) -> CheckResult {
         let is_awaited = self.find(id).is_some_and(|drive| drive.sleep == sleep);
         if is_awaited { self.wake_drive(id) } else { Ok(()) }
     }
 
     /// Its sleep ends, if it sleeps.
-    pub(super) fn wake_drive(&mut self, id: Owner) -> Checked {
+    pub(super) fn wake_drive(&mut self, id: Owner) -> CheckResult {
         let now = self.clocks.now();
         let is_stopped = self.is_stopped;
         let Some(drive) = self.find(id) else { return Ok(()) };
@@ -195,7 +195,7 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn drive_task(&mut self, id: Owner) -> Checked {
+    pub(super) fn drive_task(&mut self, id: Owner) -> CheckResult {
         let lives = self.find(id).is_some_and(|drive| drive.lives);
         if lives && !self.is_stopped { self.go_on(id) } else { Ok(()) }
     }
@@ -206,6 +206,6 @@ impl World<'_> {
         for drive in &mut self.drives {
             drive.lives &= !(all || self.rng.bool());
         }
-        self.micros.clear();
+        self.microtasks.clear();
     }
 }

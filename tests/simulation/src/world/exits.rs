@@ -1,14 +1,14 @@
 //! The page is hidden, or the host wants copies.
 
-use crate::broken::Checked;
 use crate::ledger::Polled;
+use crate::violation::CheckResult;
 use crate::world::pump::PUMP;
 use crate::world::{Attempt, Owner, World};
 use shardbus::ExitOrder;
 
 impl World<'_> {
     /// The page may go at any moment: as much as may be leaves at once, the rest as in a flush.
-    pub(super) fn exit(&mut self) -> Checked {
+    pub(super) fn exit(&mut self) -> CheckResult {
         if self.is_stopped {
             return Ok(());
         }
@@ -22,7 +22,7 @@ impl World<'_> {
     }
 
     /// Begins attempts within a budget of bytes, whatever is under way.
-    pub(super) fn hand_out_for_exit(&mut self, owner: Owner) -> Checked {
+    pub(super) fn hand_out_for_exit(&mut self, owner: Owner) -> CheckResult {
         let order = if self.rng.bool() { ExitOrder::Oldest } else { ExitOrder::Newest };
         let mut budget = if self.rng.bool() { 60_000 } else { self.rng.usize(..300) };
         let keep = self.keeps();
@@ -37,7 +37,7 @@ impl World<'_> {
 
     /// The host copies all unsettled batches; it may revoke its leases, and release some of the
     /// batches.
-    pub(super) fn stage(&mut self) -> Checked {
+    pub(super) fn stage(&mut self) -> CheckResult {
         if self.is_stopped {
             return Ok(());
         }

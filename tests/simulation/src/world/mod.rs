@@ -12,15 +12,15 @@ mod callback;
 mod clocks;
 mod drives;
 mod exits;
-mod lives;
 mod pump;
-mod rest;
+mod quiesce;
+mod restarts;
 
-use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::{KEYS, Ledger, Offer, Outbox, Polled};
 use crate::plan::{Do, MS, Plan};
 use crate::tally::Tally;
 use crate::trace::{Trace, note};
+use crate::violation::{CheckResult, ensure, ensure_eq};
 use callback::{Answer, Weather};
 use clocks::Clocks;
 use drives::Drive;
@@ -67,7 +67,7 @@ enum Event {
 
 /// The microtasks at the end of the turn.
 #[derive(Debug, Clone, Copy)]
-enum Micro {
+enum Microtask {
     Pump,
     Answer(u64, Answer),
     WakeDrive(Owner),
@@ -84,7 +84,7 @@ pub struct World<'a> {
     queue: BinaryHeap<Reverse<(u64, u32, Event)>>,
     /// Events of one moment happen in the order in which they were queued.
     queued: u32,
-    micros: VecDeque<Micro>,
+    microtasks: VecDeque<Microtask>,
     attempts: Vec<Attempt>,
     pump: Pump,
     drives: Vec<Drive>,
@@ -106,7 +106,7 @@ pub struct World<'a> {
     /// The number of callbacks on the stack.
     depth: u32,
     step: u64,
-    deaths: u64,
+    crashes: u64,
     reentries: u64,
 }
 
@@ -123,7 +123,7 @@ impl<'a> World<'a> {
             clocks,
             queue: BinaryHeap::new(),
             queued: 0,
-            micros: VecDeque::new(),
+            microtasks: VecDeque::new(),
             attempts: Vec::new(),
             pump: Pump::default(),
             drives: Vec::new(),
@@ -138,29 +138,29 @@ impl<'a> World<'a> {
             weather: (Weather::Fair, 0),
             depth: 0,
             step: 0,
-            deaths: 0,
+            crashes: 0,
             reentries: 0,
         }
     }
 
     /// The counts so far.
     pub fn tally(&self) -> Tally {
-        let Self { step: steps, deaths, reentries, .. } = *self;
+        let Self { step: steps, crashes, reentries, .. } = *self;
         let mut tally = self.ledger.tally();
         tally += self.earlier;
-        Tally { steps, deaths, reentries, rebirths: u64::from(self.life), ..tally }
+        Tally { steps, crashes, reentries, restarts: u64::from(self.life), ..tally }
     }
 
     pub fn into_trace(self) -> Trace {
         self.ledger.into_trace()
     }
 
-    pub fn run(&mut self) -> Checked {
+    pub fn run(&mut self) -> CheckResult {
         for _ in 0..self.plan.steps {
             self.begin_step();
             match self.plan.action(&mut self.rng) {
                 Do::Happen => {
-                    if !self.happen()? {
+                    if !self.run_next()? {
                         self.clocks.pass(20 * MS);
                     }
                 }
@@ -175,7 +175,7 @@ impl<'a> World<'a> {
                 self.end_turn()?;
             }
         }
-        self.calm_down()?;
+        self.quiesce()?;
         self.end()
     }
 
@@ -185,7 +185,7 @@ impl<'a> World<'a> {
     }
 
     /// Runs the host's work at the end of a turn, and checks everything.
-    fn end_turn(&mut self) -> Checked {
+    fn end_turn(&mut self) -> CheckResult {
         self.run_micros()?;
         if self.plan.has_store {
             self.look_after_store()?;
@@ -193,13 +193,13 @@ impl<'a> World<'a> {
         self.ledger.check()
     }
 
-    fn run_micros(&mut self) -> Checked {
-        while let Some(micro) = self.micros.pop_front() {
+    fn run_micros(&mut self) -> CheckResult {
+        while let Some(micro) = self.microtasks.pop_front() {
             match micro {
-                Micro::Pump => self.run_pump()?,
-                Micro::Answer(lease, answer) => self.answer(lease, answer)?,
-                Micro::WakeDrive(drive) => self.wake_drive(drive)?,
-                Micro::Stop => self.stop()?,
+                Microtask::Pump => self.run_pump()?,
+                Microtask::Answer(lease, answer) => self.answer(lease, answer)?,
+                Microtask::WakeDrive(drive) => self.wake_drive(drive)?,
+                Microtask::Stop => self.stop()?,
             }
         }
         Ok(())
@@ -220,7 +220,7 @@ impl<'a> World<'a> {
     }
 
     /// Runs the next pending event. Returns false if there is none.
-    fn happen(&mut self) -> Checked<bool> {
+    fn run_next(&mut self) -> CheckResult<bool> {
         let Some(Reverse((time, _, event))) = self.queue.pop() else { return Ok(false) };
         self.clocks.advance_to(time);
         self.ledger.wall = self.clocks.wall();
@@ -238,7 +238,7 @@ impl<'a> World<'a> {
         Ok(true)
     }
 
-    fn act(&mut self, action: Do) -> Checked {
+    fn act(&mut self, action: Do) -> CheckResult {
         note!(self.ledger, "{} at {}: {action:?}", self.step, self.clocks.now());
         match action {
             Do::Produce => {
@@ -262,7 +262,7 @@ impl<'a> World<'a> {
                 Ok(())
             }
             Do::Kill if self.plan.has_store && self.rng.bool() => {
-                self.deaths += 1;
+                self.crashes += 1;
                 self.begin_life()
             }
             Do::Kill => self.kill(),
@@ -293,7 +293,7 @@ impl<'a> World<'a> {
     }
 
     /// A producer offers up to `most` events in a turn.
-    fn produce(&mut self, most: usize) -> Checked {
+    fn produce(&mut self, most: usize) -> CheckResult {
         if self.is_stopped {
             return Ok(());
         }
@@ -317,7 +317,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    fn drain(&mut self) -> Checked {
+    fn drain(&mut self) -> CheckResult {
         if self.is_stopped {
             return Ok(());
         }
@@ -330,7 +330,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    fn scale(&mut self, up: bool) -> Checked {
+    fn scale(&mut self, up: bool) -> CheckResult {
         if self.is_stopped || self.closing.is_some() {
             return Ok(());
         }
@@ -349,7 +349,7 @@ impl<'a> World<'a> {
     }
 
     /// Somebody answers for a lease that was given out once, or was not.
-    fn stray_answer(&mut self) -> Checked {
+    fn stray_answer(&mut self) -> CheckResult {
         let latest = self.ledger.leases();
         let lease = (latest + 1).saturating_sub(self.rng.u64(..6));
         let now = self.clocks.now();
@@ -367,7 +367,7 @@ impl<'a> World<'a> {
     }
 
     /// Polls the core until it begins an attempt or has to wait; then returns the time to wait for.
-    fn poll_core(&mut self, owner: Owner) -> Checked<Result<usize, u64>> {
+    fn poll_core(&mut self, owner: Owner) -> CheckResult<Result<usize, u64>> {
         loop {
             let keep = self.keeps();
             match self.ledger.poll(self.clocks.now(), keep)? {
@@ -390,7 +390,7 @@ impl<'a> World<'a> {
     }
 
     /// Reports those of somebody's attempts that have taken too long.
-    fn cut_off(&mut self, owner: Owner) -> Checked {
+    fn cut_off(&mut self, owner: Owner) -> CheckResult {
         let now = self.clocks.now();
         let mut nth = 0;
         while let Some(attempt) = self.attempts.get(nth) {
@@ -410,7 +410,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn flush(&mut self, timeout: Option<u64>) -> Checked {
+    fn flush(&mut self, timeout: Option<u64>) -> CheckResult {
         if self.may_flush() { self.begin_flush(timeout, false) } else { Ok(()) }
     }
 
@@ -419,7 +419,7 @@ impl<'a> World<'a> {
         self.closing.is_none() && (waiting < MAX_WAITING || self.is_quiet)
     }
 
-    fn begin_flush(&mut self, timeout: Option<u64>, closes: bool) -> Checked {
+    fn begin_flush(&mut self, timeout: Option<u64>, closes: bool) -> CheckResult {
         if self.is_manual() {
             self.drive(timeout, closes, false)
         } else {
@@ -427,7 +427,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn close(&mut self) -> Checked {
+    fn close(&mut self) -> CheckResult {
         if self.closing.is_some() {
             return Ok(());
         }
@@ -435,7 +435,7 @@ impl<'a> World<'a> {
         self.closing = Some(self.ledger.begin_flush()?);
         if self.rng.u8(..8) == 0 {
             // Its signal is aborted already: there is no time to flush.
-            self.micros.push_back(Micro::Stop);
+            self.microtasks.push_back(Microtask::Stop);
             return Ok(());
         }
         let timeout = self.rng.u64(..3_000) * MS;
@@ -443,7 +443,7 @@ impl<'a> World<'a> {
     }
 
     /// The host abandons the remaining events, and releases the bus.
-    fn stop(&mut self) -> Checked {
+    fn stop(&mut self) -> CheckResult {
         if self.is_stopped || self.plan.has_store && !self.keep_what_is_left()? {
             return Ok(());
         }
@@ -467,8 +467,8 @@ impl<'a> World<'a> {
     }
 
     /// The host, or the requests that it works for, crash with their leases.
-    fn kill(&mut self) -> Checked {
-        self.deaths += 1;
+    fn kill(&mut self) -> CheckResult {
+        self.crashes += 1;
         if self.is_manual() {
             self.kill_drives();
         } else {

@@ -1,9 +1,9 @@
 //! The scheduler `"auto"`, as `pkg-js/src/delivery/auto-scheduler.ts` has it.
 
-use crate::broken::{Checked, ensure};
 use crate::plan::MS;
+use crate::violation::{CheckResult, ensure};
 use crate::world::drives::Drive;
-use crate::world::{Event, Micro, Owner, World};
+use crate::world::{Event, Microtask, Owner, World};
 
 /// Whom the pump's attempts belong to.
 pub const PUMP: Owner = 0;
@@ -70,7 +70,7 @@ impl World<'_> {
     pub(super) fn schedule_pump(&mut self) {
         if !self.pump.is_scheduled {
             self.pump.is_scheduled = true;
-            self.micros.push_back(Micro::Pump);
+            self.microtasks.push_back(Microtask::Pump);
         }
     }
 
@@ -84,7 +84,7 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn pump_task(&mut self, life: u32) -> Checked {
+    pub(super) fn pump_task(&mut self, life: u32) -> CheckResult {
         if life == self.pump.life {
             self.pump.is_scheduled = false;
             self.run_task()?;
@@ -92,19 +92,19 @@ impl World<'_> {
         Ok(())
     }
 
-    fn run_task(&mut self) -> Checked {
+    fn run_task(&mut self) -> CheckResult {
         self.pump.bytes_left = MAX_BYTES_PER_TASK;
         self.pump.batches_left = MAX_BATCHES_PER_TASK;
         self.pump_once()
     }
 
     /// The microtask.
-    pub(super) fn run_pump(&mut self) -> Checked {
+    pub(super) fn run_pump(&mut self) -> CheckResult {
         self.pump.is_scheduled = false;
         self.pump_once()
     }
 
-    fn pump_once(&mut self) -> Checked {
+    fn pump_once(&mut self) -> CheckResult {
         if self.is_stopped {
             return Ok(());
         }
@@ -133,7 +133,7 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn alarm_fires(&mut self, generation: u32) -> Checked {
+    pub(super) fn alarm_fires(&mut self, generation: u32) -> CheckResult {
         if generation == self.pump.generation {
             self.pump.alarm = u64::MAX;
             self.run_task()?;
@@ -141,7 +141,7 @@ impl World<'_> {
         Ok(())
     }
 
-    pub(super) fn wait_for_flush(&mut self, timeout: Option<u64>, closes: bool) -> Checked {
+    pub(super) fn wait_for_flush(&mut self, timeout: Option<u64>, closes: bool) -> CheckResult {
         let flush = self.ledger.begin_flush()?;
         self.schedule_pump();
         self.pump.waiters.push(Waiter::Flush { flush, closes });
@@ -151,7 +151,7 @@ impl World<'_> {
         Ok(())
     }
 
-    pub(super) fn flush_timeout(&mut self, flush: u32) -> Checked {
+    pub(super) fn flush_timeout(&mut self, flush: u32) -> CheckResult {
         let is_it =
             |waiter: &&Waiter| matches!(waiter, Waiter::Flush { flush: of, .. } if *of == flush);
         let waiter = self.pump.waiters.iter().find(is_it).copied();
@@ -159,7 +159,7 @@ impl World<'_> {
     }
 
     /// Lets go of those for whom it is time.
-    fn check_waiters(&mut self) -> Checked {
+    fn check_waiters(&mut self) -> CheckResult {
         let mut nth = 0;
         while let Some(&waiter) = self.pump.waiters.get(nth) {
             let is_time = match waiter {
@@ -175,7 +175,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn let_go(&mut self, waiter: Waiter) -> Checked {
+    fn let_go(&mut self, waiter: Waiter) -> CheckResult {
         if let Some(nth) = self.pump.waiters.iter().position(|other| *other == waiter) {
             self.pump.waiters.remove(nth);
         }
@@ -183,7 +183,7 @@ impl World<'_> {
             Waiter::Flush { flush, closes } => {
                 self.ledger.end_flush(flush)?;
                 if closes {
-                    self.micros.push_back(Micro::Stop);
+                    self.microtasks.push_back(Microtask::Stop);
                 }
             }
             Waiter::Room => {
@@ -194,7 +194,7 @@ impl World<'_> {
         Ok(())
     }
 
-    pub(super) fn await_room(&mut self) -> Checked {
+    pub(super) fn await_room(&mut self) -> CheckResult {
         if self.is_manual() || self.closing.is_some() || self.ledger.is_ready() {
             return Ok(());
         }
@@ -207,12 +207,12 @@ impl World<'_> {
     /// The host forgets its attempts; the core does not.
     pub(super) fn kill_pump(&mut self) {
         self.attempts.clear();
-        self.micros.clear();
+        self.microtasks.clear();
         let (life, generation) = (self.pump.life + 1, self.pump.generation + 1);
         self.pump = Pump { life, generation, ..Pump::default() };
     }
 
-    pub(super) fn check_nobody_waits(&self) -> Checked {
+    pub(super) fn check_nobody_waits(&self) -> CheckResult {
         let waiters = &self.pump.waiters;
         ensure!(waiters.is_empty(), "flushes end, and room comes", "{waiters:?}");
         let drives = &self.drives;

@@ -1,9 +1,9 @@
 //! The end of a schedule: the faults stop, the bus comes to rest, and is closed.
 
-use crate::broken::{Checked, ensure, ensure_eq};
 use crate::ledger::{Offer, Outbox, Polled};
 use crate::plan::{MAX_RETRY_AFTER, MS};
 use crate::trace::note;
+use crate::violation::{CheckResult, ensure, ensure_eq};
 use crate::world::World;
 use crate::world::drives::{self, Drive, TICK};
 use shardbus::BusConfig;
@@ -14,7 +14,7 @@ const MAX_QUIET_STEPS: u32 = 20_000;
 
 impl World<'_> {
     /// Faults stop. All events must be settled in time, and all waiters released.
-    pub(super) fn calm_down(&mut self) -> Checked {
+    pub(super) fn quiesce(&mut self) -> CheckResult {
         if self.is_stopped {
             return Ok(());
         }
@@ -53,7 +53,7 @@ impl World<'_> {
                 break;
             }
             self.begin_step();
-            self.happen()?;
+            self.run_next()?;
             self.end_turn()?;
         }
         if self.is_stopped {
@@ -100,7 +100,7 @@ impl World<'_> {
     }
 
     /// The bus is closed and its host lets go of it.
-    pub(super) fn end(&mut self) -> Checked {
+    pub(super) fn end(&mut self) -> CheckResult {
         self.begin_step();
         if !self.is_stopped {
             if self.closing.is_none() {

@@ -5,15 +5,15 @@ use std::fmt;
 
 /// A rule, and how it was broken.
 #[derive(Debug)]
-pub struct Broken {
+pub struct Violation {
     rule: &'static str,
     detail: String,
 }
 
 /// The result of a check. Boxed, because a violation is rare.
-pub(crate) type Checked<T = ()> = Result<T, Box<Broken>>;
+pub(crate) type CheckResult<T = ()> = Result<T, Box<Violation>>;
 
-impl Broken {
+impl Violation {
     #[cold]
     pub(crate) fn new(rule: &'static str, detail: fmt::Arguments<'_>) -> Box<Self> {
         Box::new(Self { rule, detail: detail.to_string() })
@@ -28,7 +28,7 @@ impl Broken {
     }
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.rule)?;
         if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
@@ -42,7 +42,7 @@ macro_rules! ensure {
     };
     ($holds:expr, $rule:literal, $($detail:tt)+) => {
         if !$holds {
-            return Err(crate::broken::Broken::new($rule, format_args!($($detail)+)));
+            return Err(crate::violation::Violation::new($rule, format_args!($($detail)+)));
         }
     };
 }

@@ -1,15 +1,15 @@
 //! A host that keeps batches beyond its life.
 
-use crate::broken::Checked;
 use crate::ledger::{Ledger, Restored};
 use crate::plan::MS;
 use crate::trace::{Trace, note};
+use crate::violation::CheckResult;
 use crate::world::{Attempt, Event, World};
 use fastrand::Rng;
 
 impl World<'_> {
     /// Calls the callback for an attempt, once its batch is written where that has to be.
-    pub(super) fn hand_over(&mut self, attempt: Attempt, at_once: bool) -> Checked {
+    pub(super) fn hand_over(&mut self, attempt: Attempt, at_once: bool) -> CheckResult {
         let lease = attempt.lease;
         if !self.ledger.outbox.as_ref().is_some_and(|outbox| outbox.has_write(lease)) {
             return self.call(attempt);
@@ -37,7 +37,7 @@ impl World<'_> {
     }
 
     /// A write has ended. The attempt begins whether it ended well or not, unless it is over.
-    pub(super) fn written(&mut self, lease: u64, is_written: bool) -> Checked {
+    pub(super) fn written(&mut self, lease: u64, is_written: bool) -> CheckResult {
         if self.is_stopped {
             return Ok(());
         }
@@ -50,7 +50,7 @@ impl World<'_> {
     }
 
     /// The host's work for its store at the end of a turn.
-    pub(super) fn look_after_store(&mut self) -> Checked {
+    pub(super) fn look_after_store(&mut self) -> CheckResult {
         if let Some(outbox) = &mut self.ledger.outbox
             && (self.is_quiet || self.rng.u8(..4) > 0)
         {
@@ -79,7 +79,7 @@ impl World<'_> {
 
     /// Writes the remaining batches after closing. Returns true if they are written, and the kept
     /// ones released.
-    pub(super) fn keep_what_is_left(&mut self) -> Checked<bool> {
+    pub(super) fn keep_what_is_left(&mut self) -> CheckResult<bool> {
         let now = self.clocks.now();
         if !self.is_stopping {
             let (is_quiet, of_8, rng) = (self.is_quiet, self.plan.write_failures, &mut self.rng);
@@ -100,7 +100,7 @@ impl World<'_> {
     }
 
     /// The host has crashed, or released its bus; a new run begins with the store's batches.
-    pub(super) fn begin_life(&mut self) -> Checked {
+    pub(super) fn begin_life(&mut self) -> CheckResult {
         if self.is_stopped {
             self.ledger.check_end()?;
         }
@@ -113,7 +113,7 @@ impl World<'_> {
         self.earlier += self.ledger.tally();
         self.life += 1;
         self.queue.clear();
-        self.micros.clear();
+        self.microtasks.clear();
         self.attempts.clear();
         self.drives.clear();
         self.kill_pump();
@@ -122,7 +122,7 @@ impl World<'_> {
         let (config, nonce) = self.plan.of_life(self.life, &mut self.rng);
         let trace = std::mem::replace(&mut self.ledger.trace, Trace::off());
         let wall = self.clocks.wall();
-        self.ledger = Ledger::reborn(&config, (self.life, nonce), wall, trace, outbox);
+        self.ledger = Ledger::restarted(&config, (self.life, nonce), wall, trace, outbox);
         note!(self.ledger, "life {} begins: {config:?}", self.life);
         self.ledger.begin_restore();
         Ok(())
