@@ -84,7 +84,7 @@ fn offer_one_by_one(bus: &EventBus, arrival: &Arrival) -> usize {
     arrival.events.iter().filter(accepted).count()
 }
 
-/// All that somebody can see of a bus that takes these arrivals.
+/// The visible results of a bus that takes these arrivals.
 fn observe(
     config: &BusConfig,
     arrivals: &[Arrival],

@@ -6,7 +6,7 @@ import { httpSink } from "shardbus/sinks/http";
 const collector = Deno.env.get("COLLECTOR") ?? "http://127.0.0.1:9000/";
 
 const bus = new EventBus<unknown>(httpSink(collector), {
-  // Senders are told when there is no room, and come again.
+  // Senders get 503 when the bus is full, and send again.
   backpressure: "drop-newest",
 });
 

@@ -28,7 +28,7 @@ export function startConsumer(name, nats, collector) {
     name,
     /** Its name in the table. */
     title: () => title,
-    /** The latest it told. */
+    /** Its latest report. */
     progress: () => progress,
     /** Rejects if it fails. One that was killed has left its work to the others. */
     ended: child.ended.then((status) => {

@@ -21,7 +21,7 @@ export class BusLogRecordProcessor {
     try {
       this.bus.ingestRaw(JsonLogsSerializer.serializeRequest([record]) ?? "");
     } catch {
-      // It is too large. The bus has counted it, and whoever logs must not fail for it.
+      // It is too large. The bus has counted it; the logging program must not fail for it.
     }
   }
 

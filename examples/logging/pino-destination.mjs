@@ -11,7 +11,7 @@ export const pinoDestination = (bus) => ({
     try {
       bus.ingestRaw(line.trimEnd());
     } catch {
-      // It is too large. The bus has counted it, and whoever logs must not fail for it.
+      // It is too large. The bus has counted it; the logging program must not fail for it.
     }
   },
 

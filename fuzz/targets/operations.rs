@@ -228,7 +228,7 @@ impl World {
         assert!(!counts || !answer(&self.bus, id, self.now), "an answer counts once");
         let in_flight = self.in_flight.get(&id);
         let is_live = in_flight.is_some_and(|lease| expires(lease) > self.now);
-        // Once it is over, it counts until somebody polls.
+        // Once it is over, it counts until the next poll.
         assert!(counts || !is_live, "the answer to lease {id} is lost");
         assert!(!counts || in_flight.is_some(), "lease {id} was answered before");
         counts.then(|| self.in_flight.remove(&id)).flatten()

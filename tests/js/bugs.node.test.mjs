@@ -1,5 +1,5 @@
 // @ts-check
-// Who hears of a bug of shardbus's own: each test is a program of its own, in which something that the
+// Reports of shardbus's own bugs: each test is a program of its own, in which a function that the
 // bus needs fails once. Node only.
 import { run } from "./child.node.mjs";
 import { assert, test } from "./harness.mjs";

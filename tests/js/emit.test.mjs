@@ -3,7 +3,10 @@
 import { EventBus } from "shardbus";
 import { accountedStats, assert, HOUR_MS, idle, recorder, test } from "./harness.mjs";
 
-/** A bus, and what its `onDrop` is told. @param {import("shardbus").EventBusOptions<any>} [options] */
+/**
+ * A bus, and the reports to its `onDrop`.
+ * @param {import("shardbus").EventBusOptions<any>} [options]
+ */
 function listenedBus(options) {
   const sink = recorder();
   /** @type {import("shardbus").Drop[]} */

@@ -62,7 +62,7 @@ for (const [what, length] of /** @type {[string, number][]} */ ([
       assert.include(stats, { accepted, evicted: 0 });
       assert.deepEqual(stats.rejected, { ...stats.rejected, full: 200, oversize: 0, invalid: 0 });
 
-      // The neighbour lives, and is told the truth.
+      // The neighbour works, and its statistics are right.
       const isTaken = neighbour.bus.ingest("before");
       await bus.flush();
       assert.lengthOf(received, accepted);

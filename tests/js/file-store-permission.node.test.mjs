@@ -34,7 +34,7 @@ const flags = () => [
   `--allow-fs-write=${directory}/*`,
 ];
 
-/** Opens a store, and tells its batches. */
+/** Opens a store, and prints its batches. */
 const program = (rest = "") => `
   import { fileStore } from "shardbus/stores/fs";
   const store = fileStore(${JSON.stringify(join(directory, "outbox"))});

@@ -116,7 +116,7 @@ export async function within(promise, describeFailure, ms = DEADLINE_MS) {
 
 /**
  * Looks again and again until `look` returns something truthy, and returns that, but not for ever:
- * for what no event tells.
+ * for a condition without an event.
  *
  * @template T
  * @param {() => T | Promise<T>} look

@@ -81,7 +81,7 @@ const badPayloads = {
   "a String object": [new String("1"), /must be a string or a Uint8Array/],
 };
 
-/** Makes one refused call between two good ones, and looks at everything that it leaves behind. */
+/** Makes one rejected call between two good ones, and checks the bus's whole state afterwards. */
 async function assertRefused(offer, expected, options) {
   const drops = [];
   const received = [];

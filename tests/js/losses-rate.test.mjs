@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => clock.restore());
 
-/** A bus and what its `onDrop` is told, as `reason count`. @param {Options} [options] */
+/** A bus and the reports to its `onDrop`, as `reason count`. @param {Options} [options] */
 function watchedBus(options, callback = () => {}) {
   /** @type {string[]} */
   const told = [];

@@ -65,7 +65,7 @@ export function limitMemory(pages) {
   compileWith((bytes) => new Module(withMemoryLimit(new Uint8Array(bytes), pages)));
 }
 
-/** @param {(bytes: number) => void} look told the size of each buffer before it is made */
+/** @param {(bytes: number) => void} look called with the size of each buffer before it is made */
 function replaceArrayBuffer(look) {
   globalThis.ArrayBuffer = new Proxy(globalThis.ArrayBuffer, {
     construct(target, args) {
@@ -76,7 +76,7 @@ function replaceArrayBuffer(look) {
 }
 
 /**
- * Makes whoever compiles a module get what `compile` returns.
+ * Replaces the compilation of modules by `compile`.
  *
  * @param {(bytes: any) => any} compile
  * @returns {() => void} undoes it

@@ -1,5 +1,5 @@
 // @ts-check
-// Options are what their object has itself, whatever somebody has put into `Object.prototype`.
+// Options are own properties of their object; properties of `Object.prototype` are ignored.
 import { DeliveryError, EventBus } from "shardbus";
 import { assert, HOUR_MS, idle, recorder, test } from "./harness.mjs";
 

@@ -1,5 +1,6 @@
 // @ts-check
-// Events are staged in JavaScript and cross into WebAssembly together. Nobody may be able to tell.
+// Events are staged in JavaScript and cross into WebAssembly together, without a visible
+// difference.
 import "./settable-clock.mjs";
 import fc from "fast-check";
 import { EventBus } from "shardbus";
@@ -152,7 +153,7 @@ const described = (batch) => [batch.shard, batch.sequence, batch.count, bodyText
  * @returns {Promise<any>}
  */
 async function observe(options, operations, afterEach) {
-  // Time decides how soon losses are told and which shard is drained.
+  // Time decides how soon losses are reported and which shard is drained.
   setClock(0);
   try {
     return await observeNow(options, operations, afterEach);

@@ -9,7 +9,7 @@ import { fileStore } from "shardbus/stores/fs";
 
 const [directory = "", url = "", life = "", isLast] = process.argv.slice(2);
 
-/** Not `console.log`: this cannot be on its way still when the process is killed. @param {string} line */
+/** Synchronous, unlike `console.log`, whose output a kill may cut off. @param {string} line */
 const tell = (line) => writeSync(1, `${line}\n`);
 
 const files = fileStore(directory);
@@ -61,7 +61,7 @@ if (isLast === undefined) {
     for (let i = 0; i < 40; i++) bus.ingest({ event: `${life}-${n++}` });
   }, 4);
 } else {
-  // A store tells of a large backlog little by little; a flush covers the known part.
+  // A store reports a large backlog little by little; a flush covers the known part.
   do await bus.flush();
   while (await hasBatches());
   tell(`closed ${JSON.stringify(await bus.close())}`);

@@ -93,7 +93,10 @@ function startLife(...args) {
   });
   const close = once(child, "close");
   return {
-    /** Waits until it has told so much, or for a moment if it has no more to tell. @param {number} count */
+    /**
+     * Waits until it has printed so many lines, or for a moment if it has no more to print.
+     * @param {number} count
+     */
     async told(count) {
       let timer;
       const late = new Promise((resolve) => {

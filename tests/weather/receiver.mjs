@@ -69,7 +69,7 @@ const server = createServer(async (request, response) => {
 /** @param {() => void} then */
 const listen = (then) => server.listen(port, "127.0.0.1", then);
 
-/** Tells whoever has forked this process. @param {unknown} message */
+/** Sends a message to the parent process. @param {unknown} message */
 const tell = (message) => process.send?.(message);
 
 /** Changes its behaviour. @param {State} next */

@@ -45,7 +45,7 @@ fn runtime(sh: &Shell, host: &str) -> Result<PathBuf> {
 }
 
 /// Gives the runtime to the tests alone: build scripts are not instrumented, and a shared library
-/// finds it in whoever loads it.
+/// finds it in the programs that load it.
 fn linker_script(runtime: &std::path::Path) -> String {
     format!(
         r#"#!/bin/sh

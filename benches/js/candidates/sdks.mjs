@@ -72,7 +72,7 @@ async function datadog({ deliver }) {
     push: (event) => batch.add(event),
     async finish() {
       batch.forceFlush("session_expire");
-      // It limits how many requests it has at a time, and tells nobody when it is done.
+      // It limits its concurrent requests, and has no event for its end.
       for (let i = 0; i < 50; i++) {
         await sends;
         await nextTurn();

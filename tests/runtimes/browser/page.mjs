@@ -142,7 +142,7 @@ const page = {
   },
   /** Goes elsewhere in the very task in which it ingests. @param {string} url @param {Made} made */
   ingestAndLeave(url, made) {
-    // Not before whoever calls this has heard that it was done.
+    // Only after the caller has received the result.
     setTimeout(() => {
       ingest(made);
       location.href = url;

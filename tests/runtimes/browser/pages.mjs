@@ -490,7 +490,7 @@ export function testPages(launch, skipped = {}) {
       await tab.call("openWithStore", options);
       await tab.call("produce", { tag: `${reload}-`, count: 5 });
       const isHeld = reload % 2 === 0;
-      // In the middle: one batch is on its way, and others wait for it.
+      // In the middle: one batch is in flight, and others wait for it.
       if (isHeld) collector.holdNext();
       const last = await collector.nth(collector.log.length + (isHeld ? 1 : 1 + (reload % 3)));
       await tab.goto(url);
@@ -531,8 +531,8 @@ export function testPages(launch, skipped = {}) {
   }
 
   /**
-   * Takes the network away from a page: by the engine, where it can be told to; else, nobody listens
-   * at the collector's port. Returns what gives it back, and tells the page.
+   * Takes a page offline: by the engine, if it can; otherwise by closing the collector's port.
+   * Returns the function that ends it, and tells the page.
    *
    * @param {Tab} tab
    */

@@ -18,7 +18,7 @@ import puppeteer from "puppeteer-core";
  * @property {(method: string, ...args: unknown[]) => Promise<any>} call calls what `page.mjs` offers
  * @property {(url: string) => Promise<void>} goto
  * @property {() => Promise<unknown>} back goes back to the page before; resolves at once
- * @property {() => Promise<void>} hide has the page hidden, as when the user looks at something else
+ * @property {() => Promise<void>} hide hides the page, as when the user switches to another tab
  * @property {() => Promise<void>} show
  * @property {((isOffline: boolean) => Promise<void>) | undefined} setOffline takes the network away, or
  * gives it back, and tells the page; where the engine can be told to

@@ -51,11 +51,11 @@ export async function startSite() {
     url: server.url,
     /** The same files, but another site to the browser. */
     otherUrl: `http://localhost:${server.port}`,
-    /** Waits until pages told this `count` times. @param {string} what */
+    /** Waits until pages reported this `count` times. @param {string} what */
     async saw(what, count = 1) {
       await seen.until((entries) => entries.filter((entry) => entry === what).length >= count);
     },
-    /** The number of times that pages told this. @param {string} what */
+    /** The number of times that pages reported this. @param {string} what */
     count: (what) => seen.entries.filter((entry) => entry === what).length,
     stop: server.stop,
   };

@@ -89,7 +89,7 @@ test("a flush inside waitUntil outlives its request's response", async () => {
   assert.deepEqual(await allEvents(), [global, ...made("a", 7)]);
 });
 
-/** Ways to end while a batch is on its way. */
+/** Ways to end while a batch is in flight. */
 const cuts = {
   "a request that returns": "/return",
   "a request that throws": "/throw",

@@ -26,7 +26,7 @@ function withSinon() {
   };
 }
 
-/** The library below sinon, told to fake these alone. @param {any} config @returns {Fake} */
+/** The library below sinon, faking these alone. @param {any} config @returns {Fake} */
 function withFakeTimers({ isPartial = false, ...config }) {
   /** @type {any} */
   let clock;

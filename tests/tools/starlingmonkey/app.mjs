@@ -13,7 +13,7 @@ const bus = new EventBus(
 );
 bus.ingest({ n: 0, text: "before the snapshot: ü€😀" });
 
-/** Sends a thousand events more, and tells the arrivals and the run. */
+/** Sends a thousand events more, and returns the arrivals and the run. */
 export async function run() {
   for (let n = 1; n <= 1000; n++) bus.ingest({ n, text: "ü€😀" });
   await bus.flush();

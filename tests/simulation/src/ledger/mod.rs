@@ -111,7 +111,7 @@ pub struct Ledger {
     pub trace: Trace,
     /// The wall clock's time, which the bus reads at each crossing.
     pub wall: u64,
-    /// The latest time that the delivery was told.
+    /// The latest time that was passed to the delivery.
     now: u64,
     events: Vec<Event>,
     lanes: Lanes,
@@ -210,7 +210,7 @@ impl Ledger {
             .unwrap_or(RetryPolicy { max_attempts: 0, ..RetryPolicy::default() })
     }
 
-    /// The latest time that the delivery was told.
+    /// The latest time that was passed to the delivery.
     pub const fn now(&self) -> u64 {
         self.now
     }
@@ -399,7 +399,7 @@ impl Ledger {
         }
     }
 
-    /// The host lets go of a batch that it holds on to.
+    /// The host releases a batch that it keeps referenced.
     pub fn forget(&mut self, nth: usize) {
         let (batch, reservation) = self.kept.swap_remove(nth);
         drop(batch);

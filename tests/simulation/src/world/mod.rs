@@ -389,7 +389,7 @@ impl<'a> World<'a> {
         of.map(|attempt| attempt.deadline).min().unwrap_or(u64::MAX)
     }
 
-    /// Reports those of somebody's attempts that have taken too long.
+    /// Expires an owner's attempts that have taken too long.
     fn cut_off(&mut self, owner: Owner) -> CheckResult {
         let now = self.clocks.now();
         let mut nth = 0;

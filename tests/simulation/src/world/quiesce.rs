@@ -99,7 +99,7 @@ impl World<'_> {
             + restore
     }
 
-    /// The bus is closed and its host lets go of it.
+    /// The bus is closed and its host releases it.
     pub(super) fn end(&mut self) -> CheckResult {
         self.begin_step();
         if !self.is_stopped {

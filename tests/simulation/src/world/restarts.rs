@@ -68,7 +68,7 @@ impl World<'_> {
             self.schedule();
             self.run_micros()?;
         }
-        // A host that does not wait until it is time is told so.
+        // A host that does not wait long enough gets an error.
         if !self.ledger.wants_restored() && !self.is_stopped && self.rng.u8(..8) == 0 {
             let early = self.to_restore.front().cloned();
             early.map_or(Ok(()), |key| self.ledger.restore(&key).map(drop))
