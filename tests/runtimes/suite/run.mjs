@@ -64,13 +64,14 @@ function compareCounts({ name, results }, reference) {
  * @property {string} name the runtime's
  * @property {boolean} hasNode
  * @property {string} version
+ * @property {number} seconds how long it took
  * @property {Result[]} results of the suite's files
  * @property {Result[]} broken findings of the runner's own check
  * @property {string[]} skips reasons
  * @property {unknown} [error] the reason why there are no results
  */
 
-/** Runs the suite in a runtime. @param {Runtime} runtime @returns {Promise<Outcome>} */
+/** Runs the suite in a runtime. @param {Runtime} runtime @returns {Promise<Omit<Outcome, "seconds">>} */
 async function runSuite({ name, skips, hasNode, start }) {
   const session = await start();
   try {
@@ -91,10 +92,13 @@ async function runSuite({ name, skips, hasNode, start }) {
 async function trySuite(runtime) {
   const { name, hasNode } = runtime;
   console.log(`==> the suite in ${name}`);
+  const start = performance.now();
+  const seconds = () => (performance.now() - start) / 1000;
   try {
-    return await runSuite(runtime);
+    return { ...(await runSuite(runtime)), seconds: seconds() };
   } catch (error) {
-    return { name, hasNode, version: "", results: [], broken: [], skips: [], error };
+    const none = { version: "", results: [], broken: [], skips: [] };
+    return { name, hasNode, ...none, seconds: seconds(), error };
   }
 }
 
@@ -119,19 +123,20 @@ const isReference = (/** @type {Outcome} */ { hasNode, results }) => hasNode && 
 const reference = outcomes.find(isReference);
 
 /** @type {string[][]} */
-const rows = [["runtime", "version", "passed", "failed", "skipped", ""]];
+const rows = [["runtime", "version", "passed", "failed", "skipped", "seconds", ""]];
 /** @type {string[]} */
 const reports = [];
 let [hasFailed, hasSkipped] = [false, false];
 for (const outcome of outcomes) {
   const { name, version, results, broken, skips, error } = outcome;
+  const seconds = outcome.seconds.toFixed(1);
   if (error !== undefined) {
     const reason = error instanceof Error ? error.message : String(error);
     const isSkipped = error instanceof Unavailable && process.env.CI !== "true";
     hasSkipped ||= isSkipped;
     hasFailed ||= !isSkipped;
     if (!isSkipped) reports.push(`${name}: ${inspect(error)}`);
-    rows.push([name, "", "", isSkipped ? "" : "all", isSkipped ? "all" : "", reason]);
+    rows.push([name, "", "", isSkipped ? "" : "all", isSkipped ? "all" : "", seconds, reason]);
     continue;
   }
   compareCounts(outcome, reference);
@@ -142,7 +147,7 @@ for (const outcome of outcomes) {
   hasFailed ||= failures.length > 0;
   const passed = results.reduce((sum, result) => sum + result.passed, 0);
   const counts = [passed, failures.length, skips.length].map(String);
-  rows.push([name, version, ...counts, skips.join("; ")]);
+  rows.push([name, version, ...counts, seconds, skips.join("; ")]);
 }
 
 printTable(rows);
