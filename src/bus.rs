@@ -7,7 +7,7 @@ use crate::delivery::{
     Abandoned, Action, Delivery, DeliveryStats, ExitOrder, Failure, FlushReport, Lane, Lease,
     Outcome, Permit,
 };
-use crate::error::{ConfigError, IngestionError, RestoreError, Rules, ScalingError};
+use crate::error::{ConfigError, IngestionError, RestoreError, Rule, Rules, ScalingError};
 use crate::event::{Event, RawEvent};
 use crate::lines::Lines;
 use crate::memory;
@@ -67,7 +67,11 @@ impl EventBus {
     /// # Errors
     ///
     /// The first rule that `config` breaks; on wasm also that there is no memory for its shards.
-    pub fn new(config: BusConfig, clock: Clock) -> Result<Self, ConfigError> {
+    pub fn new(config: impl Into<BusConfig>, clock: Clock) -> Result<Self, ConfigError> {
+        Self::of_config(config.into(), clock)
+    }
+
+    fn of_config(config: BusConfig, clock: Clock) -> Result<Self, ConfigError> {
         config.validate()?;
         room_for_shards(config.shards)?;
         let manager = ShardManager::for_bus(&config, clock.clone())?;
@@ -690,9 +694,8 @@ fn room_for_shards(count: u16) -> Result<(), ConfigError> {
     let mut rules = Rules::default();
     rules.check(
         memory::can_have(usize::from(count) * SHARD_BYTES + 2 * memory::FOR_SMALL),
-        "shards",
+        Rule::ShardsMemory,
         f64::from(count),
-        "must be few enough for the memory that is left",
     );
     rules.result()
 }

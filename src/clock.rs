@@ -56,6 +56,16 @@ impl Clock {
     }
 }
 
+impl Clock {
+    /// Milliseconds, as hosts count them whose numbers are floating-point, in nanoseconds. Whole
+    /// milliseconds stay exact.
+    #[must_use]
+    pub fn nanos_of(ms: f64) -> u64 {
+        let whole = ms.trunc();
+        (whole as u64).saturating_mul(1_000_000).saturating_add(((ms - whole) * 1e6 + 0.5) as u64)
+    }
+}
+
 impl Default for Clock {
     /// The system's clock; on wasm, which has none, a manual one at zero.
     fn default() -> Self {

@@ -1,4 +1,4 @@
-//! Numbers for the variants of an error, for hosts that have no enums.
+//! Numbers for the variants of an enum, for hosts that have none.
 
 /// Gives each variant of an enum its number and its name. No two kinds of variants that a host tells
 /// apart have the same.

@@ -1,8 +1,9 @@
 //! Settings, their defaults, and the rules they must keep.
 
 use crate::clock::millis;
-use crate::error::{ConfigError, Rules};
-use crate::scaling_policy::ScalingPolicy;
+use crate::error::{ConfigError, Rule, Rules};
+use crate::scaling_policy::{ScalingOptions, ScalingPolicy};
+use crate::settings::{MAX_SIZE, Numbers, Unit, settings};
 use std::time::Duration;
 
 /// What happens to an event when its shard is full by count or the bus is full by bytes.
@@ -51,8 +52,7 @@ impl Format {
     }
 
     /// How many bytes a body has beside its events and their separators.
-    #[must_use]
-    pub const fn frame_len(self) -> usize {
+    pub(crate) const fn frame_len(self) -> usize {
         let (before, after) = self.brackets();
         before.len() + after.len()
     }
@@ -68,22 +68,29 @@ pub enum Scheduler {
     Manual,
 }
 
-/// How large a batch may grow and how long it may wait.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BatchConfig {
-    /// A batch of this many events may leave; what adaptive batching starts from.
-    pub min_size: usize,
-    /// Most events in a batch.
-    pub max_size: usize,
-    /// Most bytes in a batch's body, separators and brackets included.
-    pub max_bytes: usize,
-    /// A batch leaves when its oldest event has waited this long, whatever its size.
-    pub max_delay: Duration,
-    /// Whether the size at which a batch leaves follows the rate of arrivals, between
-    /// [`min_size`](Self::min_size) and [`max_size`](Self::max_size). If not, it is `max_size`.
-    pub adaptive: bool,
-    /// How far back arrivals count for their rate.
-    pub velocity_window: Duration,
+settings! {
+    /// The size of batches, and their longest wait.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct BatchConfig {
+        /// A batch of this many events may leave.
+        min_size: usize = 100, "minSize", Unit::Whole(1, BatchConfig::MAX_BATCH_SIZE_LIMIT as u64),
+            default "100, or `max_size` if that is less";
+        /// Most events in a batch.
+        max_size: usize = 1_000, "maxSize", Unit::Whole(1, BatchConfig::MAX_BATCH_SIZE_LIMIT as u64),
+            default "1000, or `min_size` if that is more";
+        /// Most bytes in a batch's body, separators and brackets included.
+        max_bytes: usize = 256 << 10, "maxBytes", Unit::Bytes(MAX_SIZE);
+        /// A batch leaves when its oldest event has waited this long, whatever its size.
+        max_delay: Duration = Duration::from_secs(1), "maxDelayMs", Unit::SomeMillis;
+        /// Lets the size at which a batch leaves follow the rate of events, between `min_size` and
+        /// `max_size`. If false, it is `max_size`.
+        adaptive: bool = true, "adaptive", Unit::Flag;
+        /// The window in which events count for their rate.
+        velocity_window: Duration = Duration::from_millis(100), "velocityWindowMs", Unit::Millis;
+    }
+
+    /// The settings of a [`BatchConfig`] that are given.
+    pub struct BatchOptions
 }
 
 impl BatchConfig {
@@ -127,63 +134,47 @@ impl BatchConfig {
     }
 
     fn check(&self, rules: &mut Rules) {
-        rules.check_positive("batch.min_size", self.min_size as f64);
+        rules.check_positive(Rule::BatchMinSize, self.min_size as f64);
         let max_size = self.max_size as f64;
-        rules.check(
-            self.max_size >= self.min_size,
-            "batch.max_size",
-            max_size,
-            "must be at least `batch.min_size`",
-        );
-        rules.check(
-            self.max_size <= Self::MAX_BATCH_SIZE_LIMIT,
-            "batch.max_size",
-            max_size,
-            "must be at most 1000000",
-        );
-        rules.check_positive("batch.max_bytes", self.max_bytes as f64);
-        rules.check_positive("batch.max_delay", millis(self.max_delay));
+        rules.check(self.max_size >= self.min_size, Rule::BatchMaxSizeOrder, max_size);
+        rules.check(self.max_size <= Self::MAX_BATCH_SIZE_LIMIT, Rule::BatchMaxSize, max_size);
+        rules.check_positive(Rule::BatchMaxBytes, self.max_bytes as f64);
+        rules.check_positive(Rule::BatchMaxDelay, millis(self.max_delay));
         rules.check(
             !self.adaptive || !self.velocity_window.is_zero(),
-            "batch.velocity_window",
+            Rule::BatchVelocityWindow,
             0.0,
-            "must be greater than 0 while `batch.adaptive` is on",
         );
     }
 }
 
-impl Default for BatchConfig {
-    fn default() -> Self {
-        Self {
-            min_size: 100,
-            max_size: 1_000,
-            max_bytes: 256 << 10,
-            max_delay: Duration::from_secs(1),
-            adaptive: true,
-            velocity_window: Duration::from_millis(100),
-        }
+settings! {
+    /// The limits of retrying: pauses between attempts, and their end.
+    ///
+    /// An outage of the destination ends nothing: [`Failure::Unavailable`](crate::Failure::Unavailable)
+    /// has no limit but [`max_age`](Self::max_age). With the defaults, a refused batch holds up its
+    /// lane for 13 seconds on average, and 26 at most.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct RetryPolicy {
+        /// Attempts that the receiver may refuse before a batch is given up, the first included.
+        /// With the other defaults, ten take 13 seconds on average, and 26 at most.
+        max_attempts: u32 = 10, "maxAttempts", Unit::WholeOrInfinity(1, MAX_SIZE);
+        /// The bound of the pause after the first failure. It doubles with every further one in a
+        /// row, and the pause is random below it.
+        base_delay: Duration = Duration::from_millis(200), "baseDelayMs", Unit::Millis,
+            default "200, or `max_delay` if that is less";
+        /// The end of the doubling: in an outage, the longest time until the receiver's return is
+        /// noticed.
+        max_delay: Duration = Duration::from_secs(5), "maxDelayMs", Unit::Millis,
+            default "5000, or `base_delay` if that is more";
+        /// Events that were accepted longer ago are given up.
+        max_age: Option<Duration> = None, "maxAgeMs", Unit::SomeMillisOrInfinity;
+        /// The longest pause that a receiver may ask for.
+        max_retry_after: Duration = Duration::from_secs(60), "maxRetryAfterMs", Unit::Millis;
     }
-}
 
-/// How long to keep trying: pauses between attempts, and what ends them.
-///
-/// An outage of the destination ends nothing: [`Failure::Unavailable`](crate::Failure::Unavailable)
-/// has no limit but [`max_age`](Self::max_age).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Attempts that the receiver may refuse before a batch is given up, the first included;
-    /// [`UNLIMITED`](Self::UNLIMITED) for no limit.
-    pub max_attempts: u32,
-    /// The bound of the pause after the first failure. It doubles with every further one in a row,
-    /// and the pause is random below it.
-    pub base_delay: Duration,
-    /// Where the doubling stops: in an outage, the longest time until the receiver's return is
-    /// noticed.
-    pub max_delay: Duration,
-    /// Events that were accepted longer ago are given up; `None` if age ends nothing.
-    pub max_age: Option<Duration>,
-    /// The longest pause that a receiver may ask for.
-    pub max_retry_after: Duration,
+    /// The settings of a [`RetryPolicy`] that are given.
+    pub struct RetryOptions
 }
 
 impl RetryPolicy {
@@ -202,71 +193,153 @@ impl RetryPolicy {
     }
 
     fn check(&self, rules: &mut Rules) {
-        rules.check_positive("retry.max_attempts", f64::from(self.max_attempts));
-        rules.check(
-            self.max_delay >= self.base_delay,
-            "retry.max_delay",
-            millis(self.max_delay),
-            "must be at least `retry.base_delay`",
-        );
-        rules.check(
-            self.max_age != Some(Duration::ZERO),
-            "retry.max_age",
-            0.0,
-            "must be greater than 0",
-        );
+        rules.check_positive(Rule::RetryMaxAttempts, f64::from(self.max_attempts));
+        rules.check(self.max_delay >= self.base_delay, Rule::RetryMaxDelay, millis(self.max_delay));
+        rules.check(self.max_age != Some(Duration::ZERO), Rule::RetryMaxAge, 0.0);
     }
 }
 
-impl Default for RetryPolicy {
-    /// A refused batch holds up its lane for 13 seconds on average, and 26 at most.
-    fn default() -> Self {
-        Self {
-            max_attempts: 10,
-            base_delay: Duration::from_millis(200),
-            max_delay: Duration::from_secs(5),
-            max_age: None,
-            max_retry_after: Duration::from_secs(60),
+settings! {
+    /// Settings of an [`EventBus`](crate::EventBus).
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct BusConfig {
+        /// Ordered lanes; each has its own batch in flight. While their number may change, the number
+        /// to begin with.
+        shards: u16 = 1, "shards", Unit::Whole(1, u16::MAX as u64),
+            default "1, or `scaling.min_shards`";
+        /// Slots per shard, rounded up to a power of two; one stays free. Memory grows as they fill.
+        capacity: usize = 65_536, "capacity", Unit::Whole(2, BusConfig::MAX_CAPACITY as u64);
+        /// Most payload bytes held: pending, in flight and to be retried, in all shards together.
+        /// Batches of earlier runs come beside it.
+        max_bytes: u64 = 8 << 20, "maxBytes", Unit::Bytes(BusConfig::MAX_BYTES);
+        /// Most bytes of one event, as UTF-8.
+        max_event_bytes: usize = 256 << 10, "maxEventBytes", Unit::Bytes(MAX_SIZE),
+            default "256 KiB, or less where `batch.max_bytes` or `max_bytes` is less";
+        /// Most bytes of an event's key, as UTF-8.
+        max_key_bytes: usize = 1 << 10, "maxKeyBytes", Unit::Bytes(BusConfig::MAX_BYTES);
+        /// The seed of the hash that routes. Where strangers choose keys, a secret one keeps them
+        /// from choosing them for one shard. With 0, every bus routes alike. An event that comes with
+        /// its hash is routed by that.
+        routing_seed: u64 = 0, "routingSeed", Unit::Halves, read Numbers::halves;
+        /// The policy for an event that finds no room.
+        backpressure: BackpressureMode = BackpressureMode::DropOldest, "backpressure",
+            Unit::Backpressure;
+        /// The layout of a body.
+        format: Format = Format::Ndjson, "format", Unit::Choice(["ndjson", "json"]);
+        /// The times at which batches may leave.
+        scheduler: Scheduler = Scheduler::Auto, "scheduler", Unit::Choice(["auto", "manual"]);
+        /// The host keeps copies of batches beyond its life: then [`poll`](crate::EventBus::poll)
+        /// asks it to [store](crate::Action::Store) events that have waited for
+        /// [`max_delay`](BatchConfig::max_delay).
+        has_store: bool = false, "store", Unit::Presence;
+        /// The longest time of one attempt. Then it counts as failed.
+        timeout: Duration = Duration::from_secs(10), "timeoutMs", Unit::SomeMillis;
+    } and {
+        /// The settings of batches.
+        batch: BatchConfig = BatchConfig::DEFAULT;
+        /// The limits of retrying; `None`: each batch has one attempt.
+        retry: Option<RetryPolicy> = Some(RetryPolicy::DEFAULT);
+        /// The conditions on which the number of shards changes; `None` if it never does.
+        scaling: Option<ScalingPolicy> = None;
+    }
+
+    /// The settings of an [`EventBus`](crate::EventBus) that are given, as in JavaScript: the same
+    /// options make the same bus. It becomes a [`BusConfig`], whose other settings have their
+    /// defaults.
+    ///
+    /// Limits that are not given follow those that are, as far as they can: a small `batch.max_size`
+    /// alone breaks no rule because of a `batch.min_size` that nobody wrote.
+    ///
+    /// - `batch.min_size` and `batch.max_size`, and `retry.base_delay` and `retry.max_delay`, follow
+    ///   each other.
+    /// - `max_event_bytes` is at most what fits into `batch.max_bytes` and `max_bytes`.
+    /// - `shards` is `scaling.min_shards`, and `scaling.max_shards` at least `shards`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shardbus::{BatchOptions, BusConfig, BusOptions};
+    ///
+    /// let batch = BatchOptions { max_size: Some(50), ..BatchOptions::default() };
+    /// let config = BusConfig::from(BusOptions { batch, ..BusOptions::default() });
+    /// assert_eq!((config.batch.min_size, config.batch.max_size), (50, 50));
+    /// assert_eq!(config.validate(), Ok(()));
+    /// ```
+    pub struct BusOptions {
+        /// The settings of batches.
+        batch: BatchOptions = BatchOptions::NONE;
+        /// The limits of retrying; `None`: each batch has one attempt.
+        retry: Option<RetryOptions> = Some(RetryOptions::NONE);
+        /// The conditions on which the number of shards changes; `None` if it never does.
+        scaling: Option<ScalingOptions> = None;
+    }
+}
+
+impl BusOptions {
+    /// The options as numbers, in the order of [`SETTINGS`](Self::SETTINGS), then those of
+    /// [`BatchOptions`], then 0 if batches are never sent again, then those of [`RetryOptions`], then
+    /// 1 if the number of shards changes, then those of [`ScalingOptions`]. NaN stands for what is
+    /// not given.
+    #[must_use]
+    pub fn from_numbers(numbers: &[f64]) -> Self {
+        let mut numbers = Numbers(numbers);
+        let mut options = Self::default();
+        options.read(&mut numbers);
+        options.batch.read(&mut numbers);
+        let is_retried = numbers.take() != Some(0.0);
+        options.retry.get_or_insert_default().read(&mut numbers);
+        if !is_retried {
+            options.retry = None;
         }
+        if numbers.take() == Some(1.0) {
+            options.scaling.get_or_insert_default().read(&mut numbers);
+        }
+        options
     }
 }
 
-/// Settings of an [`EventBus`](crate::EventBus).
-#[derive(Debug, Clone, PartialEq)]
-pub struct BusConfig {
-    /// Number of shards: ordered lanes, each with its own batch in flight.
-    pub shards: u16,
-    /// Slots of each shard's ring, rounded up to a power of two; one slot stays free.
-    pub capacity: usize,
-    /// Most payload bytes that the bus holds: waiting, in flight and to be retried together. Batches
-    /// of earlier runs come beside it.
-    pub max_bytes: u64,
-    /// Most bytes of one event.
-    pub max_event_bytes: usize,
-    /// Most bytes of an event's key.
-    pub max_key_bytes: usize,
-    /// The seed of the hash that routes. Where strangers choose keys, a secret one keeps them from
-    /// choosing them for one shard. With 0, every bus routes alike. An event that comes with its hash
-    /// is routed by that.
-    pub routing_seed: u64,
-    /// What happens when there is no room.
-    pub backpressure: BackpressureMode,
-    /// How a body is put together.
-    pub format: Format,
-    /// When batches may leave.
-    pub scheduler: Scheduler,
-    /// How batches are cut.
-    pub batch: BatchConfig,
-    /// How failed batches are sent again; `None` if they never are.
-    pub retry: Option<RetryPolicy>,
-    /// When the number of shards changes; `None` if it never does.
-    pub scaling: Option<ScalingPolicy>,
-    /// The host keeps copies of batches beyond its life: then [`poll`](crate::EventBus::poll) asks
-    /// it to [store](crate::Action::Store) events that have waited for
-    /// [`max_delay`](BatchConfig::max_delay).
-    pub has_store: bool,
-    /// How long one attempt may take. Its lease lasts [`LEASE_MARGIN`](Self::LEASE_MARGIN) longer.
-    pub timeout: Duration,
+impl From<BusOptions> for BusConfig {
+    fn from(options: BusOptions) -> Self {
+        let mut config = Self::default();
+        options.give(&mut config);
+
+        let batch = &mut config.batch;
+        options.batch.give(batch);
+        if options.batch.max_size.is_none() {
+            batch.max_size = batch.max_size.max(batch.min_size);
+        } else if options.batch.min_size.is_none() {
+            batch.min_size = batch.min_size.min(batch.max_size).max(1);
+        }
+        if options.max_event_bytes.is_none() {
+            let fits = batch.max_bytes.saturating_sub(config.format.frame_len());
+            let fits = fits.min(config.max_bytes as usize);
+            config.max_event_bytes = config.max_event_bytes.min(fits).max(1);
+        }
+
+        config.retry = options.retry.map(|given| {
+            let mut retry = RetryPolicy::default();
+            given.give(&mut retry);
+            if given.max_delay.is_none() {
+                retry.max_delay = retry.max_delay.max(retry.base_delay);
+            } else if given.base_delay.is_none() {
+                retry.base_delay = retry.base_delay.min(retry.max_delay);
+            }
+            retry
+        });
+
+        config.scaling = options.scaling.map(|given| {
+            let mut scaling = ScalingPolicy::default();
+            given.give(&mut scaling);
+            if options.shards.is_none() {
+                config.shards = scaling.min_shards.max(1);
+            }
+            if given.max_shards.is_none() {
+                scaling.max_shards = scaling.max_shards.max(config.shards);
+            }
+            scaling
+        });
+        config
+    }
 }
 
 impl BusConfig {
@@ -299,87 +372,46 @@ impl BusConfig {
 
     fn check(&self, rules: &mut Rules) {
         let (shards, max_event_bytes) = (f64::from(self.shards), self.max_event_bytes as f64);
-        rules.check_positive("shards", shards);
+        rules.check_positive(Rule::Shards, shards);
         rules.check(
             (2..=Self::MAX_CAPACITY).contains(&self.capacity),
-            "capacity",
+            Rule::Capacity,
             self.capacity as f64,
-            "must be from 2 to 16777216",
         );
-        rules.check_positive("max_bytes", self.max_bytes as f64);
-        rules.check(
-            self.max_bytes <= Self::MAX_BYTES,
-            "max_bytes",
-            self.max_bytes as f64,
-            "must be less than 2 GiB",
-        );
-        rules.check_positive("max_event_bytes", max_event_bytes);
+        rules.check_positive(Rule::MaxBytes, self.max_bytes as f64);
+        rules.check(self.max_bytes <= Self::MAX_BYTES, Rule::MaxBytesLimit, self.max_bytes as f64);
+        rules.check_positive(Rule::MaxEventBytes, max_event_bytes);
         rules.check(
             self.max_event_bytes as u64 <= self.max_bytes,
-            "max_event_bytes",
+            Rule::MaxEventBytesTotal,
             max_event_bytes,
-            "must be at most `max_bytes`",
         );
-        rules.check_positive("max_key_bytes", self.max_key_bytes as f64);
+        rules.check_positive(Rule::MaxKeyBytes, self.max_key_bytes as f64);
         rules.check(
             self.max_key_bytes as u64 <= Self::MAX_BYTES,
-            "max_key_bytes",
+            Rule::MaxKeyBytesLimit,
             self.max_key_bytes as f64,
-            "must be less than 2 GiB",
         );
         rules.check(
             self.backpressure != BackpressureMode::Sample { rate: 0 },
-            "backpressure.sample",
+            Rule::SampleRate,
             0.0,
-            "must be greater than 0",
         );
         self.batch.check(rules);
         rules.check(
             self.max_event_bytes.saturating_add(self.format.frame_len()) <= self.batch.max_bytes,
-            "max_event_bytes",
+            Rule::MaxEventBytesBatch,
             max_event_bytes,
-            "must fit into `batch.max_bytes` (in format `json` with 2 bytes for the brackets)",
         );
         if let Some(retry) = &self.retry {
             retry.check(rules);
         }
         if let Some(scaling) = &self.scaling {
             scaling.check(rules);
-            rules.check(
-                self.shards >= scaling.min_shards,
-                "shards",
-                shards,
-                "must be at least `scaling.min_shards`",
-            );
-            rules.check(
-                self.shards <= scaling.max_shards,
-                "shards",
-                shards,
-                "must be at most `scaling.max_shards`",
-            );
+            rules.check(self.shards >= scaling.min_shards, Rule::ShardsMin, shards);
+            rules.check(self.shards <= scaling.max_shards, Rule::ShardsMax, shards);
         }
-        rules.check_positive("timeout", millis(self.timeout));
-    }
-}
-
-impl Default for BusConfig {
-    fn default() -> Self {
-        Self {
-            shards: 1,
-            capacity: 65_536,
-            max_bytes: 8 << 20,
-            max_event_bytes: 256 << 10,
-            max_key_bytes: 1 << 10,
-            routing_seed: 0,
-            backpressure: BackpressureMode::default(),
-            format: Format::default(),
-            scheduler: Scheduler::default(),
-            batch: BatchConfig::default(),
-            retry: Some(RetryPolicy::default()),
-            scaling: None,
-            has_store: false,
-            timeout: Duration::from_secs(10),
-        }
+        rules.check_positive(Rule::Timeout, millis(self.timeout));
     }
 }
 
@@ -461,6 +493,110 @@ mod tests {
     }
 
     #[test]
+    fn limits_that_are_not_given_follow_those_that_are() {
+        let config = |change: fn(&mut BusOptions)| {
+            let mut options = BusOptions::default();
+            change(&mut options);
+            BusConfig::from(options)
+        };
+        assert_eq!(config(|_| ()), BusConfig::default());
+        let sizes = |config: BusConfig| (config.batch.min_size, config.batch.max_size);
+        assert_eq!(sizes(config(|o| o.batch.max_size = Some(7))), (7, 7));
+        assert_eq!(sizes(config(|o| o.batch.max_size = Some(0))), (1, 0), "breaks its own rule");
+        assert_eq!(sizes(config(|o| o.batch.min_size = Some(2_000))), (2_000, 2_000));
+        let small = config(|o| (o.format, o.batch.max_bytes) = (Some(Format::Json), Some(100)));
+        assert_eq!(small.max_event_bytes, 98);
+        assert_eq!(config(|o| o.max_bytes = Some(50)).max_event_bytes, 50);
+        let pauses = |config: BusConfig| {
+            config.retry.map(|retry| (retry.base_delay.as_millis(), retry.max_delay.as_millis()))
+        };
+        let given = |base, max| {
+            let [base_delay, max_delay] =
+                [base, max].map(|ms: Option<u64>| ms.map(Duration::from_millis));
+            let retry = RetryOptions { base_delay, max_delay, ..RetryOptions::default() };
+            BusConfig::from(BusOptions { retry: Some(retry), ..BusOptions::default() })
+        };
+        assert_eq!(pauses(given(None, Some(50))), Some((50, 50)));
+        assert_eq!(pauses(given(Some(9_000), None)), Some((9_000, 9_000)));
+        assert_eq!(pauses(config(|o| o.retry = None)), None);
+        let scaled = |shards, min_shards| {
+            let scaling = Some(ScalingOptions { min_shards, ..ScalingOptions::default() });
+            let config = BusConfig::from(BusOptions { shards, scaling, ..BusOptions::default() });
+            (config.shards, config.scaling.map(|scaling| scaling.max_shards))
+        };
+        assert_eq!(scaled(None, None), (1, Some(8)));
+        assert_eq!(scaled(None, Some(3)), (3, Some(8)));
+        assert_eq!(scaled(Some(20), None), (20, Some(20)));
+    }
+
+    #[test]
+    fn numbers_are_read_in_the_order_of_the_settings() {
+        let groups = [BusOptions::SETTINGS, BatchOptions::SETTINGS, RetryOptions::SETTINGS];
+        let numbers = |setting: &crate::Setting| match setting.unit {
+            Unit::Halves => vec![0.0, 0.0],
+            _ => vec![(setting.number)()],
+        };
+        let [bus, batch, retry] =
+            groups.map(|group| group.iter().flat_map(numbers).collect::<Vec<_>>());
+        let scaling: Vec<_> = ScalingOptions::SETTINGS.iter().map(|s| (s.number)()).collect();
+        let micros = ScalingOptions::SETTINGS.iter().position(|s| s.unit == Unit::Micros);
+        let mut scaling = scaling;
+        micros.into_iter().for_each(|at| scaling[at] /= 1000.0);
+        let all = [&bus[..], &batch, &[f64::NAN], &retry, &[1.0], &scaling].concat();
+        let expected =
+            BusConfig { scaling: Some(ScalingPolicy::default()), ..BusConfig::default() };
+        assert_eq!(BusConfig::from(BusOptions::from_numbers(&all)), expected);
+        let none = vec![f64::NAN; all.len()];
+        assert_eq!(BusOptions::from_numbers(&none), BusOptions::default());
+        let mut once = none.clone();
+        once[bus.len() + batch.len()] = 0.0;
+        assert_eq!(BusOptions::from_numbers(&once).retry, None);
+    }
+
+    #[test]
+    fn what_a_host_may_give_breaks_rules_between_settings_alone() {
+        let scaled =
+            BusOptions { scaling: Some(ScalingOptions::default()), ..BusOptions::default() };
+        let check = |number: f64, give: &dyn Fn(&mut BusOptions, &mut Numbers<'_>)| {
+            let mut options = scaled.clone();
+            give(&mut options, &mut Numbers(&[number]));
+            let broken = BusConfig::from(options).validate().map_err(|error| error.rule);
+            let is_between = |rule: Rule| (rule as usize) < Rule::BETWEEN.len();
+            assert!(broken.is_ok() || broken.is_err_and(is_between), "{number}: {broken:?}");
+        };
+        type Read = fn(&mut BusOptions, &mut Numbers<'_>);
+        let groups: [(&[crate::Setting], Read); 4] = [
+            (BusOptions::SETTINGS, |options, numbers| options.read(numbers)),
+            (BatchOptions::SETTINGS, |options, numbers| options.batch.read(numbers)),
+            (RetryOptions::SETTINGS, |options, numbers| {
+                options.retry.get_or_insert_default().read(numbers);
+            }),
+            (ScalingOptions::SETTINGS, |options, numbers| {
+                options.scaling.get_or_insert_default().read(numbers);
+            }),
+        ];
+        for (settings, read) in groups {
+            for (at, setting) in settings.iter().enumerate() {
+                let bounds = match setting.unit {
+                    Unit::Whole(min, max) | Unit::WholeOrInfinity(min, max) => [min, max],
+                    Unit::Bytes(max) => [1, max],
+                    Unit::Share | Unit::Flag | Unit::Millis | Unit::Micros => [0, 1],
+                    _ => continue,
+                };
+                // Numbers that halves take come before some of them.
+                let halves = settings[..at].iter().filter(|it| it.unit == Unit::Halves).count();
+                for bound in bounds {
+                    check(bound as f64, &|options, numbers| {
+                        let mut all = vec![f64::NAN; at + halves];
+                        all.extend_from_slice(numbers.0);
+                        read(options, &mut Numbers(&all));
+                    });
+                }
+            }
+        }
+    }
+
+    #[test]
     fn capacity_is_rounded_up() {
         for (capacity, slots) in [(2, 2), (3, 4), (1000, 1024), (1 << 24, 1 << 24)] {
             let config = BusConfig { capacity, ..BusConfig::default() };
@@ -472,7 +608,7 @@ mod tests {
     #[test]
     fn an_event_must_fit_into_a_batch_with_its_brackets() {
         let mut config = BusConfig { format: Format::Json, ..BusConfig::default() };
-        assert_eq!(config.validate().map_err(|e| e.field), Err("max_event_bytes"));
+        assert_eq!(config.validate().map_err(|e| e.rule.parts().0), Err("max_event_bytes"));
         config.max_event_bytes -= 2;
         assert_eq!(config.validate(), Ok(()));
     }

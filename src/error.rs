@@ -99,24 +99,94 @@ codes! {
     }
 }
 
-/// A configuration that breaks a rule: which field, its value, and the rule in words.
-#[derive(Debug, Clone, PartialEq)]
+/// A configuration that breaks a rule.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ConfigError {
-    /// Path of the field, such as `batch.max_size`.
-    pub field: &'static str,
-    /// The value it had; a duration's in milliseconds.
+    /// The rule.
+    pub rule: Rule,
+    /// The value of the field that breaks it; a duration's in milliseconds.
     pub value: f64,
-    /// The rule that the value breaks, such as "must be greater than 0".
-    pub rule: &'static str,
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is {}, but it {}", self.field, self.value, self.rule)
+        let (field, rule) = self.rule.parts();
+        write!(f, "`{field}` is {}, but it {rule}", self.value)
     }
 }
 
 impl std::error::Error for ConfigError {}
+
+/// Declares the rules: what a host that has checked each setting by itself can still break, and then
+/// what it cannot.
+macro_rules! rules {
+    (
+        between { $($name:ident: $field:literal, $sentence:literal;)+ }
+        alone { $($other:ident: $other_field:literal, $other_sentence:literal;)+ }
+    ) => {
+        /// A rule for settings.
+        #[expect(missing_docs, reason = "`parts` says it")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Rule {
+            $($name,)+
+            $($other,)+
+        }
+
+        impl Rule {
+            /// The rules between settings, by their code: `as u32`. Each is the path of its field and
+            /// the rule in words.
+            pub const BETWEEN: &[(&str, &str)] = &[$(($field, $sentence)),+];
+
+            /// The path of the field, such as `batch.max_size`, and the rule in words, such as "must
+            /// be greater than 0".
+            #[must_use]
+            pub const fn parts(self) -> (&'static str, &'static str) {
+                match self {
+                    $(Self::$name => ($field, $sentence),)+
+                    $(Self::$other => ($other_field, $other_sentence),)+
+                }
+            }
+        }
+    };
+}
+
+rules! {
+    between {
+        BatchMaxSizeOrder: "batch.max_size", "must be at least `batch.min_size`";
+        BatchVelocityWindow: "batch.velocity_window", "must be greater than 0 while `batch.adaptive` is on";
+        RetryMaxDelay: "retry.max_delay", "must be at least `retry.base_delay`";
+        MaxEventBytesTotal: "max_event_bytes", "must be at most `max_bytes`";
+        MaxEventBytesBatch: "max_event_bytes", "must fit into `batch.max_bytes` (in format `json` with 2 bytes for the brackets)";
+        ShardsMin: "shards", "must be at least `scaling.min_shards`";
+        ShardsMax: "shards", "must be at most `scaling.max_shards`";
+        MaxShards: "scaling.max_shards", "must be at least `scaling.min_shards`";
+        ShardsMemory: "shards", "must be few enough for the memory that is left";
+    }
+    alone {
+        SampleRate: "backpressure.sample", "must be greater than 0";
+        BatchMaxBytes: "batch.max_bytes", "must be greater than 0";
+        BatchMaxDelay: "batch.max_delay", "must be greater than 0";
+        BatchMaxSize: "batch.max_size", "must be at most 1000000";
+        BatchMinSize: "batch.min_size", "must be greater than 0";
+        Capacity: "capacity", "must be from 2 to 16777216";
+        MaxBytes: "max_bytes", "must be greater than 0";
+        MaxBytesLimit: "max_bytes", "must be less than 2 GiB";
+        MaxEventBytes: "max_event_bytes", "must be greater than 0";
+        MaxKeyBytes: "max_key_bytes", "must be greater than 0";
+        MaxKeyBytesLimit: "max_key_bytes", "must be less than 2 GiB";
+        RetryMaxAge: "retry.max_age", "must be greater than 0";
+        RetryMaxAttempts: "retry.max_attempts", "must be greater than 0";
+        Cooldown: "scaling.cooldown", "must be greater than 0";
+        FillRatioThreshold: "scaling.fill_ratio_threshold", "must be greater than 0 and at most 1";
+        MetricsWindow: "scaling.metrics_window", "must be greater than 0";
+        MinShards: "scaling.min_shards", "must be greater than 0";
+        ScaleDownDelay: "scaling.scale_down_delay", "must be greater than 0";
+        UnderutilizedThreshold: "scaling.underutilized_threshold", "must be from 0 to 1";
+        Shards: "shards", "must be greater than 0";
+        Timeout: "timeout", "must be greater than 0";
+    }
+}
 
 /// Checks rules one after another, and keeps the first that is broken.
 #[derive(Default)]
@@ -127,22 +197,16 @@ pub(crate) struct Rules {
 impl Rules {
     // Called some thirty times for a bus: as a copy in each it would only take up room.
     #[inline(never)]
-    pub(crate) fn check(
-        &mut self,
-        holds: bool,
-        field: &'static str,
-        value: f64,
-        rule: &'static str,
-    ) {
+    pub(crate) fn check(&mut self, holds: bool, rule: Rule, value: f64) {
         if !holds {
-            self.broken.get_or_insert(ConfigError { field, value, rule });
+            self.broken.get_or_insert(ConfigError { rule, value });
         }
     }
 
     /// Checks that a setting is greater than 0.
     #[inline(never)]
-    pub(crate) fn check_positive(&mut self, field: &'static str, value: f64) {
-        self.check(value > 0.0, field, value, "must be greater than 0");
+    pub(crate) fn check_positive(&mut self, rule: Rule, value: f64) {
+        self.check(value > 0.0, rule, value);
     }
 
     pub(crate) fn result(self) -> Result<(), ConfigError> {

@@ -71,7 +71,7 @@
 //! | `sync` | the seam between targets with threads and without |
 //! | `memory` | room in memory, which can run out on wasm |
 //! | `queue` | first in, first out |
-//! | `clock`, `config`, `scaling_policy`, `error`, `codes`, `event`, `lines`, `canonical`, `batch`, `stats` | data types |
+//! | `clock`, `config`, `settings`, `scaling_policy`, `error`, `codes`, `counters`, `event`, `lines`, `canonical`, `batch`, `stats` | data types |
 //! | `shard` | route, buffer, scale, cut: [`ShardManager`], [`Shard`], [`ShardMapper`], [`BatchWorker`] |
 //! | `delivery` | the order and time of sending: leases, retries, flushes |
 //! | `bus` | [`EventBus`]: the two together |
@@ -115,6 +115,7 @@ mod canonical;
 mod clock;
 mod codes;
 mod config;
+mod counters;
 mod delivery;
 mod error;
 mod event;
@@ -122,6 +123,7 @@ mod lines;
 mod memory;
 mod queue;
 mod scaling_policy;
+mod settings;
 mod shard;
 mod stats;
 mod sync;
@@ -129,14 +131,19 @@ mod sync;
 pub use batch::Batch;
 pub use bus::EventBus;
 pub use clock::{Clock, TimestampGenerator};
-pub use config::{BackpressureMode, BatchConfig, BusConfig, Format, RetryPolicy, Scheduler};
+pub use config::{
+    BackpressureMode, BatchConfig, BatchOptions, BusConfig, BusOptions, Format, RetryOptions,
+    RetryPolicy, Scheduler,
+};
+pub use counters::{Field, Shape};
 pub use delivery::{
     AbandonReason, Abandoned, Action, ExitOrder, Failure, FlushReport, Lease, Outcome,
 };
-pub use error::{ConfigError, IngestionError, RestoreError, ScalingError};
+pub use error::{ConfigError, IngestionError, RestoreError, Rule, ScalingError};
 pub use event::{Event, InternalEvent, RawEvent};
 pub use lines::Lines;
-pub use scaling_policy::ScalingPolicy;
+pub use scaling_policy::{ScalingOptions, ScalingPolicy};
+pub use settings::{Setting, Unit};
 pub use shard::{
     AdaptiveBatcher, BatchWorker, ManagerStats, ScalingDecision, Shard, ShardManager, ShardMapper,
     ShardMetrics, ShardMetricsCollector, ShardRef, ShardState, ShardStats,

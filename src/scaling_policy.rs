@@ -1,36 +1,45 @@
 //! The conditions on which the number of shards changes by itself.
 
 use crate::clock::millis;
-use crate::error::{ConfigError, Rules};
+use crate::error::{ConfigError, Rule, Rules};
+use crate::settings::{Numbers, Unit, settings};
 use std::time::Duration;
 
-/// Thresholds and bounds of dynamic scaling.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ScalingPolicy {
-    /// A shard is overloaded when it is fuller than this, as a share of its capacity.
-    pub fill_ratio_threshold: f64,
-    /// A shard is overloaded when pushing takes longer than this on average, in nanoseconds: its
-    /// lock is contended. Measured on the system's clock, so never on wasm.
-    pub push_latency_threshold_ns: u64,
-    /// A shard is overloaded when its batches take longer than this to be acknowledged on average,
-    /// in microseconds.
-    pub flush_latency_threshold_us: u64,
-    /// Fewest active shards.
-    pub min_shards: u16,
-    /// Most active shards.
-    pub max_shards: u16,
-    /// The time for which the number of shards stays as it is after a change, and for which a new
-    /// shard's metrics do not count.
-    pub cooldown: Duration,
-    /// The time for which a shard must have been underutilized before it may be drained.
-    pub scale_down_delay: Duration,
-    /// A shard is underutilized when it is emptier than this, as a share of its capacity, and
-    /// nothing arrived in the last window.
-    pub underutilized_threshold: f64,
-    /// The interval of the collection of metrics.
-    pub metrics_window: Duration,
-    /// Adds and drains shards automatically. If false, only on request.
-    pub auto_scale: bool,
+settings! {
+    /// Thresholds and bounds of dynamic scaling.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct ScalingPolicy {
+        /// Fewest shards.
+        min_shards: u16 = 1, "minShards", Unit::Whole(1, u16::MAX as u64);
+        /// Most shards. More lanes than a host keeps connections to one receiver would wait for each
+        /// other.
+        max_shards: u16 = 8, "maxShards", Unit::Whole(1, u16::MAX as u64),
+            default "8, or `shards` if that is more";
+        /// Adds and drains shards automatically. If false, only `scale_up` and `scale_down` do.
+        auto_scale: bool = true, "autoScale", Unit::Flag;
+        /// A shard is overloaded when it is fuller than this, as a share of its `capacity`.
+        fill_ratio_threshold: f64 = 0.7, "fillRatioThreshold", Unit::SomeShare;
+        /// A shard is overloaded when its batches take longer than this to be delivered on average.
+        flush_latency_threshold_us: u64 = 1_000_000, "flushLatencyThresholdMs", Unit::Micros,
+            read Numbers::micros;
+        /// A shard is underutilized when it is emptier than this, as a share of its `capacity`, and
+        /// nothing arrived in the last window.
+        underutilized_threshold: f64 = 0.1, "underutilizedThreshold", Unit::Share;
+        /// The time for which the number of shards stays as it is after a change, and for which a
+        /// new shard's metrics do not count.
+        cooldown: Duration = Duration::from_secs(1), "cooldownMs", Unit::SomeMillis;
+        /// The time for which a shard must have been underutilized before it may be drained.
+        scale_down_delay: Duration = Duration::from_secs(10), "scaleDownDelayMs", Unit::SomeMillis;
+        /// The interval at which the load is measured.
+        metrics_window: Duration = Duration::from_millis(100), "metricsWindowMs", Unit::SomeMillis;
+    } and {
+        /// A shard is overloaded when pushing takes longer than this on average, in nanoseconds: its
+        /// lock is contended. Measured on the system's clock, so never on wasm.
+        push_latency_threshold_ns: u64 = 10_000;
+    }
+
+    /// The settings of a [`ScalingPolicy`] that are given.
+    pub struct ScalingOptions
 }
 
 impl ScalingPolicy {
@@ -38,18 +47,7 @@ impl ScalingPolicy {
     /// that the machine has, and for tests.
     #[must_use]
     pub fn default_for_cpus(cpus: u16) -> Self {
-        Self {
-            fill_ratio_threshold: 0.7,
-            push_latency_threshold_ns: 10_000,
-            flush_latency_threshold_us: 1_000_000,
-            min_shards: 1,
-            max_shards: cpus.max(1),
-            cooldown: Duration::from_secs(1),
-            scale_down_delay: Duration::from_secs(10),
-            underutilized_threshold: 0.1,
-            metrics_window: Duration::from_millis(100),
-            auto_scale: true,
-        }
+        Self { max_shards: cpus.max(1), ..Self::default() }
     }
 
     /// Adds shards early and keeps them.
@@ -98,41 +96,23 @@ impl ScalingPolicy {
 
     pub(crate) fn check(&self, rules: &mut Rules) {
         let Self { fill_ratio_threshold: fill, underutilized_threshold: under, .. } = *self;
-        rules.check(
-            fill > 0.0 && fill <= 1.0,
-            "scaling.fill_ratio_threshold",
-            fill,
-            "must be greater than 0 and at most 1",
-        );
-        rules.check(
-            (0.0..=1.0).contains(&under),
-            "scaling.underutilized_threshold",
-            under,
-            "must be from 0 to 1",
-        );
-        rules.check_positive("scaling.min_shards", f64::from(self.min_shards));
+        rules.check(fill > 0.0 && fill <= 1.0, Rule::FillRatioThreshold, fill);
+        rules.check((0.0..=1.0).contains(&under), Rule::UnderutilizedThreshold, under);
+        rules.check_positive(Rule::MinShards, f64::from(self.min_shards));
         rules.check(
             self.max_shards >= self.min_shards,
-            "scaling.max_shards",
+            Rule::MaxShards,
             f64::from(self.max_shards),
-            "must be at least `scaling.min_shards`",
         );
-        rules.check_positive("scaling.cooldown", millis(self.cooldown));
-        rules.check_positive("scaling.metrics_window", millis(self.metrics_window));
-        rules.check_positive("scaling.scale_down_delay", millis(self.scale_down_delay));
+        rules.check_positive(Rule::Cooldown, millis(self.cooldown));
+        rules.check_positive(Rule::MetricsWindow, millis(self.metrics_window));
+        rules.check_positive(Rule::ScaleDownDelay, millis(self.scale_down_delay));
     }
 
     /// The policy with `max_shards` raised to `min_shards` if it is lower.
     #[must_use]
     pub fn normalize(self) -> Self {
         Self { max_shards: self.max_shards.max(self.min_shards), ..self }
-    }
-}
-
-impl Default for ScalingPolicy {
-    /// At most one shard per CPU.
-    fn default() -> Self {
-        Self::default_for_cpus(cpus())
     }
 }
 
@@ -177,9 +157,9 @@ mod tests {
         for (break_it, field) in cases.into_iter().rev() {
             let mut policy = ScalingPolicy::default();
             break_it(&mut policy);
-            assert_eq!(policy.validate().map_err(|error| error.field), Err(field));
+            assert_eq!(policy.validate().map_err(|error| error.rule.parts().0), Err(field));
             break_it(&mut all_broken);
-            assert_eq!(all_broken.validate().map_err(|error| error.field), Err(field));
+            assert_eq!(all_broken.validate().map_err(|error| error.rule.parts().0), Err(field));
         }
     }
 

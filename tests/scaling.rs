@@ -446,7 +446,8 @@ mod bus {
             (1, ScalingPolicy { cooldown: Duration::ZERO, ..policy() }, "scaling.cooldown"),
         ] {
             let config = BusConfig { shards, scaling: Some(policy), ..BusConfig::default() };
-            let error = EventBus::new(config, Clock::manual(0)).map(drop).map_err(|e| e.field);
+            let error =
+                EventBus::new(config, Clock::manual(0)).map(drop).map_err(|e| e.rule.parts().0);
             assert_eq!(error, Err(field));
         }
     }

@@ -9,6 +9,7 @@ export type {
   StoreOperation,
 } from "./errors/index.js";
 export type { EventOutcomes } from "./event-outcomes.js";
+export type { FlushCounts } from "./generated/stats.js";
 export type { IngestOptions, Receipt } from "./ingest/ingestor.js";
 export {
   BackpressureError,
@@ -30,6 +31,7 @@ export {
 export type {
   Backpressure,
   BatchOptions,
+  BusLimits,
   Delivery,
   DeliveryCallback,
   DeliveryContext,
@@ -43,7 +45,7 @@ export type {
   WaitOptions,
 } from "./options.js";
 export type { BatchStore } from "./outbox/batch-store.js";
-export type { BusStats, LastError, ShardStats } from "./stats.js";
+export type { BusCounts, BusStats, LastError, ShardStats } from "./stats.js";
 export type {
   Bytes,
   FetchHeaders,

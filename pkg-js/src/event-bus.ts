@@ -3,7 +3,7 @@
 import type { Batch } from "./batch.js";
 import { CoreBus } from "./core/core-bus.js";
 import { decodeStats, flushReport } from "./core/layout.js";
-import { row, SCALING_REFUSALS } from "./core/module.js";
+import { row } from "./core/module.js";
 import { ambientContext } from "./delivery/ambient-request.js";
 import { captureContext } from "./delivery/async-context.js";
 import { AutoScheduler } from "./delivery/auto-scheduler.js";
@@ -20,6 +20,7 @@ import {
 import { ClosedError } from "./errors/closed-error.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { ScalingError } from "./errors/scaling-error.js";
+import { DEFAULT_TIMEOUT_MS, SCALING_REFUSALS } from "./generated/layout.js";
 import { type IngestOptions, Ingestor, type Receipt } from "./ingest/ingestor.js";
 import { StagingBuffer } from "./ingest/staging-buffer.js";
 import { deliveryReporter } from "./observability/delivery-reporter.js";
@@ -107,7 +108,7 @@ export class EventBus<T = unknown> {
       },
       onDrop,
     );
-    const timeoutMs = checked.timeoutMs ?? 10_000;
+    const timeoutMs = checked.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const reportStoreError = storeErrorReporter(onStoreError);
     this.#outbox =
       store &&

@@ -1,7 +1,10 @@
 import type { Batch } from "./batch.js";
 import type { StoreError } from "./errors/store-error.js";
+import type { BatchOptions, BusLimits, RetryOptions, ScalingOptions } from "./generated/options.js";
 import type { BatchStore } from "./outbox/batch-store.js";
 import type { Signal } from "./util/platform.js";
+
+export type { BatchOptions, BusLimits, RetryOptions, ScalingOptions };
 
 /** The policy for an event that finds no room. */
 export type Backpressure =
@@ -74,157 +77,8 @@ export interface DeliveryContext {
  */
 export type DeliveryCallback<T = unknown> = (batch: Batch<T>, context: DeliveryContext) => unknown;
 
-/** The size of batches, and their longest wait. */
-export interface BatchOptions {
-  /**
-   * A batch of this many events may leave.
-   * @default 100, or `maxSize` if that is less
-   */
-  readonly minSize?: number | undefined;
-  /**
-   * Most events in a batch.
-   * @default 1000
-   */
-  readonly maxSize?: number | undefined;
-  /**
-   * Most bytes in a batch's body.
-   * @default 262144 (256 KiB)
-   */
-  readonly maxBytes?: number | undefined;
-  /**
-   * A batch leaves when its oldest event has waited this long, in milliseconds.
-   * @default 1000
-   */
-  readonly maxDelayMs?: number | undefined;
-  /**
-   * Lets the size at which a batch leaves follow the rate of events, between `minSize` and
-   * `maxSize`. If false, it is `maxSize`.
-   * @default true
-   */
-  readonly adaptive?: boolean | undefined;
-  /**
-   * The window in which events count for their rate, in milliseconds.
-   * @default 100
-   */
-  readonly velocityWindowMs?: number | undefined;
-}
-
-/**
- * The limits of retrying. An outage of the destination ends nothing: batches that wait for its
- * return are lost only for want of room (`maxBytes`, `capacity`) or for their age (`maxAgeMs`).
- */
-export interface RetryOptions {
-  /**
-   * Attempts that the receiver may refuse before a batch is given up, the first included;
-   * `Infinity` for no limit. With the other defaults, ten take 13 seconds on average.
-   * @default 10
-   */
-  readonly maxAttempts?: number | undefined;
-  /**
-   * The bound of the pause after the first failure, in milliseconds; it doubles with every further
-   * one in a row, and the pause is random below it.
-   * @default 200
-   */
-  readonly baseDelayMs?: number | undefined;
-  /**
-   * The end of the doubling, in milliseconds: in an outage, the longest time until the receiver's
-   * return is noticed.
-   * @default 5000
-   */
-  readonly maxDelayMs?: number | undefined;
-  /**
-   * Events that were accepted longer ago are given up, as `expired`; in milliseconds.
-   * @default Infinity
-   */
-  readonly maxAgeMs?: number | undefined;
-  /**
-   * The longest pause that a receiver may ask for (`Retry-After`), in milliseconds.
-   * @default 60000
-   */
-  readonly maxRetryAfterMs?: number | undefined;
-}
-
-/** The conditions on which the number of shards changes. */
-export interface ScalingOptions {
-  /**
-   * Fewest shards.
-   * @default 1
-   */
-  readonly minShards?: number | undefined;
-  /**
-   * Most shards.
-   * @default 8, or `shards` if that is more
-   */
-  readonly maxShards?: number | undefined;
-  /**
-   * Adds and drains shards automatically. If false, only `scaleUp` and `scaleDown` do.
-   * @default true
-   */
-  readonly autoScale?: boolean | undefined;
-  /**
-   * A shard is overloaded when it is fuller than this, as a share of its `capacity`.
-   * @default 0.7
-   */
-  readonly fillRatioThreshold?: number | undefined;
-  /**
-   * A shard is overloaded when its batches take longer than this to be delivered on average, in
-   * milliseconds.
-   * @default 1000
-   */
-  readonly flushLatencyThresholdMs?: number | undefined;
-  /**
-   * A shard is underutilized when it is emptier than this, as a share of its `capacity`, and nothing
-   * arrived in the last window.
-   * @default 0.1
-   */
-  readonly underutilizedThreshold?: number | undefined;
-  /**
-   * The time for which the number of shards stays as it is after a change, in milliseconds.
-   * @default 1000
-   */
-  readonly cooldownMs?: number | undefined;
-  /**
-   * The time for which a shard must have been underutilized before it may be drained, in
-   * milliseconds.
-   * @default 10000
-   */
-  readonly scaleDownDelayMs?: number | undefined;
-  /**
-   * The interval at which the load is measured, in milliseconds.
-   * @default 100
-   */
-  readonly metricsWindowMs?: number | undefined;
-}
-
 /** Options of an `EventBus`. */
-export interface EventBusOptions<T = unknown> {
-  /**
-   * Ordered lanes; each has its own batch in flight.
-   * @default 1
-   */
-  readonly shards?: number | undefined;
-  /**
-   * Slots per shard, from 2 to 16777216, rounded up to a power of two; one stays free. Memory grows
-   * as they fill.
-   * @default 65536
-   */
-  readonly capacity?: number | undefined;
-  /**
-   * Most bytes of events held: waiting, in flight and to be retried, in all shards together. Less
-   * than 2 GiB.
-   * @default 8388608 (8 MiB)
-   */
-  readonly maxBytes?: number | undefined;
-  /**
-   * Most bytes of one event, as UTF-8.
-   * @default 262144 (256 KiB), or less where `batch.maxBytes` or `maxBytes` is less
-   */
-  readonly maxEventBytes?: number | undefined;
-  /**
-   * Most bytes of an event's key, as UTF-8.
-   * @default 1024
-   */
-  readonly maxKeyBytes?: number | undefined;
+export interface EventBusOptions<T = unknown> extends BusLimits {
   /**
    * The seed of the hash that routes, 64 bits. Where strangers choose keys, a secret one keeps them
    * from choosing keys that all go to one shard.
@@ -281,18 +135,11 @@ export interface EventBusOptions<T = unknown> {
    */
   readonly scaling?: false | ScalingOptions | undefined;
   /**
-   * The longest time of one attempt, in milliseconds. Then its `signal` is aborted and it counts as
-   * failed.
-   * @default 10000
-   */
-  readonly timeoutMs?: number | undefined;
-  /**
-   * Called for every loss. An abandoned batch is reported at once, with its events. Refused and
-   * evicted events are counted: the first is reported at the end of the turn, and then each reason
-   * at most once a second, with the count in between. The last count is reported a second later, or
-   * at `drain()` or `close()`; with the scheduler `"manual"`, which has no timer for it, when the
-   * bus is used next, and at the end of `flush()`. Without a handler, the first loss is a
-   * `console.warn`.
+   * Told of every loss. A batch that is given up is told at once, with its events. What is refused
+   * or evicted is counted: the first is told at the end of the turn, and then each reason at most
+   * once a second, with what came in between. What is held back is told a second later, or at
+   * `drain()` or `close()`; with the scheduler `"manual"`, which has no timer for it, when the bus is
+   * used next, and at the end of `flush()`. Without a handler, the first loss is a `console.warn`.
    */
   readonly onDrop?: ((drop: Drop<T>) => void) | undefined;
   /** Told of each batch that was delivered, once the receiver has said so. */

@@ -1,21 +1,24 @@
 //! Flushes: a cut through all shards, and the outcomes of the events before it.
 
+use crate::counters::counters;
 use crate::shard::Watermarks;
 
-/// The outcomes of all events that had been accepted, and not settled, when a flush began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FlushReport {
-    /// Events acknowledged since.
-    pub delivered: u64,
-    /// Events given up since.
-    pub abandoned: u64,
-    /// Events evicted since, to make room for newer ones.
-    pub evicted: u64,
-    /// Events drained since.
-    pub drained: u64,
-    /// Events that are still waiting or in flight.
-    pub pending: u64,
+counters! {
+    /// The outcomes of all events that had been accepted, and not settled, when a flush began.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+    #[serde(rename_all = "camelCase")]
+    pub struct FlushReport {
+        /// Events acknowledged since.
+        delivered: u64,
+        /// Events given up since.
+        abandoned: u64,
+        /// Events evicted since, to make room for newer ones.
+        evicted: u64,
+        /// Events drained since.
+        drained: u64,
+        /// Events that are still waiting or in flight.
+        pending: u64,
+    }
 }
 
 /// The way in which events left the bus.

@@ -37,6 +37,7 @@ pub(crate) use lane::Lane;
 pub(crate) use machine::{Delivery, Permit};
 
 use crate::batch::Batch;
+use crate::codes::codes;
 use crate::sync::Shared;
 use std::time::Duration;
 
@@ -94,6 +95,28 @@ pub enum Failure {
     Split,
 }
 
+codes! {
+    Failure {
+        "Unavailable" = 0: Unavailable,
+        "Refused" = 1: Refused,
+        "Permanent" = 2: Permanent,
+        "Split" = 3: Split,
+    }
+}
+
+impl Failure {
+    /// The failure with this [code](Self::code), and the pause that was asked for.
+    #[must_use]
+    pub const fn of_code(code: i32, retry_after: Duration) -> Self {
+        match code {
+            0 => Self::Unavailable { retry_after },
+            1 => Self::Refused { retry_after },
+            2 => Self::Permanent,
+            _ => Self::Split,
+        }
+    }
+}
+
 /// The outcome of a single event of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -114,6 +137,15 @@ pub enum AbandonReason {
     Expired,
     /// The bus was closed before it could be delivered.
     Shutdown,
+}
+
+codes! {
+    AbandonReason {
+        "retries" = 0: Retries,
+        "permanent" = 1: Permanent,
+        "expired" = 2: Expired,
+        "shutdown" = 3: Shutdown,
+    }
 }
 
 /// A batch that was given up. Its bytes stay held until it is dropped.

@@ -2,23 +2,23 @@
 //!
 //! No function calls back into JavaScript.
 
-use crate::{options, registry};
+use crate::registry;
 use js_sys::{Array, Uint8Array};
-use shardbus::{Batch, Clock, ConfigError, EventBus};
+use shardbus::{Batch, BusOptions, Clock, ConfigError, EventBus};
 use wasm_bindgen::prelude::*;
 
-/// Makes a bus, and returns its handle. Takes the options as numbers, in the order of
-/// `encodeOptions` in `pkg-js/src/core/layout.ts`. Throws `[field, value, rule]` if they break a rule.
+/// Makes a bus of [`BusOptions::from_numbers`], and returns its handle. Throws `[rule, value]` if they
+/// break a rule, which is one of [`Rule::BETWEEN`](shardbus::Rule::BETWEEN): the host has checked each
+/// option by itself.
 #[wasm_bindgen]
 pub fn create(options: &[f64]) -> Result<usize, JsValue> {
-    let bus = EventBus::new(options::config(options), Clock::manual(0)).map_err(broken_rule)?;
+    let options = BusOptions::from_numbers(options);
+    let bus = EventBus::new(options, Clock::manual(0)).map_err(broken_rule)?;
     registry::with(|registry| registry.add(bus)).ok_or(JsValue::UNDEFINED)
 }
 
-/// What `create` throws: the field's path in the core, its value, and the rule;
-/// `pkg-js/src/validation/bus-options.ts` gives the field the name that the user wrote.
-fn broken_rule(ConfigError { field, value, rule }: ConfigError) -> JsValue {
-    Array::of3(&field.into(), &value.into(), &rule.into()).into()
+fn broken_rule(ConfigError { rule, value }: ConfigError) -> JsValue {
+    Array::of2(&(rule as u32).into(), &value.into()).into()
 }
 
 /// A copy of the batch's body.

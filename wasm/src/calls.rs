@@ -3,27 +3,13 @@
 //!
 //! Where there is more to say than one number, a call leaves a row of them and returns how many.
 
+use crate::numbers::{self, FAILED, step};
 use crate::registry::Bus;
-use crate::{millis, nanos, numbers, registry};
+use crate::{millis, registry};
 use shardbus::{
-    AbandonReason, Abandoned, Action, ExitOrder, Failure, Lease, Outcome, ScalingError, Shared,
+    Abandoned, Action, Clock, ExitOrder, Failure, Lease, Outcome, ScalingError, Shared,
 };
 use std::time::Duration;
-
-/// What to do next (`bus_poll`); `pkg-js/src/core/module.ts` has the same table.
-mod step {
-    /// Nothing.
-    pub(crate) const IDLE: u32 = 0;
-    /// Poll again at the time that the row has.
-    pub(crate) const WAIT_UNTIL: u32 = 1;
-    /// Send the batch, then answer the lease that the row has.
-    pub(crate) const SEND: u32 = 2;
-    /// The batch was given up. The row has the reason (0 for retries, 1 for permanent, 2 for expired,
-    /// 3 for shutdown) and the number of attempts.
-    pub(crate) const ABANDONED: u32 = 3;
-    /// Write the batch to the store.
-    pub(crate) const STORE: u32 = 4;
-}
 
 /// Exports functions of a bus by its handle.
 macro_rules! calls {
@@ -47,8 +33,8 @@ calls! {
     /// What to do next, `now_ms` milliseconds after any fixed point. `wall_ms` is the wall clock.
     /// Leaves the row that goes with the step.
     fn bus_poll(bus, wall_ms: f64, now_ms: f64) -> u32 {
-        bus.core.clock().set(nanos(wall_ms));
-        match bus.core.poll(nanos(now_ms)) {
+        bus.core.clock().set(Clock::nanos_of(wall_ms));
+        match bus.core.poll(Clock::nanos_of(now_ms)) {
             Action::Send(lease) => send(bus, &lease),
             Action::Abandoned(abandoned) => show_abandoned(bus, abandoned),
             Action::Store(batch) => {
@@ -80,9 +66,9 @@ calls! {
     /// flight: to send, or nothing if there is none. The last events of a shard go first if
     /// `newest`.
     fn bus_poll_exit(bus, wall_ms: f64, now_ms: f64, max_bytes: usize, newest: bool) -> u32 {
-        bus.core.clock().set(nanos(wall_ms));
+        bus.core.clock().set(Clock::nanos_of(wall_ms));
         let order = if newest { ExitOrder::Newest } else { ExitOrder::Oldest };
-        let lease = bus.core.poll_exit(nanos(now_ms), max_bytes, order);
+        let lease = bus.core.poll_exit(Clock::nanos_of(now_ms), max_bytes, order);
         lease.map_or(step::IDLE, |lease| send(bus, &lease))
     }
 
@@ -98,12 +84,12 @@ calls! {
 
     /// The lease was delivered. Returns whether it was still live.
     fn bus_acknowledge(bus, lease: f64, now_ms: f64) -> bool {
-        bus.core.acknowledge(lease as u64, nanos(now_ms))
+        bus.core.acknowledge(lease as u64, Clock::nanos_of(now_ms))
     }
 
-    /// The lease failed in one of the ways of [`failure`]. Returns whether it was still live.
-    fn bus_fail(bus, lease: f64, kind: u32, retry_after_ms: f64, now_ms: f64) -> bool {
-        bus.core.fail(lease as u64, failure(kind, retry_after_ms), nanos(now_ms))
+    /// The lease failed with this [code](Failure::code). Returns whether it was still live.
+    fn bus_fail(bus, lease: f64, code: i32, retry_after_ms: f64, now_ms: f64) -> bool {
+        bus.core.fail(lease as u64, failure(code, retry_after_ms), Clock::nanos_of(now_ms))
     }
 
     /// The receiver answered for single events. The host has handed [in](registry::take_in) pairs
@@ -114,14 +100,14 @@ calls! {
         let mut outcomes = Vec::new();
         for pair in bytes.as_chunks::<8>().0.as_chunks::<2>().0 {
             let [count, code] = pair.map(f64::from_le_bytes);
-            outcomes.push((count as usize, outcome(code as u32, retry_after_ms)));
+            outcomes.push((count as usize, outcome(code as i32, retry_after_ms)));
         }
-        bus.core.settle(lease as u64, &outcomes, nanos(now_ms))
+        bus.core.settle(lease as u64, &outcomes, Clock::nanos_of(now_ms))
     }
 
     /// Whoever had the lease is gone. Returns whether it was still live.
     fn bus_expire(bus, lease: f64, now_ms: f64) -> bool {
-        bus.core.expire(lease as u64, nanos(now_ms))
+        bus.core.expire(lease as u64, Clock::nanos_of(now_ms))
     }
 
     /// Takes a batch out whose body has at most `max_bytes` bytes. Returns whether there was one.
@@ -132,7 +118,7 @@ calls! {
 
     /// Cuts everything into batches and begins to go through all that are not settled.
     fn bus_stage(bus, now_ms: f64) {
-        bus.staged = bus.core.stage(nanos(now_ms)).into_iter();
+        bus.staged = bus.core.stage(Clock::nanos_of(now_ms)).into_iter();
     }
 
     /// Goes on to the next staged batch. Returns whether there is one.
@@ -204,7 +190,7 @@ calls! {
     /// Leaves a row: what became of everything the flush covers.
     fn bus_flush_report(bus, flush: u32) -> usize {
         let report = bus.core.flush_report(flush).unwrap_or_default();
-        registry::lay_out(&numbers::flush_report(&report))
+        registry::lay_out(&report.numbers())
     }
 
     /// Closes a flush.
@@ -249,7 +235,7 @@ calls! {
 
     /// Leaves a row: where every event is. Returns how many numbers it has.
     fn bus_stats(bus) -> usize {
-        registry::lay_out(&numbers::stats(&bus.core.stats()))
+        registry::lay_out(&bus.core.stats().numbers())
     }
 
     /// Refuses all events from now on.
@@ -289,48 +275,32 @@ extern "C" fn bus_free(handle: usize) {
     registry::with(|registry| registry.remove(handle));
 }
 
-fn outcome(code: u32, retry_after_ms: f64) -> Outcome {
-    match code.checked_sub(1) {
-        None => Outcome::Delivered,
-        Some(kind) => Outcome::Failed(failure(kind, retry_after_ms)),
+fn outcome(code: i32, retry_after_ms: f64) -> Outcome {
+    match code {
+        0 => Outcome::Delivered,
+        _ => Outcome::Failed(failure(code - FAILED, retry_after_ms)),
     }
 }
 
-/// How an attempt failed; `pkg-js/src/core/module.ts` has the same table. The destination and the receiver
-/// may have asked for a pause.
-fn failure(kind: u32, retry_after_ms: f64) -> Failure {
-    let retry_after = Duration::from_nanos(nanos(retry_after_ms));
-    match kind {
-        0 => Failure::Unavailable { retry_after },
-        1 => Failure::Refused { retry_after },
-        2 => Failure::Permanent,
-        _ => Failure::Split,
-    }
+fn failure(code: i32, retry_after_ms: f64) -> Failure {
+    Failure::of_code(code, Duration::from_nanos(Clock::nanos_of(retry_after_ms)))
 }
 
 /// Leaves the reason and the attempts in the row.
-fn show_abandoned(bus: &mut Bus, Abandoned { reason, attempts, batch }: Abandoned) -> u32 {
-    let reason = match reason {
-        AbandonReason::Retries => 0.0,
-        AbandonReason::Permanent => 1.0,
-        AbandonReason::Expired => 2.0,
-        AbandonReason::Shutdown => 3.0,
-    };
-    registry::lay_out(&[reason, f64::from(attempts)]);
-    bus.batch = Some(batch);
+fn show_abandoned(bus: &mut Bus, abandoned: Abandoned) -> u32 {
+    registry::lay_out(&numbers::abandoned(&abandoned));
+    bus.batch = Some(abandoned.batch);
     step::ABANDONED
 }
 
-/// Leaves the lease in the row: its id, the number of the attempt (1 for the first), and when to cut
-/// it off.
+/// Leaves the lease in the row.
 fn send(bus: &mut Bus, lease: &Lease) -> u32 {
-    registry::lay_out(&[lease.id as f64, f64::from(lease.attempt), millis(lease.deadline)]);
+    registry::lay_out(&numbers::lease(lease));
     bus.batch = Some(Shared::clone(&lease.batch));
     step::SEND
 }
 
-/// Leaves the ids of the shards that were added or drain; or alone, and negative, why not:
-/// `pkg-js/src/core/module.ts` has the same table.
+/// Leaves the ids of the shards that were added or drain; or alone, and negative, why not.
 fn changed(change: Result<Vec<u16>, ScalingError>) -> usize {
     let refusal = match change {
         Ok(ids) => {

@@ -5,23 +5,19 @@
 //! takes and returns numbers, and needs no glue; and in [`bindings`], by wasm-bindgen, where it
 //! takes or returns more.
 //!
-//! Natively, where there is nobody to call them, the crate is empty.
-#![cfg(target_family = "wasm")]
+//! Natively, where there is nobody to call them, there are only the [`numbers`] that cross.
 
-#[cfg(not(target_feature = "atomics"))]
+#[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
 mod allocator;
+#[cfg(target_family = "wasm")]
 mod bindings;
+#[cfg(target_family = "wasm")]
 mod calls;
-mod numbers;
-mod options;
+pub mod numbers;
+#[cfg(target_family = "wasm")]
 mod raw;
+#[cfg(target_family = "wasm")]
 mod registry;
-
-/// Milliseconds, as JavaScript counts them, in nanoseconds. Whole milliseconds stay exact.
-fn nanos(ms: f64) -> u64 {
-    let whole = ms.trunc();
-    (whole as u64).saturating_mul(1_000_000).saturating_add(((ms - whole) * 1e6 + 0.5) as u64)
-}
 
 /// Nanoseconds in milliseconds.
 fn millis(nanos: u64) -> f64 {

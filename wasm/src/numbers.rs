@@ -1,91 +1,108 @@
-//! What crosses to JavaScript as a row of numbers; `pkg-js/src/core/layout.ts` gives them their names.
+//! Rows of numbers that cross to JavaScript, and the codes among them. They are declared here; the
+//! TypeScript is written from it.
 
-use shardbus::{Batch, BusStats, FlushReport, Format, ShardInfo, ShardState};
+use shardbus::{Abandoned, Batch, Format, Lease};
+
+/// Declares rows: a function that makes each, and the names of its numbers.
+macro_rules! rows {
+    ($(
+        $(#[$meta:meta])*
+        $name:ident as $names:ident($from:ident: $type:ty) { $($number:ident: $value:expr,)+ }
+    )+) => {$(
+        /// The names of [`
+        #[doc = stringify!($name)]
+        /// `].
+        pub const $names: &[&str] = &[$(stringify!($number)),+];
+
+        $(#[$meta])*
+        #[must_use]
+        pub fn $name($from: $type) -> [f64; $names.len()] {
+            [$($value),+]
+        }
+    )+};
+}
+
+rows! {
+    /// A batch without its body. Numbers of 64 bits are in halves.
+    batch as BATCH(batch: &Batch) {
+        shard: f64::from(batch.shard_id),
+        sequence: batch.sequence_start as f64,
+        count: batch.len() as f64,
+        is_json: f64::from(u8::from(batch.format() == Format::Json)),
+        nonce_high: high(batch.process_nonce),
+        nonce_low: low(batch.process_nonce),
+        first_high: high(batch.first_timestamp()),
+        first_low: low(batch.first_timestamp()),
+        last_high: high(batch.last_timestamp()),
+        last_low: low(batch.last_timestamp()),
+    }
+
+    /// A lease without its batch: the attempt is 1 for the first; when to cut it off.
+    lease as LEASE(lease: &Lease) {
+        lease: lease.id as f64,
+        attempt: f64::from(lease.attempt),
+        deadline_ms: crate::millis(lease.deadline),
+    }
+
+    /// The reason for which a batch was given up, and its attempts.
+    abandoned as ABANDONED(abandoned: &Abandoned) {
+        reason: f64::from(abandoned.reason.code()),
+        attempts: f64::from(abandoned.attempts),
+    }
+}
+
+/// Declares codes.
+macro_rules! codes {
+    ($(#[$meta:meta])* $module:ident { $($(#[$code_meta:meta])* $name:ident $text:literal = $code:literal,)+ }) => {
+        $(#[$meta])*
+        pub mod $module {
+            $($(#[$code_meta])* pub const $name: u32 = $code;)+
+
+            /// All of them, by name.
+            pub const CODES: &[(&str, u32)] = &[$(($text, $code)),+];
+        }
+    };
+}
+
+codes! {
+    /// The next thing to do.
+    step {
+        /// Nothing.
+        IDLE "Idle" = 0,
+        /// Poll again at the time that the row has.
+        WAIT_UNTIL "WaitUntil" = 1,
+        /// Send the batch, then answer the lease that the row has.
+        SEND "Send" = 2,
+        /// The batch was given up; the row says why.
+        ABANDONED "Abandoned" = 3,
+        /// Write the batch to the store.
+        STORE "Store" = 4,
+    }
+}
+
+/// The result of the event path if the handle or a length is wrong. For a refusal, it returns
+/// [`IngestionError::code`](shardbus::IngestionError::code), and the shard for what is accepted,
+/// which is not negative.
+pub const MISUSED: i32 = -7;
+
+/// The number that a single event's failure adds to its [code](shardbus::Failure::code). One that was delivered
+/// has 0.
+pub const FAILED: i32 = 1;
 
 /// A number from its high and its low half.
-pub(crate) const fn whole(high: u32, low: u32) -> u64 {
+#[must_use]
+pub const fn whole(high: u32, low: u32) -> u64 {
     (high as u64) << 32 | low as u64
 }
 
-/// A whole bus, and then each of its shards.
-pub(crate) fn stats(stats: &BusStats) -> Vec<f64> {
-    let BusStats { rejected, abandoned, bytes, batches, .. } = stats;
-    let bus = [
-        stats.offered,
-        stats.accepted,
-        stats.restored,
-        rejected.full,
-        rejected.sampled,
-        rejected.unrouted,
-        rejected.oversize,
-        rejected.invalid,
-        rejected.closed,
-        stats.delivered,
-        stats.evicted,
-        abandoned.retries,
-        abandoned.permanent,
-        abandoned.expired,
-        abandoned.shutdown,
-        stats.drained,
-        stats.pending,
-        stats.in_flight,
-        stats.oldest_age,
-        bytes.held,
-        bytes.delivered,
-        batches.delivered,
-        batches.retries,
-        batches.expired,
-    ];
-    let mut numbers = Vec::new();
-    let mut append = |counts: &[u64]| numbers.extend(counts.iter().map(|&count| count as f64));
-    append(&bus);
-    for info in &stats.shards {
-        append(&shard(info));
-    }
-    numbers
+/// The high half of a number.
+#[must_use]
+pub const fn high(number: u64) -> f64 {
+    (number >> 32) as u32 as f64
 }
 
-fn shard(shard: &ShardInfo) -> [u64; 11] {
-    [
-        u64::from(shard.id),
-        u64::from(shard.state == ShardState::Draining),
-        shard.accepted,
-        shard.full,
-        shard.sampled,
-        shard.evicted,
-        shard.pending,
-        shard.in_flight,
-        shard.bytes,
-        shard.next_sequence,
-        shard.batch_target,
-    ]
-}
-
-/// What became of a flush.
-pub(crate) fn flush_report(report: &FlushReport) -> [f64; 5] {
-    let FlushReport { delivered, abandoned, evicted, drained, pending } = *report;
-    [delivered, abandoned, evicted, drained, pending].map(|count| count as f64)
-}
-
-/// A batch without its body. Numbers of 64 bits are in halves, the high one first.
-pub(crate) fn batch(batch: &Batch) -> [f64; 10] {
-    let [nonce, first, last] =
-        [batch.process_nonce, batch.first_timestamp(), batch.last_timestamp()].map(halves);
-    [
-        f64::from(batch.shard_id),
-        batch.sequence_start as f64,
-        batch.len() as f64,
-        f64::from(u8::from(batch.format() == Format::Json)),
-        nonce[0],
-        nonce[1],
-        first[0],
-        first[1],
-        last[0],
-        last[1],
-    ]
-}
-
-/// The high and the low half of a number.
-pub(crate) const fn halves(number: u64) -> [f64; 2] {
-    [(number >> 32) as u32 as f64, number as u32 as f64]
+/// The low half of a number.
+#[must_use]
+pub const fn low(number: u64) -> f64 {
+    number as u32 as f64
 }

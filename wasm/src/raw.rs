@@ -4,9 +4,9 @@
 //! the table of lengths. Both may move when [`reserve`] makes the scratch larger, and every call
 //! may grow the memory, which detaches the host's views.
 
-use crate::registry::{MISUSED, Registry};
-use crate::{nanos, numbers, registry};
-use shardbus::Lines;
+use crate::numbers::{MISUSED, high, low};
+use crate::registry::{self, Registry};
+use shardbus::{Clock, Lines};
 
 /// Where the scratch begins.
 #[unsafe(no_mangle)]
@@ -43,7 +43,7 @@ extern "C" fn row_ptr() -> usize {
 #[unsafe(no_mangle)]
 extern "C" fn last_timestamp() -> usize {
     let last = registry::with(|registry| registry.last_timestamp).unwrap_or(0);
-    registry::lay_out(&numbers::halves(last))
+    registry::lay_out(&[high(last), low(last)])
 }
 
 /// Makes the scratch at least `len` bytes long; what was in it stays. Returns whether it is.
@@ -83,7 +83,7 @@ extern "C" fn shard_for(handle: usize, len: usize) -> u32 {
 extern "C" fn set_clock(handle: usize, now_ms: f64) {
     registry::with(|registry| {
         if let Some(bus) = registry.bus(handle) {
-            bus.clock().set(nanos(now_ms));
+            bus.clock().set(Clock::nanos_of(now_ms));
         }
     });
 }

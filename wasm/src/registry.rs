@@ -134,8 +134,3 @@ impl Registry {
         self.buses.get(handle)?.as_deref().map(|bus| &bus.core)
     }
 }
-
-/// What the event path returns if the handle or a length is wrong. For a refusal, it returns
-/// [`IngestionError::code`](shardbus::IngestionError::code), and the shard for what is accepted,
-/// which is not negative.
-pub(crate) const MISUSED: i32 = -7;

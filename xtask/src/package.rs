@@ -131,6 +131,7 @@ const STAMP: &str = "target/package/build.stamp";
 /// Builds everything, unless that was done and nothing has changed since.
 pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
     let _lock = lock::wait_for("package")?;
+    write_typescript(sh)?;
     let inputs = inputs(sh, tools)?;
     if is_built(&inputs)? {
         return Ok(());
@@ -142,6 +143,11 @@ pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
     compile(sh)?;
     sizes::check(sh, DIST, ENTRIES)?;
     Ok(sh.write_file(STAMP, [inputs, outputs()?].join("\n"))?)
+}
+
+/// Writes the TypeScript that follows from what the core declares. It is checked in.
+fn write_typescript(sh: &Shell) -> Result<()> {
+    exec(cmd!(sh, "cargo run --quiet --package shardbus-typescript"))
 }
 
 /// Builds the files that the demo imports, unless everything is built: a visitor of the demo should

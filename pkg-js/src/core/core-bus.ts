@@ -1,6 +1,6 @@
+import { encodeOptions, RestoreRefusal } from "../generated/layout.js";
 import type { EventBusOptions } from "../options.js";
-import { encodeOptions } from "./layout.js";
-import { allExports, type Glue, handIn, isDead, RestoreRefusal } from "./module.js";
+import { allExports, type Glue, handIn, isDead } from "./module.js";
 
 type SnakeCase<Name extends string> = Name extends `${infer First}${infer Rest}`
   ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${SnakeCase<Rest>}`

@@ -3,7 +3,6 @@
 import type * as bindings from "../bus_bg.js";
 import { NotInitializedError } from "../errors/not-initialized-error.js";
 import { PoisonedError } from "../errors/poisoned-error.js";
-import type { ScalingRefusal } from "../errors/scaling-error.js";
 
 /** The event path's exports (`wasm/src/raw.rs`): integers in, integers out. */
 export interface RawExports {
@@ -24,56 +23,9 @@ export interface RawExports {
   room_bytes(handle: number): number;
 }
 
-/** What {@linkcode RawExports.push} returns for a refusal (`src/error.rs`). */
-export const Refusal = {
-  full: -1,
-  sampled: -2,
-  unrouted: -3,
-  oversize: -4,
-  invalid: -5,
-  closed: -6,
-  misused: -7,
-  keyTooLong: -8,
-} as const;
-
 /** The error for what the core returns if it does not understand a call: a bug of ours. */
 export const misuse = (code: number): Error =>
   new Error(`The core refused a call of shardbus's own (${code})`);
-
-/** What `poll` says is to be done, and what the row has then (`wasm/src/calls.rs`). */
-export const Step = { Idle: 0, WaitUntil: 1, Send: 2, Abandoned: 3, Store: 4 } as const;
-
-/** How an attempt failed (`wasm/src/calls.rs`). */
-export const FailureKind = { Unavailable: 0, Refused: 1, Permanent: 2, Split: 3 } as const;
-
-/** The outcome of a single event (`wasm/src/calls.rs`). */
-export const Outcome = {
-  Delivered: 0,
-  Refused: 1 + FailureKind.Refused,
-  Permanent: 1 + FailureKind.Permanent,
-} as const;
-
-/** Why a batch was given up (`wasm/src/calls.rs`). */
-export const ABANDON_REASONS = ["retries", "permanent", "expired", "shutdown"] as const;
-
-export type AbandonReason = (typeof ABANDON_REASONS)[number];
-
-/** Why a batch of an earlier run is not taken in (`src/error.rs`). */
-export const RestoreRefusal = {
-  NotNow: 1,
-  Damaged: 2,
-  TooLarge: 3,
-  OtherFormat: 4,
-  NoMemory: 5,
-} as const;
-
-/** Why the number of shards does not change (`src/error.rs`). */
-export const SCALING_REFUSALS: { readonly [code: number]: ScalingRefusal } = {
-  [-1]: "at-max-shards",
-  [-2]: "at-min-shards",
-  [-3]: "in-cooldown",
-  [-4]: "off",
-};
 
 /** What wasm-bindgen makes to go with the exports of one compilation. */
 export type Glue = Pick<

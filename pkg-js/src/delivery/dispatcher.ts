@@ -1,9 +1,17 @@
 import { CoreBatch } from "../batch.js";
 import type { CoreBus } from "../core/core-bus.js";
 import { runIdOf } from "../core/layout.js";
-import { ABANDON_REASONS, type AbandonReason, Outcome, row, Step } from "../core/module.js";
+import { row } from "../core/module.js";
 import { DeliveryError } from "../errors/delivery-error.js";
 import { TimeoutError } from "../errors/timeout-error.js";
+import {
+  ABANDON_REASONS,
+  type AbandonReason,
+  Outcome,
+  readAbandoned,
+  readLease,
+  Step,
+} from "../generated/layout.js";
 import { Failures } from "../observability/failures.js";
 import type { DeliveryCallback } from "../options.js";
 import type { BatchCopy, Outbox } from "../outbox/outbox.js";
@@ -134,10 +142,7 @@ export class Dispatcher<T> {
     settle: (answer: () => void) => void,
     isUnloading: boolean,
   ): CoreBatch<T> {
-    const numbers = row(3);
-    const lease = numbers[0] as number;
-    const attempt = numbers[1] as number;
-    const deadline = numbers[2] as number;
+    const { lease, attempt, deadlineMs: deadline } = readLease();
     // The store is not waited for when the page goes: `sendBeforeUnload` sees to it.
     const copy = isUnloading ? undefined : this.#host.outbox?.copy();
     const batch = this.#takeBatch();
@@ -274,7 +279,7 @@ export class Dispatcher<T> {
   }
 
   #reportAbandonedBatch(): void {
-    const [reason = 0, attempts = 0] = row(2);
+    const { reason, attempts } = readAbandoned();
     const batch = this.#takeBatch();
     this.#host.outbox?.settle(batch);
     const error = this.failures.take(batch.id);

@@ -1,7 +1,7 @@
-import { FailureKind, Outcome } from "../core/module.js";
 import { DeliveryError } from "../errors/delivery-error.js";
 import { isShardbusError } from "../errors/shardbus-error.js";
 import type { EventOutcomes } from "../event-outcomes.js";
+import { FailureKind, Outcome } from "../generated/layout.js";
 import { messageOf, show } from "../util/format-value.js";
 import { own } from "../util/own.js";
 

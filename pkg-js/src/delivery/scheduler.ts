@@ -1,3 +1,4 @@
+import type { FlushCounts } from "../generated/stats.js";
 import type { WaitOptions } from "../options.js";
 
 /**
@@ -9,17 +10,7 @@ export const MAX_BYTES_PER_TASK = 256 << 10;
 export const MAX_BATCHES_PER_TASK = 8;
 
 /** The outcome of all events that were pending when a flush began. */
-export interface FlushReport {
-  /** Events delivered since. */
-  readonly delivered: number;
-  /** Events given up since. */
-  readonly abandoned: number;
-  /** Events evicted since, to make room for newer ones. */
-  readonly evicted: number;
-  /** Events taken out by `drain()` since. */
-  readonly drained: number;
-  /** Events that are still in the bus; 0 unless the time was up. */
-  readonly pending: number;
+export interface FlushReport extends FlushCounts {
   /**
    * True if the time was up first; for `close()`, also if it would have been before the next
    * attempt could begin. With the scheduler `"manual"` it is also up for a flush that could not run

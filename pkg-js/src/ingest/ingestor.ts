@@ -1,5 +1,5 @@
 import type { CoreBus } from "../core/core-bus.js";
-import { misuse, Refusal } from "../core/module.js";
+import { misuse } from "../core/module.js";
 import type { Scheduler } from "../delivery/scheduler.js";
 import { BackpressureError } from "../errors/backpressure-error.js";
 import { ClosedError } from "../errors/closed-error.js";
@@ -7,6 +7,7 @@ import { EventTooLargeError } from "../errors/event-too-large-error.js";
 import { InvalidEventError } from "../errors/invalid-event-error.js";
 import { InvalidOptionError } from "../errors/invalid-option-error.js";
 import { isShardbusError } from "../errors/shardbus-error.js";
+import { DEFAULT_SHARDS, Refusal } from "../generated/layout.js";
 import type { DropReason, EventBusOptions, RejectReason } from "../options.js";
 import { messageOf, show } from "../util/format-value.js";
 import { isBytes } from "../util/is-bytes.js";
@@ -81,7 +82,7 @@ export class Ingestor<T> {
     this.#staging = staging;
     this.#host = host;
     this.#key = options.key;
-    this.#routes = (options.shards ?? 1) > 1 || options.scaling !== undefined;
+    this.#routes = (options.shards ?? DEFAULT_SHARDS) > 1 || options.scaling !== undefined;
     this.#isNdjson = options.format !== "json";
     this.#failsProducer = options.backpressure === "fail-producer";
     this.#isClosed = false;

@@ -1,8 +1,9 @@
 import type { CoreBus } from "../core/core-bus.js";
-import { joinHalves } from "../core/layout.js";
-import { assertAlive, assertRoom, misuse, Refusal, row } from "../core/module.js";
+import { assertAlive, assertRoom, misuse, row } from "../core/module.js";
+import { joinHalves } from "../core/numbers.js";
 import { NO_MEMORY, sharedScratch } from "../core/scratch.js";
 import type { Scheduler } from "../delivery/scheduler.js";
+import { Refusal } from "../generated/layout.js";
 
 /** Events that cross into wasm in one go, at most. */
 const MAX_STAGED = 64;

@@ -1,6 +1,6 @@
 import type { CoreBatch } from "../batch.js";
-import type { AbandonReason } from "../core/module.js";
 import type { RunInContext } from "../delivery/async-context.js";
+import type { AbandonReason } from "../generated/layout.js";
 import type { Drop, DropReason } from "../options.js";
 import type { BusStats } from "../stats.js";
 import { elapsed } from "../util/clock.js";

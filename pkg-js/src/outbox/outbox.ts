@@ -1,9 +1,9 @@
 import { type CoreBatch, idStem } from "../batch.js";
 import type { CoreBus } from "../core/core-bus.js";
 import { type BatchHead, decodeBatchHeader } from "../core/layout.js";
-import { RestoreRefusal } from "../core/module.js";
 import type { RunInContext } from "../delivery/async-context.js";
 import { StoreError, type StoreOperation } from "../errors/store-error.js";
+import { RestoreRefusal } from "../generated/layout.js";
 import { elapsed } from "../util/clock.js";
 import { ignorePoisonedAsync } from "../util/detached.js";
 import { DeadlineTimer } from "../util/event-loop.js";

@@ -1,10 +1,13 @@
+import { misuse } from "../core/module.js";
 import type { WaitUntilOptions } from "../delivery/wait-until.js";
 import { InvalidOptionError } from "../errors/invalid-option-error.js";
+import { RULES } from "../generated/layout.js";
+import { schema as coreSchema } from "../generated/schema.js";
 import type { DrainOptions, EventBusOptions, WaitOptions } from "../options.js";
+import { integer, milliseconds, oneOf } from "./checks.js";
 import {
   type Check,
   callable,
-  flag,
   guardGetters,
   isRecord,
   type Schema,
@@ -21,59 +24,10 @@ export function setDefaultScheduler(scheduler: "auto" | "manual"): void {
   defaultScheduler = scheduler;
 }
 
-const integer =
-  (min: number, max: number): Check =>
-  (value) =>
-    Number.isInteger(value) && (value as number) >= min && (value as number) <= max
-      ? undefined
-      : `must be a whole number from ${min} to ${max}`;
-
-// The core counts sizes in 32 bits on wasm.
-const size = /* @__PURE__ */ integer(1, 4_294_967_295);
-
-// Half the address space: more could not be held beside the body that is cut from it.
-const bytes = /* @__PURE__ */ integer(1, 2_147_483_647);
-
-// As nanoseconds, a year is far from 2^53.
-const YEAR_MS = 31_536_000_000;
-
-const milliseconds: Check = (value) =>
-  typeof value === "number" && value >= 0 && value <= YEAR_MS
-    ? undefined
-    : `must be a number of milliseconds from 0 to ${YEAR_MS} (a year)`;
-
-const someMilliseconds: Check = (value) =>
-  value !== 0 && milliseconds(value) === undefined
-    ? undefined
-    : `must be a number of milliseconds above 0, and at most ${YEAR_MS} (a year)`;
-
-const orInfinity =
-  (check: Check): Check =>
-  (value) => {
-    const broken = value === Number.POSITIVE_INFINITY ? undefined : check(value);
-    return broken && `${broken}, or Infinity`;
-  };
-
-const oneOf =
-  (...names: string[]): Check =>
-  (value) =>
-    names.includes(value as string)
-      ? undefined
-      : `must be one of ${names.map((name) => JSON.stringify(name)).join(", ")}`;
-
-const share: Check = (value) =>
-  typeof value === "number" && value >= 0 && value <= 1
-    ? undefined
-    : "must be a number from 0 to 1";
-
-const someShare: Check = (value) =>
-  value !== 0 && share(value) === undefined ? undefined : "must be a number above 0, and at most 1";
-
-const shardCount = /* @__PURE__ */ integer(1, 65_535);
-
 const backpressure: Check = (value) => {
   const isSample =
-    isRecord(value) && "sample" in validateObject(value, { sample: size }, "backpressure.");
+    isRecord(value) &&
+    "sample" in validateObject(value, { sample: integer(1, 4_294_967_295) }, "backpressure.");
   return isSample || oneOf("drop-oldest", "drop-newest", "fail-producer")(value) === undefined
     ? undefined
     : 'must be "drop-oldest", "drop-newest", "fail-producer" or { sample: n }';
@@ -87,11 +41,7 @@ const store: Check = (value) =>
 
 // Made when it is needed, so that it costs nothing where there is no bus.
 const schema = (): Schema => ({
-  shards: shardCount,
-  capacity: integer(2, 16_777_216),
-  maxBytes: bytes,
-  maxEventBytes: size,
-  maxKeyBytes: bytes,
+  ...coreSchema(),
   routingSeed: (value) =>
     typeof value === "bigint" && value >= 0n && value < 1n << 64n
       ? undefined
@@ -106,33 +56,6 @@ const schema = (): Schema => ({
       : "must be true, false or a function that takes a promise",
   lifecycle: oneOf("auto", "manual"),
   exitOrder: oneOf("oldest", "newest"),
-  batch: {
-    minSize: size,
-    maxSize: integer(1, 1_000_000),
-    maxBytes: size,
-    maxDelayMs: someMilliseconds,
-    adaptive: flag,
-    velocityWindowMs: milliseconds,
-  },
-  retry: {
-    maxAttempts: orInfinity(size),
-    baseDelayMs: milliseconds,
-    maxDelayMs: milliseconds,
-    maxAgeMs: orInfinity(someMilliseconds),
-    maxRetryAfterMs: milliseconds,
-  },
-  scaling: {
-    minShards: shardCount,
-    maxShards: shardCount,
-    autoScale: flag,
-    fillRatioThreshold: someShare,
-    flushLatencyThresholdMs: milliseconds,
-    underutilizedThreshold: share,
-    cooldownMs: someMilliseconds,
-    scaleDownDelayMs: someMilliseconds,
-    metricsWindowMs: someMilliseconds,
-  },
-  timeoutMs: someMilliseconds,
   onDrop: callable,
   onDelivered: callable,
   store,
@@ -158,7 +81,7 @@ const waitUntilSchema = (): Schema => ({
     typeof value === "number" && value >= 0 && value <= 20_000
       ? undefined
       : "must be a number of milliseconds from 0 to 20000",
-  minEvents: size,
+  minEvents: integer(1, 4_294_967_295),
 });
 
 const drainSchema: Schema = {
@@ -207,16 +130,12 @@ export function checkOptions<T>(options: unknown): EventBusOptions<T> & {
   });
 }
 
-/** The core's error, in the names that the user wrote: `batch.max_delay` is `batch.maxDelayMs`. */
+/** The error for a rule between options that the core found broken. */
 export function toInvalidOptionError(error: unknown): unknown {
   if (!Array.isArray(error)) return error;
-  const [field, value, sentence] = error as [string, number, string];
-  const name = camelCase(field);
-  const rule = sentence.replaceAll(/`([^`]+)`/g, (_, other: string) => `\`${camelCase(other)}\``);
+  const [code, value] = error as [number, number];
+  const broken = RULES[code];
+  if (broken === undefined) return misuse(code);
+  const [name, rule] = broken;
   return new InvalidOptionError(name, `\`${name}\` is ${value}, but it ${rule}`);
 }
-
-const camelCase = (field: string): string =>
-  field
-    .replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
-    .replace(/(delay|window|timeout|cooldown|age|after)$/i, "$1Ms");

@@ -1,0 +1,202 @@
+//! Codes, rules, and functions that read and write rows of numbers.
+
+use crate::groups::{self, GROUPS};
+use crate::{prose, stats};
+use shardbus::{
+    AbandonReason, BusStats, Failure, Field, FlushReport, IngestionError, RestoreError, Rule,
+    ScalingError, Setting, Shape, ShardInfo, Unit,
+};
+use shardbus_wasm::numbers::{ABANDONED, BATCH, FAILED, LEASE, MISUSED, step};
+
+/// Their file.
+pub fn write() -> String {
+    let rejects = IngestionError::CODES.iter().copied().chain([("misused", MISUSED)]);
+    let steps = step::CODES.iter().map(|&(name, code)| (name, code as i32));
+    let failures = Failure::CODES.iter().map(|&(name, code)| (name, code + FAILED));
+    let outcomes = [("Delivered", 0)].into_iter().chain(failures);
+    let restores = RestoreError::CODES.iter().map(|&(name, code)| (capital(name), code));
+    let reasons: Vec<_> =
+        AbandonReason::CODES.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+    [
+        IMPORTS.to_owned(),
+        codes(
+            "Refusal",
+            "The codes of rejected events; an accepted event returns its shard.",
+            rejects,
+        ),
+        codes("Step", "The next thing to do.", steps),
+        codes("FailureKind", "The failures of an attempt.", Failure::CODES.iter().copied()),
+        codes("Outcome", "The outcomes of a single event.", outcomes),
+        codes("RestoreRefusal", "The reasons not to restore a batch of an earlier run.", restores),
+        format!(
+            "/** The reasons for which a batch is given up, by their code. */\n\
+             export const ABANDON_REASONS = [{}] as const;\n\n\
+             export type AbandonReason = (typeof ABANDON_REASONS)[number];\n",
+            reasons.join(", ")
+        ),
+        scaling_refusals(),
+        rules(),
+        encode(),
+        defaults(),
+        decode("BusCounts", "Stats", "The statistics.", BusStats::FIELDS),
+        decode("FlushCounts", "Flush", "The outcome of a flush.", FlushReport::FIELDS),
+        row("Lease", "A lease without its batch.", LEASE),
+        row("Abandoned", "The reason for which a batch was given up, and its attempts.", ABANDONED),
+        row("Batch", "A batch without its body. Numbers of 64 bits are in halves.", BATCH),
+    ]
+    .join("\n")
+}
+
+const IMPORTS: &str = "\
+import { row } from \"../core/module.js\";
+import { backpressureNumber, highHalf, lowHalf } from \"../core/numbers.js\";
+import type { ScalingRefusal } from \"../errors/scaling-error.js\";
+import type { EventBusOptions } from \"../options.js\";
+import type { BatchOptions, RetryOptions, ScalingOptions } from \"./options.js\";
+import type { BusCounts, FlushCounts, ShardStats } from \"./stats.js\";
+";
+
+fn capital(name: &str) -> String {
+    let (initial, rest) = name.split_at(1);
+    initial.to_uppercase() + rest
+}
+
+fn codes(
+    name: &str,
+    about: &str,
+    codes: impl Iterator<Item = (impl std::fmt::Display, i32)>,
+) -> String {
+    let codes: String = codes.map(|(name, code)| format!("  {name}: {code},\n")).collect();
+    format!("/** {about} */\nexport const {name} = {{\n{codes}}} as const;\n")
+}
+
+fn scaling_refusals() -> String {
+    let codes = ScalingError::CODES.iter().map(|(name, code)| format!("  [{code}]: \"{name}\",\n"));
+    format!(
+        "/** The reasons for which the number of shards does not change, by their code. */\n\
+         export const SCALING_REFUSALS: {{ readonly [code: number]: ScalingRefusal }} = {{\n{}}};\n",
+        codes.collect::<String>()
+    )
+}
+
+fn rules() -> String {
+    let rules = Rule::BETWEEN.iter().map(|(field, rule)| {
+        let (path, rule) = (prose::path(field), prose::in_names_of_javascript(rule));
+        let line = format!("  [\"{path}\", \"{rule}\"],\n");
+        let broken = format!("  [\n    \"{path}\",\n    \"{rule}\",\n  ],\n");
+        if line.len() <= 101 { line } else { broken }
+    });
+    format!(
+        "/** Rules between options, by their code: the option, and the rule. */\n\
+         export const RULES: readonly (readonly [option: string, rule: string])[] = [\n{}];\n",
+        rules.collect::<String>()
+    )
+}
+
+/// Makes numbers of options.
+fn encode() -> String {
+    let mut numbers = String::new();
+    for group in &GROUPS {
+        if let Some(presence) = group.presence {
+            numbers += &format!("    {presence},\n");
+        }
+        let of = if group.name.is_empty() { "given" } else { group.name };
+        for setting in group.settings {
+            for number in numbers_of(of, setting) {
+                numbers += &format!("    {number},\n");
+            }
+        }
+    }
+    format!(
+        "/** A group of options of which none was given. */\n\
+         const NONE = /* @__PURE__ */ Object.freeze(/* @__PURE__ */ Object.create(null));\n\n\
+         /** The options as numbers: NaN for one that is not given, 0 or 1 for a boolean. */\n\
+         export function encodeOptions<T>(given: EventBusOptions<T>): Float64Array {{\n  \
+           const batch: BatchOptions = given.batch ?? NONE;\n  \
+           const retry: RetryOptions = given.retry || NONE;\n  \
+           const scaling: ScalingOptions = given.scaling || NONE;\n  \
+           return Float64Array.from([\n{numbers}  ] as number[]);\n}}\n"
+    )
+}
+
+fn numbers_of(of: &str, setting: &Setting) -> Vec<String> {
+    let given = format!("{of}.{}", setting.name);
+    match setting.unit {
+        Unit::Choice([_, second]) => vec![format!("{given} === \"{second}\"")],
+        Unit::Presence => vec![format!("{given} !== undefined")],
+        Unit::Backpressure => vec![format!("backpressureNumber({given})")],
+        Unit::Halves => vec![format!("highHalf({given})"), format!("lowHalf({given})")],
+        _ => vec![given],
+    }
+}
+
+/// Makes an object of numbers.
+fn decode(interface: &str, name: &str, about: &str, fields: &[Field]) -> String {
+    let list = fields.iter().find(|field| matches!(field.shape, Shape::List(_)));
+    let fields = members("    ", fields);
+    let of_list = list.map_or_else(String::new, |list| {
+        let item = members("      ", ShardInfo::FIELDS);
+        format!(
+            "  while (at < length) {{\n    counts.{}.push({{\n{item}    }});\n  }}\n",
+            list.name
+        )
+    });
+    format!(
+        "/** {about} An object's values are read in the order in which they are written. */\n\
+         export function read{name}(length: number): {interface} {{\n  \
+           const numbers = row(length);\n  \
+           let at = 0;\n  \
+           const next = () => numbers[at++] as number;\n  \
+           const counts = {{\n{fields}  }};\n{of_list}  \
+           return counts;\n}}\n"
+    )
+}
+
+fn members(indent: &str, fields: &[Field]) -> String {
+    let member = |field: &Field| {
+        let value = match &field.shape {
+            Shape::Count | Shape::Millis => "next()".to_owned(),
+            Shape::State => {
+                "(next() === 0 ? \"active\" : \"draining\") as ShardStats[\"state\"]".to_owned()
+            }
+            Shape::Group(fields) => {
+                format!("{{\n{}{indent}}}", members(&format!("{indent}  "), fields))
+            }
+            Shape::List(_) => "[] as ShardStats[]".to_owned(),
+        };
+        format!("{indent}{}: {value},\n", stats::name(field))
+    };
+    fields.iter().map(member).collect()
+}
+
+/// Gives the numbers of a row their names.
+fn row(name: &str, about: &str, names: &[&str]) -> String {
+    let numbers = names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| format!("    {}: numbers[{at}] as number,\n", prose::camel_case(name)));
+    format!(
+        "/** {about} */\n\
+         export function read{name}() {{\n  \
+           const numbers = row({});\n  \
+           return {{\n{}  }};\n}}\n",
+        names.len(),
+        numbers.collect::<String>()
+    )
+}
+
+/// Defaults of the bus's own options, for decisions in JavaScript.
+fn defaults() -> String {
+    let plain = GROUPS[0].settings.iter().filter(|setting| groups::is_plain(setting));
+    plain
+        .map(|setting| {
+            let (written, _) = prose::default(setting);
+            let name = prose::upper_case(setting.name);
+            format!(
+                "/** The default of `{}`. */\nexport const DEFAULT_{name} = {written};\n",
+                setting.name
+            )
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}

@@ -1,0 +1,61 @@
+//! `shardbus-typescript`: writes the files of the npm package that follow from what the core and the
+//! module declare: options, counters, rules, codes and the order in which their numbers cross. Run it
+//! in the root of the repository.
+
+mod groups;
+mod layout;
+mod options;
+mod prose;
+mod readme;
+mod schema;
+mod stats;
+
+use std::path::Path;
+
+/// A file and its content.
+type File = (&'static str, String);
+
+/// The beginning of each file.
+const HEADER: &str = "// Written by `cargo xtask build` from what Rust declares. Edit `src/config.rs`, \
+                      `src/stats.rs` or\n// `wasm/src/numbers.rs` instead.\n\n";
+
+/// The files as they should be. Of those that a person wrote, only a part is written.
+fn files(root: &Path) -> std::io::Result<Vec<File>> {
+    let readme = std::fs::read_to_string(root.join(readme::PATH))?;
+    Ok(vec![
+        ("pkg-js/src/generated/layout.ts", HEADER.to_owned() + &layout::write()),
+        ("pkg-js/src/generated/options.ts", HEADER.to_owned() + &options::write()),
+        ("pkg-js/src/generated/schema.ts", HEADER.to_owned() + &schema::write()),
+        ("pkg-js/src/generated/stats.ts", HEADER.to_owned() + &stats::write()),
+        (readme::PATH, readme::write(&readme)),
+    ])
+}
+
+fn main() -> std::io::Result<()> {
+    let root = Path::new(".");
+    for (path, content) in files(root)? {
+        let path = root.join(path);
+        // A file that is as it should be keeps its time.
+        if std::fs::read_to_string(&path).is_ok_and(|old| old == content) {
+            continue;
+        }
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        std::fs::write(path, content)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_that_are_checked_in_are_those_that_follow_from_the_core() -> std::io::Result<()> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for (path, content) in files(&root)? {
+            let found = std::fs::read_to_string(root.join(path)).unwrap_or_default();
+            assert!(found == content, "{path} is out of date: run `cargo xtask build`");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! Documentation of Rust's, in the words of JavaScript.
+
+use crate::groups::GROUPS;
+use shardbus::{Setting, Unit};
+
+/// Lines of documentation as one paragraph, in JavaScript's names and without links.
+pub fn sentence(lines: &[&str]) -> String {
+    let text = lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    in_names_of_javascript(&without_links(&text))
+}
+
+/// `[text](link)` becomes `text`.
+fn without_links(text: &str) -> String {
+    let split = || {
+        let (before, rest) = text.split_once('[')?;
+        let (label, rest) = rest.split_once("](")?;
+        let (_, after) = rest.split_once(')')?;
+        Some(format!("{before}{label}{}", without_links(after)))
+    };
+    split().unwrap_or_else(|| text.to_owned())
+}
+
+/// A name between backticks becomes that of JavaScript.
+pub fn in_names_of_javascript(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    let parts = parts.map(|(at, part)| if at % 2 == 1 { path(part) } else { part.to_owned() });
+    parts.collect::<Vec<_>>().join("`")
+}
+
+/// The path of an option: `batch.max_delay` is `batch.maxDelayMs`.
+pub fn path(field: &str) -> String {
+    let names = field.split('.').map(|field| {
+        let settings = GROUPS.iter().flat_map(|group| group.settings);
+        let option = settings.into_iter().find(|setting| setting.field == field);
+        option.map_or_else(|| camel_case(field), |option| option.name.to_owned())
+    });
+    names.collect::<Vec<_>>().join(".")
+}
+
+/// `in_flight` is `inFlight`.
+pub fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    let rest = words.filter_map(|word| {
+        let (initial, rest) = word.split_at_checked(1)?;
+        Some(initial.to_uppercase() + rest)
+    });
+    first + &rest.collect::<String>()
+}
+
+/// `maxBytes` is `MAX_BYTES`.
+pub fn upper_case(name: &str) -> String {
+    let letter = |letter: char| {
+        let underscore = letter.is_uppercase().then_some('_');
+        underscore.into_iter().chain(letter.to_uppercase())
+    };
+    name.chars().flat_map(letter).collect()
+}
+
+/// The effect of an option, and its unit.
+pub fn about(setting: &Setting) -> String {
+    let unit = match setting.unit {
+        Unit::Millis | Unit::Micros | Unit::SomeMillis | Unit::SomeMillisOrInfinity => {
+            " In milliseconds."
+        }
+        _ => "",
+    };
+    sentence(setting.about) + unit + limit(setting)
+}
+
+/// The number for no limit, if there may be none.
+pub fn limit(setting: &Setting) -> &'static str {
+    match setting.unit {
+        Unit::SomeMillisOrInfinity | Unit::WholeOrInfinity(..) => " `Infinity` for no limit.",
+        _ => "",
+    }
+}
+
+/// The default, as one would write it, and then as one would say it.
+pub fn default(setting: &Setting) -> (String, Option<String>) {
+    let number = (setting.number)();
+    let spoken = setting.default.map(in_names_of_javascript);
+    let written = match setting.unit {
+        Unit::Flag => (number == 1.0).to_string(),
+        Unit::Micros => (number / 1000.0).to_string(),
+        _ if number.is_infinite() => "Infinity".to_owned(),
+        _ => number.to_string(),
+    };
+    let bytes = matches!(setting.unit, Unit::Bytes(_)).then(|| bytes(number));
+    (written, spoken.or(bytes))
+}
+
+/// A number of bytes, as one would say it.
+fn bytes(number: f64) -> String {
+    let (kib, mib) = (f64::from(1 << 10), f64::from(1 << 20));
+    match number {
+        _ if number % mib == 0.0 => format!("{} MiB", number / mib),
+        _ if number % kib == 0.0 => format!("{} KiB", number / kib),
+        _ => number.to_string(),
+    }
+}
+
+/// A comment of documentation with these paragraphs, each broken into lines of at most 100
+/// characters.
+pub fn comment(indent: &str, paragraphs: &[String]) -> String {
+    let width = 100 - indent.len() - " * ".len();
+    let lines: Vec<_> = paragraphs.iter().flat_map(|text| broken(text, width)).collect();
+    match &lines[..] {
+        [line] if line.len() + "/**  */".len() + indent.len() <= 100 => {
+            format!("{indent}/** {line} */\n")
+        }
+        lines => {
+            let body: String = lines.iter().map(|line| format!("{indent} * {line}\n")).collect();
+            format!("{indent}/**\n{body}{indent} */\n")
+        }
+    }
+}
+
+/// Lines of a text, each as long as it may be.
+fn broken(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if String::len(line) + 1 + word.len() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_javascript_and_links_are_gone() {
+        let lines =
+            [" Events [left](crate::X::y) by [`scale_up`](Self::scale_up),", " as `max_delay`."];
+        assert_eq!(sentence(&lines), "Events left by `scaleUp`, as `maxDelayMs`.");
+        assert_eq!(path("batch.max_size"), "batch.maxSize");
+    }
+
+    #[test]
+    fn a_comment_is_one_line_or_several() {
+        assert_eq!(comment("  ", &["One line.".to_owned()]), "  /** One line. */\n");
+        let long = comment("", &["word ".repeat(30), "@default 1".to_owned()]);
+        assert!(
+            long.lines().all(|line| line.len() <= 100) && long.ends_with(" * @default 1\n */\n")
+        );
+    }
+}
