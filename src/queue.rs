@@ -2,62 +2,47 @@
 
 use std::ops::{Deref, DerefMut};
 
-/// A queue whose items lie in one slice.
+/// A queue whose items lie in one slice; when one leaves, those behind it move up.
 ///
 /// A `VecDeque` lies in two, so that each loop over it is there twice: with the loops over batches in
 /// flight that is a tenth of the WebAssembly.
 #[derive(Debug)]
-pub(crate) struct Queue<T> {
-    items: Vec<T>,
-    /// The number of items that have left; their places are kept until they are the larger part.
-    left: usize,
-}
+pub(crate) struct Queue<T>(Vec<T>);
 
 impl<T> Queue<T> {
     pub(crate) const fn new() -> Self {
-        Self { items: Vec::new(), left: 0 }
+        Self(Vec::new())
     }
 
     pub(crate) fn front(&self) -> Option<&T> {
-        self.first()
+        self.0.first()
     }
 
     pub(crate) fn front_mut(&mut self) -> Option<&mut T> {
-        self.first_mut()
+        self.0.first_mut()
     }
 
     pub(crate) fn push_back(&mut self, item: T) {
-        self.items.push(item);
+        self.0.push(item);
+    }
+
+    pub(crate) fn pop_front(&mut self) -> Option<T> {
+        self.remove(0)
     }
 
     /// Puts an item before the one at `index`, or behind all.
     pub(crate) fn insert(&mut self, index: usize, item: T) {
-        let index = index.saturating_add(self.left).min(self.items.len());
-        self.items.insert(index, item);
+        self.0.insert(index.min(self.0.len()), item);
     }
 
-    /// Takes the item at `index` out, if there is one; those behind it move up.
+    /// Takes the item at `index` out, if there is one.
     pub(crate) fn remove(&mut self, index: usize) -> Option<T> {
-        let index = index.checked_add(self.left).filter(|&index| index < self.items.len())?;
-        Some(self.items.remove(index))
+        (index < self.0.len()).then(|| self.0.remove(index))
     }
 
     /// Sees to it that `more` items can be added, if there is memory for them.
     pub(crate) fn reserve(&mut self, more: usize) -> bool {
-        self.items.try_reserve(more).is_ok()
-    }
-}
-
-impl<T: Default> Queue<T> {
-    /// Takes the first item out. The others stay where they are, but for one time in many.
-    pub(crate) fn pop_front(&mut self) -> Option<T> {
-        let first = std::mem::take(self.front_mut()?);
-        self.left += 1;
-        if self.left * 2 >= self.items.len() {
-            self.items.drain(..self.left);
-            self.left = 0;
-        }
-        Some(first)
+        self.0.try_reserve(more).is_ok()
     }
 }
 
@@ -65,13 +50,13 @@ impl<T> Deref for Queue<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        self.items.get(self.left..).unwrap_or_default()
+        &self.0
     }
 }
 
 impl<T> DerefMut for Queue<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        self.items.get_mut(self.left..).unwrap_or_default()
+        &mut self.0
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::batch::Batch;
 use crate::clock::nanos;
 use crate::config::BatchConfig;
-use crate::queue::Queue;
 use crate::shard::Shard;
 
 /// Nanoseconds between two recalculations of the target, at least.
@@ -22,7 +21,9 @@ pub struct AdaptiveBatcher {
     config: BatchConfig,
     target: usize,
     /// `(time, events up to then)`, oldest first, with increasing times.
-    samples: Queue<(u64, u64)>,
+    samples: Vec<(u64, u64)>,
+    /// Where the samples begin that count: the others wait to be dropped together.
+    oldest: usize,
     total: u64,
     recalculated_at: Option<u64>,
 }
@@ -32,7 +33,7 @@ impl AdaptiveBatcher {
     #[must_use]
     pub const fn new(config: BatchConfig) -> Self {
         let target = if config.adaptive { config.min_size } else { config.max_size };
-        Self { config, target, samples: Queue::new(), total: 0, recalculated_at: None }
+        Self { config, target, samples: Vec::new(), oldest: 0, total: 0, recalculated_at: None }
     }
 
     /// The size at which a batch may leave.
@@ -55,13 +56,17 @@ impl AdaptiveBatcher {
             // Arrivals of one moment are one sample, or a frozen clock would push out the samples
             // that the velocity is measured against.
             Some(last) if now <= last.0 => last.1 = self.total,
-            _ => self.samples.push_back((now, self.total)),
+            _ => self.samples.push((now, self.total)),
         }
         let horizon = now.saturating_sub(window);
-        while self.samples.len() > MAX_SAMPLES
-            || self.samples.front().is_some_and(|&(time, _)| time < horizon)
+        while self.samples.len() - self.oldest > MAX_SAMPLES
+            || self.samples.get(self.oldest).is_some_and(|&(time, _)| time < horizon)
         {
-            self.samples.pop_front();
+            self.oldest += 1;
+        }
+        if self.oldest >= MAX_SAMPLES {
+            self.samples.drain(..self.oldest);
+            self.oldest = 0;
         }
         let since = *self.recalculated_at.get_or_insert(now);
         if now.saturating_sub(since) > RECALCULATION_INTERVAL {
@@ -85,7 +90,7 @@ impl AdaptiveBatcher {
     /// The arrivals of 5 ms at the velocity of the samples, within the bounds.
     fn wanted(&self) -> usize {
         let (Some(&(from, before)), Some(&(to, after))) =
-            (self.samples.front(), self.samples.last())
+            (self.samples.get(self.oldest), self.samples.last())
         else {
             return self.config.min_size;
         };
@@ -300,7 +305,7 @@ mod tests {
         for _ in 0..10_000 {
             assert_eq!(batcher.record(500, 200 * MS), before);
         }
-        assert!(batcher.samples.len() <= 110);
+        assert!(batcher.samples.len() - batcher.oldest <= 110);
     }
 
     fn worker(config: &BatchConfig) -> BatchWorker {
