@@ -4,7 +4,7 @@ mod encoding;
 
 use crate::config::Format;
 use crate::event::InternalEvent;
-use crate::shard::{Record, Reservation};
+use crate::shard::{Index, Reservation};
 use crate::sync::Shared;
 use bytes::Bytes;
 
@@ -21,7 +21,7 @@ pub struct Batch {
     pub process_nonce: u64,
     body: Bytes,
     format: Format,
-    records: Vec<Record>,
+    records: Index,
     /// Parts of a batch share it.
     reservation: Shared<Reservation>,
 }
@@ -31,7 +31,7 @@ impl Batch {
     pub(crate) fn new(
         (shard_id, sequence_start, process_nonce): (u16, u64, u64),
         format: Format,
-        (body, records, reservation): (Bytes, Vec<Record>, impl Into<Shared<Reservation>>),
+        (body, records, reservation): (Bytes, Index, impl Into<Shared<Reservation>>),
     ) -> Self {
         let process_nonce = process_nonce.max(1);
         let reservation = reservation.into();
@@ -48,16 +48,16 @@ impl Batch {
     /// empty.
     pub(crate) fn part(&self, range: std::ops::Range<usize>) -> Self {
         let (before, after) = self.format.brackets();
-        let len = |records: &[Record]| records.iter().map(|record| record.len as usize + 1).sum();
-        let skipped: usize = len(&self.records[..range.start]);
-        let taken: usize = len(&self.records[range.clone()]);
+        let mut lens = self.records.iter().map(|record| record.len as usize + 1);
+        let skipped: usize = lens.by_ref().take(range.start).sum();
+        let taken: usize = lens.take(range.len()).sum();
         let start = before.len() + skipped;
         // Without the separator after the last one.
         let events = &self.body[start..start + taken - 1];
         Self {
             sequence_start: self.sequence_start + range.start as u64,
             body: Bytes::from_owner([before, events, after].concat()),
-            records: self.records[range].to_vec(),
+            records: self.records.part(range),
             reservation: Shared::clone(&self.reservation),
             ..*self
         }
@@ -85,7 +85,7 @@ impl Batch {
     /// Whether there is no event; batches that leave a shard have at least one.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.records.len() == 0
     }
 
     /// The length of each payload, in bytes.
@@ -103,18 +103,18 @@ impl Batch {
     /// When the first event was accepted, nanoseconds since the Unix epoch.
     #[must_use]
     pub fn first_timestamp(&self) -> u64 {
-        self.records.first().map_or(0, |record| record.timestamp)
+        self.records.get(0).map_or(0, |record| record.timestamp)
     }
 
     /// When the last event was accepted, nanoseconds since the Unix epoch.
     #[must_use]
     pub fn last_timestamp(&self) -> u64 {
-        self.records.last().map_or(0, |record| record.timestamp)
+        self.records.get(self.len().saturating_sub(1)).map_or(0, |record| record.timestamp)
     }
 
     /// How many events were accepted at `timestamp` or before.
     pub(crate) fn count_until(&self, timestamp: u64) -> usize {
-        self.records.partition_point(|record| record.timestamp <= timestamp)
+        self.records.iter().take_while(|record| record.timestamp <= timestamp).count()
     }
 
     /// The events, in the order in which they were accepted. Their payloads share the body.

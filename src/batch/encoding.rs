@@ -20,13 +20,12 @@ use crate::config::{BatchConfig, Format};
 use crate::error::RestoreError;
 use crate::event::hash;
 use crate::memory;
-use crate::shard::{Record, Reservation};
+use crate::shard::{Index, Record, Reservation};
 use bytes::{BufMut as _, Bytes};
 
 const MAGIC: &[u8] = b"shardbus";
 const VERSION: u8 = 1;
 const HEADER_LEN: usize = MAGIC.len() + 24;
-const RECORD_LEN: usize = 12;
 const CHECKSUM_LEN: usize = 8;
 
 /// The end of the sequence numbers that a host can count with whose numbers are floating-point.
@@ -48,14 +47,14 @@ impl Batch {
     }
 
     fn encoded_len(&self) -> usize {
-        HEADER_LEN + self.records.len() * RECORD_LEN + self.body.len() + CHECKSUM_LEN
+        HEADER_LEN + self.records.len() * Record::LEN + self.body.len() + CHECKSUM_LEN
     }
 
     /// Most bytes of a batch whose body has `body_len`.
     pub(crate) fn max_encoded_len(body_len: usize) -> usize {
         // An event has a byte at least, and a separator.
         let max_records = body_len.div_ceil(2).min(BatchConfig::MAX_BATCH_SIZE_LIMIT);
-        body_len.saturating_add(HEADER_LEN + max_records * RECORD_LEN + CHECKSUM_LEN)
+        body_len.saturating_add(HEADER_LEN + max_records * Record::LEN + CHECKSUM_LEN)
     }
 
     fn encode_into(&self, mut bytes: Vec<u8>) -> Vec<u8> {
@@ -69,10 +68,7 @@ impl Batch {
         bytes.put_u64_le(self.process_nonce);
         bytes.put_u64_le(self.sequence_start);
         bytes.put_u32_le(self.records.len() as u32);
-        for record in &self.records {
-            bytes.put_u32_le(record.len);
-            bytes.put_u64_le(record.timestamp);
-        }
+        bytes.put_slice(self.records.as_bytes());
         bytes.put_slice(&self.body);
         bytes.put_u64_le(hash(&bytes));
         bytes
@@ -107,13 +103,8 @@ impl Batch {
         let nonce = u64::from_le_bytes(take(&mut rest)?);
         let sequence = u64::from_le_bytes(take(&mut rest)?);
         let count = u32::from_le_bytes(take(&mut rest)?) as usize;
-        let (mut index, body) = rest.split_at_checked(count.checked_mul(RECORD_LEN)?)?;
-        let mut records = Vec::with_capacity(count);
-        while !index.is_empty() {
-            let len = u32::from_le_bytes(take(&mut index)?);
-            let timestamp = u64::from_le_bytes(take(&mut index)?);
-            records.push(Record { len, timestamp });
-        }
+        let (index, body) = rest.split_at_checked(count.checked_mul(Record::LEN)?)?;
+        let records = Index::of_bytes(index);
         let is_whole = count > 0
             && nonce > 0
             && sequence.checked_add(count as u64).is_some_and(|end| end <= MAX_SEQUENCE)
@@ -132,7 +123,7 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 /// How long the body of these events is.
-fn body_len(format: Format, records: &[Record]) -> u64 {
+fn body_len(format: Format, records: &Index) -> u64 {
     let with_separators: u64 = records.iter().map(|record| u64::from(record.len) + 1).sum();
     (with_separators + format.frame_len() as u64).saturating_sub(1)
 }

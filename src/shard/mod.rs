@@ -12,6 +12,7 @@ mod routing;
 #[expect(clippy::module_inception, reason = "the file is named for the type it holds")]
 mod shard;
 mod shard_ref;
+mod stream;
 mod topology;
 mod watermarks;
 
@@ -21,7 +22,7 @@ use counters::ShardCounters;
 pub use manager::{ManagerStats, ShardManager};
 pub use mapper::{ScalingDecision, ShardMapper, ShardState};
 pub use metrics::{ShardMetrics, ShardMetricsCollector};
-pub(crate) use records::Record;
+pub(crate) use records::{Index, Record};
 pub use shard::{Shard, ShardStats};
 pub use shard_ref::ShardRef;
 pub(crate) use topology::Change;

@@ -1,6 +1,7 @@
 //! The index beside the payload bytes.
 
-use crate::queue::Queue;
+use crate::shard::stream::Stream;
+use std::ops::Range;
 
 /// What a ring remembers of one event beside its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,149 +12,167 @@ pub(crate) struct Record {
     pub(crate) timestamp: u64,
 }
 
-/// A first-in-first-out queue of records in chunks of one size, so that a long queue grows
-/// without copying and shrinks without keeping what it no longer needs.
-#[derive(Debug, Default)]
-pub(crate) struct Records {
-    /// The chunk that is being filled.
-    last: Vec<Record>,
-    /// The chunks before it, oldest first.
-    full: Queue<Vec<Record>>,
-    /// Index of the oldest record in the first chunk; less than `CHUNK_LEN`.
-    head: usize,
-    len: usize,
-    /// One emptied chunk, kept so that a queue in steady state does not allocate.
-    spare: Vec<Record>,
+impl Record {
+    /// Bytes of a record: its length (4) and its timestamp (8), little-endian.
+    pub(crate) const LEN: usize = 12;
+
+    #[inline]
+    fn to_bytes(self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        let (len, timestamp) = bytes.split_at_mut(4);
+        len.copy_from_slice(&self.len.to_le_bytes());
+        timestamp.copy_from_slice(&self.timestamp.to_le_bytes());
+        bytes
+    }
+
+    #[inline]
+    fn of_bytes(&[a, b, c, d, ref timestamp @ ..]: &[u8; Self::LEN]) -> Self {
+        Self { len: u32::from_le_bytes([a, b, c, d]), timestamp: u64::from_le_bytes(*timestamp) }
+    }
 }
 
-/// Records in a chunk: 8 KiB.
-const CHUNK_LEN: usize = 512;
+/// The records in some bytes.
+#[inline]
+fn records(bytes: &[u8]) -> impl ExactSizeIterator<Item = Record> {
+    bytes.as_chunks().0.iter().map(Record::of_bytes)
+}
+
+/// The records of a batch, as a store keeps them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Index(Vec<u8>);
+
+impl Index {
+    /// The records in these bytes.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.0.len() / Record::LEN
+    }
+
+    /// The record at an index.
+    pub(crate) fn get(&self, index: usize) -> Option<Record> {
+        self.0.as_chunks().0.get(index).map(Record::of_bytes)
+    }
+
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Record> {
+        records(&self.0)
+    }
+
+    /// Some of the records.
+    pub(crate) fn part(&self, range: Range<usize>) -> Self {
+        let bytes = self.0.get(range.start * Record::LEN..range.end * Record::LEN);
+        Self::of_bytes(bytes.unwrap_or_default())
+    }
+}
+
+impl FromIterator<Record> for Index {
+    fn from_iter<I: IntoIterator<Item = Record>>(records: I) -> Self {
+        Self(records.into_iter().flat_map(Record::to_bytes).collect())
+    }
+}
+
+/// A first-in-first-out queue of records.
+pub(crate) struct Records {
+    stream: Stream,
+    len: usize,
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self { stream: Stream::new(PAGE_LEN * Record::LEN), len: 0 }
+    }
+}
+
+/// Records in a page: 6 KiB.
+const PAGE_LEN: usize = 512;
 
 impl Records {
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
-    /// Tells whether so many records can be pushed without another chunk.
+    /// Tells whether so many records can be pushed without another page.
     #[inline]
     pub(crate) const fn has_room(&self, count: usize) -> bool {
-        self.last.len() + count <= CHUNK_LEN
+        self.stream.room() >= count * Record::LEN
     }
 
-    /// Sees to it that `count` records can be pushed, but for the chunks, which are small. Returns
-    /// whether there is memory for that.
+    /// Sees to it that `count` records can be pushed. Returns whether there is memory for that.
     pub(crate) fn reserve(&mut self, count: usize) -> bool {
-        self.full.reserve(count / CHUNK_LEN + 1)
+        self.stream.reserve(count * Record::LEN)
     }
 
     pub(crate) fn push(&mut self, record: Record) {
-        self.make_room();
-        self.last.push(record);
+        self.stream.append(&record.to_bytes());
         self.len += 1;
     }
 
     /// Pushes a record for each length, with timestamps that follow one another.
-    pub(crate) fn extend(&mut self, mut lens: &[u32], first_timestamp: u64) {
-        self.len += lens.len();
+    pub(crate) fn extend(&mut self, lens: &[u32], first_timestamp: u64) {
         let mut timestamp = first_timestamp;
-        while !lens.is_empty() {
-            self.make_room();
-            let room = CHUNK_LEN - self.last.len();
-            let (now, later) = lens.split_at(lens.len().min(room));
-            self.last.extend(now.iter().map(|&len| {
-                let record = Record { len, timestamp };
-                timestamp = timestamp.saturating_add(1);
-                record
-            }));
-            lens = later;
+        for &len in lens {
+            self.push(Record { len, timestamp });
+            timestamp = timestamp.saturating_add(1);
         }
-    }
-
-    /// Sees to it that the last chunk has room.
-    #[inline]
-    fn make_room(&mut self) {
-        if self.last.len() == CHUNK_LEN {
-            let next = std::mem::take(&mut self.spare);
-            self.full.push_back(std::mem::replace(&mut self.last, next));
-        }
-    }
-
-    fn first_chunk(&self) -> &[Record] {
-        self.full.front().unwrap_or(&self.last)
     }
 
     pub(crate) fn front(&self) -> Option<Record> {
-        self.get(0)
+        self.stream.first().first_chunk().map(Record::of_bytes)
     }
 
     pub(crate) fn pop(&mut self) -> Option<Record> {
         let record = self.front()?;
-        self.drop_front(1);
+        self.stream.skip(Record::LEN);
+        self.len -= 1;
         Some(record)
     }
 
-    /// Takes out up to `count` of the oldest records.
-    pub(crate) fn take(&mut self, count: usize) -> Vec<Record> {
-        let count = count.min(self.len);
-        self.take_into(Vec::with_capacity(count), count)
-    }
-
-    /// Moves `count` of the oldest records, which there must be, to the end of `taken`.
-    pub(crate) fn take_into(&mut self, mut taken: Vec<Record>, count: usize) -> Vec<Record> {
-        while taken.len() < count {
-            let rest = &self.first_chunk()[self.head..];
-            let run = rest.len().min(count - taken.len());
-            taken.extend_from_slice(&rest[..run]);
-            self.drop_front(run);
-        }
-        taken
-    }
-
-    /// Drops records of the first chunk.
-    fn drop_front(&mut self, count: usize) {
+    /// Moves `count` of the oldest records, of which there must be so many, into `taken`.
+    pub(crate) fn take_into(&mut self, mut taken: Vec<u8>, count: usize) -> Index {
+        self.stream.take_into(&mut taken, count * Record::LEN);
         self.len -= count;
-        self.head += count;
-        if self.head == CHUNK_LEN || self.len == 0 {
-            self.head = 0;
-            match self.full.pop_front() {
-                Some(chunk) => self.spare = chunk,
-                None => self.last.clear(),
-            }
-            self.spare.clear();
-        }
+        Index(taken)
     }
 
     /// How many of the oldest records, at most `max`, have this timestamp or an earlier one.
     pub(crate) fn count_until(&self, timestamp: u64, max: usize) -> usize {
-        let is_later = |&at: &usize| self.get(at).is_none_or(|it| it.timestamp > timestamp);
-        (0..max).find(is_later).unwrap_or(max)
+        self.count_while(max, |record| record.timestamp <= timestamp)
     }
 
     /// How many of the oldest payloads, at most `max`, take up no more than `room` bytes with a
     /// separator after each; and how many bytes they do take up.
     pub(crate) fn count_within(&self, max: usize, room: usize) -> (usize, usize) {
-        let (mut count, mut stored) = (0, 0);
-        while count < max
-            && let Some(record) = self.get(count)
-        {
+        let mut stored = 0;
+        let count = self.count_while(max, |record| {
             let with_it = stored + record.len as usize + 1;
-            if with_it > room {
-                break;
+            let fits = with_it <= room;
+            if fits {
+                stored = with_it;
             }
-            (count, stored) = (count + 1, with_it);
-        }
+            fits
+        });
         (count, stored)
     }
 
-    /// The record at an index, the oldest being at 0.
+    /// How many of the oldest records, at most `max`, come before the first that is not `counted`.
     #[inline]
-    fn get(&self, index: usize) -> Option<Record> {
-        if index >= self.len {
-            return None;
+    fn count_while(&self, max: usize, mut counted: impl FnMut(Record) -> bool) -> usize {
+        let mut count = 0;
+        for run in self.stream.runs() {
+            for record in records(run) {
+                if count == max || !counted(record) {
+                    return count;
+                }
+                count += 1;
+            }
         }
-        let index = self.head + index;
-        let chunk = self.full.get(index / CHUNK_LEN).unwrap_or(&self.last);
-        chunk.get(index % CHUNK_LEN).copied()
+        count
     }
 }
 
@@ -180,9 +199,12 @@ mod tests {
                     model.push_back(record);
                     next += 1;
                 }
-                prop_assert!((0..).map_while(|i| records.get(i)).eq(model.iter().copied()));
-                let taken = records.take(pops / 2);
-                prop_assert!(taken.into_iter().eq(model.drain(..(pops / 2).min(model.len()))));
+                let last = model.back().map_or(0, |record: &Record| record.timestamp);
+                prop_assert_eq!(records.count_until(last, usize::MAX), model.len());
+                let half = (pops / 2).min(model.len());
+                let taken = records.take_into(Vec::new(), half);
+                prop_assert_eq!(taken.len(), half);
+                prop_assert!(taken.iter().eq(model.drain(..half)));
                 for _ in 0..pops / 2 {
                     prop_assert_eq!(records.pop(), model.pop_front());
                 }

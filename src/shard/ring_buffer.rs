@@ -3,8 +3,8 @@
 use crate::config::Format;
 use crate::lines::Lines;
 use crate::memory;
-use crate::queue::Queue;
-use crate::shard::{Record, records::Records};
+use crate::shard::records::{Index, Record, Records};
+use crate::shard::stream::Stream;
 use bytes::Bytes;
 
 /// A bounded queue of payloads.
@@ -16,17 +16,11 @@ use bytes::Bytes;
 pub(crate) struct RingBuffer {
     capacity: usize,
     format: Format,
-    page_size: usize,
     /// Bytes of memory that must stay free when the buffer grows.
     headroom: usize,
     /// Bytes of memory beside, without which memory is short.
     crossing: usize,
-    /// Pages for the next payload.
-    spare: Vec<Page>,
-    /// The page that is being filled: all but this one hold something.
-    last: Page,
-    /// The pages before it, oldest first.
-    full: Queue<Page>,
+    payloads: Stream,
     records: Records,
     /// Payload bytes in the buffer, separators not counted.
     bytes: usize,
@@ -49,12 +43,9 @@ impl RingBuffer {
         Self {
             capacity,
             format,
-            page_size,
             headroom: memory::FOR_SMALL,
             crossing: 0,
-            spare: Vec::new(),
-            last: Page::default(),
-            full: Queue::new(),
+            payloads: Stream::new(page_size),
             records: Records::default(),
             bytes: 0,
         }
@@ -108,39 +99,24 @@ impl RingBuffer {
     #[inline]
     pub(crate) fn reserve(&mut self, events: usize, bytes: usize) -> bool {
         let stored = bytes + events;
-        self.last.room() >= stored && self.records.has_room(events) || self.grow_for(events, stored)
+        self.payloads.room() >= stored && self.records.has_room(events)
+            || self.grow_for(events, stored)
     }
 
     #[cold]
     fn grow_for(&mut self, events: usize, stored: usize) -> bool {
-        self.last.close_up();
         // So large a body may have to be cut.
         let headroom = self.headroom.max(stored.saturating_add(memory::FOR_SMALL));
-        let missing = stored.saturating_sub(self.last.room());
-        let pages = missing.div_ceil(self.page_size);
-        let has_reserved =
-            self.add_spare(pages) && self.full.reserve(pages + 1) && self.records.reserve(events);
+        let has_reserved = self.payloads.reserve(stored) && self.records.reserve(events);
         let is_roomy = has_reserved && memory::can_have(headroom.saturating_add(self.crossing));
         let has_grown = is_roomy || has_reserved && memory::can_have(headroom);
         memory::set_short(!is_roomy);
         if has_grown {
             self.headroom = headroom;
         } else {
-            self.spare = Vec::new();
+            self.payloads.drop_spare();
         }
         has_grown
-    }
-
-    /// Makes pages until there are so many to spare. Returns whether there was memory for them.
-    fn add_spare(&mut self, pages: usize) -> bool {
-        while self.spare.len() < pages {
-            let page = memory::with_capacity(self.page_size);
-            let Some(bytes) = page.filter(|_| self.spare.try_reserve(1).is_ok()) else {
-                return false;
-            };
-            self.spare.push(Page { bytes, start: 0 });
-        }
-        true
     }
 
     /// Appends a payload. Returns false, and changes nothing, if no slot is free.
@@ -169,56 +145,25 @@ impl RingBuffer {
     /// Appends text and a separator.
     #[inline]
     fn append(&mut self, text: &[u8]) {
-        if self.last.room() > text.len() {
-            self.last.bytes.extend_from_slice(text);
-            self.last.bytes.push(self.format.separator());
-        } else {
-            self.append_over_pages(text);
-            self.append_over_pages(&[self.format.separator()]);
-        }
-    }
-
-    #[cold]
-    fn append_over_pages(&mut self, mut text: &[u8]) {
-        while !text.is_empty() {
-            if self.last.room() == 0 {
-                self.turn_page();
-            }
-            let (now, later) = text.split_at(text.len().min(self.last.room()));
-            self.last.bytes.extend_from_slice(now);
-            text = later;
-        }
-    }
-
-    fn turn_page(&mut self) {
-        let next = self.spare.pop().unwrap_or_else(|| Page::new(self.page_size));
-        let last = std::mem::replace(&mut self.last, next);
-        if !last.is_empty() {
-            self.full.push_back(last);
-        }
-    }
-
-    fn first_page(&mut self) -> &mut Page {
-        self.full.front_mut().unwrap_or(&mut self.last)
+        self.payloads.append(text);
+        self.payloads.append(&[self.format.separator()]);
     }
 
     /// Takes the oldest events, at most `max`, out of the first page, and hands them to `take` one
     /// by one; or the oldest alone, if it goes on beyond that page. Returns how many.
     pub(crate) fn pop_run(&mut self, max: usize, mut take: impl FnMut(Bytes, u64)) -> usize {
-        let page = self.full.front_mut().unwrap_or(&mut self.last);
-        let (count, stored) = self.records.count_within(max, page.len());
+        let (count, stored) = self.records.count_within(max, self.payloads.first().len());
         if count == 0 && max > 0 {
             return usize::from(self.pop_spanning(take).is_some());
         }
-        let run = page.take(stored);
+        let run = self.payloads.take_run(stored);
         let mut start = 0;
-        for record in self.records.take(count) {
+        for record in self.records.take_into(Vec::new(), count).iter() {
             let end = start + record.len as usize;
             take(run.slice(start..end), record.timestamp);
             start = end + 1;
         }
         self.bytes -= stored - count;
-        self.drop_spent_page();
         count
     }
 
@@ -226,7 +171,7 @@ impl RingBuffer {
         let record = self.records.pop()?;
         let len = record.len as usize;
         let mut payload = Vec::with_capacity(len + 1);
-        self.consume(len + 1, |run| payload.extend_from_slice(run));
+        self.payloads.take_into(&mut payload, len + 1);
         payload.pop();
         self.bytes -= len;
         take(payload.into(), record.timestamp);
@@ -235,30 +180,10 @@ impl RingBuffer {
 
     /// Drops the oldest event and returns how many bytes its payload had.
     pub(crate) fn evict_oldest(&mut self) -> Option<usize> {
-        let record = self.records.pop()?;
-        let len = record.len as usize;
+        let len = self.records.pop()?.len as usize;
         self.bytes -= len;
-        self.consume(len + 1, |_| ());
+        self.payloads.skip(len + 1);
         Some(len)
-    }
-
-    /// Drops the first `rest` stored bytes, after `take` has seen them page by page.
-    fn consume(&mut self, mut rest: usize, mut take: impl FnMut(&[u8])) {
-        while rest > 0 {
-            let page = self.first_page();
-            let run = rest.min(page.len());
-            take(&page.bytes[page.start..][..run]);
-            page.start += run;
-            rest -= run;
-            self.drop_spent_page();
-        }
-    }
-
-    /// Keeps the rule that only the last page may be empty.
-    fn drop_spent_page(&mut self) {
-        if self.full.front().is_some_and(Page::is_empty) {
-            self.full.pop_front();
-        }
     }
 
     /// Takes the oldest events out as one body: at most `max_len` of them, and at most `max_bytes`
@@ -268,7 +193,7 @@ impl RingBuffer {
         &mut self,
         mut max_len: usize,
         max_bytes: usize,
-    ) -> Option<(Bytes, Vec<Record>)> {
+    ) -> Option<(Bytes, Index)> {
         // With a separator after each payload, the last one's not being part of the body.
         let room = max_bytes.saturating_add(1).saturating_sub(self.format.frame_len());
         let (before, after) = self.format.brackets();
@@ -284,60 +209,13 @@ impl RingBuffer {
             max_len = count / 2;
         };
         body.extend_from_slice(before);
-        self.consume(stored, |run| body.extend_from_slice(run));
+        self.payloads.take_into(&mut body, stored);
         body.pop();
         body.extend_from_slice(after);
 
         let records = self.records.take_into(records, count);
         self.bytes -= stored - count;
         Some((Bytes::from_owner(body), records))
-    }
-}
-
-/// A part of the payloads, each of which is followed by a separator.
-#[derive(Default)]
-struct Page {
-    bytes: Vec<u8>,
-    /// Where what has not been taken out begins.
-    start: usize,
-}
-
-impl Page {
-    fn new(size: usize) -> Self {
-        Self { bytes: Vec::with_capacity(size), start: 0 }
-    }
-
-    const fn len(&self) -> usize {
-        self.bytes.len() - self.start
-    }
-
-    const fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// How many more bytes fit.
-    const fn room(&self) -> usize {
-        self.bytes.capacity() - self.bytes.len()
-    }
-
-    /// Moves what is left over what was taken out, unless that is less: so no byte moves twice.
-    fn close_up(&mut self) {
-        if self.start >= self.len() {
-            self.bytes.drain(..self.start);
-            self.start = 0;
-        }
-    }
-
-    /// Takes the first `len` bytes out. They are a copy, unless they are all there is and most of
-    /// the page.
-    fn take(&mut self, len: usize) -> Bytes {
-        let range = self.start..self.start + len;
-        self.start = range.end;
-        if self.is_empty() && len > self.bytes.capacity() / 2 {
-            self.start = 0;
-            return Bytes::from_owner(std::mem::take(&mut self.bytes)).slice(range);
-        }
-        Bytes::copy_from_slice(&self.bytes[range])
     }
 }
 

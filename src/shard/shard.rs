@@ -6,7 +6,7 @@ use crate::error::IngestionError;
 use crate::event::{Event, InternalEvent};
 use crate::lines::Lines;
 use crate::shard::ring_buffer::RingBuffer;
-use crate::shard::{ByteBudget, Record, Reservation, ShardCounters, ShardMetricsCollector};
+use crate::shard::{ByteBudget, Index, Reservation, ShardCounters, ShardMetricsCollector};
 use crate::sync::Shared;
 use bytes::Bytes;
 
@@ -360,7 +360,7 @@ impl Shard {
         &mut self,
         max_len: usize,
         max_bytes: usize,
-    ) -> Option<(Bytes, Vec<Record>, Reservation)> {
+    ) -> Option<(Bytes, Index, Reservation)> {
         let before = self.ring.bytes();
         let (body, records) = self.ring.take_body(max_len, max_bytes)?;
         self.counters.batches.add_alone(1);
