@@ -140,15 +140,23 @@ function guard(exports: WebAssembly.Exports): WebAssembly.Exports {
   return guarded;
 }
 
-type Export = (a?: unknown, b?: unknown, c?: unknown, d?: unknown, e?: unknown) => unknown;
+/** No export takes more. */
+type Export = (
+  a?: unknown,
+  b?: unknown,
+  c?: unknown,
+  d?: unknown,
+  e?: unknown,
+  f?: unknown,
+) => unknown;
 
 // Named parameters: spreading costs more than the call on the event path.
 function guardExport(call: Export, room: number): Export {
-  return (a, b, c, d, e) => {
+  return (a, b, c, d, e, f) => {
     assertAlive();
     assertRoom(room);
     try {
-      return call(a, b, c, d, e);
+      return call(a, b, c, d, e, f);
     } catch (error) {
       trap = error;
       throw new PoisonedError(error);
