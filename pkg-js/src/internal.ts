@@ -8,6 +8,7 @@ export * from "./bus_bg.js";
 export { fromBase64, fromCharacters } from "./core/base64.js";
 export { setCoreSource } from "./core/module.js";
 export { initialize, provide, type WasmSource } from "./core/wasm.js";
+export { type Nonce, randomNonce, randomWord, setNonceSource } from "./delivery/nonce.js";
 export { isPage } from "./delivery/page-lifecycle.js";
 export * from "./errors/index.js";
 export { EventBus } from "./event-bus.js";

@@ -1,8 +1,10 @@
 // Node, and runtimes that take its condition: loading an inflater takes longer there than reading a
 // module that is not deflated.
 import { base64 } from "./bus-base64.js";
-import { fromBase64, provide } from "./internal.js";
+import { fromBase64, provide, setNonceSource } from "./internal.js";
+import { nodeNonce } from "./node-nonce.js";
 
+setNonceSource(nodeNonce);
 provide(() => fromBase64(base64));
 
 export * from "./api.js";

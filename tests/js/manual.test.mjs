@@ -66,12 +66,18 @@ test("a flush where there is no randomness, as at a Worker's global scope, harms
   const sink = recorder();
   const bus = new EventBus(sink.callback, manual);
   bus.ingest(1);
-  const real = crypto.getRandomValues.bind(crypto);
-  const draw = (/** @type {any} */ value) =>
-    Object.defineProperty(crypto, "getRandomValues", { configurable: true, value });
-  draw(() => {
+  const real = { getRandomValues: crypto.getRandomValues.bind(crypto), random: Math.random };
+  const draw = (/** @type {any} */ { getRandomValues, random }) => {
+    Object.defineProperty(crypto, "getRandomValues", {
+      configurable: true,
+      value: getRandomValues,
+    });
+    Math.random = random;
+  };
+  const refuse = () => {
     throw new Error("not here");
-  });
+  };
+  draw({ getRandomValues: refuse, random: refuse });
   const failed = bus.flush();
   draw(real);
   assert.equal((await rejection(failed)).message, "not here");

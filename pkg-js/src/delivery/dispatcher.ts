@@ -18,6 +18,7 @@ import type { BatchCopy, Outbox } from "../outbox/outbox.js";
 import { elapsed } from "../util/clock.js";
 import { AttemptContext, LazyAbort } from "./attempt-context.js";
 import type { KeepaliveBudget } from "./keepalive-budget.js";
+import { makeNonce } from "./nonce.js";
 import { type Run, runsOf, toVerdict } from "./outcomes.js";
 
 /** An attempt whose callback has not settled. */
@@ -121,13 +122,10 @@ export class Dispatcher<T> {
     return this.#core.pollExit(Date.now(), elapsed(), room, isNewest) === Step.Send;
   }
 
-  /**
-   * Gives the core its nonce, before its first batch. Not at once: randomness is not to be had at a
-   * Worker's global scope, where buses are made.
-   */
+  /** Gives the core its nonce, before its first batch. */
   seed(): void {
     if (this.#runId !== undefined) return;
-    const { 0: high = 0, 1: low = 0 } = randomNumbers();
+    const { 0: high = 0, 1: low = 0 } = makeNonce();
     // As the core does it: none is 0.
     this.#runId = runIdOf(high, high === 0 && low === 0 ? 1 : low);
     this.#core.seed(high, low);
@@ -317,21 +315,6 @@ export class Dispatcher<T> {
       lazyAbort.abort(reason);
       giveBack?.();
     }
-  }
-}
-
-/**
- * Two random numbers of 32 bits.
- *
- * Node loads its cryptography when it is first used, and ends the process if the stack is used up
- * meanwhile and it is asked again. What is needed are ids that differ, not ones that nobody guesses.
- */
-function randomNumbers(): ArrayLike<number> {
-  try {
-    return crypto.getRandomValues(new Uint32Array(2));
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    return [0, 0].map(() => (Math.random() * 2 ** 32) >>> 0);
   }
 }
 
