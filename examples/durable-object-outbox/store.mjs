@@ -1,6 +1,7 @@
 // @ts-check
 
 // A store for batches in the storage of a Durable Object.
+import { customStore } from "shardbus/stores/custom";
 
 /**
  * The used part of `ctx.storage`, which the storage with SQLite and the older one both have.
@@ -35,7 +36,7 @@ export function durableObjectStore(storage) {
   /** Everything that is there of a batch. @param {string} key */
   const chunksOf = (key) => storage.list({ prefix: `outbox/${key}/` });
 
-  return {
+  return customStore({
     async open() {
       const keys = [];
       let startAfter = "outbox/";
@@ -93,5 +94,5 @@ export function durableObjectStore(storage) {
       // Without an `await` in between, they are done together.
       await Promise.all([storage.put(aside), storage.delete([...chunks.keys()])]);
     },
-  };
+  });
 }

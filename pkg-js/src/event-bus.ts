@@ -2,7 +2,7 @@
 
 import type { Batch } from "./batch.js";
 import { CoreBus } from "./core/core-bus.js";
-import { decodeStats, flushReport } from "./core/layout.js";
+import { decodeBatchHeader, decodeStats, flushReport } from "./core/layout.js";
 import { row } from "./core/module.js";
 import { ambientContext } from "./delivery/ambient-request.js";
 import { captureContext } from "./delivery/async-context.js";
@@ -27,9 +27,11 @@ import { deliveryReporter } from "./observability/delivery-reporter.js";
 import { traceAttempts } from "./observability/diagnostics.js";
 import { LossReporter } from "./observability/loss-reporter.js";
 import type { DeliveryCallback, DrainOptions, EventBusOptions, WaitOptions } from "./options.js";
-import { Outbox } from "./outbox/outbox.js";
-import { storeErrorReporter } from "./outbox/store-errors.js";
+import type { BatchStore } from "./outbox/batch-store.js";
+import { createOutbox } from "./outbox/create-outbox.js";
+import type { Outbox, OutboxHost } from "./outbox/outbox.js";
 import type { BusStats } from "./stats.js";
+import { elapsed } from "./util/clock.js";
 import { ignorePoisonedAsync } from "./util/detached.js";
 import { runInMicrotask } from "./util/event-loop.js";
 import { show } from "./util/format-value.js";
@@ -40,6 +42,11 @@ import {
   checkWaitUntilOptions,
   toInvalidOptionError,
 } from "./validation/bus-options.js";
+
+/** What `checkOptions` has made sure of. */
+interface StoreWithOutbox extends BatchStore {
+  [createOutbox](core: CoreBus, host: OutboxHost): Outbox;
+}
 
 /** The time that `close()` takes at most unless it is told. */
 const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
@@ -109,16 +116,17 @@ export class EventBus<T = unknown> {
       onDrop,
     );
     const timeoutMs = checked.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    const reportStoreError = storeErrorReporter(onStoreError);
     this.#outbox =
       store &&
-      new Outbox(this.#core, store, {
+      (store as StoreWithOutbox)[createOutbox](this.#core, {
         // The callback should have most of an attempt's time.
         timeoutMs: timeoutMs / 4,
         schedule: () => this.#scheduler.schedule(),
         onFound: () => isManual || this.#restore(),
-        onError: (error) => run(reportStoreError, error),
+        onStoreError,
         run,
+        lastBatch: () => decodeBatchHeader(this.#core),
+        now: elapsed,
       });
     const send = traceAttempts(this, callback);
     const reportDelivery = deliveryReporter(onDelivered);

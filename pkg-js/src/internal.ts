@@ -12,7 +12,13 @@ export { type Nonce, randomNonce, randomWord, setNonceSource } from "./delivery/
 export { isPage } from "./delivery/page-lifecycle.js";
 export * from "./errors/index.js";
 export { EventBus } from "./event-bus.js";
+export { RestoreRefusal } from "./generated/layout.js";
+export { createOutbox } from "./outbox/create-outbox.js";
+export { elapsed } from "./util/clock.js";
+export { ignorePoisonedAsync } from "./util/detached.js";
+export { DeadlineTimer } from "./util/event-loop.js";
 export { messageOf, plain, show } from "./util/format-value.js";
+export { isBytes } from "./util/is-bytes.js";
 export { nodeBuiltin } from "./util/node-builtin.js";
 export { own } from "./util/own.js";
 export { utf8Decoder, utf8Encoder } from "./util/utf8.js";

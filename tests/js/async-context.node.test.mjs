@@ -3,6 +3,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import diagnostics from "node:diagnostics_channel";
 import { DeliveryError, EventBus } from "shardbus";
+import { customStore } from "shardbus/stores/custom";
 import { assert, recorder, test } from "./harness.mjs";
 
 /** @type {AsyncLocalStorage<string>} */
@@ -65,7 +66,7 @@ test("so is whatever else a bus calls", async () => {
       onDrop: () => called("onDrop"),
       onDelivered: () => called("onDelivered"),
       onStoreError: () => called("onStoreError"),
-      store,
+      store: customStore(store),
     });
   });
   await tenant.run("a", async () => {

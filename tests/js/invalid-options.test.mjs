@@ -298,3 +298,10 @@ test("drain with an option that it cannot have throws, and takes nothing", () =>
   );
   assert.equal(bus.stats().pending, 1);
 });
+
+test("a store without an outbox is refused by a sentence that says how it gets one", () => {
+  const store = { open() {}, read() {}, write() {}, remove() {} };
+  const error = thrown(() => new EventBus(() => {}, { store }));
+  assert.equal(error.code, "ERR_INVALID_OPTION");
+  assert.include(error.message, "`customStore()` of `shardbus/stores/custom`");
+});

@@ -3,6 +3,7 @@
 // all. An action that a bus puts off for longer must neither come too early nor keep the host busy
 // till then.
 import { DeliveryError, EventBus } from "shardbus";
+import { customStore } from "shardbus/stores/custom";
 import { Clock } from "./clock.mjs";
 import { afterEach, assert, beforeEach, fail, hang, idle, recorder, test } from "./harness.mjs";
 
@@ -89,15 +90,15 @@ test("a pause between attempts may be months long", async () => {
 test("a store has months for its operations", async () => {
   /** @type {string[]} */
   const errors = [];
-  const store = {
+  const store = customStore({
     open: async () => [],
     read: async () => undefined,
     write: () => new Promise(() => {}),
     remove: async () => {},
-  };
+  });
   const sink = recorder();
   const bus = new EventBus(sink.callback, {
-    store: /** @type {any} */ (store),
+    store,
     onStoreError: ({ message }) => errors.push(message),
     // A quarter of it is the store's.
     timeoutMs: 4 * MONTHS_MS,

@@ -1,4 +1,5 @@
 // @ts-check
+import { customStore } from "shardbus/stores/custom";
 
 /**
  * A store for tests: its batches survive the bus, as on a disk, and each operation can be made to
@@ -15,6 +16,10 @@ export class MemoryStore {
   log = [];
   /** The first step of each operation. @type {Partial<Record<Operation, () => Promise<void>>>} */
   faults = {};
+
+  constructor() {
+    customStore(this);
+  }
 
   /** @param {Operation} operation @param {string} [key] */
   async #note(operation, key = "") {

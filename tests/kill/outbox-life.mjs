@@ -5,6 +5,7 @@
 import { writeSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { DeliveryError, EventBus } from "shardbus";
+import { customStore } from "shardbus/stores/custom";
 import { fileStore } from "shardbus/stores/fs";
 
 const [directory = "", url = "", life = "", isLast] = process.argv.slice(2);
@@ -14,8 +15,7 @@ const tell = (line) => writeSync(1, `${line}\n`);
 
 const files = fileStore(directory);
 
-/** @type {import("shardbus").BatchStore} */
-const store = {
+const store = customStore({
   open: (found) => files.open(found),
   read: (key) => files.read(key),
   async write(key, bytes) {
@@ -25,7 +25,7 @@ const store = {
   remove: (key) => files.remove(key),
   setAside: async (key) => files.setAside?.(key),
   close: async () => files.close?.(),
-};
+});
 
 /** Tells whether a batch of any life is still there. */
 async function hasBatches() {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { InvalidOptionError } from "shardbus";
 import { observeBus } from "shardbus/otel";
 import { installShutdownHooks } from "shardbus/shutdown";
+import { customStore } from "shardbus/stores/custom";
 import { fileStore } from "shardbus/stores/fs";
 import { indexedDbStore } from "shardbus/stores/indexeddb";
 import { sealedStore } from "shardbus/stores/sealed";
@@ -33,3 +34,4 @@ assert.throws(() => fileStore(""), InvalidOptionError);
 
 installShutdownHooks({ close: async () => {} })();
 assert.equal(typeof observeBus, "function");
+assert.equal(typeof customStore, "function");

@@ -25,6 +25,7 @@ import { type JetStreamPublisher, natsSink, type ShardName } from "shardbus/sink
 import { type ObjectBucket, r2Sink } from "shardbus/sinks/r2";
 import { type RedisEvaluator, redisSink } from "shardbus/sinks/redis";
 import { initialize, EventBus as SlimBus } from "shardbus/slim";
+import { customStore } from "shardbus/stores/custom";
 import { fileStore } from "shardbus/stores/fs";
 import { indexedDbStore } from "shardbus/stores/indexeddb";
 import { type SealingKey, sealedStore } from "shardbus/stores/sealed";
@@ -103,3 +104,5 @@ export const sinks = [
 
 declare const sealingKey: SealingKey;
 export const sealed = sealedStore(fileStore("outbox"), sealingKey);
+const { open, read, write, remove } = sealed;
+export const custom = new EventBus(() => {}, { store: customStore({ open, read, write, remove }) });

@@ -38,6 +38,7 @@ pub const ENTRIES: &[&str] = &[
     "stores/fs",
     "stores/indexeddb",
     "stores/sealed",
+    "stores/custom",
     "sinks/http",
     "sinks/nats",
     "sinks/redis",
@@ -50,8 +51,11 @@ pub const ENTRIES: &[&str] = &[
 const CONDITIONAL: [&str; 2] = ["workerd", "edge-light"];
 
 /// The files that entries share, and the specifiers that import each.
-const SHARED: [(&str, &[&str]); 2] =
-    [("internal", &["./internal.js", "../internal.js"]), ("sinks/events", &["./events.js"])];
+const SHARED: [(&str, &[&str]); 3] = [
+    ("internal", &["./internal.js", "../internal.js"]),
+    ("outbox/outbox", &["../outbox/outbox.js"]),
+    ("sinks/events", &["./events.js"]),
+];
 
 /// The glue of the WebAssembly. A loader that links `bus.wasm` itself looks for it under this name.
 const GLUE: &str = "bus_bg";

@@ -14,6 +14,7 @@ const MARKERS: &[(&str, &str, &str)] = &[
     ("shardbus/stores/fs", "the file store", "node:fs"),
     ("shardbus/stores/indexeddb", "the IndexedDB store", "versionchange"),
     ("shardbus/stores/indexeddb", "idb", "objectStoreNames"),
+    ("shardbus/stores/custom", "the outbox", "so it stays there"),
     ("shardbus/stores/sealed", "the sealed store", "additionalData"),
     ("shardbus/shutdown", "the shutdown hooks", "SIGTERM"),
     ("shardbus/otel", "the instruments", "shardbus.events.lost"),

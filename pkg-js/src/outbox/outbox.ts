@@ -1,15 +1,22 @@
-import { type CoreBatch, idStem } from "../batch.js";
+import type { CoreBatch } from "../batch.js";
 import type { CoreBus } from "../core/core-bus.js";
-import { type BatchHead, decodeBatchHeader } from "../core/layout.js";
+import type { BatchHead } from "../core/layout.js";
 import type { RunInContext } from "../delivery/async-context.js";
-import { StoreError, type StoreOperation } from "../errors/store-error.js";
-import { RestoreRefusal } from "../generated/layout.js";
-import { elapsed } from "../util/clock.js";
-import { ignorePoisonedAsync } from "../util/detached.js";
-import { DeadlineTimer } from "../util/event-loop.js";
-import { messageOf, show } from "../util/format-value.js";
-import { isBytes } from "../util/is-bytes.js";
+import {
+  createOutbox,
+  DeadlineTimer,
+  elapsed,
+  idStem,
+  ignorePoisonedAsync,
+  isBytes,
+  messageOf,
+  RestoreRefusal,
+  StoreError,
+  type StoreOperation,
+  show,
+} from "../internal.js";
 import type { BatchStore } from "./batch-store.js";
+import { storeErrorReporter } from "./store-errors.js";
 
 /** What the store has, or may have. */
 interface StoredBatch {
@@ -44,10 +51,21 @@ export interface OutboxHost {
   schedule(): void;
   /** The store has found more batches of earlier runs. */
   onFound(): void;
-  /** The store did not do what it was asked to. */
-  onError(error: StoreError): void;
+  /** The user's handler of errors. */
+  readonly onStoreError: ((error: StoreError) => void) | undefined;
   /** Calls the user's functions. */
   readonly run: RunInContext;
+  /** The batch that the core handed out last. */
+  lastBatch(): BatchHead;
+  /** The bus's clock. */
+  now(): number;
+}
+
+/** Gives a store its outbox: what a bus keeps of the store's batches, and does with them. */
+export function withOutbox<S extends BatchStore>(store: S): S {
+  const create = (core: CoreBus, host: OutboxHost) => new Outbox(core, store, host);
+  // Set anew, as a store may be given one twice.
+  return Object.defineProperty(store, createOutbox, { configurable: true, value: create });
 }
 
 /**
@@ -59,6 +77,7 @@ export class Outbox {
   readonly #core: CoreBus;
   readonly #store: BatchStore;
   readonly #host: OutboxHost;
+  readonly #reportError: (error: StoreError) => void;
   /** By life and shard: `nonce-shard`. */
   readonly #stored = new Map<string, StoredBatch[]>();
   /** What {@linkcode writeAllLater} writes now. */
@@ -76,6 +95,7 @@ export class Outbox {
     this.#core = core;
     this.#store = store;
     this.#host = host;
+    this.#reportError = storeErrorReporter(host.onStoreError);
   }
 
   /**
@@ -158,7 +178,7 @@ export class Outbox {
 
   /** What the core handed out last. */
   #handedOut(): BatchHead {
-    return decodeBatchHeader(this.#core);
+    return this.#host.lastBatch();
   }
 
   #refuse(key: string, refusal: number): void {
@@ -313,7 +333,7 @@ export class Outbox {
   /** Copies of all pending batches, less those to skip. */
   #copyAll(skipped?: ReadonlySet<StoredBatch>): BatchCopy[] {
     const copies: BatchCopy[] = [];
-    this.#core.stage(elapsed());
+    this.#core.stage(this.#host.now());
     while (this.#core.nextStaged()) {
       const copy = this.copy(skipped);
       if (copy !== undefined) copies.push(copy);
@@ -324,7 +344,7 @@ export class Outbox {
   /** Takes out of the bus what the store has: it is for the next life to send. */
   release(): void {
     this.#core.recall();
-    this.#core.stage(elapsed());
+    this.#core.stage(this.#host.now());
     while (this.#core.nextStaged()) {
       const { id, sequence } = this.#handedOut();
       if (this.#find(id, sequence)?.isWritten) this.#core.release();
@@ -428,7 +448,8 @@ export class Outbox {
   #report(operation: StoreOperation, key: string | undefined, cause: unknown): void {
     const what = key === undefined ? "the store" : `\`${key}\` in the store`;
     const message = `Could not ${operation} ${what}: ${messageOf(cause)}`;
-    this.#host.onError(new StoreError(message, { operation, ...(key && { key }), cause }));
+    const error = new StoreError(message, { operation, ...(key && { key }), cause });
+    this.#host.run(this.#reportError, error);
   }
 }
 

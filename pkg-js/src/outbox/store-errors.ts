@@ -1,4 +1,4 @@
-import type { StoreError } from "../errors/store-error.js";
+import type { StoreError } from "../internal.js";
 
 /** Reports failed operations of the store to the user; without a handler, warns once. */
 export function storeErrorReporter(

@@ -4,6 +4,7 @@ import { setTimeout } from "node:timers";
 import { fileURLToPath } from "node:url";
 import { InvalidOptionError, own } from "../internal.js";
 import type { BatchStore } from "../outbox/batch-store.js";
+import { withOutbox } from "../outbox/outbox.js";
 import type { Url } from "../util/platform.js";
 import { isMissing, readWhole, writeWhole, writeWholeSync } from "./fs/files.js";
 import type { LifeLock } from "./fs/life-lock.js";
@@ -46,7 +47,7 @@ export interface FileStoreOptions {
  * @throws {InvalidOptionError} if `directory` is neither a path nor a `file:` URL.
  */
 export function fileStore(options: FileStoreOptions | string | Url): BatchStore {
-  return new FileStore(directoryOf(options));
+  return withOutbox(new FileStore(directoryOf(options)));
 }
 
 /** The times at which an open store looks for ended lives: at first soon, later seldom. */

@@ -1,6 +1,7 @@
 import type { DBSchema, IDBPDatabase } from "idb";
 import { InvalidOptionError, own } from "../internal.js";
 import type { BatchStore } from "../outbox/batch-store.js";
+import { withOutbox } from "../outbox/outbox.js";
 import { deleteDB, openDB } from "./idb.js";
 import { Spill } from "./spill.js";
 import { TabLocks } from "./tab-locks.js";
@@ -37,7 +38,7 @@ export interface IndexedDbStoreOptions {
  * @throws {InvalidOptionError} if `name` is not a string.
  */
 export function indexedDbStore(options: IndexedDbStoreOptions = {}): BatchStore {
-  return new IndexedDbStore(nameOf(options));
+  return withOutbox(new IndexedDbStore(nameOf(options)));
 }
 
 /**

@@ -1,5 +1,6 @@
 import { InvalidOptionError, utf8Encoder } from "../internal.js";
 import type { BatchStore } from "../outbox/batch-store.js";
+import { withOutbox } from "../outbox/outbox.js";
 
 /** The layout of a sealed batch: this byte, the nonce, the output of AES-GCM. */
 const FORMAT = 1;
@@ -49,7 +50,7 @@ export function sealedStore(
       "`keys` must be a `CryptoKey` for AES-GCM that may encrypt and decrypt, or a list of such keys",
     );
   }
-  return {
+  return withOutbox<BatchStore>({
     open: (found) => store.open(found),
     read: async (name) => {
       const sealed = await store.read(name);
@@ -59,7 +60,7 @@ export function sealedStore(
     remove: (name) => store.remove(name),
     ...(store.setAside && { setAside: async (name: string) => store.setAside?.(name) }),
     ...(store.close && { close: async () => store.close?.() }),
-  };
+  });
 }
 
 const algorithm = (nonce: Uint8Array<ArrayBuffer>, name: string) => ({

@@ -4,6 +4,7 @@ import { InvalidOptionError } from "../errors/invalid-option-error.js";
 import { RULES } from "../generated/layout.js";
 import { schema as coreSchema } from "../generated/schema.js";
 import type { DrainOptions, EventBusOptions, WaitOptions } from "../options.js";
+import { createOutbox } from "../outbox/create-outbox.js";
 import { integer, milliseconds, oneOf } from "./checks.js";
 import {
   type Check,
@@ -35,9 +36,11 @@ const backpressure: Check = (value) => {
 
 const store: Check = (value) =>
   isRecord(value) &&
-  ["open", "read", "write", "remove"].every((name) => typeof value[name] === "function")
+  ["open", "read", "write", "remove", createOutbox].every(
+    (name) => typeof value[name as string] === "function",
+  )
     ? undefined
-    : "must be a store, such as `fileStore()` of `shardbus/stores/fs` makes";
+    : "must be a store: of `shardbus/stores/…`, or your own by `customStore()` of `shardbus/stores/custom`";
 
 // Made when it is needed, so that it costs nothing where there is no bus.
 const schema = (): Schema => ({

@@ -30,6 +30,7 @@ const bundleOptions = {
   },
   alias: {
     "shardbus/stores/sealed": path("../../../pkg-js/dist/stores/sealed.js"),
+    "shardbus/stores/custom": path("../../../pkg-js/dist/stores/custom.js"),
     shardbus: path("workerd-shardbus.mjs"),
   },
 };

@@ -12,6 +12,7 @@ const entries = {
     "shardbus/stores/fs",
     "shardbus/stores/indexeddb",
     "shardbus/stores/sealed",
+    "shardbus/stores/custom",
     "shardbus/sinks/http",
     "shardbus/sinks/nats",
     "shardbus/sinks/redis",
