@@ -1,7 +1,8 @@
 // The exports of every entry.
 export type { Batch } from "./batch.js";
+export type { RequestContext } from "./delivery/request-context.js";
 export type { FlushReport } from "./delivery/scheduler.js";
-export type { RequestContext, WaitUntilOptions } from "./delivery/wait-until.js";
+export type { WaitUntilOptions } from "./delivery/wait-until.js";
 export type {
   DeliveryErrorOptions,
   ErrorCode,

@@ -1,7 +1,8 @@
 // Vercel's edge runtime: the module is imported, by a query of its own.
 import module from "./bus.wasm?module";
-import { provide } from "./internal.js";
+import { ManualScheduler, provide, provideRequestSupport, RequestFlusher } from "./internal.js";
 
 provide(() => module);
+provideRequestSupport({ ManualScheduler, RequestFlusher });
 
 export * from "./api.js";

@@ -4,19 +4,15 @@ import type { Batch } from "./batch.js";
 import { CoreBus } from "./core/core-bus.js";
 import { decodeBatchHeader, decodeStats, flushReport } from "./core/layout.js";
 import { row } from "./core/module.js";
-import { ambientContext } from "./delivery/ambient-request.js";
 import { captureContext } from "./delivery/async-context.js";
 import { AutoScheduler } from "./delivery/auto-scheduler.js";
 import { Dispatcher } from "./delivery/dispatcher.js";
 import { KeepaliveBudget } from "./delivery/keepalive-budget.js";
-import { ManualScheduler } from "./delivery/manual-scheduler.js";
 import { isPage, PageLifecycle } from "./delivery/page-lifecycle.js";
+import type { RequestContext } from "./delivery/request-context.js";
+import { requestSupport } from "./delivery/request-support.js";
 import type { FlushReport, Scheduler } from "./delivery/scheduler.js";
-import {
-  type RequestContext,
-  RequestFlusher,
-  type WaitUntilOptions,
-} from "./delivery/wait-until.js";
+import type { RequestFlusher, WaitUntilOptions } from "./delivery/wait-until.js";
 import { ClosedError } from "./errors/closed-error.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { ScalingError } from "./errors/scaling-error.js";
@@ -70,8 +66,8 @@ export class EventBus<T = unknown> {
   readonly #dispatcher: Dispatcher<T>;
   readonly #outbox: Outbox | undefined;
   readonly #scheduler: Scheduler;
-  readonly #requestFlusher: RequestFlusher;
-  readonly #flushesAmbient: boolean;
+  readonly #waitUntil: EventBusOptions["waitUntil"];
+  #requestFlusher: RequestFlusher | undefined;
   readonly #lifecycle: PageLifecycle | undefined;
   readonly #losses: LossReporter<T>;
   #isRestoring = false;
@@ -92,8 +88,10 @@ export class EventBus<T = unknown> {
     }
     const checked = checkOptions<T>(options);
     const { onDrop, onDelivered, store, onStoreError, lifecycle, exitOrder } = checked;
-    const { waitUntil: along = false } = checked;
-    this.#flushesAmbient = along !== false;
+    this.#waitUntil = checked.waitUntil || undefined;
+    const isManual = checked.scheduler === "manual";
+    const SchedulerClass = isManual ? requestSupport("scheduler").ManualScheduler : AutoScheduler;
+    if (this.#waitUntil !== undefined) requestSupport("waitUntil");
     const isInPage = lifecycle !== "manual" && isPage();
     try {
       this.#core = new CoreBus(checked);
@@ -102,7 +100,6 @@ export class EventBus<T = unknown> {
     }
     if (store !== undefined) this.#core.beginRestore();
     const run = captureContext();
-    const isManual = checked.scheduler === "manual";
     this.#losses = new LossReporter(
       {
         bus: this,
@@ -139,7 +136,6 @@ export class EventBus<T = unknown> {
       onAbandoned: (...loss) => this.#losses.abandoned(...loss),
       onDelivered: (...delivery) => run(reportDelivery, ...delivery),
     });
-    const SchedulerClass = isManual ? ManualScheduler : AutoScheduler;
     this.#scheduler = new SchedulerClass<T>(this.#core, this.#dispatcher, {
       restore: async () => this.#outbox?.restore(),
       beforePoll: () => this.#staging.cross(),
@@ -158,12 +154,6 @@ export class EventBus<T = unknown> {
     if (isInPage && this.#scheduler instanceof AutoScheduler) {
       this.#lifecycle = new PageLifecycle(this.#scheduler);
     }
-    this.#requestFlusher = new RequestFlusher({
-      offered: () => this.#offered(),
-      pending: () => this.stats().pending,
-      context: () => (typeof along === "function" ? { waitUntil: along } : ambientContext()),
-      flush: async (options) => this.#closing ?? this.#scheduler.flush(options),
-    });
     // Bound, so that it can be handed on: it must not throw then either.
     Object.defineProperty(this, "emit", { value: this.emit.bind(this), writable: true });
     // IO is not to be had at a Worker's global scope.
@@ -178,7 +168,7 @@ export class EventBus<T = unknown> {
    * It needs no `this`: `emitter.on("click", bus.emit)` works.
    */
   emit(event: T, options?: IngestOptions): void {
-    if (this.#flushesAmbient) this.#requestFlusher.requestAmbient();
+    if (this.#waitUntil !== undefined) this.#requests().requestAmbient();
     this.#ingestor.emit(event, options);
   }
 
@@ -237,7 +227,7 @@ export class EventBus<T = unknown> {
   /** Helps callers of a method without its bus, or by way of a proxy. */
   static #ingestorOf<T>(bus: EventBus<T>): Ingestor<T> {
     if (bus instanceof EventBus && #ingestor in bus) {
-      if (bus.#flushesAmbient) bus.#requestFlusher.requestAmbient();
+      if (bus.#waitUntil !== undefined) bus.#requests().requestAmbient();
       return bus.#ingestor;
     }
     throw new InvalidOptionError(
@@ -293,7 +283,18 @@ export class EventBus<T = unknown> {
    * type or value.
    */
   waitUntil(ctx?: RequestContext, options?: WaitUntilOptions): void {
-    this.#requestFlusher.request(ctx, checkWaitUntilOptions(options));
+    this.#requests().request(ctx, checkWaitUntilOptions(options));
+  }
+
+  #requests(): RequestFlusher {
+    const { RequestFlusher } = requestSupport("waitUntil");
+    this.#requestFlusher ??= new RequestFlusher({
+      offered: () => this.#offered(),
+      pending: () => this.stats().pending,
+      waitUntil: this.#waitUntil,
+      flush: async (options) => this.#closing ?? this.#scheduler.flush(options),
+    });
+    return this.#requestFlusher;
   }
 
   /**

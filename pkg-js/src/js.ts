@@ -2,7 +2,12 @@
 // any.
 import { instantiate } from "./bus_js.js";
 import * as glue from "./bus_js_bg.js";
-import { setCoreSource } from "./internal.js";
+import {
+  ManualScheduler,
+  provideRequestSupport,
+  RequestFlusher,
+  setCoreSource,
+} from "./internal.js";
 
 const imports = {
   "./bus_js_bg.js": glue,
@@ -10,6 +15,7 @@ const imports = {
   __wbindgen_externref_xform__: { __wbindgen_externref_statics_end: () => 1028 },
 };
 
+provideRequestSupport({ ManualScheduler, RequestFlusher });
 setCoreSource(() => ({ glue, exports: instantiate(imports) }));
 
 export * from "./api.js";

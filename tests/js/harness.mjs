@@ -4,6 +4,8 @@
 // belongs to a runtime; the helpers below use nothing but web APIs.
 
 import { assert } from "chai";
+// The entries for pages come without it.
+import "shardbus/requests";
 
 export { after, afterEach, before, beforeEach, describe, it, test } from "node:test";
 export { default as vectors } from "../vectors/routing.json" with { type: "json" };

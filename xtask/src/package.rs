@@ -33,6 +33,7 @@ pub const ENTRIES: &[&str] = &[
     "node",
     "slim",
     "js",
+    "requests",
     "shutdown",
     "otel",
     "stores/fs",
@@ -46,6 +47,9 @@ pub const ENTRIES: &[&str] = &[
     "sinks/kafka",
     "sinks/r2",
 ];
+
+/// Those of them that have an `EventBus` and do without `requests`.
+const WITHOUT_REQUESTS: [&str; 2] = ["index", "slim"];
 
 /// The entries that their runtimes find by a condition of their own, as ES modules alone.
 const CONDITIONAL: [&str; 2] = ["workerd", "edge-light"];
@@ -325,10 +329,17 @@ fn compile(sh: &Shell) -> Result<()> {
             sh.copy_file(format!("{SOURCES}/{made}.{extension}"), DIST)?;
         }
     }
-    let inputs = ENTRIES.iter().map(|entry| format!("{DIST}/{entry}.js"));
-    let bundle = cmd!(sh, "{esbuild} {inputs...} {BUNDLE...} --format=cjs");
-    let bundle = bundle.args([format!("--outdir={DIST}"), format!("--outbase={DIST}")]);
-    exec(bundle.arg("--out-extension:.js=.cjs"))?;
+    let (without_requests, others): (Vec<&str>, Vec<&str>) =
+        ENTRIES.iter().partition(|entry| WITHOUT_REQUESTS.contains(entry));
+    // As CommonJS they have them: each file has a copy of all its imports, so that `requests.cjs`
+    // provides nothing to another one.
+    let requests = format!("--inject:{DIST}/requests.js");
+    for (entries, inject) in [(without_requests, Some(requests)), (others, None)] {
+        let inputs = entries.iter().map(|entry| format!("{DIST}/{entry}.js"));
+        let bundle = cmd!(sh, "{esbuild} {inputs...} {BUNDLE...} --format=cjs").args(inject);
+        let bundle = bundle.args([format!("--outdir={DIST}"), format!("--outbase={DIST}")]);
+        exec(bundle.arg("--out-extension:.js=.cjs"))?;
+    }
     for module in files(DIST)? {
         if module.extension().is_some_and(|extension| extension == "cjs") {
             sh.write_file(&module, with_builtins(&sh.read_file(&module)?))?;

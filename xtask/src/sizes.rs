@@ -12,11 +12,11 @@ use crate::{exec, npm};
 /// size, so that growth is noticed. Raise a limit for a feature that is worth its bytes.
 #[rustfmt::skip]
 const LIMITS: &[(&str, usize)] = &[
-    ("index.js", 58_000),
+    ("index.js", 56_000),
     ("node.js", 68_700),
     ("workerd.js", 20_700),
     ("edge-light.js", 20_700),
-    ("slim.js", 20_700),
+    ("slim.js", 18_900),
     ("js.js", 84_500),
     ("shutdown.js", 2_300),
     ("otel.js", 1_200),
@@ -46,6 +46,8 @@ const LIMITS: &[(&str, usize)] = &[
     ("sinks/cloudflare-queues.cjs", 2_200),
     ("stores/custom.js", 4_100),
     ("stores/custom.cjs", 3_900),
+    ("requests.js", 4_200),
+    ("requests.cjs", 3_800),
     ("bus.wasm", 40_000),
 ];
 

@@ -1,6 +1,6 @@
 // The request that runs now, in runtimes that tell without being handed its context.
 import { nodeBuiltin } from "../util/node-builtin.js";
-import type { RequestContext } from "./wait-until.js";
+import type { RequestContext } from "./request-context.js";
 
 type Holder = { readonly get?: () => RequestContext | undefined } | undefined;
 

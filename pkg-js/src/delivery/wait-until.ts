@@ -1,15 +1,12 @@
 import { InvalidOptionError } from "../errors/invalid-option-error.js";
+import type { EventBusOptions } from "../options.js";
 import { elapsed } from "../util/clock.js";
 import { pause } from "../util/event-loop.js";
 import { own } from "../util/own.js";
+import { ambientContext } from "./ambient-request.js";
 import { HEARTBEAT_MS, Heartbeat, nextHeartbeat } from "./liveness.js";
+import type { RequestContext } from "./request-context.js";
 import type { FlushOptions } from "./scheduler.js";
-
-/** The context of a request, such as the third argument of a Worker's `fetch`. */
-export interface RequestContext {
-  /** Keeps the request alive until the promise settles, beyond its response. */
-  waitUntil(promise: Promise<unknown>): void;
-}
 
 /** The conditions on which the events of requests leave. */
 export interface WaitUntilOptions {
@@ -55,8 +52,8 @@ interface RequestFlusherHost {
   /** The number of pending events. */
   pending(): number;
   flush(options: FlushOptions): Promise<unknown>;
-  /** The context of the request that runs now, where the runtime tells. */
-  context(): RequestContext | undefined;
+  /** The user's function that keeps the present request alive, if there is one. */
+  readonly waitUntil: EventBusOptions["waitUntil"];
 }
 
 /** The events of requests that leave by one flush. One of the requests looks after it. */
@@ -96,7 +93,7 @@ export class RequestFlusher {
 
   /** Sends the pending events, and those that come right after, within the request. */
   request(context: RequestContext | undefined, options: WaitUntilOptions): void {
-    const to = context ?? this.#host.context();
+    const to = context ?? this.#context();
     if (!isContext(to)) {
       throw new InvalidOptionError(
         "ctx",
@@ -119,6 +116,12 @@ export class RequestFlusher {
     }
   }
 
+  /** The context of the request that runs now, where the user or the runtime tells. */
+  #context(): RequestContext | undefined {
+    const { waitUntil } = this.#host;
+    return typeof waitUntil === "function" ? { waitUntil } : ambientContext();
+  }
+
   /** {@linkcode request} for an event of the request that runs now. Never throws. */
   requestAmbient(): void {
     const now = elapsed();
@@ -126,7 +129,7 @@ export class RequestFlusher {
     // request.
     if (now < this.#askedAt + HEARTBEAT_MS) return;
     try {
-      const context = this.#host.context();
+      const context = this.#context();
       if (context === undefined) return;
       this.#askedAt = now;
       queueMicrotask(() => {

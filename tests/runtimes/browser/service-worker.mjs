@@ -4,6 +4,8 @@
 // @ts-expect-error: the site serves it there.
 import { EventBus } from "/dist/index.js";
 // @ts-expect-error: the same.
+import "/dist/requests.js";
+// @ts-expect-error: the same.
 import { httpSink } from "/dist/sinks/http.js";
 
 const collector = new URL(location.href).searchParams.get("collector");

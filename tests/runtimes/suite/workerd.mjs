@@ -29,6 +29,7 @@ const bundleOptions = {
     js: "export default { async fetch() { return Response.json(await run()); } };",
   },
   alias: {
+    "shardbus/requests": path("../../../pkg-js/dist/requests.js"),
     "shardbus/stores/sealed": path("../../../pkg-js/dist/stores/sealed.js"),
     "shardbus/stores/custom": path("../../../pkg-js/dist/stores/custom.js"),
     shardbus: path("workerd-shardbus.mjs"),

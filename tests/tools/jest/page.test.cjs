@@ -7,6 +7,7 @@ const entries = {
   "shardbus/js": ["shardbus/js"],
   "every other entry": [
     "shardbus/slim",
+    "shardbus/requests",
     "shardbus/shutdown",
     "shardbus/otel",
     "shardbus/stores/fs",
