@@ -313,6 +313,15 @@ impl EventBus {
         delivery.poll(now, self.clock.now(), permit)
     }
 
+    /// For hosts with an event loop: a new task begins, in which [`poll`](Self::poll) hands out only
+    /// so many batches and bytes before it says [`Yield`](Action::Yield). Without this call there is
+    /// no limit.
+    pub fn begin_task(&self) {
+        if let Ok(mut delivery) = self.delivery.lock() {
+            delivery.begin_task();
+        }
+    }
+
     /// Adds or drains shards if it is time to look at the load and the load asks for it.
     fn scale(&self, now: u64) {
         let Some(mapper) = self.manager.mapper() else { return };

@@ -230,6 +230,63 @@ mod triggers {
     }
 }
 
+mod tasks {
+    use super::*;
+
+    /// The number of batches that go out before the host is to yield.
+    fn sent_in_task(bus: &EventBus) -> usize {
+        let mut sent = 0;
+        while let Action::Send(lease) = bus.poll(0) {
+            assert!(bus.acknowledge(lease.id, 0));
+            sent += 1;
+        }
+        sent
+    }
+
+    #[test]
+    fn a_host_that_begins_no_task_is_never_told_to_yield() {
+        let bus = bus(small());
+        ingest(&bus, &"1 ".repeat(60));
+        assert_eq!(sent_in_task(&bus), 15);
+        expect_idle(&bus, 0);
+    }
+
+    #[test]
+    fn others_get_their_turn_after_eight_batches() {
+        let bus = bus(small());
+        ingest(&bus, &"1 ".repeat(60));
+        bus.begin_task();
+        assert_eq!(sent_in_task(&bus), 8);
+        assert!(matches!(bus.poll(0), Action::Yield));
+        assert!(matches!(bus.poll(0), Action::Yield), "only a new task renews it");
+        bus.begin_task();
+        assert_eq!(sent_in_task(&bus), 7);
+        expect_idle(&bus, 0);
+    }
+
+    #[test]
+    fn others_get_their_turn_after_256_kib() {
+        let batch = BatchConfig { min_size: 1, max_size: 1, ..BatchConfig::default() };
+        let bus = bus(BusConfig { max_event_bytes: 128 << 10, batch, ..small() });
+        let event = format!("\"{}\"", "x".repeat((128 << 10) - 2));
+        ingest(&bus, &[&*event; 4].join(" "));
+        bus.begin_task();
+        assert_eq!(sent_in_task(&bus), 2);
+        assert!(matches!(bus.poll(0), Action::Yield));
+        bus.begin_task();
+        assert_eq!(sent_in_task(&bus), 2);
+    }
+
+    #[test]
+    fn a_bus_with_nothing_to_send_does_not_make_its_host_yield() {
+        let bus = bus(small());
+        ingest(&bus, &"1 ".repeat(32));
+        bus.begin_task();
+        assert_eq!(sent_in_task(&bus), 8);
+        expect_idle(&bus, 0);
+    }
+}
+
 mod leases {
     use super::*;
 

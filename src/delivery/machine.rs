@@ -7,6 +7,7 @@ use crate::delivery::destination::Destination;
 use crate::delivery::flush::{Exit, Flush};
 use crate::delivery::lane::{Lane, Outgoing, OutgoingState};
 use crate::delivery::retry::Backoff;
+use crate::delivery::task::TaskBudget;
 use crate::delivery::{Abandoned, Action, DeliveryStats, FlushReport, Lease};
 use crate::queue::Queue;
 use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef, Watermarks};
@@ -46,6 +47,7 @@ pub(crate) struct Delivery {
     pub(super) stats: DeliveryStats,
     pub(super) next_lease: u64,
     next_flush: u32,
+    task: TaskBudget,
     /// Where the next poll begins, so that no lane waits for another's turn.
     next_lane: usize,
     /// The same for exits, which keep no lane from its turn otherwise.
@@ -70,6 +72,7 @@ impl Delivery {
             stats: DeliveryStats::default(),
             next_lease: 0,
             next_flush: 0,
+            task: TaskBudget::UNLIMITED,
             next_lane: 0,
             next_exit: 0,
             now: 0,
@@ -141,12 +144,16 @@ impl Delivery {
         if let Some(abandoned) = self.abandoned.remove(0) {
             return Action::Abandoned(abandoned);
         }
+        if self.task.is_used_up() && self.lanes.iter().any(Lane::has_more) {
+            return Action::Yield;
+        }
         self.drop_lost_probe();
         let count = self.lanes.len();
         for step in 0..count {
             let lane = (self.next_lane + step) % count;
             if let Some(lease) = self.lease(lane, permit) {
                 self.next_lane = (lane + 1) % count;
+                self.task.spend(lease.batch.body().len());
                 return Action::Send(lease);
             }
         }
@@ -156,6 +163,11 @@ impl Delivery {
         let wakes = [self.next_wake(), self.next_expiry(wall), self.next_store()];
         let wake = wakes.into_iter().flatten().min();
         wake.map_or(Action::Idle, Action::WaitUntil)
+    }
+
+    /// The host's event loop begins a new task.
+    pub(crate) const fn begin_task(&mut self) {
+        self.task = TaskBudget::FULL;
     }
 
     /// The next batch that was given up and not yet shown, however it came to that.

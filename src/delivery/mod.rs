@@ -30,6 +30,7 @@ mod machine;
 mod restore;
 mod retry;
 mod store;
+mod task;
 
 pub use exit::ExitOrder;
 pub use flush::FlushReport;
@@ -52,6 +53,9 @@ pub enum Action {
     /// there](crate::EventBus::note_stored). Then poll again. Only with a
     /// [store](crate::BusConfig::has_store).
     Store(Shared<Batch>),
+    /// Enough for this task: let others have their turn, then [begin a
+    /// task](crate::EventBus::begin_task) and poll again. Only for hosts that begin tasks.
+    Yield,
     /// Nothing now; poll again at this time, in nanoseconds on the clock that `poll` is given.
     WaitUntil(u64),
     /// Nothing until something is ingested, acknowledged, failed or flushed.

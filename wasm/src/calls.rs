@@ -45,8 +45,14 @@ calls! {
                 registry::lay_out(&[millis(wake)]);
                 step::WAIT_UNTIL
             }
+            Action::Yield => step::YIELD,
             Action::Idle => step::IDLE,
         }
+    }
+
+    /// The host begins a task of its event loop.
+    fn bus_begin_task(bus) {
+        bus.core.begin_task();
     }
 
     /// Hands out the next batch that was given up, or says that there is none.

@@ -77,6 +77,8 @@ codes! {
         ABANDONED "Abandoned" = 3,
         /// Write the batch to the store.
         STORE "Store" = 4,
+        /// Let others have their turn, then begin a task and poll again.
+        YIELD "Yield" = 5,
     }
 }
 

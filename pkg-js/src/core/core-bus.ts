@@ -65,6 +65,10 @@ export class CoreBus {
     return calls.bus_poll(this.#handle, wallMs, nowMs);
   }
 
+  beginTask(): void {
+    calls.bus_begin_task(this.#handle);
+  }
+
   nextAbandoned(): number {
     return calls.bus_next_abandoned(this.#handle);
   }

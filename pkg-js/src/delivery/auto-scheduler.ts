@@ -12,14 +12,7 @@ import {
 } from "../util/event-loop.js";
 import { type Attempts, type Dispatcher, firstDeadline } from "./dispatcher.js";
 import type { LifecycleHost } from "./page-lifecycle.js";
-import {
-  type FlushOptions,
-  type FlushReport,
-  MAX_BATCHES_PER_TASK,
-  MAX_BYTES_PER_TASK,
-  type Scheduler,
-  type SchedulerHost,
-} from "./scheduler.js";
+import type { FlushOptions, FlushReport, Scheduler, SchedulerHost } from "./scheduler.js";
 import { type Waiter, Waiters } from "./waiters.js";
 
 /**
@@ -36,9 +29,6 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
   #scheduled = false;
   /** The time of the next poll, on the clock of `elapsed()`. */
   #wakeAt = 0;
-  /** The budget of this task: bytes of bodies, and batches. */
-  #bytesLeft = MAX_BYTES_PER_TASK;
-  #batchesLeft = MAX_BATCHES_PER_TASK;
   /** Stands for the task in which the page was left, until that has ended. */
   #unloadTask: symbol | undefined;
   /** The flush of the events that were pending when the page was left. */
@@ -53,6 +43,7 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
     this.#host = host;
     // Only while somebody waits do the timers keep the process alive.
     this.#waiters = new Waiters(core, (awaited) => this.#timer.setRef(awaited));
+    core.beginTask();
   }
 
   schedule(): void {
@@ -62,12 +53,8 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
     this.#scheduled = true;
   }
 
-  /** Runs again: at the end of this turn or, if enough was handed out, once others had theirs. */
-  #scheduleNext(): void {
-    if (this.#bytesLeft > 0 && this.#batchesLeft > 0) {
-      this.schedule();
-      return;
-    }
+  /** Runs again once others had their turn. */
+  #yield(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     runInNewTask(() => {
@@ -77,9 +64,10 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
   }
 
   #runTask(): void {
-    this.#bytesLeft = MAX_BYTES_PER_TASK;
-    this.#batchesLeft = MAX_BATCHES_PER_TASK;
-    this.#ignorePoisoned(() => this.#run());
+    this.#ignorePoisoned(() => {
+      this.#core.beginTask();
+      this.#run();
+    });
   }
 
   readonly #runScheduled = (): void => {
@@ -96,7 +84,7 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
     }
   }
 
-  /** Polls the core, and follows it, until it is idle or the task's budget is used up. */
+  /** Polls the core, and follows it, until it waits or others are to have their turn. */
   #run(): void {
     if (this.#stopped || this.#letsAnswersIn()) return;
     this.#dispatcher.cutOff(this.#attempts);
@@ -104,7 +92,7 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
     if (this.#unloadTask !== undefined) this.#flushForUnload();
     const wakeAt = this.#handOut();
     this.#wakeAt = wakeAt ?? 0;
-    if (wakeAt === undefined) this.#scheduleNext();
+    if (wakeAt === undefined) this.#yield();
     else this.#timer.schedule(Math.min(wakeAt, firstDeadline(this.#attempts)));
     this.#afterPoll();
   }
@@ -131,19 +119,17 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
   }
 
   /**
-   * Begins attempts. Returns when to ask again, on the clock of `elapsed()`; nothing, if
-   * there may be more to begin now.
+   * Begins attempts. Returns when to ask again, on the clock of `elapsed()`; nothing, if that is
+   * once others had their turn.
    */
   #handOut(): number | undefined {
-    while (this.#bytesLeft > 0 && this.#batchesLeft > 0) {
+    for (;;) {
       const polled = this.#dispatcher.poll(this.#attempts, this.#settle);
       if (typeof polled === "number") return polled;
-      this.#bytesLeft -= polled.body.length;
-      this.#batchesLeft--;
+      if (polled === "yield") return undefined;
       // The callback may have offered events.
       this.#host.beforePoll();
     }
-    return undefined;
   }
 
   /**
@@ -195,7 +181,7 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
 
   readonly #settle = (answer: () => void): void => {
     this.#ignorePoisoned(answer);
-    this.#scheduleNext();
+    this.schedule();
   };
 
   async flush({ timeoutMs, signal, onSleep, isLast = false }: FlushOptions): Promise<FlushReport> {

@@ -76,17 +76,21 @@ export class Dispatcher<T> {
   }
 
   /**
-   * Polls the core, and does as it says. Returns the batch whose attempt has begun, or when to poll
-   * again (on the clock of `elapsed()`; never, if it is infinite).
+   * Polls the core, and does as it says. Returns when to poll again (on the clock of `elapsed()`;
+   * never, if it is infinite), or what was or is to be done instead.
    *
    * @param attempts what has begun is added here. Taken out of it, an attempt's answer is ignored.
    * @param settle called when the callback has settled, with what tells the core.
    */
-  poll(attempts: Attempts, settle: (answer: () => void) => void): CoreBatch<T> | number {
+  poll(attempts: Attempts, settle: (answer: () => void) => void): number | "begun" | "yield" {
     this.seed();
     for (;;) {
       const step = this.#core.poll(Date.now(), elapsed());
-      if (step === Step.Send) return this.#send(attempts, settle, false);
+      if (step === Step.Send) {
+        this.#send(attempts, settle, false);
+        return "begun";
+      }
+      if (step === Step.Yield) return "yield";
       if (step === Step.WaitUntil) return row(1)[0] as number;
       if (step === Step.Idle) return Number.POSITIVE_INFINITY;
       if (step === Step.Store) this.#store();

@@ -6,14 +6,7 @@ import { ignorePoisoned } from "../util/detached.js";
 import { afterAnswers, DeadlineTimer, pause, runInNewTask } from "../util/event-loop.js";
 import { type Attempts, type Dispatcher, firstDeadline } from "./dispatcher.js";
 import { HEARTBEAT_MS, Heartbeat, nextHeartbeat } from "./liveness.js";
-import {
-  type FlushOptions,
-  type FlushReport,
-  MAX_BATCHES_PER_TASK,
-  MAX_BYTES_PER_TASK,
-  type Scheduler,
-  type SchedulerHost,
-} from "./scheduler.js";
+import type { FlushOptions, FlushReport, Scheduler, SchedulerHost } from "./scheduler.js";
 
 /** One flush, and the attempts that it begins, which belong to the request that called for it. */
 class FlushLoop {
@@ -23,23 +16,21 @@ class FlushLoop {
   readonly heartbeat = new Heartbeat();
   /** The result of the flush, if another loop has ended it. */
   report: FlushReport | undefined;
-  /**
-   * The budget of this task: bytes of bodies, and batches. An answer does not renew it: a callback
-   * that awaits nothing answers within the task of its attempt.
-   */
-  bytesLeft = MAX_BYTES_PER_TASK;
-  batchesLeft = MAX_BATCHES_PER_TASK;
+  // An answer begins no task: a callback that awaits nothing answers within the task of its attempt.
   readonly #timer = new DeadlineTimer(() => {
-    this.#beginTask();
+    ignorePoisoned(() => this.#core.beginTask());
     this.wake();
   });
   #resume = () => {};
 
+  readonly #core: CoreBus;
   readonly #onSleep: ((until: number) => void) | undefined;
 
-  constructor(flush: number, onSleep?: (until: number) => void) {
-    this.flush = flush;
+  constructor(core: CoreBus, onSleep?: (until: number) => void) {
+    this.#core = core;
     this.#onSleep = onSleep;
+    core.beginTask();
+    this.flush = core.beginFlush();
     this.#timer.setRef(true);
   }
 
@@ -69,18 +60,13 @@ class FlushLoop {
     if (firstDeadline(this.attempts) > now && !this.heartbeat.isExpired(now)) return;
     this.heartbeat.dueAt = now;
     await new Promise<void>((resolve) => afterAnswers(resolve));
-    this.#beginTask();
+    this.#core.beginTask();
   }
 
   /** Lets others have their turn. */
   async yield(): Promise<void> {
     await new Promise<void>((resolve) => runInNewTask(resolve));
-    this.#beginTask();
-  }
-
-  #beginTask(): void {
-    this.bytesLeft = MAX_BYTES_PER_TASK;
-    this.batchesLeft = MAX_BATCHES_PER_TASK;
+    this.#core.beginTask();
   }
 
   /** For the loop's own request alone. */
@@ -132,7 +118,7 @@ export class ManualScheduler<T> implements Scheduler {
     // The request that was to run the microtask may have been killed before it did.
     this.#scheduled = false;
     this.#host.beforePoll();
-    const loop = new FlushLoop(this.#core.beginFlush(), onSleep);
+    const loop = new FlushLoop(this.#core, onSleep);
     this.#loops.add(loop);
     // No flush follows, so only this loop knows when waiting is hopeless.
     if (isLast) this.#leader = loop;
@@ -203,7 +189,6 @@ export class ManualScheduler<T> implements Scheduler {
         const wake = firstDeadline(loop.attempts);
         const isDone = this.#report(loop).pending === 0 && !this.#core.isRestoring();
         if (loop.report !== undefined || isDone) return wake;
-        if (loop.bytesLeft <= 0 || loop.batchesLeft <= 0) break;
         const polled = this.#dispatcher.poll(loop.attempts, (answer) => {
           ignorePoisoned(answer);
           loop.wake();
@@ -212,8 +197,7 @@ export class ManualScheduler<T> implements Scheduler {
           this.#host.afterPoll();
           return Math.min(polled, wake);
         }
-        loop.bytesLeft -= polled.body.length;
-        loop.batchesLeft--;
+        if (polled === "yield") break;
       }
       await loop.yield();
     }

@@ -1,14 +1,6 @@
 import type { FlushCounts } from "../generated/stats.js";
 import type { WaitOptions } from "../options.js";
 
-/**
- * The budget of a task, before others get their turn: bytes of bodies, and batches. Copying that
- * much takes a fraction of a millisecond; with less, a producer that yields after every thousand
- * small events would outrun the bus.
- */
-export const MAX_BYTES_PER_TASK = 256 << 10;
-export const MAX_BATCHES_PER_TASK = 8;
-
 /** The outcome of all events that were pending when a flush began. */
 export interface FlushReport extends FlushCounts {
   /**

@@ -27,6 +27,7 @@ export const Step = {
   Send: 2,
   Abandoned: 3,
   Store: 4,
+  Yield: 5,
 } as const;
 
 /** The failures of an attempt. */

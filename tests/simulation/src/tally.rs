@@ -47,6 +47,8 @@ pub struct Tally {
     pub exits: u64,
     /// Times that everything was staged.
     pub stages: u64,
+    /// Times that the host let others have their turn.
+    pub yields: u64,
     /// Batches that were written to a store.
     pub writes: u64,
     /// Batches that the bus asked its host to write.
@@ -60,7 +62,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn counters(&mut self) -> [(&'static str, &mut u64); 26] {
+    fn counters(&mut self) -> [(&'static str, &mut u64); 27] {
         [
             ("steps", &mut self.steps),
             ("events offered", &mut self.offered),
@@ -83,6 +85,7 @@ impl Tally {
             ("calls from callbacks", &mut self.reentries),
             ("attempts in exits", &mut self.exits),
             ("stagings", &mut self.stages),
+            ("yields", &mut self.yields),
             ("batches kept", &mut self.writes),
             ("batches kept because they waited", &mut self.stores),
             ("runs after the first", &mut self.restarts),

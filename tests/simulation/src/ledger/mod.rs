@@ -143,6 +143,8 @@ pub struct Ledger {
     /// Statistics beyond [`Counts`], which no check depends on.
     tally: Tally,
     leases: u64,
+    /// Batches handed out since the host's task began.
+    batches_in_task: u32,
     destination: Destination,
 }
 
@@ -161,6 +163,7 @@ impl Ledger {
     ) -> Self {
         let bus = EventBus::new(config.clone(), Clock::manual(wall));
         let bus = bus.expect("plans draw valid settings");
+        bus.begin_task();
         let shards = usize::from(config.shards);
         Self {
             bus,
@@ -195,6 +198,7 @@ impl Ledger {
             counts: Counts::default(),
             tally: Tally::default(),
             leases: 0,
+            batches_in_task: 0,
             destination: Destination::default(),
         }
     }
@@ -372,6 +376,11 @@ impl Ledger {
             self.is_seeded = true;
             self.bus.seed(self.nonce);
         }
+    }
+
+    pub fn begin_task(&mut self) {
+        self.batches_in_task = 0;
+        self.bus.begin_task();
     }
 
     pub fn set_room_awaited(&mut self, awaited: bool) {

@@ -12,9 +12,13 @@ pub enum Polled {
     Send { lease: u64, deadline: u64, bytes: usize },
     Abandoned,
     Store { ticket: u64 },
+    Yield,
     WaitUntil(u64),
     Idle,
 }
+
+/// Batches of one task. Bodies are too small here to use up its bytes.
+const MAX_BATCHES_PER_TASK: u32 = 8;
 
 /// The conditions outside a lane that decide if it may send.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +44,19 @@ impl Ledger {
         let moment = Moment { fence: self.fence(), is_hurried };
         self.tally.fenced += u64::from(moment.fence.is_some());
         match action {
-            Action::Send(lease) => self.send(lease, moment, keep),
+            Action::Send(lease) => {
+                self.batches_in_task += 1;
+                ensure!(
+                    self.batches_in_task <= MAX_BATCHES_PER_TASK,
+                    "others get their turn after some batches"
+                );
+                self.send(lease, moment, keep)
+            }
+            Action::Yield => {
+                ensure_eq!(self.batches_in_task, MAX_BATCHES_PER_TASK, "a task is not cut short");
+                self.tally.yields += 1;
+                Ok(Polled::Yield)
+            }
             Action::Abandoned(Abandoned { reason, attempts, batch }) => {
                 note!(self, "    given up ({reason:?}): {}", batch.id());
                 let Some((expected, lane, mut outgoing)) = self.abandoned.pop_front() else {

@@ -168,7 +168,7 @@ impl World<'_> {
         }
         match owner {
             None => {}
-            Some(_) if !self.is_manual() => self.schedule_next(),
+            Some(_) if !self.is_manual() => self.schedule_pump(),
             Some(drive) => self.microtasks.push_back(Microtask::WakeDrive(drive)),
         }
         Ok(())

@@ -3,16 +3,13 @@
 use crate::plan::MS;
 use crate::trace::note;
 use crate::violation::CheckResult;
-use crate::world::{Event, Microtask, Owner, World};
+use crate::world::{Event, Microtask, Next, Owner, World};
 
 /// The polling interval of a drive.
 pub const TICK: u64 = 50 * MS;
 
 /// The silence of a drive after which its request counts as ended.
 pub const GONE: u64 = 1_000 * MS;
-
-/// Batches that are handed out before others get their turn.
-const MAX_BATCHES_PER_TASK: u32 = 8;
 
 /// One flush, and the attempts that it begins.
 #[derive(Debug)]
@@ -50,6 +47,7 @@ impl World<'_> {
         let id = self.next_drive;
         self.next_drive += 1;
         let now = self.clocks.now();
+        self.ledger.begin_task();
         self.drives.push(Drive {
             id,
             flush,
@@ -97,17 +95,18 @@ impl World<'_> {
     /// others had their turn.
     fn hand_out(&mut self, id: Owner) -> CheckResult<Option<u64>> {
         self.look(id)?;
-        for _ in 0..MAX_BATCHES_PER_TASK {
+        loop {
             let wake = self.first_deadline(id);
             let is_buried = self.find(id).is_none_or(|drive| drive.is_buried);
             if is_buried || self.is_settled(id) {
                 return Ok(Some(wake));
             }
-            if let Err(polled) = self.poll_core(id)? {
-                return Ok(Some(polled.min(wake)));
+            match self.poll_core(id)? {
+                Next::Poll => {}
+                Next::Yield => return Ok(None),
+                Next::Wait(polled) => return Ok(Some(polled.min(wake))),
             }
         }
-        Ok(None)
     }
 
     /// Shows that the drive's request lives, and looks after those whose request does not.
@@ -173,8 +172,12 @@ impl World<'_> {
     }
 
     pub(super) fn drive_timer_fires(&mut self, id: Owner, sleep: u32) -> CheckResult {
-        let is_awaited = self.find(id).is_some_and(|drive| drive.sleep == sleep);
-        if is_awaited { self.wake_drive(id) } else { Ok(()) }
+        let is_awaited = self.find(id).is_some_and(|drive| drive.lives && drive.sleep == sleep);
+        if !is_awaited {
+            return Ok(());
+        }
+        self.ledger.begin_task();
+        self.wake_drive(id)
     }
 
     /// Its sleep ends, if it sleeps.
@@ -197,7 +200,11 @@ impl World<'_> {
 
     pub(super) fn drive_task(&mut self, id: Owner) -> CheckResult {
         let lives = self.find(id).is_some_and(|drive| drive.lives);
-        if lives && !self.is_stopped { self.go_on(id) } else { Ok(()) }
+        if !lives || self.is_stopped {
+            return Ok(());
+        }
+        self.ledger.begin_task();
+        self.go_on(id)
     }
 
     /// Some requests end, and with them every timer and promise of theirs.

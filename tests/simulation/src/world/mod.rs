@@ -74,6 +74,15 @@ enum Microtask {
     Stop,
 }
 
+/// The continuation of a host that has polled the core.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    Poll,
+    /// In a task of its own.
+    Yield,
+    Wait(u64),
+}
+
 /// A bus and its world.
 #[derive(Debug)]
 pub struct World<'a> {
@@ -366,17 +375,18 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Polls the core until it begins an attempt or has to wait; then returns the time to wait for.
-    fn poll_core(&mut self, owner: Owner) -> CheckResult<Result<usize, u64>> {
+    /// Polls the core until an attempt begins or the host has to wait.
+    fn poll_core(&mut self, owner: Owner) -> CheckResult<Next> {
         loop {
             let keep = self.keeps();
             match self.ledger.poll(self.clocks.now(), keep)? {
-                Polled::Send { lease, deadline, bytes } => {
+                Polled::Send { lease, deadline, .. } => {
                     self.hand_over(Attempt { lease, deadline, owner }, false)?;
-                    return Ok(Ok(bytes));
+                    return Ok(Next::Poll);
                 }
-                Polled::WaitUntil(time) => return Ok(Err(time)),
-                Polled::Idle => return Ok(Err(u64::MAX)),
+                Polled::Yield => return Ok(Next::Yield),
+                Polled::WaitUntil(time) => return Ok(Next::Wait(time)),
+                Polled::Idle => return Ok(Next::Wait(u64::MAX)),
                 Polled::Abandoned => {}
                 Polled::Store { ticket } => self.store(ticket),
             }

@@ -3,14 +3,10 @@
 use crate::plan::MS;
 use crate::violation::{CheckResult, ensure};
 use crate::world::drives::Drive;
-use crate::world::{Event, Microtask, Owner, World};
+use crate::world::{Event, Microtask, Next, Owner, World};
 
 /// Whom the pump's attempts belong to.
 pub const PUMP: Owner = 0;
-
-/// The budget of a task: less than in production, as everything is smaller here.
-const MAX_BYTES_PER_TASK: usize = 300;
-const MAX_BATCHES_PER_TASK: u32 = 8;
 
 /// Somebody who waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +19,6 @@ enum Waiter {
 #[derive(Debug)]
 pub struct Pump {
     is_scheduled: bool,
-    bytes_left: usize,
-    batches_left: u32,
     /// For when the timer is set.
     alarm: u64,
     /// The time at which it fires, which a later jump of the clock does not change.
@@ -39,8 +33,6 @@ impl Default for Pump {
     fn default() -> Self {
         Self {
             is_scheduled: false,
-            bytes_left: MAX_BYTES_PER_TASK,
-            batches_left: MAX_BATCHES_PER_TASK,
             alarm: u64::MAX,
             fires_at: 0,
             generation: 0,
@@ -74,11 +66,9 @@ impl World<'_> {
         }
     }
 
-    /// At the end of this turn or, if enough was handed out, once others had theirs.
-    pub(super) fn schedule_next(&mut self) {
-        if self.pump.bytes_left > 0 && self.pump.batches_left > 0 {
-            self.schedule_pump();
-        } else if !self.pump.is_scheduled {
+    /// Once others had their turn.
+    fn yield_turn(&mut self) {
+        if !self.pump.is_scheduled {
             self.pump.is_scheduled = true;
             self.later(0, Event::PumpTask(self.pump.life));
         }
@@ -93,8 +83,7 @@ impl World<'_> {
     }
 
     fn run_task(&mut self) -> CheckResult {
-        self.pump.bytes_left = MAX_BYTES_PER_TASK;
-        self.pump.batches_left = MAX_BATCHES_PER_TASK;
+        self.ledger.begin_task();
         self.pump_once()
     }
 
@@ -110,12 +99,9 @@ impl World<'_> {
         }
         self.cut_off(PUMP)?;
         match self.poll_core(PUMP)? {
-            Err(wake) => self.set_alarm(wake.min(self.first_deadline(PUMP))),
-            Ok(bytes) => {
-                self.pump.bytes_left = self.pump.bytes_left.saturating_sub(bytes);
-                self.pump.batches_left = self.pump.batches_left.saturating_sub(1);
-                self.schedule_next();
-            }
+            Next::Wait(wake) => self.set_alarm(wake.min(self.first_deadline(PUMP))),
+            Next::Poll => self.schedule_pump(),
+            Next::Yield => self.yield_turn(),
         }
         self.check_waiters()
     }

@@ -1,0 +1,36 @@
+//! The budget of a task: a host with an event loop hands out only so much before others get their
+//! turn.
+
+/// Bytes of bodies in one task. To copy that much takes a fraction of a millisecond; with less, a
+/// producer that yields after every thousand small events would outrun the bus.
+const MAX_BYTES: usize = 256 << 10;
+
+/// Batches in one task.
+const MAX_BATCHES: u32 = 8;
+
+/// The rest of the budget of the host's present task.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TaskBudget {
+    bytes: usize,
+    batches: u32,
+}
+
+impl TaskBudget {
+    /// For hosts that have a thread for themselves.
+    pub(super) const UNLIMITED: Self = Self { bytes: usize::MAX, batches: u32::MAX };
+
+    /// At the beginning of a task.
+    pub(super) const FULL: Self = Self { bytes: MAX_BYTES, batches: MAX_BATCHES };
+
+    pub(super) const fn is_used_up(self) -> bool {
+        self.bytes == 0 || self.batches == 0
+    }
+
+    /// Notes that a batch with a body of `bytes` was handed out.
+    pub(super) const fn spend(&mut self, bytes: usize) {
+        if self.batches < u32::MAX {
+            self.bytes = self.bytes.saturating_sub(bytes);
+            self.batches -= 1;
+        }
+    }
+}
