@@ -22,9 +22,14 @@ const LEASE_TIMEOUT_MS = 1000;
 export class Heartbeat {
   dueAt = elapsed();
 
+  /** The time from which the silence is too long for the request to be alive. */
+  get expiresAt(): number {
+    return this.dueAt + LEASE_TIMEOUT_MS;
+  }
+
   /** Tells whether the silence, at `now`, is too long for the request to be alive. */
   isExpired(now: number): boolean {
-    return now - this.dueAt >= LEASE_TIMEOUT_MS;
+    return now >= this.expiresAt;
   }
 }
 

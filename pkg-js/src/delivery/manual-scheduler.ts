@@ -239,7 +239,8 @@ export class ManualScheduler<T> implements Scheduler {
     loop.release();
     while (loop.attempts.size > 0) {
       ignorePoisoned(() => this.#heartbeat(loop));
-      const tick = elapsed() + HEARTBEAT_MS;
+      const now = elapsed();
+      const tick = now + nextHeartbeat(now - loop.beganAt, true);
       await loop.sleepUntil(Math.min(tick, firstDeadline(loop.attempts)));
     }
     this.#loops.delete(loop);

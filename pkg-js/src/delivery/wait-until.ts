@@ -4,7 +4,7 @@ import { elapsed } from "../util/clock.js";
 import { pause } from "../util/event-loop.js";
 import { own } from "../util/own.js";
 import { ambientContext } from "./ambient-request.js";
-import { HEARTBEAT_MS, Heartbeat, nextHeartbeat } from "./liveness.js";
+import { HEARTBEAT_MS, Heartbeat } from "./liveness.js";
 import type { RequestContext } from "./request-context.js";
 import type { FlushOptions } from "./scheduler.js";
 
@@ -191,12 +191,14 @@ export class RequestFlusher {
     }
   }
 
-  /** Resolves when the group is over, or when nobody looks after it any more. */
+  /**
+   * Resolves when the group is over, or when nobody looks after it any more. Nobody awaits the
+   * result, so it looks only when there might be something to do: each look costs CPU time.
+   */
   async #follow(group: Group, end: number): Promise<void> {
-    const start = elapsed();
-    for (let now = start; now < end && !group.isOver; now = elapsed()) {
+    for (let now = elapsed(); now < end && !group.isOver; now = elapsed()) {
       if (group.heartbeat.isExpired(now)) return;
-      await pause(Math.min(nextHeartbeat(now - start, false), end - now));
+      await pause(Math.min(group.heartbeat.expiresAt, end) - now);
     }
   }
 
