@@ -149,7 +149,7 @@ pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
     build_wasm(sh, tools)?;
     write_sources(sh, tools)?;
     compile(sh)?;
-    sizes::check(sh, DIST, ENTRIES)?;
+    sizes::check(sh, DIST, ENTRIES, &CONDITIONAL)?;
     Ok(sh.write_file(STAMP, [inputs, outputs()?].join("\n"))?)
 }
 
