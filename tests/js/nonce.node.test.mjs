@@ -23,7 +23,7 @@ before(async () => {
 });
 after(() => rm(directory, { recursive: true }));
 
-/** Three times what a program prints, each a run id. @param {() => Promise<string>} print */
+/** The output of three runs of a program, each a run id. @param {() => Promise<string>} print */
 async function assertThreeRuns(print) {
   const ids = [await print(), await print(), await print()].map((text) => text.trim());
   for (const id of ids) assert.match(id, /^[0-9a-f]{16}$/);

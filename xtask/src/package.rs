@@ -153,7 +153,7 @@ pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
     Ok(sh.write_file(STAMP, [inputs, outputs()?].join("\n"))?)
 }
 
-/// Writes the TypeScript that follows from what the core declares. It is checked in.
+/// Writes the TypeScript for the core's declarations, which is checked in.
 fn write_typescript(sh: &Shell) -> Result<()> {
     exec(cmd!(sh, "cargo run --quiet --package shardbus-typescript"))
 }
