@@ -117,8 +117,8 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Declares the rules: what a host that has checked each setting by itself can still break, and then
-/// what it cannot.
+/// Declares the rules: first those that a host can still break after checking each setting by
+/// itself, then the others.
 macro_rules! rules {
     (
         between { $($name:ident: $field:literal, $sentence:literal;)+ }

@@ -135,11 +135,11 @@ export interface EventBusOptions<T = unknown> extends BusLimits {
    */
   readonly scaling?: false | ScalingOptions | undefined;
   /**
-   * Told of every loss. A batch that is given up is told at once, with its events. What is refused
-   * or evicted is counted: the first is told at the end of the turn, and then each reason at most
-   * once a second, with what came in between. What is held back is told a second later, or at
-   * `drain()` or `close()`; with the scheduler `"manual"`, which has no timer for it, when the bus is
-   * used next, and at the end of `flush()`. Without a handler, the first loss is a `console.warn`.
+   * Called for every loss. Abandoned batches: immediately, with their events. Rejected and evicted
+   * events: counted, first at the end of the turn, then at most once a second for each reason.
+   * Held-back losses are reported a second later, or at `drain()` or `close()`; with the scheduler
+   * `"manual"`, which has no timer for them, at the next use of the bus and at the end of
+   * `flush()`. Without a handler, the first loss is a `console.warn`.
    */
   readonly onDrop?: ((drop: Drop<T>) => void) | undefined;
   /** Told of each batch that was delivered, once the receiver has said so. */

@@ -22,7 +22,7 @@ pub struct AdaptiveBatcher {
     target: usize,
     /// `(time, events up to then)`, oldest first, with increasing times.
     samples: Vec<(u64, u64)>,
-    /// Where the samples begin that count: the others wait to be dropped together.
+    /// The start of the samples that count: earlier ones wait to be dropped together.
     oldest: usize,
     total: u64,
     recalculated_at: Option<u64>,

@@ -27,7 +27,7 @@ pub(crate) struct RingBuffer {
 }
 
 impl RingBuffer {
-    /// Bytes of a page, unless the buffer is told otherwise: 64 KiB with what an allocator notes of it.
+    /// The default bytes of a page: 64 KiB with the allocator's header.
     pub(crate) const DEFAULT_PAGE_SIZE: usize = (64 << 10) - 16;
 
     /// A buffer with `capacity` slots, of which one stays free.
@@ -61,7 +61,7 @@ impl RingBuffer {
         self.capacity
     }
 
-    /// How many events fit: one slot fewer than the capacity.
+    /// The number of events that fit: one slot fewer than the capacity.
     pub(crate) const fn usable(&self) -> usize {
         self.capacity - 1
     }
@@ -74,12 +74,12 @@ impl RingBuffer {
         self.bytes
     }
 
-    /// How the payloads become a body.
+    /// The format of bodies.
     pub(crate) const fn format(&self) -> Format {
         self.format
     }
 
-    /// How long a body of everything would be.
+    /// The length of a body of all events.
     pub(crate) const fn body_len(&self) -> usize {
         (self.bytes + self.len()).saturating_sub(1) + self.format.frame_len()
     }
@@ -89,7 +89,7 @@ impl RingBuffer {
         self.records.front()
     }
 
-    /// How many of the oldest events, at most `max`, have this timestamp or an earlier one.
+    /// The number of the oldest events, at most `max`, with this timestamp or an earlier one.
     pub(crate) fn count_until(&self, timestamp: u64, max: usize) -> usize {
         self.records.count_until(timestamp, max)
     }

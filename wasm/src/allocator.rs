@@ -1,8 +1,8 @@
-//! Where the module's memory comes from.
+//! The module's memory.
 //!
-//! A third of the code of the standard library's allocator, and as quick however much is held. All
-//! memory is one pool, so that what is freed side by side becomes one: rlsf's own global allocator
-//! begins another pool each time that memory grows.
+//! A third of the code of the standard library's allocator, and as fast with any amount of memory
+//! held. All memory is one pool, so that neighbouring free blocks are joined: rlsf's own global
+//! allocator begins another pool each time that memory grows.
 #![expect(clippy::disallowed_types, reason = "an allocator cannot be asked through what allocates")]
 
 use rlsf::{FlexSource, FlexTlsf};

@@ -1,4 +1,4 @@
-//! What happens at most once a batch, where more than a number crosses.
+//! Exports called at most once per batch that pass more than numbers.
 //!
 //! No function calls back into JavaScript.
 

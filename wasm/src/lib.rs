@@ -1,9 +1,9 @@
 //! The surface for JavaScript: a translation between its types and the core's, without logic.
 //!
 //! [`raw`] is the path of events: exports that take and return small integers, and one scratch
-//! buffer that the host writes into. What happens at most once a batch is in [`calls`] where it
-//! takes and returns numbers, and needs no glue; and in [`bindings`], by wasm-bindgen, where it
-//! takes or returns more.
+//! buffer that the host writes into. Exports that are called at most once per batch are in
+//! [`calls`] if they take and return numbers, and need no glue; and in [`bindings`], by
+//! wasm-bindgen, if they pass more.
 //!
 //! Natively, where there is nobody to call them, there are only the [`numbers`] that cross.
 

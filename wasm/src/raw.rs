@@ -8,45 +8,46 @@ use crate::numbers::{MISUSED, high, low};
 use crate::registry::{self, Registry};
 use shardbus::{Clock, Lines};
 
-/// Where the scratch begins.
+/// The address of the scratch.
 #[unsafe(no_mangle)]
 extern "C" fn scratch_ptr() -> usize {
     registry::with(|registry| registry.scratch.as_mut_ptr() as usize).unwrap_or(0)
 }
 
-/// How many bytes the scratch has.
+/// The length of the scratch in bytes.
 #[unsafe(no_mangle)]
 extern "C" fn scratch_len() -> usize {
     registry::with(|registry| registry.scratch.len()).unwrap_or(0)
 }
 
-/// Where the table of lengths (32-bit, unsigned) begins.
+/// The address of the table of lengths (32-bit, unsigned).
 #[unsafe(no_mangle)]
 extern "C" fn lengths_ptr() -> usize {
     registry::with(|registry| registry.lengths.as_mut_ptr() as usize).unwrap_or(0)
 }
 
-/// How many lengths the table has.
+/// The number of lengths in the table.
 #[unsafe(no_mangle)]
 extern "C" fn lengths_len() -> usize {
     registry::with(|registry| registry.lengths.len()).unwrap_or(0)
 }
 
-/// Where the row of numbers begins that the last call has left.
+/// The address of the row of numbers that the last call has left.
 #[unsafe(no_mangle)]
 extern "C" fn row_ptr() -> usize {
     registry::with(|registry| registry.row_ptr()).unwrap_or(0)
 }
 
-/// When the last event of the event path was accepted, nanoseconds since the Unix epoch: the high
-/// and the low half in the row. Numbers of 64 bits do not cross, because not every host has them.
+/// The time at which the last event was accepted, in nanoseconds since the Unix epoch: the high and
+/// the low half in the row. Numbers of 64 bits do not cross, because not every host has them.
 #[unsafe(no_mangle)]
 extern "C" fn last_timestamp() -> usize {
     let last = registry::with(|registry| registry.last_timestamp).unwrap_or(0);
     registry::lay_out(&[high(last), low(last)])
 }
 
-/// Makes the scratch at least `len` bytes long; what was in it stays. Returns whether it is.
+/// Grows the scratch to at least `len` bytes; its contents stay. Returns false without memory for
+/// it.
 #[unsafe(no_mangle)]
 extern "C" fn reserve(len: usize) -> u32 {
     let reserved = registry::with(|Registry { scratch, .. }| {
@@ -131,13 +132,13 @@ extern "C" fn push_many(handle: usize, count: usize, gap: u32, keyed: u32) -> i3
     accepted.flatten().map_or(MISUSED, |accepted| accepted as i32)
 }
 
-/// How many events are accepted with certainty, if their bytes are.
+/// The number of events that are certain to be accepted, if their bytes are.
 #[unsafe(no_mangle)]
 extern "C" fn room_events(handle: usize) -> usize {
     registry::with(|registry| registry.bus(handle).map_or(0, |bus| bus.room().0)).unwrap_or(0)
 }
 
-/// How many payload bytes are accepted with certainty, if their number of events is.
+/// The number of payload bytes that are certain to be accepted, if the number of events is.
 #[unsafe(no_mangle)]
 extern "C" fn room_bytes(handle: usize) -> usize {
     registry::with(|registry| registry.bus(handle).map_or(0, |bus| bus.room().1 as usize))

@@ -24,15 +24,15 @@ pub(crate) struct Bus {
 pub(crate) struct Registry {
     /// By handle. A freed slot is used again.
     buses: Vec<Option<Box<Bus>>>,
-    /// What the host writes payloads and keys into.
+    /// The buffer into which the host writes payloads and keys.
     pub(crate) scratch: Vec<u8>,
-    /// What the host writes their lengths into.
+    /// The buffer into which the host writes their lengths.
     pub(crate) lengths: Vec<u32>,
     /// Bytes that the host hands in for one call, where they are more than the scratch is for.
     incoming: Vec<u8>,
-    /// What the host reads numbers from.
+    /// The buffer from which the host reads numbers.
     row: Vec<f64>,
-    /// When the last event was accepted.
+    /// The time at which the last event was accepted.
     pub(crate) last_timestamp: u64,
 }
 
@@ -124,7 +124,7 @@ impl Registry {
         }
     }
 
-    /// Where the row begins.
+    /// The address of the row.
     pub(crate) fn row_ptr(&self) -> usize {
         self.row.as_ptr() as usize
     }

@@ -22,9 +22,9 @@ type End = Pick<Run, "outcome" | "error">;
  * speaks of the whole batch.
  *
  * @throws {DeliveryError} if it cannot be read, or names events that the batch does not have. Then
- * nobody can tell which events the receiver has: the batch counts as refused.
+ * the receiver's events are unknown: the batch counts as refused.
  * @throws {DeliveryError} if it cannot be read, or speaks of events that the batch does not have.
- * Then nobody can tell what the receiver has: the batch counts as refused.
+ * Then the receiver's events are unknown: the batch counts as refused.
  */
 export function runsOf(answer: unknown, count: number): Run[] | undefined {
   if (typeof answer !== "object" || answer === null) return undefined;

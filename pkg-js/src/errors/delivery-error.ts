@@ -4,7 +4,7 @@ import { own } from "../util/own.js";
 import type { HttpResponse } from "../util/platform.js";
 import { ShardbusError } from "./shardbus-error.js";
 
-/** Tells the bus what to do with a batch whose callback failed. */
+/** Decides the future of a batch whose callback failed. */
 export interface DeliveryErrorOptions {
   /** The error behind this one. */
   readonly cause?: unknown;

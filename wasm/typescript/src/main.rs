@@ -1,6 +1,6 @@
-//! `shardbus-typescript`: writes the files of the npm package that follow from what the core and the
-//! module declare: options, counters, rules, codes and the order in which their numbers cross. Run it
-//! in the root of the repository.
+//! `shardbus-typescript`: writes the npm package's files for the declarations of the core and the
+//! module: options, counters, rules, codes and the order in which their numbers cross. Run it in
+//! the root of the repository.
 
 mod groups;
 mod layout;

@@ -15,7 +15,7 @@ pub fn write(readme: &str) -> String {
     between(&readme, "scaling", &table(&scaling))
 }
 
-/// Replaces what is between two marks; without them, nothing.
+/// Replaces the text between two marks; without them, nothing.
 fn between(text: &str, name: &str, content: &str) -> String {
     let (begin, end) = (format!("<!-- {name} of the core -->\n"), format!("<!-- /{name} -->\n"));
     let split = || {
