@@ -230,7 +230,9 @@ pub fn compile_core(sh: &Shell, tools: &Tools) -> Result<Vec<u8>> {
 fn compile_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     say("compiling the core to WebAssembly");
     let trapping = wasm_module::with_trapping_panics(&compile_core(sh, tools)?);
-    sh.write_file(COMPILED, trapping.context("cargo wrote a module without functions or names")?)?;
+    let trapping = trapping.context("cargo wrote a module without functions or names")?;
+    let silent = wasm_module::without_panic_positions(&trapping);
+    sh.write_file(COMPILED, silent.context("cargo wrote a module with unusual data")?)?;
     // The name becomes part of the module, which imports from `./bus_bg.js`.
     let bindgen = &tools.bindgen;
     exec(cmd!(sh, "{bindgen} {COMPILED} bus {BINDGEN}"))

@@ -1,6 +1,7 @@
 //! Reads and rewrites the sections of a WebAssembly module.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// The names of a module's custom sections, or `None` if it is malformed.
 pub fn custom_sections(module: &[u8]) -> Option<Vec<String>> {
@@ -86,9 +87,82 @@ pub fn with_trapping_panics(module: &[u8]) -> Option<Vec<u8>> {
     Some(written)
 }
 
+/// The module with zeros, which `wasm-opt` drops, in place of the source positions of its panics: a
+/// [trap](with_trapping_panics) names none. `None` if the module is malformed.
+pub fn without_panic_positions(module: &[u8]) -> Option<Vec<u8>> {
+    let segments = data_segments(module)?;
+    let mut written = module.to_vec();
+    for segment in &segments {
+        let misaligned = segment.address.next_multiple_of(4) - segment.address;
+        let start = segment.start + misaligned;
+        for position in (start..segment.start + segment.len).step_by(4) {
+            let in_module = |(address, len)| range_in(&segments, address, len);
+            let file = file_of_position(module, position).and_then(in_module);
+            if let Some(file) = file.filter(|file| is_source_file(&module[file.clone()])) {
+                written[file].fill(0);
+                written[position..position + POSITION_LEN].fill(0);
+            }
+        }
+    }
+    Some(written)
+}
+
+/// Bytes of a `core::panic::Location`: the address of the file's name, its length, line and column.
+const POSITION_LEN: usize = 16;
+
+/// The address and the length of the file's name, if these bytes may be a `core::panic::Location`.
+fn file_of_position(module: &[u8], at: usize) -> Option<(usize, usize)> {
+    let words = module.get(at..at + POSITION_LEN)?.as_chunks().0;
+    let [address, len, line, column] = [0, 1, 2, 3].map(|nth| u32::from_le_bytes(words[nth]));
+    let is_plausible = line > 0 && column > 0 && column < 1000;
+    is_plausible.then_some((address as usize, len as usize))
+}
+
+fn is_source_file(name: &[u8]) -> bool {
+    let is_of_path = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./".contains(byte);
+    name.ends_with(b".rs") && name.iter().all(is_of_path)
+}
+
+/// Data that the module puts into memory.
+struct DataSegment {
+    /// The first byte's address in memory.
+    address: usize,
+    /// The first byte's place in the module.
+    start: usize,
+    len: usize,
+}
+
+fn data_segments(module: &[u8]) -> Option<Vec<DataSegment>> {
+    const I32_CONST: u8 = 0x41;
+    const END: u8 = 0x0b;
+    let data = sections(module)?.into_iter().find(|(id, _)| *id == DATA);
+    let Some((_, mut rest)) = data else { return Some(Vec::new()) };
+    let count = number(&mut rest)?;
+    let segment = |_| {
+        // Active, in the first memory, at a constant address.
+        rest = rest.strip_prefix(&[0, I32_CONST])?;
+        let address = number(&mut rest)?;
+        rest = rest.strip_prefix(&[END])?;
+        let bytes = take(&mut rest)?;
+        let start = bytes.as_ptr().addr() - module.as_ptr().addr();
+        Some(DataSegment { address, start, len: bytes.len() })
+    };
+    (0..count).map(segment).collect()
+}
+
+/// The place in the module of so many bytes at an address.
+fn range_in(segments: &[DataSegment], address: usize, len: usize) -> Option<Range<usize>> {
+    segments.iter().find_map(|segment| {
+        let skipped = address.checked_sub(segment.address)?;
+        let start = segment.start + skipped;
+        (skipped.checked_add(len)? <= segment.len).then_some(start..start + len)
+    })
+}
+
 const HEADER: &[u8] = b"\0asm\x01\0\0\0";
 const IMPORTS: u8 = 2;
 const CODE: u8 = 10;
+const DATA: u8 = 11;
 
 fn sections(module: &[u8]) -> Option<Vec<(u8, &[u8])>> {
     let mut rest = module.strip_prefix(HEADER)?;
@@ -206,6 +280,22 @@ mod tests {
         let expected = [HEADER, imports, trapping, names].concat();
         assert_eq!(with_trapping_panics(&module), Some(expected));
         assert_eq!(with_trapping_panics(&[HEADER, code].concat()), None, "no names");
+    }
+
+    #[test]
+    fn positions_of_panics_are_blank() {
+        let words = |words: [u32; 4]| words.map(u32::to_le_bytes).concat();
+        let module = |texts: &[u8], positions: &[u8]| {
+            let data = [vector(texts), b"\0\x41\xe4\0\x0b".to_vec(), vector(positions)].concat();
+            let data = [b"\x02\0\x41\x04\x0b".to_vec(), data].concat();
+            [HEADER.to_vec(), vec![DATA], vector(&data)].concat()
+        };
+        let no_file = words([12, 4, 3, 7]);
+        let positions = [words([4, 8, 3, 7]), no_file.clone()].concat();
+        let blank = [vec![0; POSITION_LEN], no_file].concat();
+        let before = module(b"src/a.rstext", &positions);
+        let after = module(b"\0\0\0\0\0\0\0\0text", &blank);
+        assert_eq!(without_panic_positions(&before), Some(after));
     }
 
     #[test]
