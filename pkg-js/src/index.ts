@@ -1,9 +1,9 @@
-// Everywhere without a condition of its own: the module is inline and deflated, and compiled when
-// first needed.
-import { deflated, length } from "./bus-inline.js";
-import { inflateModule } from "./decode-module.js";
+// Everywhere without a condition of its own: the module is inline, as text that compresses well, and
+// compiled when first needed.
+import { frequent, length, text } from "./bus-inline.js";
 import { provide } from "./internal.js";
+import { unpackModule } from "./unpack-module.js";
 
-provide(() => inflateModule(deflated, length));
+provide(() => unpackModule(text, frequent, length));
 
 export * from "./api.js";

@@ -1,5 +1,5 @@
-// Node, and runtimes that take its condition: loading an inflater takes longer there than reading a
-// module that is not deflated.
+// Node, and runtimes that take its condition: there are few bundles there, and base64 is decoded in a
+// tenth of the time of text that compresses well.
 import { base64 } from "./bus-base64.js";
 import {
   fromBase64,

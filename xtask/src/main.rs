@@ -20,6 +20,7 @@ mod manifests;
 mod mutate;
 mod npm;
 mod package;
+mod packed;
 mod reproducible;
 mod simulate;
 mod sizes;

@@ -7,10 +7,11 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use xshell::{Shell, cmd};
-use zopfli::Format;
 
 use crate::freshness::{self, files};
+use crate::packed::{self, Packed};
 use crate::toolchain::{TARGET, TARGET_DIR, Tools, portable_paths};
+
 use crate::{exec, licenses, lock, manifests, npm, say, sizes, stamp, wasm_module, wasm2js};
 
 /// The TypeScript sources.
@@ -19,8 +20,6 @@ pub const SOURCES: &str = "pkg-js/src";
 pub const DIST: &str = "pkg-js/dist";
 /// The folder of intermediate files.
 const WORK: &str = "target/package";
-/// The WebAssembly after raw deflate.
-const DEFLATED: &str = "target/package/bus.wasm.deflate";
 /// The compiler's module, the input of wasm-bindgen.
 pub const COMPILED: &str = "target/package/shardbus.wasm";
 /// The output of wasm-bindgen.
@@ -68,7 +67,7 @@ const GLUE: &str = "bus_bg";
 const DECLARATIONS: &str = "pkg-js/declarations";
 
 /// The packages that ours brings along, and the file that imports each.
-pub const BUNDLED: [(&str, &str); 2] = [("idb", "stores/idb"), ("tiny-inflate", "tiny-inflate")];
+pub const BUNDLED: [(&str, &str); 1] = [("idb", "stores/idb")];
 
 /// The options of esbuild.
 const BUNDLE: [&str; 4] =
@@ -211,7 +210,7 @@ fn outputs() -> Result<String> {
 /// Makes `bus.wasm` and the glue in [`WORK`].
 fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     compile_wasm(sh, tools)?;
-    let options = format!("{} zopfli", WASM_OPT.join(" ")).into_bytes();
+    let options = WASM_OPT.join(" ").into_bytes();
     let module = sh.read_binary_file(format!("{BINDGEN}/bus_bg.wasm"))?;
     let stamp = Path::new(WORK).join("wasm-opt.stamp");
     stamp::once(sh, &stamp, &[options, module].concat(), || optimise(sh))
@@ -247,10 +246,7 @@ fn optimise(sh: &Shell) -> Result<()> {
     let sections = wasm_module::custom_sections(&module);
     let sections = sections.context("wasm-opt wrote a malformed module")?;
     ensure!(sections.is_empty(), "wasm-opt left the sections {sections:?} in the module");
-    // Deflated, because nothing that compresses it in transit sees through the base64.
-    let mut deflated = Vec::new();
-    zopfli::compress(zopfli::Options::default(), Format::Deflate, &module[..], &mut deflated)?;
-    Ok(sh.write_file(DEFLATED, deflated)?)
+    Ok(())
 }
 
 /// Writes the sources that are made from the WebAssembly.
@@ -271,9 +267,11 @@ fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
     sh.write_file(source("bus_bg.d.ts"), types + all)?;
 
     let module = sh.read_binary_file(format!("{WORK}/bus.wasm"))?;
-    let (base64, length) = (BASE64_STANDARD.encode(sh.read_binary_file(DEFLATED)?), module.len());
+    let Packed { text, frequent } = packed::pack(&module);
+    let length = module.len();
     let inline = format!(
-        "/** `bus.wasm`: base64 of raw deflate. */\nexport const deflated: string =\n  \"{base64}\";\n\n\
+        "/** `bus.wasm`, packed. */\nexport const text: string =\n  \"{text}\";\n\n\
+         /** Its bytes that are one character. */\nexport const frequent = \"{frequent}\";\n\n\
          /** Its length in bytes. */\nexport const length = {length};\n"
     );
     sh.write_file(source("bus-inline.ts"), inline)?;

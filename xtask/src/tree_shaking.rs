@@ -9,7 +9,7 @@ use crate::npm;
 
 /// The other parts of the package, and what betrays each in a bundle, minified or not.
 const MARKERS: &[(&str, &str, &str)] = &[
-    ("shardbus", "its WebAssembly", "inflateRawSync"),
+    ("shardbus", "its WebAssembly", "\"<\\\\"),
     ("shardbus/js", "its JavaScript", "__wbindgen_externref_xform__"),
     ("shardbus/requests", "the work of requests", "@vercel/request-context"),
     ("shardbus/stores/fs", "the file store", "node:fs"),
