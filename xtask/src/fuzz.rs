@@ -1,7 +1,7 @@
 //! The fuzz targets of `fuzz/`, built for libFuzzer by the stable compiler.
 
 use anyhow::{Context as _, Result};
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 use crate::{exec, say};
 
@@ -48,17 +48,23 @@ pub fn run(sh: &Shell, args: &Args) -> Result<()> {
         let (corpus, findings) = (format!("target/fuzz/corpus/{target}"), "target/fuzz/findings/");
         sh.create_dir(&corpus)?;
         sh.create_dir(findings)?;
-        let flags = FLAGS.join("\x1f");
-        // A target of its own keeps the flags away from build scripts.
-        let host = cmd!(sh, "rustc --print host-tuple").quiet().read()?;
-        let fuzz = cmd!(sh, "cargo run --quiet --release --manifest-path fuzz/Cargo.toml")
-            .args(["--target-dir", "target/fuzz", "--target", &host, "--bin", target, "--"])
+        let fuzz = cargo(sh, "run")?
+            .args(["--quiet", "--bin", target, "--"])
             .arg(&corpus)
             .arg(format!("-artifact_prefix={findings}"))
             .arg(format!("-max_total_time={}", args.seconds))
-            .args(["-max_len=4096", "-print_funcs=0", "-print_final_stats=1", "-verbosity=0"])
-            .env("CARGO_ENCODED_RUSTFLAGS", flags);
+            .args(["-max_len=4096", "-print_funcs=0", "-print_final_stats=1", "-verbosity=0"]);
         exec(fuzz).with_context(|| format!("{target} broke; the input is in {findings}"))?;
     }
     Ok(())
+}
+
+/// `cargo SUBCOMMAND` for the targets, always with the same flags, so that libFuzzer is compiled once.
+pub fn cargo<'a>(sh: &'a Shell, subcommand: &str) -> Result<Cmd<'a>> {
+    // A target of its own keeps the flags away from build scripts.
+    let host = cmd!(sh, "rustc --print host-tuple").quiet().read()?;
+    let cargo = cmd!(sh, "cargo {subcommand} --release --manifest-path fuzz/Cargo.toml")
+        .args(["--target-dir", "target/fuzz", "--target", &host])
+        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
+    Ok(cargo)
 }

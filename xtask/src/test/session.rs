@@ -80,13 +80,13 @@ impl Session {
     pub fn clippy(&self) -> Result<()> {
         let clippy = cmd!(self.sh, "cargo clippy --workspace --all-targets");
         exec(clippy.args(DENY_WARNINGS))?;
-        let clippy = cmd!(self.sh, "cargo clippy --manifest-path fuzz/Cargo.toml");
-        exec(clippy.args(["--target-dir", "target/fuzz"]).args(DENY_WARNINGS))
+        exec(fuzz::cargo(&self.sh, "clippy")?.args(DENY_WARNINGS))
     }
 
     pub fn clippy_single_threaded(&self) -> Result<()> {
-        let clippy = cmd!(self.sh, "cargo clippy --all-targets --features single-threaded");
-        exec(clippy.args(DENY_WARNINGS))
+        // Of the whole workspace, whose dependencies are checked already.
+        let clippy = cmd!(self.sh, "cargo clippy --workspace --all-targets");
+        exec(clippy.args(["--features", "shardbus/single-threaded"]).args(DENY_WARNINGS))
     }
 
     pub fn clippy_wasm(&self) -> Result<()> {
