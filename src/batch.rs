@@ -1,12 +1,15 @@
 //! What leaves a shard in one piece.
 
 mod encoding;
+mod head;
 
 use crate::config::Format;
 use crate::event::InternalEvent;
 use crate::shard::{Index, Reservation};
 use crate::sync::Shared;
 use bytes::Bytes;
+
+pub use head::BatchHead;
 
 /// Consecutive events of one shard as one body, ready to send.
 ///

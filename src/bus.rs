@@ -1,6 +1,6 @@
 //! The bus: shards and delivery put together.
 
-use crate::batch::Batch;
+use crate::batch::{Batch, BatchHead};
 use crate::clock::{Clock, nanos};
 use crate::config::{BusConfig, Format, Scheduler};
 use crate::delivery::{
@@ -469,8 +469,8 @@ impl EventBus {
     }
 
     /// Cuts everything that is in the bus into batches, and returns all that are not settled, leased
-    /// ones included: shard by shard, oldest first. They stay in the bus. For a host that keeps
-    /// copies, as [`Batch::encode`] makes them. Their bytes are held until the last of them is
+    /// ones included: shard by shard, oldest first; not those that only the store has. They stay in
+    /// the bus. For a host that keeps copies, as [`Batch::encode`] makes them. Their bytes are held until the last of them is
     /// dropped.
     #[must_use]
     pub fn stage(&self, now: u64) -> Vec<Shared<Batch>> {
@@ -483,6 +483,37 @@ impl EventBus {
         if let Ok(mut delivery) = self.delivery.lock() {
             delivery.note_stored((nonce, shard), events);
         }
+    }
+
+    /// Takes the oldest stored batch out of the bus if the store has more than
+    /// [`max_store_bytes`](BusConfig::max_store_bytes), counted as evicted; the host is to remove it
+    /// from the store. Ask again after [`note_stored`](Self::note_stored) until there is none.
+    #[must_use]
+    pub fn evict_stored(&self) -> Option<BatchHead> {
+        self.delivery.lock().ok()?.evict_stored()
+    }
+
+    /// Hands in a batch that [`poll`](Self::poll) asked to [load](crate::Action::Load), as it was
+    /// [encoded](Batch::encode): alone or within a larger one.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError`]; the bus is as it was. [`RestoreError::NotNow`] if it needs it no longer.
+    pub fn load(&self, bytes: &[u8]) -> Result<(), RestoreError> {
+        if !memory::can_have(bytes.len().saturating_mul(2).saturating_add(memory::FOR_SMALL)) {
+            return Err(RestoreError::NoMemory);
+        }
+        let batch = Shared::new(Batch::decode(bytes)?);
+        let is_loaded = self.delivery.lock().is_ok_and(|mut delivery| delivery.load(batch));
+        if is_loaded { Ok(()) } else { Err(RestoreError::NotNow) }
+    }
+
+    /// The host could not read the batch with this nonce, shard and first sequence number that it
+    /// was asked to [load](crate::Action::Load); if it `is_gone`, it never will. The host is asked
+    /// again, but not for ever. Returns whether the batch is lost by now, and counted as evicted.
+    pub fn note_unreadable(&self, nonce: u64, shard: u16, sequence: u64, is_gone: bool) -> bool {
+        let head = (nonce, shard, sequence);
+        self.delivery.lock().is_ok_and(|mut delivery| delivery.note_unreadable(head, is_gone))
     }
 
     /// Takes all leases back without counting an attempt as failed. Answers come too late.
@@ -597,7 +628,7 @@ impl EventBus {
     }
 
     /// Gives up everything that is in the bus, leased batches included. [`poll`](Self::poll) hands
-    /// it out as abandoned.
+    /// it out as abandoned. What only the store has stays there, and counts as drained.
     pub fn abandon_everything(&self) {
         if let Ok(mut delivery) = self.delivery.lock() {
             delivery.abandon_everything();
@@ -639,6 +670,7 @@ impl EventBus {
             drained: sent.events_drained,
             bytes: ByteStats {
                 held: self.manager.budget().held(),
+                spilled: delivery.spilled_bytes(),
                 delivered: sent.bytes_delivered,
             },
             batches: BatchStats {

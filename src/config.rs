@@ -232,6 +232,10 @@ settings! {
         /// asks it to [store](crate::Action::Store) events that have waited for
         /// [`max_delay`](BatchConfig::max_delay).
         has_store: bool = false, "store", Unit::Presence;
+        /// The bytes that the host's store may hold of this bus, as [encoded](crate::Batch::encode);
+        /// less than [`max_bytes`](Self::max_bytes) stands for as many. Within it, batches may be in
+        /// the store alone, beyond [`max_bytes`](Self::max_bytes). 0 if none may.
+        max_store_bytes: u64 = 0, "maxBytes", Unit::OfStore;
         /// The longest time of one attempt. Then it counts as failed.
         timeout: Duration = Duration::from_secs(10), "timeoutMs", Unit::SomeMillis;
     } and {

@@ -128,7 +128,7 @@ mod shard;
 mod stats;
 mod sync;
 
-pub use batch::Batch;
+pub use batch::{Batch, BatchHead};
 pub use bus::EventBus;
 pub use clock::{Clock, TimestampGenerator};
 pub use config::{

@@ -57,6 +57,8 @@ pub enum Unit {
     Backpressure,
     /// 1 if the host has one.
     Presence,
+    /// A number that the host's store declares.
+    OfStore,
 }
 
 /// The largest size on a target with 32 bits.

@@ -40,6 +40,8 @@ counters! {
     pub struct ByteStats {
         /// Payload bytes held now: pending, in flight and to be retried. At most `max_bytes`.
         held: u64,
+        /// Payload bytes that only the store has.
+        spilled: u64,
         /// Body bytes delivered.
         delivered: u64,
     }
@@ -73,7 +75,7 @@ counters! {
         evicted: u64,
         /// Events waiting.
         pending: u64,
-        /// Events in flight or to be retried.
+        /// Events in flight, to be retried, or in the store alone.
         in_flight: u64,
         /// Payload bytes waiting.
         bytes: u64,
@@ -100,7 +102,7 @@ counters! {
         rejected: Rejected,
         /// Events delivered: the receiver has them.
         delivered: u64,
-        /// Events accepted, and evicted later to make room for newer ones.
+        /// Events accepted, and evicted later to make room for newer ones, or lost by the store.
         evicted: u64,
         /// Events accepted, and given up later, by reason.
         abandoned: AbandonedEvents,
@@ -109,7 +111,7 @@ counters! {
         drained: u64,
         /// Events waiting in their shards.
         pending: u64,
-        /// Events in flight or to be retried.
+        /// Events in flight, to be retried, or in the store alone.
         in_flight: u64,
         /// The age of the oldest event held, by the wall clock; 0 if none is.
         oldest_age: u64 as Nanos,

@@ -47,6 +47,7 @@ fn configs() -> impl Strategy<Value = BusConfig> {
                 retry: Some(retry),
                 scaling: None,
                 has_store: false,
+                max_store_bytes: 0,
                 timeout: ms(timeout),
             }
         },

@@ -2,7 +2,7 @@
 
 import type { Batch } from "./batch.js";
 import { CoreBus } from "./core/core-bus.js";
-import { decodeBatchHeader, decodeStats, flushReport } from "./core/layout.js";
+import { decodeBatchHeader, decodeHeader, decodeStats, flushReport } from "./core/layout.js";
 import { row } from "./core/module.js";
 import { captureContext } from "./delivery/async-context.js";
 import { AutoScheduler } from "./delivery/auto-scheduler.js";
@@ -123,6 +123,7 @@ export class EventBus<T = unknown> {
         onStoreError,
         run,
         lastBatch: () => decodeBatchHeader(this.#core),
+        evictStored: () => (this.#core.evictStored() > 0 ? decodeHeader() : undefined),
         now: elapsed,
       });
     const send = traceAttempts(this, callback);

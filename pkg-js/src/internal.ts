@@ -17,6 +17,7 @@ export * from "./errors/index.js";
 export { EventBus } from "./event-bus.js";
 export { RestoreRefusal } from "./generated/layout.js";
 export { createOutbox } from "./outbox/create-outbox.js";
+export { maxBytesOf } from "./stores/max-bytes.js";
 export { elapsed } from "./util/clock.js";
 export { ignorePoisonedAsync } from "./util/detached.js";
 export { DeadlineTimer } from "./util/event-loop.js";

@@ -46,7 +46,7 @@ impl Batch {
         memory::with_capacity(self.encoded_len()).map(|bytes| self.encode_into(bytes))
     }
 
-    fn encoded_len(&self) -> usize {
+    pub(super) fn encoded_len(&self) -> usize {
         HEADER_LEN + self.records.len() * Record::LEN + self.body.len() + CHECKSUM_LEN
     }
 

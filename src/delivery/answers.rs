@@ -2,6 +2,7 @@
 
 use crate::batch::Batch;
 use crate::clock::nanos;
+use crate::delivery::blame::Suspicion;
 use crate::delivery::flush::Exit;
 use crate::delivery::lane::{Lane, Outgoing, OutgoingState};
 use crate::delivery::machine::Delivery;
@@ -38,8 +39,9 @@ impl Delivery {
         self.advance(now);
         let Some((lane, nth)) = self.find_lease(lease) else { return false };
         let Some(whole) = self.lanes[lane].outgoing.get(nth) else { return false };
+        let Some(batch) = whole.batch().cloned() else { return false };
         let covered = outcomes.iter().try_fold(0usize, |sum, (len, _)| sum.checked_add(*len));
-        if covered != Some(whole.batch.len()) {
+        if covered != Some(batch.len()) {
             return false;
         }
         let is_taken =
@@ -59,7 +61,7 @@ impl Delivery {
         for &(len, outcome) in outcomes.iter().filter(|(len, _)| *len > 0) {
             // Behind the parts before it that stay.
             let place = nth + self.lanes[lane].outgoing.len() - others;
-            self.lanes[lane].outgoing.insert(place, whole.part(start..start + len));
+            self.lanes[lane].outgoing.insert(place, whole.part(&batch, start..start + len));
             start += len;
             match outcome {
                 Outcome::Delivered => self.deliver(lane, place),
@@ -160,14 +162,17 @@ impl Delivery {
         let now = self.now;
         let outgoing = &mut self.lanes[lane].outgoing;
         let Some(whole) = outgoing.get_mut(nth) else { return };
-        let len = whole.batch.len();
+        let Some(batch) = whole.batch().cloned() else { return };
+        let len = batch.len();
         if len < 2 {
             return self.abandon(lane, nth, AbandonReason::Permanent);
         }
         let middle = len.div_ceil(2);
         let [first, second] = [0..middle, middle..len].map(|range| {
-            let Outgoing { batch, first_index, .. } = whole.part(range);
-            Outgoing { copy: whole.copy, ..Outgoing::new(batch, first_index, now) }
+            let part = whole.part(&batch, range);
+            let (state, suspicion) = (OutgoingState::waiting_since(now), Suspicion::default());
+            let (attempts, refusals, failures) = (0, 0, 0);
+            Outgoing { attempts, refusals, failures, suspicion, state, sent_at: now, ..part }
         });
         *whole = first;
         outgoing.insert(nth + 1, second);
@@ -206,7 +211,8 @@ impl Delivery {
     fn deliver(&mut self, lane: usize, nth: usize) {
         if let Some(outgoing) = self.take(lane, nth, Exit::Delivered) {
             self.stats.events_delivered += outgoing.len();
-            self.stats.bytes_delivered += outgoing.batch.body().len() as u64;
+            let body = outgoing.batch().map_or(0, |batch| batch.body().len());
+            self.stats.bytes_delivered += body as u64;
         }
     }
 
@@ -242,9 +248,15 @@ impl Delivery {
         }
     }
 
+    /// Gives a batch up. One that only the store has stays there, for the next run to send.
     pub(super) fn abandon(&mut self, lane: usize, nth: usize, reason: AbandonReason) {
-        if let Some(outgoing) = self.take(lane, nth, Exit::Abandoned) {
-            self.count_abandoned(reason, outgoing.attempts, outgoing.batch);
+        let Some(outgoing) = self.lanes[lane].outgoing.get(nth) else { return };
+        let batch = outgoing.batch().cloned();
+        let exit = if batch.is_some() { Exit::Abandoned } else { Exit::Drained };
+        let Some(outgoing) = self.take(lane, nth, exit) else { return };
+        match batch {
+            Some(batch) => self.count_abandoned(reason, outgoing.attempts, batch),
+            None => self.stats.events_drained += outgoing.len(),
         }
     }
 

@@ -83,18 +83,19 @@ impl Delivery {
         let is_free = matches!(outgoing.state, OutgoingState::Waiting { at_least_until, .. } if at_least_until <= self.now);
         let has_more_attempts =
             outgoing.attempts == 0 || self.backoff.may_retry(outgoing.refusals + 1);
-        is_free && has_more_attempts && outgoing.batch.body().len() <= max_bytes
+        let fits = outgoing.batch().is_some_and(|batch| batch.body().len() <= max_bytes);
+        is_free && has_more_attempts && fits
     }
 
-    /// Cuts everything into batches, and returns all that are not settled, leased ones included:
-    /// shard by shard, oldest first.
+    /// Cuts everything into batches, and returns all in memory that are not settled, leased ones
+    /// included: shard by shard, oldest first.
     pub(crate) fn stage(&mut self, now: u64) -> Vec<Shared<Batch>> {
         self.advance(now);
         for lane in 0..self.lanes.len() {
             while self.cut_outgoing(lane, usize::MAX, usize::MAX) {}
         }
         let outgoing = self.lanes.iter().flat_map(|lane| &lane.outgoing);
-        outgoing.map(|outgoing| Shared::clone(&outgoing.batch)).collect()
+        outgoing.filter_map(Outgoing::batch).map(Shared::clone).collect()
     }
 
     /// Takes all leases back. No attempt is counted as failed; answers come too late.
@@ -109,8 +110,10 @@ impl Delivery {
 
     /// Takes a staged batch out for good. Returns whether it was there and not leased.
     pub(crate) fn release(&mut self, batch: &Shared<Batch>) -> bool {
-        let is_it =
-            |outgoing: &Outgoing| Shared::ptr_eq(&outgoing.batch, batch) && !outgoing.is_leased();
+        let is_it = |outgoing: &Outgoing| {
+            let is_same = outgoing.batch().is_some_and(|held| Shared::ptr_eq(held, batch));
+            is_same && !outgoing.is_leased()
+        };
         let Some((lane, nth)) = self.find(is_it) else { return false };
         let released = self.take(lane, nth, Exit::Drained);
         self.stats.events_drained += released.map_or(0, |outgoing| outgoing.len());

@@ -1,14 +1,15 @@
 //! Events that have become too old to be worth sending.
 
+use crate::batch::BatchHead;
 use crate::delivery::AbandonReason;
 use crate::delivery::flush::Exit;
-use crate::delivery::lane::Outgoing;
+use crate::delivery::lane::{Lane, Outgoing};
 use crate::delivery::machine::Delivery;
 use crate::delivery::store::Copy;
 
 impl Delivery {
     /// Gives up events that were accepted too long ago, by the wall clock. Leased batches stay with
-    /// the host.
+    /// the host; those that only the store has are loaded first, to be shown.
     pub(super) fn give_up_old(&mut self, wall: u64) {
         let Some(max_age) = self.backoff.max_age() else { return };
         let Some(newest) = wall.checked_sub(max_age) else { return };
@@ -23,22 +24,32 @@ impl Delivery {
 
     /// Gives up the first events of each batch, up to those accepted at `newest`.
     fn give_up_old_outgoing(&mut self, lane: usize, newest: u64) {
-        let is_old = |outgoing: &Outgoing| {
-            !outgoing.is_leased() && outgoing.batch.first_timestamp() <= newest
-        };
+        let is_old =
+            |outgoing: &Outgoing| outgoing.is_at_hand() && outgoing.head.first_timestamp <= newest;
         while let Some(nth) = self.lanes[lane].outgoing.iter().position(is_old) {
             let outgoing = &mut self.lanes[lane].outgoing;
             let Some(whole) = outgoing.get_mut(nth) else { return };
-            let old = whole.batch.count_until(newest);
-            if old < whole.batch.len() {
+            let Some(batch) = whole.batch().cloned() else { return };
+            let old = batch.count_until(newest);
+            if old < batch.len() {
                 // The store's copy has the expired events too.
                 let copy = Copy::Missing(self.now);
-                let rest = Outgoing { copy, ..whole.part(old..whole.batch.len()) };
-                *whole = whole.part(0..old);
+                let rest = Outgoing { copy, ..whole.part(&batch, old..batch.len()) };
+                *whole = whole.part(&batch, 0..old);
                 outgoing.insert(nth + 1, rest);
             }
             self.abandon(lane, nth, AbandonReason::Expired);
         }
+    }
+
+    /// A batch to load because it is too old.
+    pub(super) fn load_old(&mut self, wall: u64) -> Option<BatchHead> {
+        let newest = wall.checked_sub(self.backoff.max_age()?)?;
+        let is_old = |outgoing: &Outgoing| {
+            outgoing.batch().is_none() && outgoing.head.first_timestamp <= newest
+        };
+        let (lane, nth) = self.find(is_old)?;
+        self.ask_for(lane, nth)
     }
 
     fn cut_old(&mut self, lane: usize, newest: u64) -> Option<crate::sync::Shared<crate::Batch>> {
@@ -55,15 +66,22 @@ impl Delivery {
     /// The time at which the next event will be too old, on the clock of `poll`.
     pub(super) fn next_expiry(&self, wall: u64) -> Option<u64> {
         let max_age = self.backoff.max_age()?;
-        let oldest = self.lanes.iter().filter_map(|lane| {
+        let due = |first: u64| {
+            let due_in = first.saturating_add(max_age).saturating_sub(wall);
+            self.now.saturating_add(due_in)
+        };
+        let of_lane = |lane: &Lane| {
             // Batches of earlier runs need not be in order.
             let outgoing = lane.outgoing.iter().filter(|outgoing| !outgoing.is_leased());
-            match outgoing.map(|outgoing| outgoing.batch.first_timestamp()).min() {
-                Some(first) => Some(first),
-                None => lane.shard.enter()?.oldest_timestamp(),
+            if outgoing.clone().next().is_none() {
+                return lane.shard.enter()?.oldest_timestamp().map(due);
             }
-        });
-        let due_in = oldest.min()?.saturating_add(max_age).saturating_sub(wall);
-        Some(self.now.saturating_add(due_in))
+            outgoing
+                .filter_map(|outgoing| {
+                    self.at_hand_from(outgoing, due(outgoing.head.first_timestamp))
+                })
+                .min()
+        };
+        self.lanes.iter().filter_map(of_lane).min()
     }
 }

@@ -1,7 +1,8 @@
 //! One shard's way out.
 
-use crate::batch::Batch;
+use crate::batch::{Batch, BatchHead};
 use crate::delivery::blame::Suspicion;
+use crate::delivery::spill::Content;
 use crate::delivery::store::Copy;
 use crate::queue::Queue;
 use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef, Watermarks};
@@ -31,7 +32,8 @@ pub(crate) struct Lane {
 /// A batch between its shard and its settlement.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    pub(crate) batch: Shared<Batch>,
+    pub(crate) head: BatchHead,
+    pub(crate) content: Content,
     /// Index of the first event among all that the shard ever accepted.
     pub(crate) first_index: u64,
     /// When the first attempt began.
@@ -82,16 +84,31 @@ impl Outgoing {
         let (attempts, refusals, failures) = (0, 0, 0);
         let (suspicion, copy) = (Suspicion::default(), Copy::Missing(now));
         let sent_at = now;
-        Self { batch, first_index, sent_at, attempts, refusals, failures, suspicion, copy, state }
+        let (head, content) = (batch.head(), Content::Held(batch));
+        Self {
+            head,
+            content,
+            first_index,
+            sent_at,
+            attempts,
+            refusals,
+            failures,
+            suspicion,
+            copy,
+            state,
+        }
     }
 
-    /// Some of its events as a batch of their own, with its history.
-    pub(crate) fn part(&self, range: std::ops::Range<usize>) -> Self {
-        Self {
-            batch: Shared::new(self.batch.part(range.clone())),
-            first_index: self.first_index + range.start as u64,
-            ..*self
-        }
+    /// Some events of its batch as a batch of their own, with its history.
+    pub(crate) fn part(&self, batch: &Batch, range: std::ops::Range<usize>) -> Self {
+        let first_index = self.first_index + range.start as u64;
+        let part = Shared::new(batch.part(range));
+        Self { head: part.head(), content: self.content.with(part), first_index, ..*self }
+    }
+
+    /// The batch, if it is in memory.
+    pub(crate) const fn batch(&self) -> Option<&Shared<Batch>> {
+        self.content.batch()
     }
 
     /// When the next attempt may begin, as far as the batch says, and the part of that pause which
@@ -108,9 +125,14 @@ impl Outgoing {
         matches!(self.state, OutgoingState::Leased { .. })
     }
 
+    /// Whether it is in memory, and the host does not have it.
+    pub(crate) const fn is_at_hand(&self) -> bool {
+        !self.is_leased() && self.batch().is_some()
+    }
+
     /// Number of events.
-    pub(crate) fn len(&self) -> u64 {
-        self.batch.len() as u64
+    pub(crate) const fn len(&self) -> u64 {
+        self.head.len
     }
 }
 
@@ -149,9 +171,9 @@ impl Lane {
         self.outgoing.iter().any(Outgoing::is_leased)
     }
 
-    /// Whether there is anything that the host does not have.
+    /// Whether there is anything in memory that the host does not have.
     pub(crate) fn has_more(&self) -> bool {
-        self.outgoing.iter().any(|outgoing| !outgoing.is_leased())
+        self.outgoing.iter().any(Outgoing::is_at_hand)
             || self.shard.enter().is_some_and(|shard| !shard.is_empty())
     }
 
@@ -179,7 +201,7 @@ impl Lane {
     /// When the oldest event that is not settled was accepted, by the wall clock.
     pub(crate) fn oldest_timestamp(&self) -> Option<u64> {
         // Batches of earlier runs need not come back in order.
-        match self.outgoing.iter().map(|outgoing| outgoing.batch.first_timestamp()).min() {
+        match self.outgoing.iter().map(|outgoing| outgoing.head.first_timestamp).min() {
             Some(first) => Some(first),
             None => self.shard.enter()?.oldest_timestamp(),
         }

@@ -7,6 +7,7 @@ use crate::delivery::destination::Destination;
 use crate::delivery::flush::{Exit, Flush};
 use crate::delivery::lane::{Lane, Outgoing, OutgoingState};
 use crate::delivery::retry::Backoff;
+use crate::delivery::spill::Content;
 use crate::delivery::task::TaskBudget;
 use crate::delivery::{Abandoned, Action, DeliveryStats, FlushReport, Lease};
 use crate::queue::Queue;
@@ -144,17 +145,23 @@ impl Delivery {
         if let Some(abandoned) = self.abandoned.remove(0) {
             return Action::Abandoned(abandoned);
         }
+        self.spill();
         if self.task.is_used_up() && self.lanes.iter().any(Lane::has_more) {
             return Action::Yield;
+        }
+        if let Some(head) = self.load_old(wall) {
+            return Action::Load(head);
         }
         self.drop_lost_probe();
         let count = self.lanes.len();
         for step in 0..count {
             let lane = (self.next_lane + step) % count;
-            if let Some(lease) = self.lease(lane, permit) {
+            if let Some(action) = self.take_turn(lane, permit) {
                 self.next_lane = (lane + 1) % count;
-                self.task.spend(lease.batch.body().len());
-                return Action::Send(lease);
+                if let Action::Send(lease) = &action {
+                    self.task.spend(lease.batch.body().len());
+                }
+                return action;
             }
         }
         if let Some(batch) = self.next_to_store() {
@@ -191,15 +198,15 @@ impl Delivery {
         self.lanes.iter().enumerate().find_map(|(index, lane)| Some((index, place(lane)?)))
     }
 
-    /// Leases the lane's next batch, if there is one that may be sent now.
-    fn lease(&mut self, index: usize, permit: Permit) -> Option<Lease> {
+    /// Leases the lane's next batch, or loads it, if there is one that may be sent now.
+    fn take_turn(&mut self, index: usize, permit: Permit) -> Option<Action> {
         if !self.may_begin(index) {
             return None;
         }
         let is_flushed = self.is_flushed(index);
         let now = self.now;
         if self.lanes[index].is_on_trial && (is_flushed || permit != Permit::Nothing) {
-            return self.lease_behind_first(index);
+            return self.try_behind_first(index);
         }
         if self.opens_at(index).is_none_or(|opens_at| opens_at > now) {
             return None;
@@ -228,18 +235,22 @@ impl Delivery {
         self.begin_probing(index, 0)
     }
 
-    /// Leases an outgoing batch, as a probe where the lane may send nothing else.
-    fn begin_probing(&mut self, index: usize, nth: usize) -> Option<Lease> {
+    /// Leases an outgoing batch, as a probe where the lane may send nothing else. One that only the
+    /// store has is loaded first.
+    fn begin_probing(&mut self, index: usize, nth: usize) -> Option<Action> {
+        if self.lanes[index].outgoing.get(nth)?.batch().is_none() {
+            return self.ask_for(index, nth).map(Action::Load);
+        }
         let is_probe = self.is_gated(index);
         let lease = self.begin_attempt(index, nth)?;
         if is_probe {
             self.destination.probe = Some(lease.id);
         }
-        Some(lease)
+        Some(Action::Send(lease))
     }
 
-    /// Leases the batch behind the lane's first one; nothing if there is none.
-    fn lease_behind_first(&mut self, index: usize) -> Option<Lease> {
+    /// Leases the batch behind the lane's first one, or loads it; nothing if there is none.
+    fn try_behind_first(&mut self, index: usize) -> Option<Action> {
         let (now, fence) = (self.now, self.fences.first());
         let lane = &mut self.lanes[index];
         if lane.outgoing.len() < 2 {
@@ -314,6 +325,10 @@ impl Delivery {
     /// Leases an outgoing batch.
     pub(super) fn begin_attempt(&mut self, lane: usize, nth: usize) -> Option<Lease> {
         let outgoing = self.lanes[lane].outgoing.get_mut(nth)?;
+        let batch = outgoing.batch().cloned()?;
+        if let Content::Loaded { is_used, .. } = &mut outgoing.content {
+            *is_used = true;
+        }
         let lease = self.next_lease;
         self.next_lease += 1;
         let deadline = self.now.saturating_add(self.timeout);
@@ -323,7 +338,6 @@ impl Delivery {
         if outgoing.attempts > 1 {
             self.stats.retries += 1;
         }
-        let batch = Shared::clone(&outgoing.batch);
         Some(Lease { id: lease, attempt: outgoing.attempts, deadline, batch })
     }
 
@@ -362,7 +376,8 @@ impl Delivery {
             return None;
         }
         if self.lanes[index].is_on_trial {
-            return Some(self.now);
+            let second = self.lanes[index].outgoing.get(1);
+            return second.map_or(Some(self.now), |second| self.at_hand_from(second, self.now));
         }
         let opens_at = self.opens_at(index)?;
         let (now, fence) = (self.now, self.fences.first());
@@ -377,11 +392,13 @@ impl Delivery {
             }
             None => None,
         };
-        begin.map(|begin| begin.max(opens_at))
+        let begin = begin?.max(opens_at);
+        let first = self.lanes[index].outgoing.front();
+        first.map_or(Some(begin), |first| self.at_hand_from(first, begin))
     }
 
     /// Takes out one batch whose body has at most `max_bytes` bytes: one that waits for its next
-    /// attempt, or a new one. Batches that are leased stay with the host.
+    /// attempt, or a new one. Batches that are leased, or that only the store has, stay there.
     pub(crate) fn drain(&mut self, max_bytes: usize) -> Option<Shared<Batch>> {
         self.drop_fences();
         // What is before a fence goes first; what is behind it goes too, because this is the last
@@ -399,13 +416,15 @@ impl Delivery {
             let is_before = |first: &Outgoing| {
                 fence.is_none_or(|fence| fence.covers(lane.id(), first.first_index, 1) > 0)
             };
-            // Those that are leased are not the last, once the end is near or after a split.
-            if let Some(oldest) = lane.outgoing.iter().position(|outgoing| !outgoing.is_leased()) {
+            // Those that are leased are not the last, once the end is near or after a split. Those
+            // that only the store has stay there.
+            if let Some(oldest) = lane.outgoing.iter().position(Outgoing::is_at_hand) {
                 // What comes after it in this lane must not overtake it.
                 let outgoing = &lane.outgoing[oldest];
-                let fits = outgoing.batch.body().len() <= max_bytes && is_before(outgoing);
+                let batch = outgoing.batch().cloned()?;
+                let fits = batch.body().len() <= max_bytes && is_before(outgoing);
                 let drained = fits.then(|| self.take(index, oldest, Exit::Drained)).flatten();
-                return drained.map(|outgoing| outgoing.batch);
+                return drained.map(|_| batch);
             }
             let (batch, first_index) = self.lanes[index]
                 .cut(|worker, shard| worker.cut(shard, now, before(fence, shard), max_bytes))?;

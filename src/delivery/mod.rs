@@ -29,6 +29,7 @@ mod lane;
 mod machine;
 mod restore;
 mod retry;
+mod spill;
 mod store;
 mod task;
 
@@ -37,7 +38,7 @@ pub use flush::FlushReport;
 pub(crate) use lane::Lane;
 pub(crate) use machine::{Delivery, Permit};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, BatchHead};
 use crate::codes::codes;
 use crate::sync::Shared;
 use std::time::Duration;
@@ -56,6 +57,10 @@ pub enum Action {
     /// Enough for this task: let others have their turn, then [begin a
     /// task](crate::EventBus::begin_task) and poll again. Only for hosts that begin tasks.
     Yield,
+    /// Read this batch from the store and [hand it in](crate::EventBus::load), or say that it [cannot
+    /// be read](crate::EventBus::note_unreadable). Then poll again. Only with a bound of the
+    /// [store](crate::BusConfig::max_store_bytes).
+    Load(BatchHead),
     /// Nothing now; poll again at this time, in nanoseconds on the clock that `poll` is given.
     WaitUntil(u64),
     /// Nothing until something is ingested, acknowledged, failed or flushed.

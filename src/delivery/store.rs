@@ -2,10 +2,10 @@
 //! sent has come. So the end of the host costs no more than the last moments.
 //!
 //! Pending events of a shard are cut into a batch for the store once the oldest has waited for
-//! [`max_delay`](crate::BatchConfig::max_delay). The host stores a leased batch itself: before it
+//! [`max_delay`](crate::BatchConfig::max_delay), or memory gets short (see [`spill`](super::spill)). The host stores a leased batch itself: before it
 //! sends it.
 
-use crate::batch::Batch;
+use crate::batch::{Batch, BatchHead};
 use crate::delivery::lane::{Lane, Outgoing};
 use crate::delivery::machine::Delivery;
 use crate::sync::Shared;
@@ -31,17 +31,17 @@ impl Delivery {
         let (lane, nth) = self.find_to_store()?;
         let outgoing = self.lanes[lane].outgoing.get_mut(nth)?;
         outgoing.copy = Copy::Missing(again_at);
-        Some(Shared::clone(&outgoing.batch))
+        outgoing.batch().cloned()
     }
 
     fn find_to_store(&mut self) -> Option<(usize, usize)> {
-        let now = self.now;
+        let (now, is_pressed) = (self.now, self.is_pressed());
         let is_due = |outgoing: &Outgoing| outgoing.stores_at().is_some_and(|at| at <= now);
         if let Some(place) = self.find(is_due) {
             return Some(place);
         }
         (0..self.lanes.len()).find_map(|lane| {
-            let has_waited = self.lanes[lane].stores_at(now).is_some_and(|at| at <= now);
+            let has_waited = self.stores_at(lane, is_pressed).is_some_and(|at| at <= now);
             let is_cut = has_waited && self.cut_outgoing(lane, usize::MAX, usize::MAX);
             is_cut.then(|| (lane, self.lanes[lane].outgoing.len() - 1))
         })
@@ -52,23 +52,24 @@ impl Delivery {
         if !self.config.has_store {
             return None;
         }
-        let now = self.now;
-        let of_lane = |lane: &mut Lane| {
-            let outgoing = lane.outgoing.iter().filter_map(Outgoing::stores_at).min();
-            [outgoing, lane.stores_at(now)].into_iter().flatten().min()
+        let (is_pressed, count) = (self.is_pressed(), self.lanes.len());
+        let of_lane = |lane: usize| {
+            let outgoing = self.lanes[lane].outgoing.iter().filter_map(Outgoing::stores_at).min();
+            [outgoing, self.stores_at(lane, is_pressed)].into_iter().flatten().min()
         };
-        self.lanes.iter_mut().filter_map(of_lane).min()
+        (0..count).filter_map(of_lane).min()
     }
 
     /// The host's store has these events, by their sequence numbers in a shard of a run.
     pub(crate) fn note_stored(&mut self, (nonce, shard): (u64, u16), events: &Range<u64>) {
         for outgoing in self.lanes.iter_mut().flat_map(|lane| &mut lane.outgoing) {
-            let Batch { process_nonce, shard_id, sequence_start: start, .. } = *outgoing.batch;
+            let BatchHead { process_nonce, shard_id, sequence_start: start, .. } = outgoing.head;
             let is_of_shard = (process_nonce, shard_id) == (nonce, shard);
             if is_of_shard && events.start <= start && start + outgoing.len() <= events.end {
                 outgoing.copy = Copy::Stored;
             }
         }
+        self.spill();
     }
 }
 
@@ -82,10 +83,15 @@ impl Outgoing {
     }
 }
 
-impl Lane {
-    /// The time at which the oldest pending event of the shard has waited for long; `None` with
-    /// none.
-    fn stores_at(&mut self, now: u64) -> Option<u64> {
-        self.worker.deadline(&*self.shard.enter()?, now)
+impl Delivery {
+    /// The time at which the oldest pending event of a lane has waited for long; `None` with none.
+    /// Where they press, they need not wait.
+    fn stores_at(&mut self, lane: usize, is_pressed: bool) -> Option<u64> {
+        let (now, may_spill) = (self.now, self.may_spill());
+        let Lane { shard, worker, .. } = &mut self.lanes[lane];
+        let shard = shard.enter()?;
+        let is_pressed = is_pressed || may_spill && shard.len() >= shard.high_water();
+        let deadline = worker.deadline(&shard, now)?;
+        Some(if is_pressed { now } else { deadline })
     }
 }

@@ -311,6 +311,11 @@ impl Shard {
         admitted
     }
 
+    /// Counts events as evicted that left it in a batch.
+    pub(crate) fn count_evicted(&mut self, count: u64) {
+        self.counters.evicted.add_alone(count);
+    }
+
     /// Drops the oldest event, counted as evicted. Returns whether there was one.
     pub(crate) fn evict_oldest(&mut self) -> bool {
         let Some(len) = self.ring.evict_oldest() else { return false };

@@ -684,7 +684,11 @@ impl Model {
             pending: self.count(Place::Waiting),
             in_flight: self.count(Place::InFlight),
             oldest_age: self.oldest_age(),
-            bytes: ByteStats { held: self.held(), delivered: self.body_bytes_delivered },
+            bytes: ByteStats {
+                held: self.held(),
+                spilled: 0,
+                delivered: self.body_bytes_delivered,
+            },
             batches: self.batches,
             shards: (0..).zip(targets).map(shard).collect(),
         }

@@ -254,6 +254,7 @@ macro_rules! replayer {
                         ..ScalingPolicy::default()
                     }),
                     has_store: settings.nonce % 2 == 1,
+                    max_store_bytes: settings.nonce % 4 * 100,
                     timeout: Duration::from_millis(100),
                 }
             }

@@ -1,21 +1,26 @@
 // @ts-check
 
-// A process with a store, which killed.test.mjs kills. It says which events its bus has accepted, and
-// when; or, in the last run, the number of events delivered.
+// A process with a store, which tests kill. It says which events its bus has accepted, and when; or, in
+// the last run, the number of events delivered. With `much`, it offers more than its memory is for.
 import { EventBus } from "shardbus";
 import { fileStore } from "shardbus/stores/fs";
-import { produce, sendTo } from "./traffic.mjs";
+import { offerMuch, produce, sendTo } from "./traffic.mjs";
 
-const [directory = "", url = "", isLast] = process.argv.slice(2);
-const bus = new EventBus(sendTo(url), { store: fileStore(directory) });
+const [directory = "", url = "", task] = process.argv.slice(2);
+const bus = new EventBus(sendTo(url), {
+  ...(task === "much" && { maxBytes: 1 << 20 }),
+  store: fileStore(directory),
+});
 
 process.on("disconnect", () => process.exit());
-if (isLast === undefined) {
+if (task !== "last") {
   const ingest = (/** @type {{ n: number }} */ event) => {
-    bus.ingest(event);
+    const isAccepted = bus.ingest(event);
     process.send?.({ n: event.n, at: Date.now() });
+    return isAccepted;
   };
-  produce({ ingest }, 200);
+  if (task === "much") await offerMuch({ ingest, ready: () => bus.ready() });
+  else produce({ ingest }, 200);
 } else {
   await bus.flush();
   await bus.close();

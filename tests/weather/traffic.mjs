@@ -1,12 +1,13 @@
 // @ts-check
 
 // The code of a new user: the README's callback, and a source of events.
-import { DeliveryError } from "shardbus";
+import { setTimeout } from "node:timers/promises";
+import { DeliveryError, EventBus } from "shardbus";
 
-/** An event of 150 bytes. @param {number} n */
-export const eventOf = (n) => {
+/** An event of so many bytes. @param {number} n */
+export const eventOf = (n, bytes = 150) => {
   const event = { n, at: "2026-01-01T00:00:00.000Z", path: "/products/1234", text: "" };
-  event.text = ".".repeat(150 - JSON.stringify(event).length);
+  event.text = ".".repeat(bytes - JSON.stringify(event).length);
   return event;
 };
 
@@ -18,6 +19,20 @@ export const sendTo =
     const response = await fetch(url, { method: "POST", body: batch.body, headers, signal });
     if (!response.ok) throw DeliveryError.fromResponse(response);
   };
+
+/**
+ * Offers `count` events of 1 KiB, no faster than a slow disk can follow.
+ *
+ * @param {Pick<EventBus<any>, "ingest" | "ready">} bus
+ */
+export async function offerMuch(bus, count = Number.POSITIVE_INFINITY) {
+  for (let n = 0; n < count; n++) {
+    bus.ingest(eventOf(n, 1 << 10));
+    if (n % 64 > 0) continue;
+    await setTimeout(10);
+    await bus.ready();
+  }
+}
 
 /**
  * Offers events at a rate until it is stopped. Returns how to stop it, which says how many there were.

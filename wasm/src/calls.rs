@@ -41,6 +41,10 @@ calls! {
                 bus.batch = Some(batch);
                 step::STORE
             }
+            Action::Load(head) => {
+                registry::lay_out(&numbers::batch(&head));
+                step::LOAD
+            }
             Action::WaitUntil(wake) => {
                 registry::lay_out(&[millis(wake)]);
                 step::WAIT_UNTIL
@@ -80,7 +84,7 @@ calls! {
 
     /// Leaves a row: the batch that was handed out last, without its body.
     fn bus_batch_head(bus) -> usize {
-        bus.batch.as_ref().map_or(0, |batch| registry::lay_out(&numbers::batch(batch)))
+        bus.batch.as_ref().map_or(0, |batch| registry::lay_out(&numbers::batch(&batch.head())))
     }
 
     /// Lets go of what was handed out last, so that its bytes are held no longer than they must be.
@@ -143,6 +147,24 @@ calls! {
         let nonce = numbers::whole(nonce_high, nonce_low);
         let start = sequence as u64;
         bus.core.note_stored(nonce, shard as u16, &(start..start + u64::from(count)));
+    }
+
+    /// Takes the oldest stored batch out if the store has more than it may. Leaves a row: its head;
+    /// none, if there is none.
+    fn bus_evict_stored(bus) -> usize {
+        bus.core.evict_stored().map_or(0, |head| registry::lay_out(&numbers::batch(&head)))
+    }
+
+    /// Takes in the batch that was to be loaded, handed [in](registry::take_in). Returns 0, or the
+    /// code of the error.
+    fn bus_load(bus) -> i32 {
+        bus.core.load(&registry::take_in()).map_or_else(|error| error.code(), |()| 0)
+    }
+
+    /// The batch that was to be loaded cannot be read. Returns whether it is lost by now.
+    fn bus_note_unreadable(bus, nonce_high: u32, nonce_low: u32, shard: u32, sequence: f64, is_gone: bool) -> bool {
+        let nonce = numbers::whole(nonce_high, nonce_low);
+        bus.core.note_unreadable(nonce, shard as u16, sequence as u64, is_gone)
     }
 
     /// Takes all leases back.

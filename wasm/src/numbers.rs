@@ -1,7 +1,7 @@
 //! Rows of numbers that cross to JavaScript, and the codes among them. They are declared here; the
 //! TypeScript is written from it.
 
-use shardbus::{Abandoned, Batch, Format, Lease};
+use shardbus::{Abandoned, BatchHead, Format, Lease};
 
 /// Declares rows: a function that makes each, and the names of its numbers.
 macro_rules! rows {
@@ -24,17 +24,17 @@ macro_rules! rows {
 
 rows! {
     /// A batch without its body. Numbers of 64 bits are in halves.
-    batch as BATCH(batch: &Batch) {
-        shard: f64::from(batch.shard_id),
-        sequence: batch.sequence_start as f64,
-        count: batch.len() as f64,
-        is_json: f64::from(u8::from(batch.format() == Format::Json)),
-        nonce_high: high(batch.process_nonce),
-        nonce_low: low(batch.process_nonce),
-        first_high: high(batch.first_timestamp()),
-        first_low: low(batch.first_timestamp()),
-        last_high: high(batch.last_timestamp()),
-        last_low: low(batch.last_timestamp()),
+    batch as BATCH(head: &BatchHead) {
+        shard: f64::from(head.shard_id),
+        sequence: head.sequence_start as f64,
+        count: head.len as f64,
+        is_json: f64::from(u8::from(head.format == Format::Json)),
+        nonce_high: high(head.process_nonce),
+        nonce_low: low(head.process_nonce),
+        first_high: high(head.first_timestamp),
+        first_low: low(head.first_timestamp),
+        last_high: high(head.last_timestamp),
+        last_low: low(head.last_timestamp),
     }
 
     /// A lease without its batch: the attempt is 1 for the first; when to cut it off.
@@ -79,6 +79,8 @@ codes! {
         STORE "Store" = 4,
         /// Let others have their turn, then begin a task and poll again.
         YIELD "Yield" = 5,
+        /// Read the batch from the store; the row has it without its body.
+        LOAD "Load" = 6,
     }
 }
 

@@ -8,13 +8,14 @@ type SnakeCase<Name extends string> = Name extends `${infer First}${infer Rest}`
 
 /** The core's exports: `bus_begin_flush` for `beginFlush`, with a bus's handle first. */
 type Calls = {
-  readonly [Name in Exclude<keyof CoreBus, "settle" | "restore"> as `bus_${SnakeCase<Name>}`]: (
-    handle: number,
-    ...args: Parameters<CoreBus[Name]>
-  ) => number;
+  readonly [Name in Exclude<
+    keyof CoreBus,
+    "settle" | "restore" | "load"
+  > as `bus_${SnakeCase<Name>}`]: (handle: number, ...args: Parameters<CoreBus[Name]>) => number;
 } & {
   bus_settle(handle: number, lease: number, retryAfterMs: number, nowMs: number): number;
   bus_restore(handle: number): number;
+  bus_load(handle: number): number;
   bus_max_restored_bytes(handle: number): number;
 };
 
@@ -121,6 +122,20 @@ export class CoreBus {
     calls.bus_note_stored(this.#handle, high, low, shard, sequence, count);
   }
 
+  evictStored(): number {
+    return calls.bus_evict_stored(this.#handle);
+  }
+
+  noteUnreadable(
+    high: number,
+    low: number,
+    shard: number,
+    sequence: number,
+    isGone: boolean,
+  ): boolean {
+    return calls.bus_note_unreadable(this.#handle, high, low, shard, sequence, isGone) === 1;
+  }
+
   recall(): void {
     calls.bus_recall(this.#handle);
   }
@@ -219,10 +234,20 @@ export class CoreBus {
 
   /** As `bus_restore`, with its argument handed in. */
   restore(bytes: Uint8Array): number {
+    return this.#handInBatch(bytes) ?? calls.bus_restore(this.#handle);
+  }
+
+  /** As `bus_load`, with its argument handed in. */
+  load(bytes: Uint8Array): number {
+    return this.#handInBatch(bytes) ?? calls.bus_load(this.#handle);
+  }
+
+  /** Hands in a batch of the store; returns why it cannot, if it cannot. */
+  #handInBatch(bytes: Uint8Array): number | undefined {
     if (bytes.length > calls.bus_max_restored_bytes(this.#handle) >>> 0) {
       return RestoreRefusal.TooLarge;
     }
-    return handIn(bytes) ? calls.bus_restore(this.#handle) : RestoreRefusal.NoMemory;
+    return handIn(bytes) ? undefined : RestoreRefusal.NoMemory;
   }
 
   // `wasm/src/bindings.rs`

@@ -34,6 +34,11 @@ export const runIdOf = (high: number, low: number): string => hex(high) + hex(lo
 /** The batch that the core handed out last. */
 export function decodeBatchHeader(core: CoreBus): BatchHead {
   core.batchHead();
+  return decodeHeader();
+}
+
+/** The batch whose header the core has left in the row. */
+export function decodeHeader(): BatchHead {
   const head = readBatch();
   const { shard, sequence, count } = head;
   const nonce = [head.nonceHigh, head.nonceLow] as const;

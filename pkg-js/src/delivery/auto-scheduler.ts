@@ -203,7 +203,8 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
           check: () => {
             const now = report(false);
             const isSettled = now.pending === 0 && !this.#core.isRestoring();
-            const isHopeless = this.#attempts.size === 0 && this.#wakeAt > end;
+            const isIdle = this.#attempts.size === 0 && !this.#dispatcher.isLoading;
+            const isHopeless = isIdle && this.#wakeAt > end;
             if (isSettled || isHopeless) resolve({ ...now, timedOut: !isSettled });
             return isSettled || isHopeless;
           },

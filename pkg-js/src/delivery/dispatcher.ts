@@ -1,6 +1,6 @@
 import { CoreBatch } from "../batch.js";
 import type { CoreBus } from "../core/core-bus.js";
-import { runIdOf } from "../core/layout.js";
+import { decodeHeader, runIdOf } from "../core/layout.js";
 import { row } from "../core/module.js";
 import { DeliveryError } from "../errors/delivery-error.js";
 import { TimeoutError } from "../errors/timeout-error.js";
@@ -94,6 +94,7 @@ export class Dispatcher<T> {
       if (step === Step.WaitUntil) return row(1)[0] as number;
       if (step === Step.Idle) return Number.POSITIVE_INFINITY;
       if (step === Step.Store) this.#store();
+      else if (step === Step.Load) this.#load(settle);
       else this.#reportAbandonedBatch();
     }
   }
@@ -115,6 +116,16 @@ export class Dispatcher<T> {
     const copy = this.#host.outbox?.copy();
     this.#core.forget();
     if (copy !== undefined) this.#host.outbox?.writeLater(copy);
+  }
+
+  /** Has the store read the batch whose turn has come. */
+  #load(settle: (answer: () => void) => void): void {
+    this.#host.outbox?.loadLater(decodeHeader(), () => settle(() => {}));
+  }
+
+  /** Whether batches are on their way back from the store. */
+  get isLoading(): boolean {
+    return this.#host.outbox?.isLoading === true;
   }
 
   /** Asks the core for a batch that can outlive the page. Returns whether there is one. */

@@ -172,9 +172,10 @@ export class ManualScheduler<T> implements Scheduler {
     return this.#leader === loop || loop.attempts.size > 0;
   }
 
-  /** True if no loop has an attempt under way, loops of ended requests included. */
+  /** True if no batch is loaded, and no loop has an attempt under way, ended requests included. */
   #isIdle(): boolean {
-    return [...this.#loops].every(({ attempts }) => attempts.size === 0);
+    const isWaiting = [...this.#loops].some(({ attempts }) => attempts.size > 0);
+    return !isWaiting && !this.#dispatcher.isLoading;
   }
 
   #report(loop: FlushLoop): FlushReport {

@@ -28,6 +28,7 @@ export const Step = {
   Abandoned: 3,
   Store: 4,
   Yield: 5,
+  Load: 6,
 } as const;
 
 /** The failures of an attempt. */
@@ -105,6 +106,7 @@ export function encodeOptions<T>(given: EventBusOptions<T>): Float64Array {
     given.format === "json",
     given.scheduler === "manual",
     given.store !== undefined,
+    given.store?.maxBytes,
     given.timeoutMs,
     batch.minSize,
     batch.maxSize,
@@ -180,6 +182,7 @@ export function readStats(length: number): BusCounts {
     oldestAgeMs: next(),
     bytes: {
       held: next(),
+      spilled: next(),
       delivered: next(),
     },
     batches: {

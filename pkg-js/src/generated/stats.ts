@@ -17,7 +17,7 @@ export interface ShardStats {
   readonly evicted: number;
   /** Events waiting. */
   readonly pending: number;
-  /** Events in flight or to be retried. */
+  /** Events in flight, to be retried, or in the store alone. */
   readonly inFlight: number;
   /** Payload bytes waiting. */
   readonly bytes: number;
@@ -52,7 +52,7 @@ export interface BusCounts {
   };
   /** Events delivered: the receiver has them. */
   readonly delivered: number;
-  /** Events accepted, and evicted later to make room for newer ones. */
+  /** Events accepted, and evicted later to make room for newer ones, or lost by the store. */
   readonly evicted: number;
   /** Events accepted, and given up later, by reason. */
   readonly abandoned: {
@@ -69,7 +69,7 @@ export interface BusCounts {
   readonly drained: number;
   /** Events waiting in their shards. */
   readonly pending: number;
-  /** Events in flight or to be retried. */
+  /** Events in flight, to be retried, or in the store alone. */
   readonly inFlight: number;
   /** The age of the oldest event held, by the wall clock; 0 if none is. */
   readonly oldestAgeMs: number;
@@ -77,6 +77,8 @@ export interface BusCounts {
   readonly bytes: {
     /** Payload bytes held now: pending, in flight and to be retried. At most `maxBytes`. */
     readonly held: number;
+    /** Payload bytes that only the store has. */
+    readonly spilled: number;
     /** Body bytes delivered. */
     readonly delivered: number;
   };

@@ -7,6 +7,13 @@
  */
 export interface BatchStore {
   /**
+   * Most bytes that a bus may have in it, above 0. A bus whose memory is full then leaves batches to
+   * the store alone, and reads them again when their turn to be sent has come; beyond this bound it
+   * evicts the oldest. Less than the bus's `maxBytes` stands for as many. Without it, no batch is in
+   * the store alone.
+   */
+  readonly maxBytes?: number | undefined;
+  /**
    * Opens the store. Called once, before anything else.
    *
    * @param found takes the keys of batches whose run ends later, while this store is open; the store

@@ -57,6 +57,8 @@ export interface OutboxHost {
   readonly run: RunInContext;
   /** The batch that the core handed out last. */
   lastBatch(): BatchHead;
+  /** Takes out the oldest stored batch, if the store has more than it may. */
+  evictStored(): BatchHead | undefined;
   /** The bus's clock. */
   now(): number;
 }
@@ -89,6 +91,8 @@ export class Outbox {
   #left: string[] | undefined;
   /** Whether the store could not be opened. */
   #isBroken = false;
+  /** The number of batches that are read because it is their turn to be sent. */
+  #loading = 0;
   #isStopped = false;
 
   constructor(core: CoreBus, store: BatchStore, host: OutboxHost) {
@@ -155,6 +159,36 @@ export class Outbox {
   /** Tells whether the core takes a batch of an earlier run now, if there is one. */
   get wantsRestored(): boolean {
     return !this.#isStopped && this.#core.wantsRestored();
+  }
+
+  /**
+   * Reads a batch that only the store has, because it is its turn to be sent; calls `done` when it is
+   * in the core, or cannot be.
+   */
+  loadLater(head: BatchHead, done: () => void): void {
+    this.#loading++;
+    const loaded = this.#load(head).finally(() => {
+      this.#loading--;
+      done();
+    });
+    this.#later(loaded);
+  }
+
+  get isLoading(): boolean {
+    return this.#loading > 0;
+  }
+
+  async #load(head: BatchHead): Promise<void> {
+    const key = this.#find(head.id, head.sequence)?.key;
+    const none = new Uint8Array();
+    const read = async () => (key === undefined ? none : ((await this.#read(key)) ?? none));
+    const bytes = await this.#try("read", key, read);
+    const refusal = bytes && this.#core.load(bytes);
+    if (refusal === 0 || refusal === RestoreRefusal.NotNow) return;
+    const isGone = refusal === RestoreRefusal.Damaged;
+    if (isGone) this.#report("read", key, "it is gone or damaged, so its events are lost");
+    const { nonce, shard, sequence } = head;
+    if (this.#core.noteUnreadable(...nonce, shard, sequence, isGone)) this.settle(head);
   }
 
   /** Leaves in the store what was not brought back: it is for the next life to send. */
@@ -257,7 +291,14 @@ export class Outbox {
     const { nonce, shard, sequence, count } = stored.head;
     stored.isWritten = true;
     this.#core.noteStored(...nonce, shard, sequence, count);
+    for (;;) {
+      const evicted = this.#host.evictStored();
+      if (evicted === undefined) break;
+      this.settle(evicted);
+    }
     this.#letGoOfReplaced(stored);
+    // There may be room again.
+    this.#host.schedule();
   }
 
   /** A copy is written, or not needed any more. */

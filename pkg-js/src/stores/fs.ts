@@ -2,7 +2,7 @@ import { rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers";
 import { fileURLToPath } from "node:url";
-import { InvalidOptionError, own } from "../internal.js";
+import { InvalidOptionError, maxBytesOf, own } from "../internal.js";
 import type { BatchStore } from "../outbox/batch-store.js";
 import { withOutbox } from "../outbox/outbox.js";
 import type { Url } from "../util/platform.js";
@@ -25,7 +25,16 @@ export interface FileStoreOptions {
    * Nothing else should be in it. Buses that send to different places need different directories.
    */
   readonly directory: string | Url;
+  /**
+   * Most bytes that a bus may have in it. In an outage that memory is too small for, batches are on
+   * the disk alone; beyond this bound the oldest are evicted. Not less than the bus's `maxBytes`.
+   * Batches that earlier runs have left are not counted.
+   * @default 268435456 (256 MiB)
+   */
+  readonly maxBytes?: number | undefined;
 }
+
+const DEFAULT_MAX_BYTES = 256 << 20;
 
 /**
  * Keeps batches as files, one each, for Node, Deno and Bun. A batch is written aside, synced to the
@@ -44,10 +53,11 @@ export interface FileStoreOptions {
  * ```ts
  * const bus = new EventBus(send, { store: fileStore("/var/lib/my-app/outbox") });
  * ```
- * @throws {InvalidOptionError} if `directory` is neither a path nor a `file:` URL.
+ * @throws {InvalidOptionError} if `directory` is neither a path nor a `file:` URL, or `maxBytes` no
+ * number above 0.
  */
 export function fileStore(options: FileStoreOptions | string | Url): BatchStore {
-  return withOutbox(new FileStore(directoryOf(options)));
+  return withOutbox(new FileStore(directoryOf(options), maxBytesOf(options, DEFAULT_MAX_BYTES)));
 }
 
 /** The times at which an open store looks for ended lives: at first soon, later seldom. */
@@ -64,6 +74,7 @@ const MAX_FOUND = 100;
 const abandoned = new FinalizationRegistry<LifeLock>((lock) => lock.release());
 
 class FileStore implements BatchStore {
+  readonly maxBytes: number;
   readonly #directory: string;
   #life: Life | undefined;
   #isOpen = false;
@@ -83,7 +94,8 @@ class FileStore implements BatchStore {
   #hasMore = false;
   #writes = 0;
 
-  constructor(directory: string) {
+  constructor(directory: string, maxBytes: number) {
+    this.maxBytes = maxBytes;
     this.#directory = directory;
   }
 
@@ -221,8 +233,11 @@ function lookLater(store: WeakRef<FileStore>, ms: number): void {
 function directoryOf(options: unknown): string {
   const isGroup = typeof options === "object" && options !== null && !(options instanceof URL);
   for (const name of isGroup ? Object.keys(options) : []) {
-    if (name === "directory") continue;
-    throw new InvalidOptionError(name, `\`${name}\` is not an option; there is directory`);
+    if (name === "directory" || name === "maxBytes") continue;
+    throw new InvalidOptionError(
+      name,
+      `\`${name}\` is not an option; there are directory and maxBytes`,
+    );
   }
   const directory = isGroup ? own(options as FileStoreOptions, "directory") : options;
   if (typeof directory === "string" && directory !== "") return resolve(directory);

@@ -1,5 +1,5 @@
 import type { DBSchema, IDBPDatabase } from "idb";
-import { InvalidOptionError, own } from "../internal.js";
+import { InvalidOptionError, maxBytesOf, own } from "../internal.js";
 import type { BatchStore } from "../outbox/batch-store.js";
 import { withOutbox } from "../outbox/outbox.js";
 import { deleteDB, openDB } from "./idb.js";
@@ -13,7 +13,16 @@ export interface IndexedDbStoreOptions {
    * @default "shardbus"
    */
   readonly name?: string | undefined;
+  /**
+   * Most bytes that a bus may have in it. In an outage that memory is too small for, batches are in
+   * the database alone; beyond this bound the oldest are evicted. Not less than the bus's
+   * `maxBytes`. Batches that earlier runs have left are not counted.
+   * @default 33554432 (32 MiB)
+   */
+  readonly maxBytes?: number | undefined;
 }
+
+const DEFAULT_MAX_BYTES = 32 << 20;
 
 /**
  * Keeps batches in IndexedDB, for pages and web workers. Any number of tabs may use one name at a
@@ -35,10 +44,10 @@ export interface IndexedDbStoreOptions {
  * ```ts
  * const bus = new EventBus(send, { store: indexedDbStore() });
  * ```
- * @throws {InvalidOptionError} if `name` is not a string.
+ * @throws {InvalidOptionError} if `name` is not a string, or `maxBytes` no number above 0.
  */
 export function indexedDbStore(options: IndexedDbStoreOptions = {}): BatchStore {
-  return withOutbox(new IndexedDbStore(nameOf(options)));
+  return withOutbox(new IndexedDbStore(nameOf(options), maxBytesOf(options, DEFAULT_MAX_BYTES)));
 }
 
 /**
@@ -64,6 +73,7 @@ interface Schema extends DBSchema {
 type Database = IDBPDatabase<Schema>;
 
 class IndexedDbStore implements BatchStore {
+  readonly maxBytes: number;
   readonly #name: string;
   readonly #locks: TabLocks;
   readonly #spill: Spill;
@@ -79,7 +89,8 @@ class IndexedDbStore implements BatchStore {
   /** Set while the page is about to go, or in the back/forward cache. */
   #isSuspended = false;
 
-  constructor(name: string) {
+  constructor(name: string, maxBytes: number) {
+    this.maxBytes = maxBytes;
     this.#name = name;
     this.#locks = new TabLocks(`shardbus:${name}`);
     this.#spill = new Spill(name);
@@ -322,8 +333,11 @@ function nameOf(options: unknown): string {
     );
   }
   for (const option of Object.keys(options)) {
-    if (option === "name") continue;
-    throw new InvalidOptionError(option, `\`${option}\` is not an option; there is name`);
+    if (option === "name" || option === "maxBytes") continue;
+    throw new InvalidOptionError(
+      option,
+      `\`${option}\` is not an option; there are name and maxBytes`,
+    );
   }
   const name = own(options as IndexedDbStoreOptions, "name") ?? "shardbus";
   if (typeof name === "string") return name;

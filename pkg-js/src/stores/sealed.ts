@@ -51,6 +51,7 @@ export function sealedStore(
     );
   }
   return withOutbox<BatchStore>({
+    ...(store.maxBytes !== undefined && { maxBytes: store.maxBytes }),
     open: (found) => store.open(found),
     read: async (name) => {
       const sealed = await store.read(name);

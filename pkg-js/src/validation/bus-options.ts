@@ -34,13 +34,20 @@ const backpressure: Check = (value) => {
     : 'must be "drop-oldest", "drop-newest", "fail-producer" or { sample: n }';
 };
 
-const store: Check = (value) =>
-  isRecord(value) &&
-  ["open", "read", "write", "remove", createOutbox].every(
-    (name) => typeof value[name as string] === "function",
-  )
+const store: Check = (value) => {
+  const isStore =
+    isRecord(value) &&
+    ["open", "read", "write", "remove", createOutbox].every(
+      (name) => typeof value[name as string] === "function",
+    );
+  if (!isStore) {
+    return "must be a store: of `shardbus/stores/…`, or your own by `customStore()` of `shardbus/stores/custom`";
+  }
+  const { maxBytes = 1 } = value;
+  return typeof maxBytes === "number" && maxBytes > 0
     ? undefined
-    : "must be a store: of `shardbus/stores/…`, or your own by `customStore()` of `shardbus/stores/custom`";
+    : "must have no `maxBytes`, or a number above 0";
+};
 
 // Made when it is needed, so that it costs nothing where there is no bus.
 const schema = (): Schema => ({

@@ -257,6 +257,7 @@ fn config(rng: &mut Rng, is_large: bool) -> BusConfig {
         }),
         scaling,
         has_store: false,
+        max_store_bytes: 0,
         timeout: ms(up_to(rng, 20, [100, 100, 1500])),
     }
 }

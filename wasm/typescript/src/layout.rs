@@ -124,6 +124,7 @@ fn numbers_of(of: &str, setting: &Setting) -> Vec<String> {
     match setting.unit {
         Unit::Choice([_, second]) => vec![format!("{given} === \"{second}\"")],
         Unit::Presence => vec![format!("{given} !== undefined")],
+        Unit::OfStore => vec![format!("given.store?.{}", setting.name)],
         Unit::Backpressure => vec![format!("backpressureNumber({given})")],
         Unit::Halves => vec![format!("highHalf({given})"), format!("lowHalf({given})")],
         _ => vec![given],

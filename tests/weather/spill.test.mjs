@@ -1,0 +1,130 @@
+// @ts-check
+// An outage in which more comes than memory is for, with a fileStore: real receivers in processes of
+// their own, real SIGKILL and a real disk.
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { EventBus } from "shardbus";
+import { fileStore } from "shardbus/stores/fs";
+import { accountedStats, assert, describe, eventually, it, within } from "../js/harness.mjs";
+import { startReceiver } from "./receivers.mjs";
+import { offerMuch, sendTo } from "./traffic.mjs";
+
+const program = fileURLToPath(new URL("life.mjs", import.meta.url));
+
+/** The events of 1 KiB that are offered, and the size of the memory for them. */
+const COUNT = 5 << 10;
+const MAX_BYTES = 1 << 20;
+const LIMIT_MS = 60_000;
+
+/** The numbers from one up to another. @param {number} from @param {number} to */
+const range = (from, to) => Array.from({ length: to - from }, (_, n) => from + n);
+
+/** The names of all batches there. @param {string} directory */
+async function batchesIn(directory) {
+  const names = await readdir(directory, { recursive: true });
+  return names.filter((name) => name.endsWith(".batch"));
+}
+
+/**
+ * Offers 5 MiB to a bus while the receiver is gone; then it comes back. Returns the number of events
+ * that `onDrop` was told of.
+ *
+ * @param {import("shardbus/stores/fs").FileStoreOptions} options
+ */
+async function outlast(options) {
+  const receiver = await startReceiver();
+  await receiver.become("gone");
+  let lost = 0;
+  /** @type {unknown[]} */
+  const troubles = [];
+  const bus = new EventBus(sendTo(receiver.url), {
+    maxBytes: MAX_BYTES,
+    store: fileStore(options),
+    onDrop: (drop) => {
+      lost += drop.count;
+      if (drop.reason !== "evicted") troubles.push(drop);
+    },
+    onStoreError: (error) => troubles.push(error),
+  });
+  try {
+    await within(offerMuch(bus, COUNT), () => "there is no room for long", LIMIT_MS);
+    assert.isAtLeast(accountedStats(bus).bytes.spilled, MAX_BYTES / 2);
+    await receiver.become("up");
+    await within(bus.flush(), () => `${bus.stats().delivered} are there`, LIMIT_MS);
+    const { stored } = await receiver.report();
+    await bus.close();
+    assert.isEmpty(troubles);
+    assert.strictEqual(accountedStats(bus).evicted, lost);
+    assert.deepEqual(stored, range(lost, COUNT), "the newest, in order");
+    assert.isEmpty(await batchesIn(options.directory.toString()));
+    return lost;
+  } finally {
+    await bus.close({ timeoutMs: 0 });
+    await receiver.stop();
+  }
+}
+
+/** @param {(directory: string) => Promise<void>} use */
+async function inDirectory(use) {
+  const directory = await mkdtemp(join(tmpdir(), "shardbus-spill-"));
+  try {
+    await use(directory);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+describe("an outage longer than memory lasts", () => {
+  it("loses nothing while the store has room", async () => {
+    await inDirectory(async (directory) => {
+      assert.strictEqual(await outlast({ directory }), 0);
+    });
+  });
+
+  it("loses the oldest events when the store is full, and tells each once", async () => {
+    await inDirectory(async (directory) => {
+      assert.isAtLeast(await outlast({ directory, maxBytes: 2 << 20 }), COUNT / 2);
+    });
+  });
+
+  it("and ends in SIGKILL: the next start sends all that the store has", async () => {
+    await inDirectory(async (directory) => {
+      const receiver = await startReceiver();
+      await receiver.become("gone");
+      const child = fork(program, [directory, receiver.url, "much"]);
+      try {
+        /** @type {{ n: number, at: number }[]} */
+        const accepted = [];
+        child.on("message", (/** @type {any} */ message) => accepted.push(message));
+        await eventually(
+          () => accepted.length > 3 * 1024,
+          () => `${accepted.length} events`,
+          LIMIT_MS,
+        );
+        child.kill("SIGKILL");
+        await once(child, "exit");
+        const batches = await batchesIn(directory);
+        await receiver.become("up");
+        const next = fork(program, [directory, receiver.url, "last"]);
+        const [delivered] = await within(
+          once(next, "message"),
+          () => "the next start sends nothing",
+          LIMIT_MS,
+        );
+        await within(once(next, "exit"), () => "the next start does not end", LIMIT_MS);
+        const { stored } = await receiver.report();
+        // Memory would have had room for a third.
+        assert.isAtLeast(delivered, 2 * 1024, `from ${batches.length} batches`);
+        assert.deepEqual(stored, range(0, delivered));
+        assert.isEmpty(await batchesIn(directory));
+      } finally {
+        child.kill("SIGKILL");
+        await receiver.stop();
+      }
+    });
+  });
+});
