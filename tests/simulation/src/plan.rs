@@ -100,6 +100,8 @@ pub struct Plan {
     pub has_store: bool,
     /// Of 8 writes to it, how many fail.
     pub write_failures: u8,
+    /// Of 8 reads from it, how many fail.
+    pub read_failures: u8,
     /// Of 64 kept batches, how many get damaged when the host dies.
     pub damaged: u8,
     /// Of 8 times that the weather of the destination changes, how often it is bad.
@@ -152,6 +154,9 @@ impl Plan {
         let mut config = config(&mut rng, is_long);
         let has_store = rng.u8(..4) == 0;
         config.has_store = has_store;
+        if has_store {
+            config.max_store_bytes = [0, rng.u64(1..3_000), u64::MAX][rng.usize(..3)];
+        }
         Self {
             config,
             nonce: rng.u64(1..),
@@ -165,6 +170,7 @@ impl Plan {
             kept: [0, 0, 0, 2][rng.usize(..4)],
             has_store,
             write_failures: [0, 0, 1, 4][rng.usize(..4)],
+            read_failures: [0, 0, 1, 4][rng.usize(..4)],
             damaged: [0, 0, 2, 16][rng.usize(..4)],
             storms: [0, 2, 4, 7][rng.usize(..4)],
             forwards_late_answers: rng.bool(),

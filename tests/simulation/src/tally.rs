@@ -53,6 +53,14 @@ pub struct Tally {
     pub writes: u64,
     /// Batches that the bus asked its host to write.
     pub stores: u64,
+    /// Batches that were left to the store alone.
+    pub spills: u64,
+    /// Batches that the bus asked its host to read.
+    pub loads: u64,
+    /// Batches that could not be read, and were lost.
+    pub unreadable: u64,
+    /// Batches that a full store evicted.
+    pub store_evictions: u64,
     /// Runs that began with batches of an earlier one.
     pub restarts: u64,
     /// Events that were restored.
@@ -62,7 +70,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn counters(&mut self) -> [(&'static str, &mut u64); 27] {
+    fn counters(&mut self) -> [(&'static str, &mut u64); 31] {
         [
             ("steps", &mut self.steps),
             ("events offered", &mut self.offered),
@@ -88,6 +96,10 @@ impl Tally {
             ("yields", &mut self.yields),
             ("batches kept", &mut self.writes),
             ("batches kept because they waited", &mut self.stores),
+            ("batches left to the store alone", &mut self.spills),
+            ("batches loaded", &mut self.loads),
+            ("batches unreadable", &mut self.unreadable),
+            ("batches evicted from the store", &mut self.store_evictions),
             ("runs after the first", &mut self.restarts),
             ("events restored", &mut self.restored),
             ("kept batches damaged", &mut self.damaged),

@@ -104,6 +104,11 @@ impl Ledger {
     }
 
     pub(super) fn abandon(&mut self, lane: usize, nth: usize, reason: AbandonReason) {
+        if self.lanes[lane].outgoing[nth].is_spilled() {
+            // The store has it.
+            self.pop(lane, nth, Exit::Released);
+            return;
+        }
         if let Some(outgoing) = self.pop(lane, nth, Exit::Abandoned(reason)) {
             self.abandoned.push_back((reason, lane, outgoing));
         }
@@ -115,7 +120,7 @@ impl Ledger {
         let state = State::Paused { from: self.now, to: self.now };
         let outgoing = &mut self.lanes[lane].outgoing;
         if let Some(whole) = outgoing.remove(nth) {
-            let Outgoing { events, origin, sequence, reservation, stores_at, .. } = whole;
+            let Outgoing { events, origin, sequence, reservation, stores_at, content, .. } = whole;
             let first_len = events.len().div_ceil(2);
             let middle = events.start + first_len;
             let half = |events, sequence| Outgoing {
@@ -128,6 +133,7 @@ impl Ledger {
                 asked: 0,
                 state,
                 stores_at,
+                content,
                 reservation,
                 address: None,
             };

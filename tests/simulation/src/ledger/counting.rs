@@ -42,6 +42,7 @@ impl Ledger {
         ensure_eq!(stats.abandoned, *abandoned, "what is given up is counted under its reason");
         ensure_eq!(stats.oldest_age, self.oldest_age(), "the age of the oldest event is right");
         ensure_eq!(stats.batches, *batches, "batches and attempts are counted");
+        ensure_eq!(stats.bytes.spilled, self.spilled(), "spilled bytes are counted");
         let bytes = self.counts.body_bytes_delivered;
         ensure_eq!(stats.bytes.delivered, bytes, "delivered bytes are counted");
         ensure_eq!(self.bus.lost(), rejected_in_all + evicted, "losses are counted");

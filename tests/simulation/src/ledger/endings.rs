@@ -71,7 +71,7 @@ impl Ledger {
             let fence = fence.filter(|_| lane != RESTORED);
             let outgoing = &self.lanes[lane].outgoing;
             // Leased batches stay with the host; earlier batches of the shard are not overtaken.
-            if let Some(oldest) = outgoing.iter().position(|outgoing| !outgoing.is_leased()) {
+            if let Some(oldest) = outgoing.iter().position(Outgoing::is_at_hand) {
                 let is_right = self.body_len(lane, &outgoing[oldest]) <= max_bytes
                     && !self.is_behind(lane, &outgoing[oldest], fence);
                 if is_right {

@@ -54,7 +54,7 @@ impl Ledger {
         let count = self.present.len();
         let has_more = |lane: &&usize| {
             let lane = &self.lanes[**lane];
-            !lane.waiting().is_empty() || lane.outgoing.iter().any(|outgoing| !outgoing.is_leased())
+            !lane.waiting().is_empty() || lane.outgoing.iter().any(Outgoing::is_at_hand)
         };
         let share = max_bytes / self.present.iter().filter(has_more).count().max(1);
         for step in 0..count {
@@ -141,7 +141,7 @@ impl Ledger {
             let lane = self.present[place];
             while self.cut_within(lane, usize::MAX, usize::MAX) {}
             let mut outgoing = std::mem::take(&mut self.lanes[lane].outgoing);
-            for outgoing in &mut outgoing {
+            for outgoing in outgoing.iter_mut().filter(|outgoing| !outgoing.is_spilled()) {
                 let Some(batch) = seen.next() else {
                     ensure!(false, "everything is staged", "{staged:?}");
                     continue;
@@ -166,6 +166,10 @@ impl Ledger {
         for place in 0..self.present.len() {
             let (lane, mut nth) = (self.present[place], 0);
             while let Some(outgoing) = self.lanes[lane].outgoing.get(nth) {
+                if outgoing.is_spilled() {
+                    nth += 1;
+                    continue;
+                }
                 let is_leased = outgoing.is_leased();
                 let is_chosen = chooses(self.is_kept(lane, &outgoing.events));
                 let Some(batch) = staged.next() else { break };

@@ -53,15 +53,41 @@ pub(super) struct Outgoing {
     pub(super) state: State,
     /// The time from which the host may be asked to write it; `None` once its store has it.
     pub(super) stores_at: Option<u64>,
+    pub(super) content: Content,
     pub(super) reservation: usize,
     /// Its address in memory, once known.
     pub(super) address: Option<*const Batch>,
 }
 
+/// The place of a batch's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    Held,
+    /// Memory again, beside the bound.
+    Loaded {
+        is_used: bool,
+    },
+    /// The store alone. The host may be asked for it from a time on.
+    Spilled {
+        again_at: u64,
+        failures: u32,
+    },
+}
+
 impl Outgoing {
+    /// Tells whether only the store has it.
+    pub(super) const fn is_spilled(&self) -> bool {
+        matches!(self.content, Content::Spilled { .. })
+    }
+
+    /// Tells whether it is in memory, and the host does not have it.
+    pub(super) const fn is_at_hand(&self) -> bool {
+        !self.is_leased() && !self.is_spilled()
+    }
+
     /// True if its attempts and its pause let it be sent in an unload at `now`.
     pub(super) const fn may_exit(&self, now: u64, attempts: u32) -> bool {
-        let is_free = !self.is_leased() && self.asked <= now;
+        let is_free = self.is_at_hand() && self.asked <= now;
         is_free && (self.attempts == 0 || self.refusals + 1 < attempts)
     }
 

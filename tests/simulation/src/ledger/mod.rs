@@ -14,6 +14,7 @@ mod lane;
 mod outbox;
 mod restoring;
 mod sending;
+mod spilling;
 mod storing;
 mod timing;
 mod topology;
@@ -22,7 +23,7 @@ use crate::tally::Tally;
 use crate::trace::{Trace, note};
 use crate::violation::{CheckResult, ensure};
 use destination::Destination;
-use lane::{Lane, Lanes, Origin, Outgoing, Phase, RESTORED, State};
+use lane::{Content, Lane, Lanes, Origin, Outgoing, Phase, RESTORED, State};
 use shardbus::{
     AbandonReason, AbandonedEvents, Batch, BatchStats, BusConfig, Clock, EventBus, FlushReport,
     Rejected, RetryPolicy, Scheduler, Shared,
@@ -145,6 +146,8 @@ pub struct Ledger {
     leases: u64,
     /// Batches handed out since the host's task began.
     batches_in_task: u32,
+    /// Batches that the bus asked for: their lanes and sequences.
+    loads: Vec<(usize, u64)>,
     destination: Destination,
 }
 
@@ -199,6 +202,7 @@ impl Ledger {
             tally: Tally::default(),
             leases: 0,
             batches_in_task: 0,
+            loads: Vec::new(),
             destination: Destination::default(),
         }
     }

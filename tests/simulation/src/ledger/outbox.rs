@@ -129,6 +129,14 @@ impl Outbox {
         }
     }
 
+    /// The stored batch that has these events of a lane.
+    pub(super) fn kept_of(&self, lane: usize, events: &Range<usize>) -> Option<&Kept> {
+        let covers = |link: &&Link| {
+            link.lane == lane && link.events.start <= events.start && events.end <= link.events.end
+        };
+        self.kept.get(&self.links.iter().find(covers)?.key)
+    }
+
     fn has_link(&self, key: &str) -> bool {
         self.links.iter().any(|link| link.key == key)
     }
@@ -274,6 +282,9 @@ impl Ledger {
         for place in 0..self.present.len() {
             let lane = self.present[place];
             for nth in 0..self.lanes[lane].outgoing.len() {
+                if self.lanes[lane].outgoing[nth].is_spilled() {
+                    continue;
+                }
                 let Some(batch) = staged.next() else { break };
                 let outgoing = &self.lanes[lane].outgoing[nth];
                 let (events, kept) =
@@ -291,7 +302,7 @@ impl Ledger {
                 self.note_stored(lane, &events, id);
             }
         }
-        Ok(())
+        self.evict_stored()
     }
 
     /// Releases everything that the store has.

@@ -1,6 +1,6 @@
 //! Restores batches of earlier runs.
 
-use crate::ledger::{Event, Ledger, Outgoing, RESTORED, Reservation, State};
+use crate::ledger::{Content, Event, Ledger, Outgoing, RESTORED, Reservation, State};
 use crate::trace::note;
 use crate::violation::{CheckResult, ensure, ensure_eq};
 use shardbus::RestoreError;
@@ -50,6 +50,7 @@ impl Ledger {
             asked: 0,
             state: State::Paused { from: self.now, to: self.now },
             stores_at: None,
+            content: Content::Held,
             reservation: self.reservations.len(),
             address: None,
         };

@@ -1,7 +1,7 @@
 //! Batches out.
 
 use crate::ledger::intake::is_payload_of;
-use crate::ledger::{Event, Ledger, Origin, Outgoing, RESTORED, State, nanos};
+use crate::ledger::{Content, Event, Ledger, Origin, Outgoing, RESTORED, State, nanos};
 use crate::trace::note;
 use crate::violation::{CheckResult, ensure, ensure_eq};
 use shardbus::{AbandonReason, Abandoned, Action, Batch, BusConfig, Lease, Shared};
@@ -13,6 +13,7 @@ pub enum Polled {
     Abandoned,
     Store { ticket: u64 },
     Yield,
+    Load { ticket: u64 },
     WaitUntil(u64),
     Idle,
 }
@@ -41,6 +42,9 @@ impl Ledger {
         self.now = self.now.max(now);
         self.expire_leases();
         self.look_at_ages();
+        if !matches!(action, Action::Abandoned(_)) {
+            self.spill();
+        }
         let moment = Moment { fence: self.fence(), is_hurried };
         self.tally.fenced += u64::from(moment.fence.is_some());
         match action {
@@ -79,6 +83,7 @@ impl Ledger {
                 Ok(Polled::Abandoned)
             }
             Action::Store(batch) => self.store(&batch, moment),
+            Action::Load(head) => self.load(&head, moment),
             Action::WaitUntil(wake) => {
                 self.check_wait(Some(wake), moment)?;
                 Ok(Polled::WaitUntil(wake))
@@ -188,6 +193,10 @@ impl Ledger {
         self.check_batch(&lease.batch, lane, &mut outgoing)?;
         let expires = deadline + nanos(BusConfig::LEASE_MARGIN);
         outgoing.state = State::Leased { lease: lease.id, expires };
+        ensure!(!outgoing.is_spilled(), "only a batch in memory is leased");
+        if let Content::Loaded { is_used } = &mut outgoing.content {
+            *is_used = true;
+        }
         let reservation = outgoing.reservation;
         self.await_write(lease.id, &lease.batch, lane, &outgoing);
         self.lanes[lane].outgoing.insert(nth, outgoing);
@@ -200,7 +209,7 @@ impl Ledger {
     }
 
     /// No lane waits for ever while others send.
-    fn check_turns(&mut self, sent: usize, moment: Moment) -> CheckResult {
+    pub(super) fn check_turns(&mut self, sent: usize, moment: Moment) -> CheckResult {
         for nth in 0..self.present.len() {
             let lane = self.present[nth];
             let is_passed_over = lane != sent && self.must_send(lane, moment);

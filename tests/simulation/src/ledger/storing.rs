@@ -70,11 +70,12 @@ impl Ledger {
         }
     }
 
-    fn may_have_waited(&self, lane: usize) -> bool {
-        let lane = &self.lanes[lane];
+    fn may_have_waited(&self, id: usize) -> bool {
+        let lane = &self.lanes[id];
         let max_delay = nanos(self.config().batch.max_delay);
         let has_aged = |&event: &usize| self.wall_age(event) >= max_delay;
-        lane.waiting().first().is_some_and(has_aged)
+        self.is_pressed(id)
+            || lane.waiting().first().is_some_and(has_aged)
             || lane.holding_since.is_some_and(|since| self.now - since >= max_delay)
     }
 
@@ -95,6 +96,9 @@ impl Ledger {
                 let wall_age = self.wall_age(oldest);
                 let due_in = |age| self.now + max_delay.saturating_sub(age);
                 times.push((due_in(wall_age.max(age)), due_in(wall_age)));
+                if self.is_pressed(id) {
+                    times.push((self.now, self.now));
+                }
             }
             for (from, to) in times {
                 ensure!(to > self.now, "what has waited is written", "shard {id}: {lane:?}");
@@ -119,5 +123,6 @@ impl Ledger {
                 outgoing.stores_at = None;
             }
         }
+        self.spill();
     }
 }

@@ -1,7 +1,7 @@
 //! The time and the size of sends.
 
 use crate::ledger::sending::Moment;
-use crate::ledger::{Lane, Ledger, Outgoing, Phase, RESTORED, Reservation, State, nanos};
+use crate::ledger::{Content, Lane, Ledger, Outgoing, Phase, RESTORED, Reservation, State, nanos};
 use crate::violation::{CheckResult, ensure, ensure_eq};
 
 impl Ledger {
@@ -49,6 +49,7 @@ impl Ledger {
             asked: 0,
             state: State::Paused { from: now, to: now },
             stores_at: Some(now),
+            content: Content::Held,
             reservation,
             address: None,
         }
@@ -106,7 +107,7 @@ impl Ledger {
         }
         let is_flushed = self.is_flushed(lane);
         match self.lanes[lane].outgoing.front() {
-            Some(_) => is_flushed || self.is_automatic(),
+            Some(first) => (is_flushed || self.is_automatic()) && self.can_take(first),
             None => {
                 let is_hurried = moment.is_hurried
                     || moment.fence.is_some()
@@ -152,6 +153,9 @@ impl Ledger {
                 _ => continue,
             };
             let (from, to) = (from.max(opens.0), to.max(opens.1));
+            let Some((from, to)) = self.at_hand(lane.outgoing.front(), (from, to)) else {
+                continue;
+            };
             let (earliest, latest) = bounds.unwrap_or((from, to));
             bounds = Some((earliest.min(from), latest.min(to)));
         }

@@ -61,6 +61,8 @@ enum Event {
     DriveTask(Owner),
     /// A batch is written, or not, and its attempt may begin.
     Written(u64, bool),
+    /// A batch is read, or not, for whoever asked for it in a run of the host.
+    Loaded { ticket: u64, is_read: bool, owner: Owner },
     /// The batches that remained at closing are written.
     LastWrites,
 }
@@ -242,6 +244,7 @@ impl<'a> World<'a> {
             Event::DriveWake(drive, sleep) => self.drive_timer_fires(drive, sleep)?,
             Event::DriveTask(drive) => self.drive_task(drive)?,
             Event::Written(lease, is_written) => self.written(lease, is_written)?,
+            Event::Loaded { ticket, is_read, owner } => self.loaded(ticket, is_read, owner)?,
             Event::LastWrites => self.stop()?,
         }
         Ok(true)
@@ -388,7 +391,8 @@ impl<'a> World<'a> {
                 Polled::WaitUntil(time) => return Ok(Next::Wait(time)),
                 Polled::Idle => return Ok(Next::Wait(u64::MAX)),
                 Polled::Abandoned => {}
-                Polled::Store { ticket } => self.store(ticket),
+                Polled::Store { ticket } => self.store(ticket)?,
+                Polled::Load { ticket } => self.load(ticket, owner)?,
             }
         }
     }

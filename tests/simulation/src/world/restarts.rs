@@ -4,7 +4,7 @@ use crate::ledger::{Ledger, Restored};
 use crate::plan::MS;
 use crate::trace::{Trace, note};
 use crate::violation::CheckResult;
-use crate::world::{Attempt, Event, World};
+use crate::world::{Attempt, Event, Microtask, Owner, World};
 use fastrand::Rng;
 
 impl World<'_> {
@@ -16,7 +16,7 @@ impl World<'_> {
         }
         let is_written = !fails(self.is_quiet, self.plan.write_failures, &mut self.rng);
         if at_once || self.rng.bool() {
-            self.ledger.finish_write(lease, is_written);
+            self.finish_write(lease, is_written)?;
             return self.call(attempt);
         }
         self.attempts.push(attempt);
@@ -26,14 +26,46 @@ impl World<'_> {
     }
 
     /// Writes the batch that the bus asked to store, now or later, if all goes well.
-    pub(super) fn store(&mut self, ticket: u64) {
+    pub(super) fn store(&mut self, ticket: u64) -> CheckResult {
         let is_written = !fails(self.is_quiet, self.plan.write_failures, &mut self.rng);
         if self.rng.bool() {
-            self.ledger.finish_write(ticket, is_written);
-        } else {
-            let delay = self.rng.u64(..20 * MS);
-            self.later(delay, Event::Written(ticket, is_written));
+            return self.finish_write(ticket, is_written);
         }
+        let delay = self.rng.u64(..20 * MS);
+        self.later(delay, Event::Written(ticket, is_written));
+        Ok(())
+    }
+
+    fn finish_write(&mut self, ticket: u64, is_written: bool) -> CheckResult {
+        self.ledger.finish_write(ticket, is_written);
+        self.ledger.evict_stored()?;
+        self.schedule();
+        Ok(())
+    }
+
+    /// Reads the batch that the bus asked for, now or later, if all goes well.
+    pub(super) fn load(&mut self, ticket: u64, owner: Owner) -> CheckResult {
+        let is_read = !fails(self.is_quiet, self.plan.read_failures, &mut self.rng);
+        if self.rng.bool() {
+            return self.loaded(ticket, is_read, owner);
+        }
+        let delay = self.rng.u64(..20 * MS);
+        self.later(delay, Event::Loaded { ticket, is_read, owner });
+        Ok(())
+    }
+
+    /// A read has ended.
+    pub(super) fn loaded(&mut self, ticket: u64, is_read: bool, owner: Owner) -> CheckResult {
+        if self.is_stopped {
+            return Ok(());
+        }
+        self.ledger.finish_load(ticket, is_read)?;
+        if self.is_manual() {
+            self.microtasks.push_back(Microtask::WakeDrive(owner));
+        } else {
+            self.schedule_pump();
+        }
+        Ok(())
     }
 
     /// A write has ended. The attempt begins whether it ended well or not, unless it is over.
@@ -41,7 +73,7 @@ impl World<'_> {
         if self.is_stopped {
             return Ok(());
         }
-        self.ledger.finish_write(lease, is_written);
+        self.finish_write(lease, is_written)?;
         let nth = self.attempts.iter().position(|attempt| attempt.lease == lease);
         nth.map_or(Ok(()), |nth| {
             let attempt = self.attempts.remove(nth);
