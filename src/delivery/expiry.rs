@@ -46,7 +46,7 @@ impl Delivery {
     pub(super) fn load_old(&mut self, wall: u64) -> Option<BatchHead> {
         let newest = wall.checked_sub(self.backoff.max_age()?)?;
         let is_old = |outgoing: &Outgoing| {
-            outgoing.batch().is_none() && outgoing.head.first_timestamp <= newest
+            outgoing.head.first_timestamp <= newest && outgoing.may_be_asked_for(self.now)
         };
         let (lane, nth) = self.find(is_old)?;
         self.ask_for(lane, nth)

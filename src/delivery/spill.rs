@@ -230,6 +230,11 @@ impl Outgoing {
         self.copy == Copy::Stored && !self.is_leased()
     }
 
+    /// Whether only the store has it, and the host is not reading it.
+    pub(super) const fn may_be_asked_for(&self, now: u64) -> bool {
+        matches!(self.content, Content::Spilled { again_at, .. } if again_at <= now)
+    }
+
     fn spill(&mut self) {
         self.content = Content::Spilled { again_at: 0, failures: 0 };
     }
