@@ -45,6 +45,7 @@ pub enum End {
     Permanent,
     TooLarge,
     Hang,
+    Partial,
 }
 
 const ACTIONS: [(Do, u32); 17] = [
@@ -67,7 +68,7 @@ const ACTIONS: [(Do, u32); 17] = [
     (Do::Stage, 1),
 ];
 
-const ANSWERS: [(End, u32); 8] = [
+const ANSWERS: [(End, u32); 9] = [
     (End::Deliver, 20),
     (End::DeliverLate, 4),
     (End::Throw, 4),
@@ -76,6 +77,7 @@ const ANSWERS: [(End, u32); 8] = [
     (End::Permanent, 3),
     (End::TooLarge, 4),
     (End::Hang, 3),
+    (End::Partial, 6),
 ];
 
 /// Everything about a schedule that is decided beforehand.
@@ -87,13 +89,15 @@ pub struct Plan {
     /// The weight of each action.
     actions: Weights<Do, 17>,
     /// The weight of each answer.
-    answers: Weights<End, 8>,
+    answers: Weights<End, 9>,
     /// Of 8 events, how many have a key.
     pub keyed: u8,
     /// Of 8 events, how many are as large as they may be.
     pub large: u8,
     /// Of 64 callbacks, how many call the bus.
     pub reentrant: u8,
+    /// Of 64 events, how many make the receiver refuse their batch, for as long as it has faults.
+    pub poisonous: u8,
     /// Of 8 batches, how many the host holds on to.
     pub kept: u8,
     /// True if the host has a store, whose batches outlive it.
@@ -168,6 +172,7 @@ impl Plan {
             large: rng.u8(0..4),
             reentrant: [0, 4, 16][rng.usize(..3)],
             kept: [0, 0, 0, 2][rng.usize(..4)],
+            poisonous: [0, 0, 0, 1, 8][rng.usize(..5)],
             has_store,
             write_failures: [0, 0, 1, 4][rng.usize(..4)],
             read_failures: [0, 0, 1, 4][rng.usize(..4)],
@@ -258,7 +263,7 @@ fn config(rng: &mut Rng, is_large: bool) -> BusConfig {
             max_attempts: rng.u32(1..5),
             base_delay: ms(base_delay),
             max_delay: ms(base_delay + rng.u64(..500)),
-            max_age: None,
+            max_age: (rng.u8(..4) == 0).then(|| ms(up_to(rng, 1, [100, 2_000, 20_000]))),
             max_retry_after: ms(up_to(rng, 0, [100, 1_000, 1_000])),
         }),
         scaling,

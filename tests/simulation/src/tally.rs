@@ -53,6 +53,8 @@ pub struct Tally {
     pub writes: u64,
     /// Batches that the bus asked its host to write.
     pub stores: u64,
+    /// Answers for single events.
+    pub settlements: u64,
     /// Batches that were left to the store alone.
     pub spills: u64,
     /// Batches that the bus asked its host to read.
@@ -70,7 +72,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn counters(&mut self) -> [(&'static str, &mut u64); 31] {
+    fn counters(&mut self) -> [(&'static str, &mut u64); 32] {
         [
             ("steps", &mut self.steps),
             ("events offered", &mut self.offered),
@@ -96,6 +98,7 @@ impl Tally {
             ("yields", &mut self.yields),
             ("batches kept", &mut self.writes),
             ("batches kept because they waited", &mut self.stores),
+            ("answers for single events", &mut self.settlements),
             ("batches left to the store alone", &mut self.spills),
             ("batches loaded", &mut self.loads),
             ("batches unreadable", &mut self.unreadable),

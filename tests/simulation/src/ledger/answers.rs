@@ -3,7 +3,7 @@
 use crate::ledger::{Exit, Ledger, Outgoing, State, nanos};
 use crate::trace::note;
 use crate::violation::{CheckResult, ensure};
-use shardbus::{AbandonReason, Failure, RetryPolicy};
+use shardbus::{AbandonReason, Failure, Outcome, RetryPolicy};
 
 impl Ledger {
     /// The position of the batch with this lease.
@@ -41,18 +41,89 @@ impl Ledger {
         let was_live = self.bus.acknowledge(lease, now);
         let Some((lane, nth)) = self.answered(lease, was_live, now)? else { return Ok(()) };
         self.note_answer(lane, lease);
+        self.counts.batches.delivered += 1;
+        self.deliver(lane, nth);
+        Ok(())
+    }
+
+    fn deliver(&mut self, lane: usize, nth: usize) {
         if let Some(outgoing) = self.pop(lane, nth, Exit::Delivered) {
             self.counts.body_bytes_delivered += self.body_len(lane, &outgoing) as u64;
-            self.counts.batches.delivered += 1;
             self.release(outgoing.reservation);
         }
-        Ok(())
     }
 
     pub fn fail(&mut self, lease: u64, failure: Failure, now: u64) -> CheckResult {
         note!(self, "    fails lease {lease}: {failure:?}");
         let was_live = self.bus.fail(lease, failure, now);
+        if let Some((lane, nth)) = self.answered(lease, was_live, now)? {
+            self.fail_nth((lane, nth), lease, failure);
+        }
+        Ok(())
+    }
+
+    /// The receiver answers for single events.
+    pub fn settle_each(
+        &mut self,
+        lease: u64,
+        outcomes: &[(usize, Outcome)],
+        now: u64,
+    ) -> CheckResult {
+        note!(self, "    settles lease {lease}: {outcomes:?}");
+        let was_live = self.bus.settle(lease, outcomes, now);
+        let place = self.place_of(lease);
+        let len = place.map(|(lane, nth)| self.lanes[lane].outgoing[nth].events.len());
+        let covered: usize = outcomes.iter().map(|(len, _)| len).sum();
+        if len.is_some_and(|len| len != covered) {
+            ensure!(!was_live, "outcomes count if they cover the batch, and only then");
+            self.now = self.now.max(now);
+            return Ok(());
+        }
         let Some((lane, nth)) = self.answered(lease, was_live, now)? else { return Ok(()) };
+        self.tally.settlements += 1;
+        let is_taken =
+            outcomes.iter().any(|&(len, outcome)| len > 0 && outcome == Outcome::Delivered);
+        if is_taken {
+            self.note_answer(lane, lease);
+            self.counts.batches.delivered += 1;
+        }
+        let runs = outcomes.iter().filter(|(len, _)| *len > 0).count();
+        let Some(mut whole) = self.lanes[lane].outgoing.remove(nth) else { return Ok(()) };
+        if runs > 1 {
+            whole.stores_at = Some(self.now);
+        }
+        self.reservations[whole.reservation].holders += runs as u32 - 1;
+        let others = self.lanes[lane].outgoing.len();
+        let mut start = 0;
+        for &(len, outcome) in outcomes.iter().filter(|(len, _)| *len > 0) {
+            let place = nth + self.lanes[lane].outgoing.len() - others;
+            self.lanes[lane].outgoing.insert(place, whole.part(start..start + len));
+            start += len;
+            match outcome {
+                Outcome::Delivered => self.deliver(lane, place),
+                Outcome::Failed(failure) => self.fail_nth((lane, place), lease, failure),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whether the receiver refuses the batch of a lease for its own sake, if of 64 events so
+    /// many are poisonous.
+    pub fn has_poison(&self, lease: u64, of_64: u8) -> bool {
+        self.place_of(lease).is_some_and(|(lane, nth)| {
+            let events = self.lanes[lane].outgoing[nth].events.clone();
+            let is_poison = |&event: &usize| (event * 29 % 64) < usize::from(of_64);
+            self.lanes[lane].log[events].iter().any(is_poison)
+        })
+    }
+
+    /// How many events the batch of a lease has.
+    pub fn len_of(&self, lease: u64) -> Option<usize> {
+        let (lane, nth) = self.place_of(lease)?;
+        Some(self.lanes[lane].outgoing[nth].events.len())
+    }
+
+    fn fail_nth(&mut self, (lane, nth): (usize, usize), lease: u64, failure: Failure) {
         let (now, retry) = (self.now, self.retry());
         if !matches!(failure, Failure::Unavailable { .. }) {
             self.note_answer(lane, lease);
@@ -84,7 +155,6 @@ impl Ledger {
             }
             Failure::Split => self.split(lane, nth),
         }
-        Ok(())
     }
 
     pub fn expire(&mut self, lease: u64, now: u64) -> CheckResult {

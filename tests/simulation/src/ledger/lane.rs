@@ -75,6 +75,17 @@ pub(super) enum Content {
 }
 
 impl Outgoing {
+    /// Some of its events as a batch of their own, with its history.
+    pub(super) fn part(&self, range: Range<usize>) -> Self {
+        let start = self.events.start;
+        Self {
+            events: start + range.start..start + range.end,
+            sequence: self.sequence + range.start as u64,
+            address: None,
+            ..*self
+        }
+    }
+
     /// Tells whether only the store has it.
     pub(super) const fn is_spilled(&self) -> bool {
         matches!(self.content, Content::Spilled { .. })

@@ -9,6 +9,7 @@ mod counting;
 mod destination;
 mod endings;
 mod exits;
+mod expiry;
 mod intake;
 mod lane;
 mod outbox;

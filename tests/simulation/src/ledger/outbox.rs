@@ -28,8 +28,17 @@ struct Link {
     lane: usize,
     /// Places in the lane's log.
     events: Range<usize>,
-    /// The number of them that are not settled.
-    left: usize,
+    /// Those that are neither settled nor in a later copy.
+    needed: Vec<usize>,
+}
+
+impl Link {
+    /// These events of a lane are settled, or in a later copy.
+    fn forget(&mut self, lane: usize, events: &Range<usize>) {
+        if self.lane == lane {
+            self.needed.retain(|event| !events.contains(event));
+        }
+    }
 }
 
 /// A write that is under way: before a batch's first attempt, or because the bus asked for it.
@@ -108,24 +117,49 @@ impl Outbox {
         what.for_each(|event| self.fate(event).is_settled = true);
         let removals = &mut self.removals;
         self.links.retain_mut(|link| {
-            if link.lane == lane {
-                let (start, end) =
-                    (events.start.max(link.events.start), events.end.min(link.events.end));
-                link.left -= end.saturating_sub(start);
-            }
-            if link.left == 0 {
+            link.forget(lane, events);
+            if link.needed.is_empty() {
                 removals.push(std::mem::take(&mut link.key));
-                return false;
             }
-            true
+            !link.needed.is_empty()
         });
     }
 
-    pub(super) fn link(&mut self, key: &str, lane: usize, events: Range<usize>, left: usize) {
-        if left == 0 {
+    /// The store has a copy of these events of a lane, of which some are needed.
+    pub(super) fn link(
+        &mut self,
+        key: &str,
+        lane: usize,
+        events: Range<usize>,
+        needed: Vec<usize>,
+    ) {
+        if needed.is_empty() {
             self.removals.push(key.to_owned());
-        } else {
-            self.links.push(Link { key: key.to_owned(), lane, events, left });
+            return;
+        }
+        let removals = &mut self.removals;
+        self.links.retain_mut(|link| {
+            link.forget(lane, &events);
+            if link.needed.is_empty() {
+                removals.push(std::mem::take(&mut link.key));
+            }
+            !link.needed.is_empty()
+        });
+        // The first, so that it is found before the copy that it replaces.
+        self.links.insert(0, Link { key: key.to_owned(), lane, events, needed });
+    }
+
+    /// The key of a copy that the store needs of these events; `None` if it has one.
+    fn missing_key(&self, batch: &Batch, lane: usize, events: &Range<usize>) -> Option<String> {
+        let key = key_of(batch);
+        let covers = |link: &&Link| {
+            link.lane == lane && link.events.start <= events.start && events.end <= link.events.end
+        };
+        match self.links.iter().find(covers) {
+            None => Some(key),
+            Some(link) if link.events == *events || link.needed.len() == link.events.len() => None,
+            // Settled events must not come back with the others.
+            Some(_) => Some(format!("{key}-{}", events.len())),
         }
     }
 
@@ -234,11 +268,10 @@ impl Ledger {
         lane: usize,
         outgoing: &Outgoing,
     ) {
-        if self.outbox.as_ref().is_none_or(|outbox| outbox.covers(lane, &outgoing.events)) {
-            return;
-        }
-        let (key, kept) = (key_of(batch), self.kept_copy(batch, lane, outgoing));
         let events = outgoing.events.clone();
+        let Some(outbox) = &self.outbox else { return };
+        let Some(key) = outbox.missing_key(batch, lane, &events) else { return };
+        let kept = self.kept_copy(batch, lane, outgoing);
         let write = Write { ticket: lease, key, kept, lane, events };
         if let Some(outbox) = &mut self.outbox {
             outbox.writes.push(write);
@@ -259,16 +292,20 @@ impl Ledger {
             return;
         }
         self.tally.writes += 1;
-        let left = kept.events.iter().filter(|event| !outbox.fate(event).is_settled).count();
+        let needed = events.clone().zip(&kept.events);
+        let needed = needed.filter(|(_, event)| !outbox.fate(event).is_settled);
+        let needed: Vec<_> = needed.map(|(place, _)| place).collect();
         let id = (kept.origin, kept.sequence);
         outbox.keep(key.clone(), kept);
-        outbox.link(&key, lane, events.clone(), left);
+        outbox.link(&key, lane, events.clone(), needed);
         self.note_stored(lane, &events, id);
     }
 
     /// The bus asked for a batch to be written.
     pub(super) fn await_store(&mut self, batch: &Batch, lane: usize, outgoing: &Outgoing) -> u64 {
-        let (key, kept) = (key_of(batch), self.kept_copy(batch, lane, outgoing));
+        let kept = self.kept_copy(batch, lane, outgoing);
+        let missing = |outbox: &Outbox| outbox.missing_key(batch, lane, &outgoing.events);
+        let key = self.outbox.as_ref().and_then(missing).unwrap_or_else(|| key_of(batch));
         let ticket = FIRST_STORE + self.tally.stores;
         let write = Write { ticket, key, kept, lane, events: outgoing.events.clone() };
         self.outbox.iter_mut().for_each(|outbox| outbox.writes.push(write.clone()));
@@ -279,28 +316,26 @@ impl Ledger {
     /// fail.
     pub fn keep_everything(&mut self, now: u64, mut fails: impl FnMut() -> bool) -> CheckResult {
         let mut staged = self.stage(now)?.into_iter();
-        for place in 0..self.present.len() {
-            let lane = self.present[place];
-            for nth in 0..self.lanes[lane].outgoing.len() {
-                if self.lanes[lane].outgoing[nth].is_spilled() {
-                    continue;
-                }
-                let Some(batch) = staged.next() else { break };
-                let outgoing = &self.lanes[lane].outgoing[nth];
-                let (events, kept) =
-                    (outgoing.events.clone(), self.kept_copy(&batch, lane, outgoing));
-                let Some(outbox) = &mut self.outbox else { return Ok(()) };
-                let (key, left) = (key_of(&batch), events.len());
-                if outbox.covers(lane, &events) || outbox.has_link(&key) || fails() {
-                    continue;
-                }
-                note!(self, "    {key} is written");
-                self.tally.writes += 1;
-                let id = (kept.origin, kept.sequence);
-                outbox.keep(key.clone(), kept);
-                outbox.link(&key, lane, events.clone(), left);
-                self.note_stored(lane, &events, id);
+        let mut copies = Vec::new();
+        for &lane in &self.present {
+            let outgoing = self.lanes[lane].outgoing.iter().filter(|at| !at.is_spilled());
+            for (outgoing, batch) in outgoing.zip(staged.by_ref()) {
+                let copy = self.kept_copy(&batch, lane, outgoing);
+                copies.push((batch, lane, outgoing.events.clone(), copy));
             }
+        }
+        for (batch, lane, events, kept) in copies {
+            let Some(outbox) = &mut self.outbox else { return Ok(()) };
+            let Some(key) = outbox.missing_key(&batch, lane, &events) else { continue };
+            if outbox.has_link(&key) || outbox.removals.contains(&key) || fails() {
+                continue;
+            }
+            note!(self, "    {key} is written");
+            self.tally.writes += 1;
+            let id = (kept.origin, kept.sequence);
+            outbox.keep(key.clone(), kept);
+            outbox.link(&key, lane, events.clone(), events.clone().collect());
+            self.note_stored(lane, &events, id);
         }
         self.evict_stored()
     }

@@ -121,7 +121,9 @@ impl Ledger {
         lane.head = lane.log.len();
         lane.in_flight += count as u64;
         lane.outgoing.push_back(outgoing);
-        self.outbox.iter_mut().for_each(|outbox| outbox.link(key, RESTORED, range.clone(), count));
+        self.outbox
+            .iter_mut()
+            .for_each(|outbox| outbox.link(key, RESTORED, range.clone(), range.clone().collect()));
     }
 
     /// Nothing more comes back.

@@ -42,6 +42,7 @@ impl Ledger {
         self.now = self.now.max(now);
         self.expire_leases();
         self.look_at_ages();
+        self.give_up_old();
         if !matches!(action, Action::Abandoned(_)) {
             self.spill();
         }

@@ -124,34 +124,40 @@ impl Ledger {
             head.process_nonce == self.nonce && self.present.contains(&lane),
             "a batch is loaded into the shard that it left"
         );
-        let is_flushed = self.is_flushed(lane);
-        ensure!(is_flushed || self.is_automatic(), "a manual bus loads only in a flush");
-        ensure!(!self.lanes[lane].is_leased(), "nothing is loaded while its shard sends");
-        let opens = self.opens(lane);
-        ensure!(
-            opens.is_some_and(|(from, _)| from <= now),
-            "a batch is loaded when it is its turn"
-        );
-        let Some(first) = self.lanes[lane].outgoing.front() else {
+        let is_it = |outgoing: &Outgoing| {
+            outgoing.sequence == head.sequence_start && outgoing.events.len() as u64 == head.len
+        };
+        let Some(nth) = self.lanes[lane].outgoing.iter().position(is_it) else {
             ensure!(false, "only what the store has is loaded", "{head:?}");
             return Ok(Polled::Idle);
         };
+        let outgoing = &self.lanes[lane].outgoing[nth];
         ensure!(
-            first.sequence == head.sequence_start && first.events.len() as u64 == head.len,
-            "the first batch of a shard is loaded",
-            "{head:?} instead of {first:?}"
+            outgoing.is_spilled() && self.can_take(outgoing),
+            "a batch is asked for once at a time"
         );
-        ensure!(!self.is_behind(lane, first, moment.fence), "a batch behind a fence is not loaded");
-        ensure!(first.is_spilled() && self.can_take(first), "a batch is asked for once at a time");
+        let is_old = self.is_too_old(lane, outgoing);
+        if !is_old {
+            let is_free = self.is_flushed(lane) || self.is_automatic();
+            ensure!(is_free, "a manual bus loads only in a flush");
+            ensure!(!self.lanes[lane].is_leased(), "nothing is loaded while its shard sends");
+            let opens = self.opens(lane);
+            let is_open = opens.is_some_and(|(from, _)| from <= now);
+            ensure!(nth == 0 && is_open, "a batch is loaded when it is its turn");
+            let is_behind = self.is_behind(lane, outgoing, moment.fence);
+            ensure!(!is_behind, "a batch behind a fence is not loaded");
+        }
         note!(self, "    {head:?} is to be loaded");
         let again_at = now + nanos(self.config().timeout + BusConfig::LEASE_MARGIN);
-        let first = &mut self.lanes[lane].outgoing[0];
-        if let Content::Spilled { again_at: at, .. } = &mut first.content {
+        let outgoing = &mut self.lanes[lane].outgoing[nth];
+        if let Content::Spilled { again_at: at, .. } = &mut outgoing.content {
             *at = again_at;
         }
-        self.loads.push((lane, first.sequence));
+        self.loads.push((lane, outgoing.sequence));
         self.tally.loads += 1;
-        self.check_turns(lane, moment)?;
+        if !is_old {
+            self.check_turns(lane, moment)?;
+        }
         Ok(Polled::Load { ticket: self.loads.len() as u64 - 1 })
     }
 

@@ -163,6 +163,11 @@ impl Ledger {
             let (earliest, latest) = bounds.unwrap_or((from, to));
             bounds = Some((earliest.min(from), latest.min(to)));
         }
+        ensure!(!self.must_load_old(), "batches that are too old are loaded to be shown");
+        if let Some(at) = self.next_expiry() {
+            let (earliest, latest) = bounds.unwrap_or((at, at));
+            bounds = Some((earliest.min(at), latest.min(at)));
+        }
         match (wake, bounds) {
             (None, None) => {}
             (Some(wake), Some((from, to))) => {

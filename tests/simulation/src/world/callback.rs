@@ -6,17 +6,25 @@ use crate::trace::note;
 use crate::violation::CheckResult;
 use crate::world::{Attempt, Event, Microtask, World};
 use fastrand::Rng;
-use shardbus::Failure;
+use shardbus::{Failure, Outcome};
 use std::time::Duration;
 
 /// The end of a callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Answer {
     Deliver,
-    Unavailable { after: u64 },
-    Refuse { after: u64 },
+    Unavailable {
+        after: u64,
+    },
+    Refuse {
+        after: u64,
+    },
     Permanent,
     TooLarge,
+    /// Whatever it is for each event follows from the seed.
+    Partial {
+        seed: u64,
+    },
 }
 
 pub const TIMED_OUT: Failure = Failure::Unavailable { retry_after: Duration::ZERO };
@@ -49,11 +57,26 @@ pub enum Weather {
 /// The depth of nested callbacks: a flush in a callback calls the next one.
 const MAX_DEPTH: u32 = 3;
 
+/// What became of consecutive events, so many in all, unless the callback counts wrongly.
+fn outcomes(seed: u64, len: usize) -> Vec<(usize, Outcome)> {
+    let mut rng = Rng::with_seed(seed);
+    let mut left = if rng.u8(..16) == 0 { len + 1 } else { len };
+    let mut outcomes = Vec::new();
+    while left > 0 {
+        let run = rng.usize(0..=left.min(4));
+        let outcome =
+            if rng.bool() { Outcome::Delivered } else { Outcome::Failed(failure(&mut rng)) };
+        outcomes.push((run, outcome));
+        left -= run;
+    }
+    outcomes
+}
+
 impl World<'_> {
     /// Calls the callback for an attempt.
     pub(super) fn call(&mut self, attempt: Attempt) -> CheckResult {
         let lease = attempt.lease;
-        let (answer, after) = self.draw_end();
+        let (answer, after) = self.draw_end(lease);
         note!(self.ledger, "    the callback of lease {lease}: {answer:?} after {after:?}");
         if self.reenters() {
             self.call_bus()?;
@@ -68,7 +91,7 @@ impl World<'_> {
     }
 
     /// The callback's answer, and its time, if it ends.
-    fn draw_end(&mut self) -> (Answer, Option<u64>) {
+    fn draw_end(&mut self, lease: u64) -> (Answer, Option<u64>) {
         if self.is_quiet {
             return (Answer::Deliver, Some(0));
         }
@@ -87,6 +110,9 @@ impl World<'_> {
                 return (Answer::Deliver, Some(after));
             }
         }
+        if self.ledger.has_poison(lease, self.plan.poisonous) {
+            return (Answer::Refuse { after: 0 }, Some(soon));
+        }
         match self.plan.end(&mut self.rng) {
             End::Deliver => (Answer::Deliver, Some(soon)),
             // After the timeout, and perhaps after the lease.
@@ -102,6 +128,7 @@ impl World<'_> {
             End::Permanent => (Answer::Permanent, Some(soon)),
             End::TooLarge => (Answer::TooLarge, Some(soon)),
             End::Hang => (Answer::Deliver, None),
+            End::Partial => (Answer::Partial { seed: self.rng.u64(..) }, Some(soon)),
         }
     }
 
@@ -165,6 +192,10 @@ impl World<'_> {
             }
             Answer::Permanent => self.ledger.fail(lease, Failure::Permanent, now)?,
             Answer::TooLarge => self.ledger.fail(lease, Failure::Split, now)?,
+            Answer::Partial { seed } => {
+                let outcomes = outcomes(seed, self.ledger.len_of(lease).unwrap_or(3));
+                self.ledger.settle_each(lease, &outcomes, now)?;
+            }
         }
         match owner {
             None => {}
