@@ -6,6 +6,7 @@
 /** @type {{ [what: string]: string }} */
 export const skips = {
   firefoxClosed: "Firefox drops about half of what a tab fetches while it is closed",
+  noMount: "only root may mount a file system, to fill it",
 };
 
 /** True if a test may be skipped for this reason, here. @param {unknown} reason */
