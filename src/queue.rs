@@ -26,10 +26,6 @@ impl<T> Queue<T> {
         self.0.push(item);
     }
 
-    pub(crate) fn pop_front(&mut self) -> Option<T> {
-        self.remove(0)
-    }
-
     /// Puts an item before the one at `index`, or behind all.
     pub(crate) fn insert(&mut self, index: usize, item: T) {
         self.0.insert(index.min(self.0.len()), item);
@@ -119,7 +115,7 @@ mod tests {
                         queue.push_back(item);
                         model.push_back(item);
                     }
-                    Step::Pop => prop_assert_eq!(queue.pop_front(), model.pop_front()),
+                    Step::Pop => prop_assert_eq!(queue.remove(0), model.pop_front()),
                     Step::Insert(at, item) => {
                         queue.insert(at, item);
                         model.insert(at.min(model.len()), item);

@@ -99,7 +99,7 @@ impl Records {
 
     /// Tells whether so many records can be pushed without another page.
     #[inline]
-    pub(crate) const fn has_room(&self, count: usize) -> bool {
+    pub(crate) fn has_room(&self, count: usize) -> bool {
         self.stream.room() >= count * Record::LEN
     }
 
@@ -142,37 +142,27 @@ impl Records {
 
     /// How many of the oldest records, at most `max`, have this timestamp or an earlier one.
     pub(crate) fn count_until(&self, timestamp: u64, max: usize) -> usize {
-        self.count_while(max, |record| record.timestamp <= timestamp)
+        self.count(max, usize::MAX, timestamp).0
     }
 
     /// How many of the oldest payloads, at most `max`, take up no more than `room` bytes with a
     /// separator after each; and how many bytes they do take up.
     pub(crate) fn count_within(&self, max: usize, room: usize) -> (usize, usize) {
-        let mut stored = 0;
-        let count = self.count_while(max, |record| {
-            let with_it = stored + record.len as usize + 1;
-            let fits = with_it <= room;
-            if fits {
-                stored = with_it;
-            }
-            fits
-        });
-        (count, stored)
+        self.count(max, room, u64::MAX)
     }
 
-    /// How many of the oldest records, at most `max`, come before the first that is not `counted`.
-    #[inline]
-    fn count_while(&self, max: usize, mut counted: impl FnMut(Record) -> bool) -> usize {
-        let mut count = 0;
-        for run in self.stream.runs() {
-            for record in records(run) {
-                if count == max || !counted(record) {
-                    return count;
-                }
-                count += 1;
+    /// Both: how many of the oldest events, at most `max`, stay within `room` bytes and came no later
+    /// than `timestamp`; and how many bytes they take up.
+    fn count(&self, max: usize, room: usize, timestamp: u64) -> (usize, usize) {
+        let (mut count, mut stored) = (0, 0);
+        for record in self.stream.runs().flat_map(records).take(max) {
+            let with_it = stored + record.len as usize + 1;
+            if with_it > room || record.timestamp > timestamp {
+                break;
             }
+            (count, stored) = (count + 1, with_it);
         }
-        count
+        (count, stored)
     }
 }
 

@@ -12,10 +12,8 @@ pub(super) struct Stream {
     page_size: usize,
     /// Pages for the next bytes.
     spare: Vec<Vec<u8>>,
-    /// The page that is being filled.
-    last: Vec<u8>,
-    /// The pages before it, oldest first.
-    full: Queue<Vec<u8>>,
+    /// The pages that hold something, oldest first; the last is being filled, and may be empty.
+    pages: Queue<Vec<u8>>,
     /// Where the bytes begin in the first page.
     start: usize,
 }
@@ -27,8 +25,8 @@ impl Stream {
 
     /// How many bytes fit into the last page.
     #[inline]
-    pub(super) const fn room(&self) -> usize {
-        self.last.capacity() - self.last.len()
+    pub(super) fn room(&self) -> usize {
+        self.pages.last().map_or(0, |last| last.capacity() - last.len())
     }
 
     /// Makes pages for so many bytes. Returns false, and keeps no spare page, if there is no memory
@@ -36,7 +34,7 @@ impl Stream {
     pub(super) fn reserve(&mut self, bytes: usize) -> bool {
         self.close_up();
         let pages = bytes.saturating_sub(self.room()).div_ceil(self.page_size);
-        let is_reserved = self.full.reserve(pages + 1) && self.add_spare(pages);
+        let is_reserved = self.pages.reserve(pages) && self.add_spare(pages);
         if !is_reserved {
             self.drop_spare();
         }
@@ -62,8 +60,10 @@ impl Stream {
     /// Moves bytes that lie in the last page alone to its beginning, unless they are more than those
     /// that were there: so no byte moves twice.
     fn close_up(&mut self) {
-        if self.full.is_empty() && self.start >= self.last.len() - self.start {
-            self.last.drain(..self.start);
+        if let [only] = &mut *self.pages
+            && self.start >= only.len() - self.start
+        {
+            only.drain(..self.start);
             self.start = 0;
         }
     }
@@ -71,45 +71,42 @@ impl Stream {
     /// Appends bytes.
     #[inline]
     pub(super) fn append(&mut self, bytes: &[u8]) {
-        if self.room() >= bytes.len() {
-            self.last.extend_from_slice(bytes);
-        } else {
-            self.append_over_pages(bytes);
+        match self.pages.last_mut() {
+            Some(last) if last.capacity() - last.len() >= bytes.len() => {
+                last.extend_from_slice(bytes);
+            }
+            _ => self.append_over_pages(bytes),
         }
     }
 
     #[cold]
     fn append_over_pages(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            if self.room() == 0 {
-                self.turn_page();
+            let room = self.room();
+            if let Some(last) = self.pages.last_mut().filter(|_| room > 0) {
+                let (now, later) = bytes.split_at(bytes.len().min(room));
+                last.extend_from_slice(now);
+                bytes = later;
+            } else {
+                let page = self.spare.pop();
+                self.pages.push_back(page.unwrap_or_else(|| Vec::with_capacity(self.page_size)));
             }
-            let (now, later) = bytes.split_at(bytes.len().min(self.room()));
-            self.last.extend_from_slice(now);
-            bytes = later;
-        }
-    }
-
-    fn turn_page(&mut self) {
-        let next = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(self.page_size));
-        let last = std::mem::replace(&mut self.last, next);
-        if !last.is_empty() {
-            self.full.push_back(last);
         }
     }
 
     /// The first bytes, up to the end of their page.
     #[inline]
     pub(super) fn first(&self) -> &[u8] {
-        let page = self.full.front().unwrap_or(&self.last);
-        page.get(self.start..).unwrap_or_default()
+        self.runs().next().unwrap_or_default()
     }
 
     /// All bytes, page by page.
+    #[inline]
     pub(super) fn runs(&self) -> impl Iterator<Item = &[u8]> {
         let mut start = self.start;
-        let pages = self.full.iter().chain([&self.last]);
-        pages.map(move |page| page.get(std::mem::take(&mut start)..).unwrap_or_default())
+        self.pages
+            .iter()
+            .map(move |page| page.get(std::mem::take(&mut start)..).unwrap_or_default())
     }
 
     /// Drops the first `len` bytes, of which there must be so many.
@@ -142,8 +139,10 @@ impl Stream {
         self.start += len;
         if self.first().is_empty() {
             self.start = 0;
-            if self.full.pop_front().is_none() {
-                self.last.clear();
+            // The page that is being filled stays.
+            match &mut *self.pages {
+                [only] => only.clear(),
+                _ => drop(self.pages.remove(0)),
             }
         }
     }
@@ -154,7 +153,7 @@ impl Stream {
         let first = self.first();
         if first.len() == len && len > self.page_size / 2 {
             let start = std::mem::take(&mut self.start);
-            let page = self.full.pop_front().unwrap_or_else(|| std::mem::take(&mut self.last));
+            let page = self.pages.remove(0).unwrap_or_default();
             return Bytes::from_owner(page).slice(start..);
         }
         let run = Bytes::copy_from_slice(&first[..len]);
