@@ -16,7 +16,7 @@ use crate::shard::{
     ShardState, Watermarks,
 };
 use crate::stats::{AbandonedEvents, BatchStats, BusStats, ByteStats, Rejected, ShardInfo};
-use crate::sync::{Counter, Lock, Shared};
+use crate::sync::{Counter, Flag, Lock, Shared};
 use std::ops::{Deref, Range};
 
 /// A bounded event buffer that decides which batch to send next, and when.
@@ -49,14 +49,13 @@ pub struct EventBus {
     oversize: Counter,
     invalid: Counter,
     refused_closed: Counter,
-    /// 1 once the bus is closed.
-    closed: Counter,
-    /// 1 once an event had a key: then a change of shards must not let it be overtaken.
-    keyed: Counter,
+    closed: Flag,
+    /// An event had a key: then a change of shards must not let it be overtaken.
+    keyed: Flag,
     /// The time of the last collection of metrics.
     scaled_at: Counter,
-    /// 1 while somebody waits for room.
-    room_awaited: Counter,
+    /// Somebody waits for room.
+    room_awaited: Flag,
     /// Events restored from earlier runs.
     restored: Counter,
 }
@@ -90,10 +89,10 @@ impl EventBus {
             oversize: Counter::default(),
             invalid: Counter::default(),
             refused_closed: Counter::default(),
-            closed: Counter::default(),
-            keyed: Counter::default(),
+            closed: Flag::default(),
+            keyed: Flag::default(),
             scaled_at: Counter::default(),
-            room_awaited: Counter::default(),
+            room_awaited: Flag::default(),
             restored: Counter::default(),
         })
     }
@@ -102,9 +101,13 @@ impl EventBus {
     /// bus, from which the pauses between attempts derive as well. Call it once, before the first
     /// [`poll`](Self::poll).
     pub fn seed(&self, nonce: u64) {
-        if let Ok(mut delivery) = self.delivery.lock() {
-            delivery.seed(nonce);
-        }
+        self.with_delivery(|delivery| delivery.seed(nonce));
+    }
+
+    /// Runs `f` on the state of delivery. A call from within another one's, which only the build
+    /// without threads can tell, changes nothing and has the default result.
+    fn with_delivery<R: Default>(&self, f: impl FnOnce(&mut Delivery) -> R) -> R {
+        self.delivery.lock().map(|mut delivery| f(&mut delivery)).unwrap_or_default()
     }
 
     /// The settings.
@@ -189,7 +192,7 @@ impl EventBus {
         }
         self.offered.add(1);
         if key_len.is_some() {
-            self.keyed.set(1);
+            self.keyed.set(true);
         }
         Ok(())
     }
@@ -289,7 +292,7 @@ impl EventBus {
     /// Says whether somebody waits until the bus [`is_ready`](Self::is_ready). While somebody does,
     /// batches leave without waiting for size or time, unless they leave only in a flush.
     pub fn set_room_awaited(&self, awaited: bool) {
-        self.room_awaited.set(u64::from(awaited));
+        self.room_awaited.set(awaited);
     }
 
     /// The next action at `now`, in nanoseconds from any fixed point. Poll again until the action
@@ -299,7 +302,7 @@ impl EventBus {
         self.scale(now);
         let permit = match self.config.scheduler {
             Scheduler::Manual => Permit::Nothing,
-            Scheduler::Auto if self.room_awaited.get() == 1 || self.is_short_of_bytes() => {
+            Scheduler::Auto if self.room_awaited.get() || self.is_short_of_bytes() => {
                 Permit::Everything
             }
             Scheduler::Auto => Permit::Due,
@@ -317,9 +320,7 @@ impl EventBus {
     /// so many batches and bytes before it says [`Yield`](Action::Yield). Without this call there is
     /// no limit.
     pub fn begin_task(&self) {
-        if let Ok(mut delivery) = self.delivery.lock() {
-            delivery.begin_task();
-        }
+        self.with_delivery(Delivery::begin_task);
     }
 
     /// Adds or drains shards if it is time to look at the load and the load asks for it.
@@ -397,7 +398,7 @@ impl EventBus {
     }
 
     fn raise_fence(&self, delivery: &mut Delivery, watermarks: Watermarks) {
-        if self.keyed.get() == 1 {
+        if self.keyed.get() {
             delivery.raise_fence(watermarks);
         }
     }
@@ -417,46 +418,44 @@ impl EventBus {
 
     /// The lease was delivered. Returns whether it was still live; a late answer changes nothing.
     pub fn acknowledge(&self, lease: u64, now: u64) -> bool {
-        self.delivery.lock().is_ok_and(|mut delivery| delivery.acknowledge(lease, now))
+        self.with_delivery(|delivery| delivery.acknowledge(lease, now))
     }
 
     /// The lease failed. Returns whether it was still live; a late answer changes nothing.
     pub fn fail(&self, lease: u64, failure: Failure, now: u64) -> bool {
-        self.delivery.lock().is_ok_and(|mut delivery| delivery.fail(lease, failure, now))
+        self.with_delivery(|delivery| delivery.fail(lease, failure, now))
     }
 
     /// The receiver answered for single events: `outcomes` has a run length and an outcome for
     /// consecutive events, in order. Returns whether the lease was still live and `outcomes` covers
     /// its batch; if not, nothing changes.
     pub fn settle(&self, lease: u64, outcomes: &[(usize, Outcome)], now: u64) -> bool {
-        self.delivery.lock().is_ok_and(|mut delivery| delivery.settle(lease, outcomes, now))
+        self.with_delivery(|delivery| delivery.settle(lease, outcomes, now))
     }
 
     /// The next batch that was given up, for a host that will not [`poll`](Self::poll) soon.
     #[must_use]
     pub fn next_abandoned(&self) -> Option<Abandoned> {
-        self.delivery.lock().ok()?.next_abandoned()
+        self.with_delivery(Delivery::next_abandoned)
     }
 
     /// The host has reason to believe that the destination is back from an outage: it is probed at
     /// once. A flush probes it too, but no sooner than a second after the last failure.
     pub fn probe(&self) {
-        if let Ok(mut delivery) = self.delivery.lock() {
-            delivery.probe();
-        }
+        self.with_delivery(Delivery::probe);
     }
 
     /// The holder of the lease is gone, and will not answer: it expires now. Returns whether it was
     /// still live.
     pub fn expire(&self, lease: u64, now: u64) -> bool {
-        self.delivery.lock().is_ok_and(|mut delivery| delivery.expire(lease, now))
+        self.with_delivery(|delivery| delivery.expire(lease, now))
     }
 
     /// Takes one batch out of the bus for good: its body has at most `max_bytes` bytes, and it is
     /// not leased. `None` if there is none. Counted as drained.
     #[must_use]
     pub fn drain(&self, max_bytes: usize) -> Option<Shared<Batch>> {
-        self.delivery.lock().ok()?.drain(max_bytes)
+        self.with_delivery(|delivery| delivery.drain(max_bytes))
     }
 
     /// Leases one batch of at most `max_bytes` before the host goes away, regardless of size, age
@@ -465,7 +464,7 @@ impl EventBus {
     /// the receiver asked for. Afterwards the bus goes on as always.
     #[must_use]
     pub fn poll_exit(&self, now: u64, max_bytes: usize, order: ExitOrder) -> Option<Lease> {
-        self.delivery.lock().ok()?.poll_exit(now, max_bytes, order)
+        self.with_delivery(|delivery| delivery.poll_exit(now, max_bytes, order))
     }
 
     /// Cuts everything that is in the bus into batches, and returns all that are not settled, leased
@@ -474,7 +473,7 @@ impl EventBus {
     /// dropped.
     #[must_use]
     pub fn stage(&self, now: u64) -> Vec<Shared<Batch>> {
-        self.delivery.lock().map(|mut delivery| delivery.stage(now)).unwrap_or_default()
+        self.with_delivery(|delivery| delivery.stage(now))
     }
 
     /// The host's store has these events, by their sequence numbers in a shard of a run: as part of
@@ -518,15 +517,13 @@ impl EventBus {
 
     /// Takes all leases back without counting an attempt as failed. Answers come too late.
     pub fn recall(&self) {
-        if let Ok(mut delivery) = self.delivery.lock() {
-            delivery.recall();
-        }
+        self.with_delivery(Delivery::recall);
     }
 
     /// Takes a batch that was [staged](Self::stage), and is not leased, out of the bus for good: the
     /// host has it elsewhere. Returns whether it was still there. Counted as drained.
     pub fn release(&self, batch: &Shared<Batch>) -> bool {
-        self.delivery.lock().is_ok_and(|mut delivery| delivery.release(batch))
+        self.with_delivery(|delivery| delivery.release(batch))
     }
 
     /// Lets batches of earlier runs come back, a few at a time and beside new events, until
@@ -541,7 +538,7 @@ impl EventBus {
     /// Tells whether the bus takes a batch of an earlier run now.
     #[must_use]
     pub fn wants_restored(&self) -> bool {
-        !self.is_closed() && self.delivery.lock().is_ok_and(|delivery| delivery.wants_restored())
+        !self.is_closed() && self.with_delivery(|delivery| delivery.wants_restored())
     }
 
     /// Takes in a batch that was [encoded](Batch::encode) in an earlier run of the host, with the id
@@ -580,15 +577,13 @@ impl EventBus {
 
     /// Ends the restore: no more batches come back.
     pub fn end_restore(&self) {
-        if let Ok(mut delivery) = self.delivery.lock() {
-            delivery.end_restore();
-        }
+        self.with_delivery(Delivery::end_restore);
     }
 
     /// Tells whether batches of earlier runs may still come back, or are not settled.
     #[must_use]
     pub fn is_restoring(&self) -> bool {
-        self.delivery.lock().is_ok_and(|delivery| delivery.is_restoring())
+        self.with_delivery(|delivery| delivery.is_restoring())
     }
 
     /// Opens a flush: everything that is in the bus now may leave without waiting for size or
@@ -602,37 +597,31 @@ impl EventBus {
     /// pending. `None` if there is no such flush.
     #[must_use]
     pub fn flush_report(&self, flush: u32) -> Option<FlushReport> {
-        self.delivery.lock().ok()?.flush_report(flush)
+        self.with_delivery(|delivery| delivery.flush_report(flush))
     }
 
     /// Closes a flush, complete or not.
     pub fn end_flush(&self, flush: u32) {
-        if let Ok(mut delivery) = self.delivery.lock() {
-            delivery.end_flush(flush);
-        }
+        self.with_delivery(|delivery| delivery.end_flush(flush));
     }
 
     /// Refuses all events from now on. Pending events can still be delivered: batches in backoff
     /// may be sent now, unless the receiver asked for the pause.
     pub fn close(&self) {
-        self.closed.set(1);
-        if let Ok(mut delivery) = self.delivery.lock() {
-            delivery.cut_pauses_short();
-        }
+        self.closed.set(true);
+        self.with_delivery(Delivery::cut_pauses_short);
     }
 
     /// True if events are refused.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.closed.get() == 1
+        self.closed.get()
     }
 
     /// Gives up everything that is in the bus, leased batches included. [`poll`](Self::poll) hands
     /// it out as abandoned. What only the store has stays there, and counts as drained.
     pub fn abandon_everything(&self) {
-        if let Ok(mut delivery) = self.delivery.lock() {
-            delivery.abandon_everything();
-        }
+        self.with_delivery(Delivery::abandon_everything);
     }
 
     /// The number of events that were offered. Cheaper than [`stats`](Self::stats), for hosts that

@@ -4,25 +4,25 @@
 //! way that can fail, and leave room for those that cannot: the ones for a batch, which frees its
 //! events.
 
-use crate::sync::Counter;
+use crate::sync::Flag;
 
 /// Bytes that stay free for small allocations: for a batch beside its body, records, the
 /// bookkeeping of a flush.
 pub(crate) const FOR_SMALL: usize = 64 << 10;
 
 thread_local! {
-    /// 1 if memory was short when something last grew. There is one memory for all.
-    static SHORT: Counter = const { Counter::new(0) };
+    /// True if memory was short when something last grew. There is one memory for all.
+    static SHORT: Flag = const { Flag::new() };
 }
 
 /// Tells whether memory is so short that the next event may not be taken in.
 pub(crate) fn is_short() -> bool {
-    SHORT.with(|short| short.get() == 1)
+    SHORT.with(Flag::get)
 }
 
 /// Notes whether memory is short.
 pub(crate) fn set_short(is_short: bool) {
-    SHORT.with(|short| short.set(u64::from(is_short)));
+    SHORT.with(|short| short.set(is_short));
 }
 
 /// Tells whether so many bytes could be allocated now, as one. Natively that is not asked: the

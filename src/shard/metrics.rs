@@ -1,7 +1,7 @@
 //! Metrics of a shard's load.
 
 use crate::clock::Clock;
-use crate::sync::Counter;
+use crate::sync::{Counter, Flag};
 
 /// Gathers the metrics of one shard between two collections.
 ///
@@ -13,8 +13,8 @@ pub struct ShardMetricsCollector {
     shard_id: u16,
     capacity: usize,
     clock: Clock,
-    /// 1 while the shard is being emptied.
-    draining: Counter,
+    /// The shard is being emptied.
+    draining: Flag,
     len: Counter,
     /// Events accepted since the shard was made, and how many of them were collected.
     accepted: Counter,
@@ -97,7 +97,7 @@ impl ShardMetricsCollector {
             shard_id,
             capacity,
             clock,
-            draining: Counter::default(),
+            draining: Flag::default(),
             len: Counter::default(),
             accepted: Counter::default(),
             collected: Counter::default(),
@@ -119,13 +119,13 @@ impl ShardMetricsCollector {
 
     /// Says whether the shard is being emptied: it then outweighs all others.
     pub fn set_draining(&self, draining: bool) {
-        self.draining.set(u64::from(draining));
+        self.draining.set(draining);
     }
 
     /// Set while the shard is being emptied.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.draining.get() == 1
+        self.draining.get()
     }
 
     /// Notes how long a push took. A shard with a collector measures one push in 64 itself, its

@@ -111,3 +111,24 @@ impl Counter {
         self.0.set(value);
     }
 }
+
+/// A shared boolean.
+#[derive(Debug, Default)]
+pub struct Flag(Cell<bool>);
+
+impl Flag {
+    /// A flag that is not set.
+    pub const fn new() -> Self {
+        Self(Cell::new(false))
+    }
+
+    /// The value now.
+    pub fn get(&self) -> bool {
+        self.0.get()
+    }
+
+    /// Replaces the value.
+    pub fn set(&self, value: bool) {
+        self.0.set(value);
+    }
+}

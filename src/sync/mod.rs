@@ -8,6 +8,7 @@
 //! | [`Lock`] | `parking_lot::Mutex` | `RefCell` |
 //! | [`Snapshot`] | `arc_swap::ArcSwap` | `RefCell<Rc<T>>` |
 //! | [`Counter`] | `AtomicU64` | `Cell<u64>` |
+//! | [`Flag`] | `AtomicBool` | `Cell<bool>` |
 //! | [`Shared`] | `Arc` | `Rc` |
 
 #[cfg(single_threaded)]
@@ -16,9 +17,9 @@ mod local;
 mod threaded;
 
 #[cfg(single_threaded)]
-pub use local::{Counter, Lock, LockGuard, Shared, Snapshot};
+pub use local::{Counter, Flag, Lock, LockGuard, Shared, Snapshot};
 #[cfg(not(single_threaded))]
-pub use threaded::{Counter, Lock, LockGuard, Shared, Snapshot};
+pub use threaded::{Counter, Flag, Lock, LockGuard, Shared, Snapshot};
 
 impl Counter {
     /// Adds `n`, where nobody else writes at the same time: cheaper than [`add`](Self::add).
@@ -56,6 +57,16 @@ mod tests {
         assert!(!counter.add_within(1, 10));
         assert!(!counter.add_within(u64::MAX, u64::MAX), "the sum overflows");
         assert_eq!(counter.get(), 10);
+    }
+
+    #[test]
+    fn a_flag_is_as_it_was_set_last() {
+        let flag = Flag::new();
+        assert!(!flag.get());
+        flag.set(true);
+        assert!(flag.get());
+        flag.set(false);
+        assert!(!flag.get());
     }
 
     #[test]

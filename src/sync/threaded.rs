@@ -5,7 +5,7 @@ use super::Reentered;
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// A reference-counted pointer that can be sent wherever `T` can.
 pub type Shared<T> = Arc<T>;
@@ -96,6 +96,27 @@ impl Counter {
 
     /// Replaces the value.
     pub fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+}
+
+/// A shared boolean. Relaxed, as a [`Counter`].
+#[derive(Debug, Default)]
+pub struct Flag(AtomicBool);
+
+impl Flag {
+    /// A flag that is not set.
+    pub const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// The value now.
+    pub fn get(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    /// Replaces the value.
+    pub fn set(&self, value: bool) {
         self.0.store(value, Relaxed);
     }
 }
