@@ -6,7 +6,7 @@ use crate::scaling_policy::{ScalingOptions, ScalingPolicy};
 use crate::settings::{MAX_SIZE, Numbers, Unit, settings};
 use std::time::Duration;
 
-/// What happens to an event when its shard is full by count or the bus is full by bytes.
+/// The policy for an event whose shard is full by count, or whose bus is full by bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BackpressureMode {
     /// The new event is refused.
@@ -23,7 +23,7 @@ pub enum BackpressureMode {
     },
 }
 
-/// How the events of a batch are put together.
+/// The layout of a batch's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     /// One event a line, with a newline between events and none after the last. A payload must
@@ -51,14 +51,14 @@ impl Format {
         }
     }
 
-    /// How many bytes a body has beside its events and their separators.
+    /// The number of bytes in a body beside its events and their separators.
     pub(crate) const fn frame_len(self) -> usize {
         let (before, after) = self.brackets();
         before.len() + after.len()
     }
 }
 
-/// When batches may leave.
+/// The times at which batches may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scheduler {
     /// As soon as one is large enough or has waited long enough.
@@ -157,7 +157,8 @@ settings! {
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct RetryPolicy {
         /// Attempts that the receiver may refuse before a batch is given up, the first included.
-        /// With the other defaults, ten take 13 seconds on average, and 26 at most.
+        /// With the other defaults, ten take 13 seconds on average, and 26 at most. Failures in an
+        /// outage do not count.
         max_attempts: u32 = 10, "maxAttempts", Unit::WholeOrInfinity(1, MAX_SIZE);
         /// The bound of the pause after the first failure. It doubles with every further one in a
         /// row, and the pause is random below it.
@@ -167,7 +168,7 @@ settings! {
         /// noticed.
         max_delay: Duration = Duration::from_secs(5), "maxDelayMs", Unit::Millis,
             default "5000, or `base_delay` if that is more";
-        /// Events that were accepted longer ago are given up.
+        /// Events that were accepted longer ago are given up as `expired`.
         max_age: Option<Duration> = None, "maxAgeMs", Unit::SomeMillisOrInfinity;
         /// The longest pause that a receiver may ask for.
         max_retry_after: Duration = Duration::from_secs(60), "maxRetryAfterMs", Unit::Millis;
@@ -256,7 +257,7 @@ settings! {
     ///
     /// - `batch.min_size` and `batch.max_size`, and `retry.base_delay` and `retry.max_delay`, follow
     ///   each other.
-    /// - `max_event_bytes` is at most what fits into `batch.max_bytes` and `max_bytes`.
+    /// - An event of `max_event_bytes` fits into `batch.max_bytes` and `max_bytes`.
     /// - `shards` is `scaling.min_shards`, and `scaling.max_shards` at least `shards`.
     ///
     /// # Examples
@@ -282,8 +283,8 @@ settings! {
 impl BusOptions {
     /// The options as numbers, in the order of [`SETTINGS`](Self::SETTINGS), then those of
     /// [`BatchOptions`], then 0 if batches are never sent again, then those of [`RetryOptions`], then
-    /// 1 if the number of shards changes, then those of [`ScalingOptions`]. NaN stands for what is
-    /// not given.
+    /// 1 if the number of shards changes, then those of [`ScalingOptions`]. NaN stands for an option
+    /// that is not given.
     #[must_use]
     pub fn from_numbers(numbers: &[f64]) -> Self {
         let mut numbers = Numbers(numbers);
@@ -347,7 +348,7 @@ impl From<BusOptions> for BusConfig {
 }
 
 impl BusConfig {
-    /// How much longer than an attempt's timeout its lease lasts: time for the host to notice the
+    /// The time for which a lease outlasts its attempt's timeout: time for the host to notice the
     /// timeout and say so. Only a host that died lets a lease expire.
     pub const LEASE_MARGIN: Duration = Duration::from_secs(1);
 

@@ -1,4 +1,4 @@
-//! Settings, each declared once: its field, its default, and how a host gives it.
+//! Settings, each declared once: its field, its default, and its number for a host.
 //!
 //! A host gives some settings, and none of the others: [`BusOptions`](crate::BusOptions) has a place
 //! for each, and becomes a [`BusConfig`](crate::BusConfig), which has them all. Hosts that hand over

@@ -19,7 +19,7 @@ export interface LastError {
  * - `accepted` is `delivered + evicted + drained + pending + inFlight` plus all of `abandoned`.
  */
 export interface BusStats extends BusCounts {
-  /** How the last attempt that failed did; nothing, if none has. */
+  /** The failure of the last attempt that failed; nothing, if none has. */
   readonly lastError: LastError | undefined;
   /**
    * The common beginning of the ids of this bus's batches and events: `runId-shard-sequence`.

@@ -1,7 +1,7 @@
-//! What happens at most once a batch, as far as numbers say it: exports that take the bus's handle
+//! Calls made at most once a batch, in which numbers cross: exports that take the bus's handle
 //! first. A boolean crosses as 0 or 1. A handle that is not a bus's does nothing, and gives 0.
 //!
-//! Where there is more to say than one number, a call leaves a row of them and returns how many.
+//! A call with more than one number to return leaves a row of them, and returns its length.
 
 use crate::numbers::{self, FAILED, step};
 use crate::registry::Bus;
@@ -30,7 +30,7 @@ calls! {
         bus.core.seed(numbers::whole(high, low));
     }
 
-    /// What to do next, `now_ms` milliseconds after any fixed point. `wall_ms` is the wall clock.
+    /// The next thing to do, `now_ms` milliseconds after any fixed point. `wall_ms` is the wall clock.
     /// Leaves the row that goes with the step.
     fn bus_poll(bus, wall_ms: f64, now_ms: f64) -> u32 {
         bus.core.clock().set(Clock::nanos_of(wall_ms));
@@ -87,7 +87,8 @@ calls! {
         bus.batch.as_ref().map_or(0, |batch| registry::lay_out(&numbers::batch(&batch.head())))
     }
 
-    /// Lets go of what was handed out last, so that its bytes are held no longer than they must be.
+    /// Lets go of the batch that was handed out last, so that its bytes are held no longer than they
+    /// must be.
     fn bus_forget(bus) {
         bus.batch = None;
     }
@@ -115,7 +116,7 @@ calls! {
         bus.core.settle(lease as u64, &outcomes, Clock::nanos_of(now_ms))
     }
 
-    /// Whoever had the lease is gone. Returns whether it was still live.
+    /// The holder of the lease is gone. Returns whether it was still live.
     fn bus_expire(bus, lease: f64, now_ms: f64) -> bool {
         bus.core.expire(lease as u64, Clock::nanos_of(now_ms))
     }
@@ -215,7 +216,7 @@ calls! {
         bus.core.begin_flush()
     }
 
-    /// Leaves a row: what became of everything the flush covers.
+    /// Leaves a row: the outcome of everything that the flush covers.
     fn bus_flush_report(bus, flush: u32) -> usize {
         let report = bus.core.flush_report(flush).unwrap_or_default();
         registry::lay_out(&report.numbers())
@@ -226,7 +227,7 @@ calls! {
         bus.core.end_flush(flush);
     }
 
-    /// Whether there is room again.
+    /// Tells whether there is room again.
     fn bus_is_ready(bus) -> bool {
         bus.core.is_ready()
     }
@@ -286,12 +287,12 @@ calls! {
         bus.core.config().max_key_bytes
     }
 
-    /// How many events were offered.
+    /// The number of events offered.
     fn bus_offered(bus) -> f64 {
         bus.core.offered() as f64
     }
 
-    /// How many events were refused or evicted.
+    /// The number of events refused or evicted.
     fn bus_lost(bus) -> f64 {
         bus.core.lost() as f64
     }

@@ -85,8 +85,8 @@ codes! {
 }
 
 /// The result of the event path if the handle or a length is wrong. For a refusal, it returns
-/// [`IngestionError::code`](shardbus::IngestionError::code), and the shard for what is accepted,
-/// which is not negative.
+/// [`IngestionError::code`](shardbus::IngestionError::code), and for an accepted event its
+/// shard, which is not negative.
 pub const MISUSED: i32 = -7;
 
 /// The number that a single event's failure adds to its [code](shardbus::Failure::code). One that was delivered

@@ -23,11 +23,11 @@ export interface RawExports {
   room_bytes(handle: number): number;
 }
 
-/** The error for what the core returns if it does not understand a call: a bug of ours. */
+/** The error for a call that the core does not understand: a bug of ours. */
 export const misuse = (code: number): Error =>
   new Error(`The core refused a call of shardbus's own (${code})`);
 
-/** What wasm-bindgen makes to go with the exports of one compilation. */
+/** The part of wasm-bindgen's glue that goes with the exports of one compilation. */
 export type Glue = Pick<
   typeof bindings,
   "__wbg_set_wasm" | "create" | "batch_body" | "batch_encode" | "batch_lens"
@@ -55,7 +55,7 @@ export function start(source: () => Core): void {
   const { glue: found, exports } = source();
   const guarded = guard(exports);
   found.__wbg_set_wasm(guarded);
-  // Where references to objects are kept in a table of the module.
+  // It is there if references to objects are in a table of the module.
   (guarded.__wbindgen_start as (() => void) | undefined)?.();
   raw = guarded as unknown as RawExports;
   glue = found;
@@ -123,7 +123,7 @@ export function allExports(): { readonly exports: WebAssembly.Exports; readonly 
   return { exports: rawExports() as unknown as WebAssembly.Exports, glue };
 }
 
-/** Whether the core has failed. */
+/** True once the core has failed. */
 export const isDead = (): boolean => trap !== undefined;
 
 /**

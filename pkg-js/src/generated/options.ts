@@ -79,7 +79,8 @@ export interface BatchOptions {
 export interface RetryOptions {
   /**
    * Attempts that the receiver may refuse before a batch is given up, the first included. With the
-   * other defaults, ten take 13 seconds on average, and 26 at most. `Infinity` for no limit.
+   * other defaults, ten take 13 seconds on average, and 26 at most. Failures in an outage do not
+   * count. `Infinity` for no limit.
    * @default 10
    */
   readonly maxAttempts?: number | undefined;
@@ -96,7 +97,8 @@ export interface RetryOptions {
    */
   readonly maxDelayMs?: number | undefined;
   /**
-   * Events that were accepted longer ago are given up. In milliseconds. `Infinity` for no limit.
+   * Events that were accepted longer ago are given up as `expired`. In milliseconds. `Infinity` for
+   * no limit.
    * @default Infinity
    */
   readonly maxAgeMs?: number | undefined;

@@ -116,8 +116,8 @@ export function checkDrainOptions(options: unknown): DrainOptions {
 }
 
 /**
- * Checks names and types, and copies what was given. What values mean is the core's to judge; it
- * takes the copy, where nothing can throw and nothing is of a wrong type.
+ * Checks names, types and bounds, and copies the options. The core judges their values together; it
+ * takes the copy, which has no getter that throws and no value of a wrong type.
  */
 export function checkOptions<T>(options: unknown): EventBusOptions<T> & {
   readonly scheduler: "auto" | "manual";

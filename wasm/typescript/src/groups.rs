@@ -49,8 +49,8 @@ pub const GROUPS: [Group; 4] = [
     },
 ];
 
-/// Whether an option is a number or a boolean for its users as well. The others have types and checks
-/// of their own, written by hand.
+/// Tells whether an option is a number or a boolean for its users as well. The others have types and
+/// checks of their own, written by hand.
 pub fn is_plain(setting: &Setting) -> bool {
     !matches!(
         setting.unit,
