@@ -23,10 +23,16 @@ import {
 const { error: consoleError } = console;
 /** @type {Clock | undefined} */
 let clock;
-afterEach(() => {
+/**
+ * Closed after each test: a timer that fires in a later one would move the clock of all buses.
+ * @type {EventBus<any>[]}
+ */
+const buses = [];
+afterEach(async () => {
   console.error = consoleError;
   clock?.restore();
   clock = undefined;
+  await Promise.all(buses.splice(0).map((bus) => bus.close({ timeoutMs: 0 })));
 });
 
 /**
@@ -42,6 +48,7 @@ function watchedBus(callback, options) {
     ...options,
     onDrop: (drop) => drops.push(drop),
   });
+  buses.push(bus);
   return { bus, drops };
 }
 
