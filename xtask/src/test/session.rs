@@ -185,6 +185,10 @@ impl Session {
         deny::check(&self.sh)
     }
 
+    pub fn advisories(&self) -> Result<()> {
+        deny::advisories(&self.sh)
+    }
+
     pub fn biome(&self) -> Result<()> {
         self.npm_bin("biome", &["check", "--error-on-warnings"])
     }
