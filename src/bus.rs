@@ -349,8 +349,8 @@ impl EventBus {
     ///
     /// # Errors
     ///
-    /// [`ScalingError::AtMaxShards`], or [`InvalidPolicy`](ScalingError::InvalidPolicy) if
-    /// [`BusConfig::scaling`] is not set.
+    /// [`ScalingError::AtMaxShards`], [`NoMemory`](ScalingError::NoMemory), or
+    /// [`InvalidPolicy`](ScalingError::InvalidPolicy) if [`BusConfig::scaling`] is not set.
     pub fn scale_up(&self, count: u16) -> Result<Vec<u16>, ScalingError> {
         self.grow(count, false)
     }
@@ -372,7 +372,7 @@ impl EventBus {
             return Ok(Vec::new());
         }
         if room_for_shards(count).is_err() {
-            return Err(ScalingError::AtMaxShards);
+            return Err(ScalingError::NoMemory);
         }
         let Change { ids, watermarks } = self.manager.grow(count, cools)?;
         for shard in ids.iter().filter_map(|&id| self.manager.shard(id)) {

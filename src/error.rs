@@ -231,6 +231,9 @@ pub enum ScalingError {
     /// The number of shards changed a moment ago.
     #[error("the number of shards changed less than a cooldown ago; try again later")]
     InCooldown,
+    /// There is no memory for so many more shards.
+    #[error("there is no memory for so many more shards; add fewer")]
+    NoMemory,
 }
 
 codes! {
@@ -239,6 +242,7 @@ codes! {
         "at-min-shards" = -2: AtMinShards,
         "in-cooldown" = -3: InCooldown,
         "off" = -4: InvalidPolicy,
+        "no-memory" = -5: NoMemory,
     }
 }
 

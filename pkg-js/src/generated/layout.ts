@@ -68,6 +68,7 @@ export const SCALING_REFUSALS: { readonly [code: number]: ScalingRefusal } = {
   [-2]: "at-min-shards",
   [-3]: "in-cooldown",
   [-4]: "off",
+  [-5]: "no-memory",
 };
 
 /** Rules between options, by their code: the option, and the rule. */
