@@ -1,8 +1,10 @@
 // @ts-check
 import { EventBus } from "shardbus";
+import { Clock } from "./clock.mjs";
 import {
   accountedStats,
   assert,
+  deferred,
   hang,
   idle,
   quickRetry,
@@ -10,6 +12,7 @@ import {
   rejection,
   test,
 } from "./harness.mjs";
+import { leftStore } from "./outbox-bus.mjs";
 
 /** @type {import("shardbus").EventBusOptions<any>} */
 const manual = { scheduler: "manual", batch: { maxSize: 2 }, retry: quickRetry };
@@ -47,6 +50,30 @@ test("a flush that could not run for a second has lost its batches to the next",
   await idle();
   const { delivered, batches } = accountedStats(bus);
   assert.deepEqual([delivered, batches.expired, batches.retries], [3, 1, 1]);
+});
+
+test("a flush that awaits a slow store is alive, and keeps its events", async () => {
+  const { store } = await leftStore([1, 2]);
+  const { promise, resolve } = deferred();
+  store.faults.read = () => promise;
+  const clock = new Clock();
+  try {
+    const sink = recorder();
+    const bus = new EventBus(sink.callback, { ...manual, store });
+    bus.ingest(3);
+    const first = bus.flush();
+    await clock.advance(1500);
+    const second = bus.flush();
+    await clock.advance(500);
+    resolve();
+    await clock.advance(1000);
+    assert.include(await first, { pending: 0, timedOut: false });
+    assert.include(await second, { pending: 0, timedOut: false });
+    assert.sameMembers(sink.delivered(), [1, 2, 3]);
+    await bus.close();
+  } finally {
+    clock.restore();
+  }
 });
 
 test("an attempt that a flush left behind is not begun again while it runs", async () => {

@@ -3,7 +3,7 @@ import { flushReport } from "../core/layout.js";
 import { ClosedError } from "../errors/closed-error.js";
 import { elapsed } from "../util/clock.js";
 import { ignorePoisoned } from "../util/detached.js";
-import { afterAnswers, DeadlineTimer, pause, runInNewTask } from "../util/event-loop.js";
+import { after, afterAnswers, DeadlineTimer, pause, runInNewTask } from "../util/event-loop.js";
 import { type Attempts, type Dispatcher, firstDeadline } from "./dispatcher.js";
 import { HEARTBEAT_MS, Heartbeat, nextHeartbeat } from "./liveness.js";
 import type { FlushOptions, FlushReport, Scheduler, SchedulerHost } from "./scheduler.js";
@@ -61,6 +61,25 @@ class FlushLoop {
     this.heartbeat.dueAt = now;
     await new Promise<void>((resolve) => afterAnswers(resolve));
     this.#core.beginTask();
+  }
+
+  /** Awaits work that may be slow, and shows meanwhile that the request is alive. */
+  async stayAliveFor(work: Promise<void>): Promise<void> {
+    const beat = () => {
+      const now = elapsed();
+      const pause = nextHeartbeat(now - this.beganAt, true);
+      this.heartbeat.dueAt = now + pause;
+      this.#onSleep?.(now + pause);
+      return after(pause, () => {
+        timer = beat();
+      });
+    };
+    let timer = beat();
+    try {
+      await work;
+    } finally {
+      timer.cancel();
+    }
   }
 
   /** Lets others have their turn. */
@@ -144,7 +163,9 @@ export class ManualScheduler<T> implements Scheduler {
   ): Promise<FlushReport> {
     do {
       const leads = this.#leads(loop);
-      if (leads && this.#core.wantsRestored()) await this.#host.restore();
+      if (leads && this.#core.wantsRestored()) {
+        await loop.stayAliveFor(this.#host.restore());
+      }
       const wake = leads ? await this.#handOut(loop) : Number.POSITIVE_INFINITY;
       signal?.throwIfAborted();
       const report = this.#report(loop);
