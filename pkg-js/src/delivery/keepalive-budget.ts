@@ -17,7 +17,10 @@ const GRACE_MS = 100;
 /** The share of one request. */
 interface Share {
   readonly bytes: number;
-  /** The time from which it counts no more, on the clock of `performance.now()`. */
+  /**
+   * The time from which it counts no more, on the clock of `performance.now()`: each copy of the
+   * package has an `elapsed()` of its own.
+   */
   until: number;
 }
 
