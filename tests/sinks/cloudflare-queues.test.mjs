@@ -2,6 +2,7 @@
 import { EventBus, InvalidOptionError } from "shardbus";
 import { cloudflareQueuesSink } from "shardbus/sinks/cloudflare-queues";
 import { assert, quickRetry, test } from "../js/harness.mjs";
+import { send } from "./send.mjs";
 
 /** A queue that notes each call, and fails those that have an error. @param {(string | undefined)[]} errors */
 function fakeQueue(...errors) {
@@ -16,14 +17,6 @@ function fakeQueue(...errors) {
       if (error !== undefined) throw new Error(`Queue sendBatch failed: ${error}`);
     },
   };
-}
-
-/** @param {import("shardbus").DeliveryCallback} sink @param {unknown[]} events */
-async function send(sink, events) {
-  const bus = new EventBus(sink, { retry: quickRetry, onDrop() {} });
-  bus.ingestBatch(events);
-  await bus.close();
-  return bus.stats();
 }
 
 const numbers = Array.from({ length: 250 }, (_, n) => n);

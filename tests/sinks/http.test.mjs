@@ -1,8 +1,9 @@
 // @ts-check
-import { EventBus, InvalidOptionError } from "shardbus";
+import { InvalidOptionError } from "shardbus";
 import { httpSink } from "shardbus/sinks/http";
-import { assert, quickRetry, test } from "../js/harness.mjs";
+import { assert, test } from "../js/harness.mjs";
 import { startReceiver } from "./http-server.mjs";
+import { send } from "./send.mjs";
 
 /**
  * Answers with a status, and a body that is to be read before its connection is used again.
@@ -12,14 +13,6 @@ import { startReceiver } from "./http-server.mjs";
  */
 const answer = (status, headers) => (/** @type {import("node:http").ServerResponse} */ response) =>
   void response.writeHead(status, headers).end("x".repeat(60_000));
-
-/** @param {import("shardbus").DeliveryCallback} sink @param {unknown[]} events @param {import("shardbus").EventBusOptions} [options] */
-async function send(sink, events, options) {
-  const bus = new EventBus(sink, { retry: quickRetry, onDrop() {}, ...options });
-  bus.ingestBatch(events);
-  await bus.close();
-  return bus.stats();
-}
 
 test("a batch is a request, with its id over all attempts; connections are used again", async () => {
   const collector = await startReceiver(...Array(3).fill(answer(503)), answer(429), answer(200));

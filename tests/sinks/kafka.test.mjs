@@ -5,6 +5,7 @@ import kafka from "kafkajs";
 import { EventBus, InvalidOptionError } from "shardbus";
 import { kafkaSink } from "shardbus/sinks/kafka";
 import { assert, deferred, eventually, quickRetry, test, thrown } from "../js/harness.mjs";
+import { send } from "./send.mjs";
 
 /** Its types leave out some of its errors and of their options. */
 const kafkajs = /** @type {any} */ (kafka);
@@ -30,20 +31,13 @@ function fakeProducer(...errors) {
 /** The client's error for a code of the protocol. @param {number} code @param {string} type */
 const refusal = (code, type) => new kafkajs.KafkaJSProtocolError({ code, type, message: type });
 
-/** @param {import("shardbus/sinks/kafka").KafkaProducer} producer */
-async function send(producer) {
-  const bus = new EventBus(kafkaSink(producer, "events", { partitions: 3 }), {
-    retry: quickRetry,
-    onDrop() {},
-  });
-  bus.ingestBatch([{ n: 0 }, { n: 1 }]);
-  await bus.close();
-  return bus.stats();
-}
+/** Sends two events. @param {import("shardbus/sinks/kafka").KafkaProducer} producer */
+const sendTwo = (producer) =>
+  send(kafkaSink(producer, "events", { partitions: 3 }), [{ n: 0 }, { n: 1 }]);
 
 test("a batch is one request, and each of its messages has its id", async () => {
   const producer = fakeProducer();
-  await send(producer);
+  await sendTwo(producer);
   const [call] = producer.calls;
   assert.deepInclude(call, { topic: "events", acks: -1 });
   assert.deepEqual(
@@ -109,7 +103,7 @@ for (const [error, what] of /** @type {[Error, string][]} */ ([
       retryTime: 100,
     });
     const producer = fakeProducer(error, gaveUp);
-    assert.equal((await send(producer)).delivered, 2);
+    assert.equal((await sendTwo(producer)).delivered, 2);
     assert.equal(producer.calls.length, 3);
   });
 }
@@ -120,13 +114,13 @@ for (const error of [
 ]) {
   test(`${error.type} is permanent`, async () => {
     const producer = fakeProducer(error);
-    assert.equal((await send(producer)).abandoned.permanent, 2);
+    assert.equal((await sendTwo(producer)).abandoned.permanent, 2);
   });
 }
 
 test("a batch that is too large is split in two", async () => {
   const producer = fakeProducer(refusal(10, "MESSAGE_TOO_LARGE"));
-  assert.equal((await send(producer)).delivered, 2);
+  assert.equal((await sendTwo(producer)).delivered, 2);
   assert.deepEqual(
     producer.calls.map(({ messages }) => messages.length),
     [2, 1, 1],

@@ -3,7 +3,8 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { EventBus, InvalidOptionError } from "shardbus";
 import { natsSink } from "shardbus/sinks/nats";
-import { after, assert, before, quickRetry, test } from "../js/harness.mjs";
+import { after, assert, before, test } from "../js/harness.mjs";
+import { send } from "./send.mjs";
 import { startNats } from "./servers.mjs";
 
 /** @type {import("./servers.mjs").Server} */
@@ -40,14 +41,6 @@ async function addStream(name, config) {
       return found;
     },
   };
-}
-
-/** @param {import("shardbus").DeliveryCallback} sink @param {unknown[]} events @param {import("shardbus").EventBusOptions} [options] */
-async function send(sink, events, options) {
-  const bus = new EventBus(sink, { retry: quickRetry, onDrop() {}, ...options });
-  bus.ingestBatch(events);
-  await bus.close();
-  return bus.stats();
 }
 
 test("a shard is a subject, an event a message with an id", async () => {

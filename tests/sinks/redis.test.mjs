@@ -3,6 +3,7 @@ import { createClient, createCluster } from "redis";
 import { EventBus, InvalidOptionError } from "shardbus";
 import { redisSink } from "shardbus/sinks/redis";
 import { after, assert, before, eventually, quickRetry, test } from "../js/harness.mjs";
+import { send } from "./send.mjs";
 import { startRedis } from "./servers.mjs";
 
 /** @type {import("./servers.mjs").Server} */
@@ -23,14 +24,6 @@ after(async () => {
 async function entries(stream) {
   const found = await client.xRange(stream, "-", "+");
   return (found ?? []).map((/** @type {any} */ { message }) => [message.id, message.event]);
-}
-
-/** @param {import("shardbus").DeliveryCallback} sink @param {unknown[]} events @param {import("shardbus").EventBusOptions} [options] */
-async function send(sink, events, options) {
-  const bus = new EventBus(sink, { retry: quickRetry, onDrop() {}, ...options });
-  bus.ingestBatch(events);
-  await bus.close();
-  return bus.stats();
 }
 
 test("a shard is a stream, an event an entry with an id", async () => {
