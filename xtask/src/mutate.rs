@@ -156,7 +156,7 @@ fn attempt(sh: &Shell, mutation: &Mutation) -> Result<&'static str> {
     let text = sh.read_file(&file)?;
     sh.write_file(&file, mutation.apply(&text)?)?;
     let outcome = (|| {
-        if !build(mutation.is_native(), &mutation.tests)? {
+        if !build(mutation.is_native(), &mutation.tests, mutation.features.as_deref())? {
             return Ok("does not build");
         }
         for test in &mutation.tests {
@@ -182,7 +182,10 @@ fn check_unbroken(sh: &Shell, list: &[Mutation]) -> Result<()> {
     for native in [false, true] {
         let kind: Vec<_> = runs.iter().filter(|(test, _)| is_rust(test) == native).collect();
         let tests: Vec<_> = kind.iter().map(|(test, _)| test).collect();
-        ensure!(tests.is_empty() || build(native, &tests)?, "the copy does not build: see {LOG}");
+        ensure!(
+            tests.is_empty() || build(native, &tests, None)?,
+            "the copy does not build: see {LOG}"
+        );
         for (test, choice) in kind {
             let output = || sh.read_file(LOG).unwrap_or_default();
             ensure!(passes(test, choice)?, "{} fails unbroken: {}", test.display(), output());
@@ -222,12 +225,12 @@ fn link_packages(sh: &Shell) -> Result<()> {
 }
 
 /// Builds in the copy what tests need. Returns whether that was possible.
-fn build(native: bool, tests: &[impl AsRef<Path>]) -> Result<bool> {
+fn build(native: bool, tests: &[impl AsRef<Path>], features: Option<&str>) -> Result<bool> {
     if native {
         let mut targets: Vec<_> = tests.iter().map(|test| target(test.as_ref())).collect();
         targets.sort();
         targets.dedup();
-        let cargo = words(["cargo", "test", "--quiet", "--no-run"]);
+        let cargo = words(["cargo", "test", "--quiet", "--no-run"]).chain(with_features(features));
         return succeeds(cargo.chain(targets.into_iter().flatten()));
     }
     // One chunk has what entries share, so that there is one class of each name.
@@ -247,13 +250,18 @@ fn passes(test: &Path, choice: &Choice<'_>) -> Result<bool> {
         let node = words(["node", "--test", "--test-timeout=60000"]);
         return succeeds(node.chain(pattern).chain([test.into()]));
     }
-    let features = choice.features.map(|features| format!("--features={features}").into());
-    let cargo = words(["cargo", "test", "--quiet"]).chain(features).chain(target(test));
+    let cargo = words(["cargo", "test", "--quiet"]).chain(with_features(choice.features));
+    let cargo = cargo.chain(target(test));
     let module = test.strip_prefix("src").ok().map(|module| {
         let path = module.with_extension("").to_string_lossy().replace('/', "::");
         format!("{path}::tests").into()
     });
     succeeds(cargo.chain(module))
+}
+
+/// Cargo's option for features.
+fn with_features(features: Option<&str>) -> Option<OsString> {
+    features.map(|features| format!("--features={features}").into())
 }
 
 /// Which of cargo's targets has a file's tests.
