@@ -2,7 +2,7 @@
 // Arbitrary values, hostile ones among them, for the tests that a call works or reports its error.
 import fc from "fast-check";
 import { isShardbusError } from "shardbus";
-import { assert } from "./harness.mjs";
+import { assert, share } from "./harness.mjs";
 
 /** The seed of the runs that are always the same. */
 const FIXED = 20_261_124;
@@ -12,9 +12,6 @@ const FIXED = 20_261_124;
  * one run have the same.
  */
 const fresh = Number(process.env.SHARDBUS_SEED ?? Math.floor(Math.random() * 2 ** 31));
-
-/** The part of its runs that a property has: all of them once, fewer in every further runtime. */
-const share = Number(process.env.SHARDBUS_RUNS_SHARE ?? 1);
 
 /**
  * Checks a property: half of the runs are the same every time, half have a new seed.

@@ -16,8 +16,9 @@ process.once("SIGTERM", () => process.exit(1));
  *
  * @param {string} program
  * @param {string[]} [flags]
+ * @param {number} [limitMs] the longest time that it may take
  */
-export async function run(program, flags = []) {
+export async function run(program, flags = [], limitMs = PATIENCE_MS) {
   const args = [...flags, "--input-type=module", "--eval", program];
   const cwd = fileURLToPath(new URL(".", import.meta.url));
   const child = spawn(process.execPath, args, { cwd });
@@ -33,7 +34,7 @@ export async function run(program, flags = []) {
     const code = await within(
       exit,
       () => `the program does not exit; it printed ${output}`,
-      PATIENCE_MS,
+      limitMs,
     );
     assert.equal(code, 0, output);
     return output;

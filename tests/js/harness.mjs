@@ -35,6 +35,17 @@ export async function idle() {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
+/** The part of its inputs that a test of many has: all of them once, fewer in every further runtime. */
+export const share = Number(process.env.SHARDBUS_RUNS_SHARE ?? 1);
+
+/**
+ * A number of inputs, or the share of it, but never fewer than the test needs.
+ *
+ * @param {number} count
+ * @param {number} least
+ */
+export const partOf = (count, least) => Math.max(least, Math.ceil(count * share));
+
 /** @param {Iterable<number>} numbers */
 export const sum = (numbers) => [...numbers].reduce((a, b) => a + b, 0);
 
