@@ -1,4 +1,4 @@
-//! What leaves a shard in one piece.
+//! Events that leave a shard together.
 
 mod encoding;
 mod head;
@@ -41,7 +41,7 @@ impl Batch {
         Self { shard_id, sequence_start, process_nonce, body, format, records, reservation }
     }
 
-    /// How the events make up the body.
+    /// The format of the body.
     #[must_use]
     pub const fn format(&self) -> Format {
         self.format
@@ -85,7 +85,7 @@ impl Batch {
         self.records.len()
     }
 
-    /// Whether there is no event; batches that leave a shard have at least one.
+    /// True if there is no event; batches that leave a shard have at least one.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.records.len() == 0
@@ -103,19 +103,19 @@ impl Batch {
         self.records.iter().map(|record| u64::from(record.len)).sum()
     }
 
-    /// When the first event was accepted, nanoseconds since the Unix epoch.
+    /// The time at which the first event was accepted, in nanoseconds since the Unix epoch.
     #[must_use]
     pub fn first_timestamp(&self) -> u64 {
         self.records.get(0).map_or(0, |record| record.timestamp)
     }
 
-    /// When the last event was accepted, nanoseconds since the Unix epoch.
+    /// The time at which the last event was accepted, in nanoseconds since the Unix epoch.
     #[must_use]
     pub fn last_timestamp(&self) -> u64 {
         self.records.get(self.len().saturating_sub(1)).map_or(0, |record| record.timestamp)
     }
 
-    /// How many events were accepted at `timestamp` or before.
+    /// The number of events accepted at `timestamp` or before.
     pub(crate) fn count_until(&self, timestamp: u64) -> usize {
         self.records.iter().take_while(|record| record.timestamp <= timestamp).count()
     }

@@ -53,7 +53,7 @@ impl Host {
         }
     }
 
-    /// Offers numbers of four digits, and does what the bus says after each.
+    /// Offers numbers of four digits, and performs the bus's actions after each.
     fn offer(&mut self, numbers: std::ops::Range<u32>) {
         for number in numbers {
             self.bus.ingest(format!("{number:04}").as_bytes(), None).expect("there is room");
@@ -67,7 +67,7 @@ impl Host {
         self.bus.clock().set(self.now);
     }
 
-    /// Does what the bus says until it has to wait. Returns until when.
+    /// Performs the bus's actions until it has to wait. Returns the time to wait for.
     fn work(&mut self) -> Option<u64> {
         loop {
             assert!(self.bus.stats().bytes.held <= self.bus.config().max_bytes);

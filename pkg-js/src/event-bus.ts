@@ -39,7 +39,7 @@ import {
   toInvalidOptionError,
 } from "./validation/bus-options.js";
 
-/** What `checkOptions` has made sure of. */
+/** The options as checked by `checkOptions`. */
 interface StoreWithOutbox extends BatchStore {
   [createOutbox](core: CoreBus, host: OutboxHost): Outbox;
 }

@@ -122,7 +122,7 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     Some(*taken)
 }
 
-/// How long the body of these events is.
+/// The length of these events' body.
 fn body_len(format: Format, records: &Index) -> u64 {
     let with_separators: u64 = records.iter().map(|record| u64::from(record.len) + 1).sum();
     (with_separators + format.frame_len() as u64).saturating_sub(1)

@@ -17,14 +17,15 @@ pub(crate) struct Lane {
     /// the end is near (see [`exit`](super::exit)). Another than the first is leased near the end,
     /// and while the first is on trial.
     pub(crate) outgoing: Queue<Outgoing>,
-    /// Whether the shard takes no events any more: what it holds leaves without waiting for size
-    /// or time.
+    /// True if the shard takes no more events: its events are sent without waiting for size or
+    /// time.
     pub(crate) is_draining: bool,
     /// Told how long batches take, where somebody watches the load.
     pub(crate) collector: Option<Shared<ShardMetricsCollector>>,
-    /// When the lane may send again after an outage: lanes do not all begin in one moment.
+    /// The time at which the lane may send again after an outage: lanes do not all begin at one
+    /// moment.
     pub(crate) resumes_at: u64,
-    /// Whether the second outgoing batch is tried before the first, which is suspected to be at
+    /// True if the second outgoing batch is tried before the first, which is suspected to be at
     /// fault for its failures (see [`blame`](super::blame)).
     pub(crate) is_on_trial: bool,
 }
@@ -36,7 +37,7 @@ pub(crate) struct Outgoing {
     pub(crate) content: Content,
     /// Index of the first event among all that the shard ever accepted.
     pub(crate) first_index: u64,
-    /// When the first attempt began.
+    /// The start of the first attempt.
     pub(crate) sent_at: u64,
     /// Attempts begun so far.
     pub(crate) attempts: u32,
@@ -44,26 +45,26 @@ pub(crate) struct Outgoing {
     pub(crate) refusals: u32,
     /// Attempts in a row that found the destination unavailable.
     pub(crate) failures: u32,
-    /// What speaks for its being at fault itself.
+    /// Evidence that the batch itself is at fault.
     pub(crate) suspicion: Suspicion,
     /// The state of its copy in the host's store.
     pub(crate) copy: Copy,
     pub(crate) state: OutgoingState,
 }
 
-/// Who has an outgoing batch.
+/// The state of an outgoing batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OutgoingState {
     /// The host, until the lease expires.
     Leased {
         /// The lease.
         lease: u64,
-        /// When the batch may be handed out again.
+        /// The time at which the batch may be leased again.
         expires: u64,
     },
-    /// Nobody, until its pause is over.
+    /// It waits for the end of its pause.
     Waiting {
-        /// When the next attempt may begin.
+        /// The earliest start of the next attempt.
         until: u64,
         /// The part of the pause that the receiver asked for, and that nothing cuts short.
         at_least_until: u64,
@@ -111,8 +112,8 @@ impl Outgoing {
         self.content.batch()
     }
 
-    /// When the next attempt may begin, as far as the batch says, and the part of that pause which
-    /// nothing cuts short; `None` while it is leased.
+    /// The earliest start of the next attempt, as far as the batch decides, and the part of that
+    /// pause which nothing cuts short; `None` while it is leased.
     pub(crate) const fn waits_until(&self) -> Option<(u64, u64)> {
         match self.state {
             OutgoingState::Waiting { until, at_least_until } => Some((until, at_least_until)),
@@ -120,12 +121,12 @@ impl Outgoing {
         }
     }
 
-    /// Whether the host has it.
+    /// True if it is leased.
     pub(crate) const fn is_leased(&self) -> bool {
         matches!(self.state, OutgoingState::Leased { .. })
     }
 
-    /// Whether it is in memory, and the host does not have it.
+    /// True if it is in memory, and not leased.
     pub(crate) const fn is_at_hand(&self) -> bool {
         !self.is_leased() && self.batch().is_some()
     }
@@ -161,23 +162,24 @@ impl Lane {
         self.shard.id()
     }
 
-    /// Whether this is the lane of batches of earlier runs.
+    /// True for the lane of batches of earlier runs.
     pub(crate) fn is_restored(&self) -> bool {
         self.id() == Self::RESTORED
     }
 
-    /// Whether the host has one of the batches.
+    /// True if one of the batches is leased.
     pub(crate) fn is_leased(&self) -> bool {
         self.outgoing.iter().any(Outgoing::is_leased)
     }
 
-    /// Whether there is anything in memory that the host does not have.
+    /// True if there are events in memory that are not leased.
     pub(crate) fn has_more(&self) -> bool {
         self.outgoing.iter().any(Outgoing::is_at_hand)
             || self.shard.enter().is_some_and(|shard| !shard.is_empty())
     }
 
-    /// How many of the lane's events, in its shard and in flight, were accepted before a moment.
+    /// The number of the lane's events, in its shard and in flight, that were accepted before a
+    /// moment.
     pub(crate) fn count_before(&self, watermarks: &Watermarks) -> u64 {
         let in_flight: u64 = self
             .outgoing
@@ -191,14 +193,14 @@ impl Lane {
         in_flight + waiting
     }
 
-    /// Whether the shard is draining and nothing of it is left.
+    /// True if the shard is draining and has no events left.
     pub(crate) fn is_drained(&self) -> bool {
         self.is_draining
             && self.outgoing.is_empty()
             && self.shard.enter().is_some_and(|shard| shard.is_empty())
     }
 
-    /// When the oldest event that is not settled was accepted, by the wall clock.
+    /// The time at which the oldest unsettled event was accepted, by the wall clock.
     pub(crate) fn oldest_timestamp(&self) -> Option<u64> {
         // Batches of earlier runs need not come back in order.
         match self.outgoing.iter().map(|outgoing| outgoing.head.first_timestamp).min() {
@@ -207,7 +209,7 @@ impl Lane {
         }
     }
 
-    /// How many events have left the shard and are not settled.
+    /// The number of events that have left the shard and are not settled.
     pub(crate) fn in_flight(&self) -> u64 {
         self.outgoing.iter().map(Outgoing::len).sum()
     }

@@ -30,7 +30,7 @@ pub(crate) enum Content {
     /// Memory again, beside the bound on bytes.
     Loaded {
         batch: Shared<Batch>,
-        /// Whether an attempt has begun since.
+        /// True if an attempt has begun since.
         is_used: bool,
     },
     /// The store alone.
@@ -61,12 +61,12 @@ impl Content {
 }
 
 impl Delivery {
-    /// Whether batches may be in the store alone.
+    /// True if batches may be in the store alone.
     pub(super) const fn may_spill(&self) -> bool {
         self.config.has_store && self.config.max_store_bytes > 0
     }
 
-    /// Whether pending events have so much of the memory that they are stored at once.
+    /// True if pending events take so much of the memory that they are stored immediately.
     pub(super) fn is_pressed(&self) -> bool {
         let pending = |lane: &Lane| lane.shard.enter().map_or(0, |shard| shard.bytes() as u64);
         self.may_spill() && self.lanes.iter().map(pending).sum::<u64>() > self.config.max_bytes / 4
@@ -205,7 +205,7 @@ impl Delivery {
         self.evict(lane, nth)
     }
 
-    /// Takes a batch out without a word: flushes count as evicted what is missing.
+    /// Takes a batch out without a report: flushes count the missing events as evicted.
     fn evict(&mut self, lane: usize, nth: usize) -> Option<BatchHead> {
         let lane = &mut self.lanes[lane];
         let evicted = lane.outgoing.remove(nth)?;
@@ -225,12 +225,12 @@ impl Delivery {
 }
 
 impl Outgoing {
-    /// Whether the store has it, and the host does not.
+    /// True if it is stored, and not leased.
     fn may_spill(&self) -> bool {
         self.copy == Copy::Stored && !self.is_leased()
     }
 
-    /// Whether only the store has it, and the host is not reading it.
+    /// True if it is in the store alone, and the host is not reading it.
     pub(super) const fn may_be_asked_for(&self, now: u64) -> bool {
         matches!(self.content, Content::Spilled { again_at, .. } if again_at <= now)
     }

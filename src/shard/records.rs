@@ -3,12 +3,12 @@
 use crate::shard::stream::Stream;
 use std::ops::Range;
 
-/// What a ring remembers of one event beside its payload.
+/// A ring's record of one event, beside its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Record {
     /// Bytes of the payload.
     pub(crate) len: u32,
-    /// When it was accepted, nanoseconds since the Unix epoch.
+    /// The time at which it was accepted, in nanoseconds since the Unix epoch.
     pub(crate) timestamp: u64,
 }
 
@@ -140,13 +140,13 @@ impl Records {
         Index(taken)
     }
 
-    /// How many of the oldest records, at most `max`, have this timestamp or an earlier one.
+    /// The number of the oldest records, at most `max`, with this timestamp or an earlier one.
     pub(crate) fn count_until(&self, timestamp: u64, max: usize) -> usize {
         self.count(max, usize::MAX, timestamp).0
     }
 
-    /// How many of the oldest payloads, at most `max`, take up no more than `room` bytes with a
-    /// separator after each; and how many bytes they do take up.
+    /// The number of the oldest payloads, at most `max`, that fit into `room` bytes with a
+    /// separator after each; and their bytes.
     pub(crate) fn count_within(&self, max: usize, room: usize) -> (usize, usize) {
         self.count(max, room, u64::MAX)
     }

@@ -293,12 +293,12 @@ impl Shard {
         self.counters.ingested.add_alone(count);
     }
 
-    /// Where the last quarter begins: the length at which sampling starts.
+    /// The start of the last quarter: the length at which sampling begins.
     pub(crate) const fn high_water(&self) -> usize {
         self.ring.usable() - self.ring.usable() / 4
     }
 
-    /// Whether sampling lets this arrival in: all before the last quarter, then every `rate`-th.
+    /// True if sampling admits this arrival: all before the last quarter, then every `rate`-th.
     fn admits(&mut self, rate: u32) -> bool {
         if self.len() < self.high_water() {
             return true;
@@ -386,23 +386,23 @@ impl Shard {
         self.ring.bytes()
     }
 
-    /// How the events become a body.
+    /// The format of bodies.
     pub(crate) const fn format(&self) -> Format {
         self.ring.format()
     }
 
-    /// How long a body of everything held would be.
+    /// The length of a body of all held events.
     pub(crate) const fn body_len(&self) -> usize {
         self.ring.body_len()
     }
 
-    /// Whether no event is held.
+    /// True if no event is held.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether no slot is free; one slot is never used.
+    /// True if no slot is free; one slot is never used.
     #[must_use]
     pub const fn is_full(&self) -> bool {
         self.len() >= self.ring.usable()
@@ -430,24 +430,24 @@ impl Shard {
         limit.saturating_sub(self.len())
     }
 
-    /// How many events were accepted before the oldest one held; with nothing held, how many were
-    /// accepted at all. An event's index is the value this had when the event was the oldest.
+    /// The number of events accepted before the oldest one held; without one, the number of all
+    /// accepted events. An event's index is this value at the time when the event was the oldest.
     pub(crate) fn head_index(&self) -> u64 {
         self.counters.ingested.get() - self.len() as u64
     }
 
-    /// How many nanoseconds ago the oldest event was accepted, by the wall clock; 0 with none.
+    /// The age of the oldest event in nanoseconds, by the wall clock; 0 without one.
     pub(crate) fn oldest_age(&self) -> u64 {
         self.ring.front().map_or(0, |oldest| self.clock.now().saturating_sub(oldest.timestamp))
     }
 
-    /// How many of the oldest events, at most `max`, were accepted at `time` or before, by the wall
+    /// The number of the oldest events, at most `max`, accepted at `time` or before, by the wall
     /// clock.
     pub(crate) fn count_until(&self, time: u64, max: usize) -> usize {
         self.ring.count_until(time, max)
     }
 
-    /// When the oldest event was accepted, by the wall clock.
+    /// The time at which the oldest event was accepted, by the wall clock.
     pub(crate) fn oldest_timestamp(&self) -> Option<u64> {
         self.ring.front().map(|oldest| oldest.timestamp)
     }

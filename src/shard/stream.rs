@@ -5,8 +5,8 @@ use crate::queue::Queue;
 use bytes::Bytes;
 
 /// A first-in-first-out stream of bytes over pages of one size, so that a long stream grows without
-/// copying and shrinks without keeping pages. What is appended goes from one page on to the next: no
-/// page has room to spare but the last.
+/// copying and shrinks without keeping pages. Appended bytes continue from one page to the next:
+/// only the last page has free room.
 #[derive(Default)]
 pub(super) struct Stream {
     page_size: usize,
@@ -14,7 +14,7 @@ pub(super) struct Stream {
     spare: Vec<Vec<u8>>,
     /// The pages that hold something, oldest first; the last is being filled, and may be empty.
     pages: Queue<Vec<u8>>,
-    /// Where the bytes begin in the first page.
+    /// The offset of the bytes in the first page.
     start: usize,
 }
 
@@ -23,7 +23,7 @@ impl Stream {
         Self { page_size, ..Self::default() }
     }
 
-    /// How many bytes fit into the last page.
+    /// The number of bytes that fit into the last page.
     #[inline]
     pub(super) fn room(&self) -> usize {
         self.pages.last().map_or(0, |last| last.capacity() - last.len())
@@ -52,7 +52,7 @@ impl Stream {
         true
     }
 
-    /// Gives back what was reserved and not used.
+    /// Returns reserved bytes that were not used.
     pub(super) fn drop_spare(&mut self) {
         self.spare = Vec::new();
     }

@@ -84,9 +84,9 @@ codes! {
     }
 }
 
-/// The result of the event path if the handle or a length is wrong. For a refusal, it returns
-/// [`IngestionError::code`](shardbus::IngestionError::code), and for an accepted event its
-/// shard, which is not negative.
+/// The result of the event path if the handle or a length is wrong. For a rejection, it returns
+/// [`IngestionError::code`](shardbus::IngestionError::code), and for an accepted event its shard,
+/// which is not negative.
 pub const MISUSED: i32 = -7;
 
 /// The number that a single event's failure adds to its [code](shardbus::Failure::code). One that was delivered

@@ -28,7 +28,7 @@ interface Attempt {
   readonly number: number;
   readonly deadline: number;
   readonly lazyAbort: LazyAbort;
-  /** Gives back what the attempt took of the page's budget, if it did. */
+  /** Returns the attempt's share of the page's budget, if it has one. */
   readonly giveBack: (() => void) | undefined;
   /**
    * The outcome to report to the core once the store has done its part, which may take its time.
@@ -47,7 +47,7 @@ export interface DispatcherHost<T> {
   readonly timeoutMs: number;
   /** Keeps copies of the batches, if there is a store. */
   readonly outbox: Outbox | undefined;
-  /** What requests that outlive the page may carry; `undefined` where there is no page. */
+  /** The budget of requests that outlive the page; `undefined` without a page. */
   readonly keepalive: KeepaliveBudget | undefined;
   /** Which events go first when the page is left and not all can. */
   readonly exitOrder: "oldest" | "newest";
@@ -58,9 +58,9 @@ export interface DispatcherHost<T> {
 }
 
 /**
- * Does what the core says: calls the callback, and has the answer for the core when it settles. The
- * callback runs outside of any call into the core, so it may use the bus freely. When to ask the
- * core is others' to say.
+ * Performs the core's actions: calls the callback, and passes its result to the core when it
+ * settles. The callback runs outside any call into the core, so it may use the bus freely. A
+ * scheduler decides when to poll the core.
  */
 export class Dispatcher<T> {
   readonly #core: CoreBus;
@@ -76,11 +76,12 @@ export class Dispatcher<T> {
   }
 
   /**
-   * Polls the core, and does as it says. Returns when to poll again (on the clock of `elapsed()`;
-   * never, if it is infinite), or what was or is to be done instead.
+   * Polls the core, and performs its action. Returns the time of the next poll (on the clock of
+   * `elapsed()`; infinite for never), or the action.
    *
-   * @param attempts what has begun is added here. Taken out of it, an attempt's answer is ignored.
-   * @param settle called when the callback has settled, with what tells the core.
+   * @param attempts gets the started attempts. The answer of an attempt that was taken out is
+   * ignored.
+   * @param settle called when the callback has settled, with the function that tells the core.
    */
   poll(attempts: Attempts, settle: (answer: () => void) => void): number | "begun" | "yield" {
     this.seed();
@@ -100,9 +101,9 @@ export class Dispatcher<T> {
   }
 
   /**
-   * Begins attempts for what is in the core, as long as their requests can outlive the page:
-   * whatever else is in flight, and whatever they were to wait for. If there is a store, it gets
-   * all that is in the core.
+   * Starts attempts for the events in the core, as long as their requests can outlive the page:
+   * regardless of batches in flight and of pauses. If there is a store, it gets all unsettled
+   * batches.
    */
   sendBeforeUnload(attempts: Attempts, settle: (answer: () => void) => void): void {
     this.seed();
@@ -123,7 +124,7 @@ export class Dispatcher<T> {
     this.#host.outbox?.loadLater(decodeHeader(), () => settle(() => {}));
   }
 
-  /** Whether batches are on their way back from the store. */
+  /** True while batches are being read back from the store. */
   get isLoading(): boolean {
     return this.#host.outbox?.isLoading === true;
   }
@@ -160,8 +161,8 @@ export class Dispatcher<T> {
     const copy = isUnloading ? undefined : this.#host.outbox?.copy();
     const batch = this.#takeBatch();
     const lazyAbort = new LazyAbort();
-    // The attempt before may have failed because others had used up what the browser allows: it
-    // does not say so.
+    // An earlier attempt may have failed because other requests had used up the browser's quota,
+    // which is reported as a network error.
     const mayOutlive = isUnloading || attempt === 1;
     const giveBack = mayOutlive ? this.#host.keepalive?.take(batch.body.length) : undefined;
     const context = new AttemptContext(lazyAbort, attempt, giveBack !== undefined);
@@ -205,7 +206,7 @@ export class Dispatcher<T> {
     this.#reportAbandoned();
   }
 
-  /** Tells the core what became of single events. */
+  /** Tells the core the outcomes of single events. */
   #settle(
     lease: number,
     batch: CoreBatch<T>,
@@ -286,7 +287,7 @@ export class Dispatcher<T> {
     this.#reportAbandoned();
   }
 
-  /** Shows what was given up at once: nobody may poll for long. */
+  /** Reports abandoned batches now: the next poll may be far away. */
   #reportAbandoned(): void {
     while (this.#core.nextAbandoned() === Step.Abandoned) this.#reportAbandonedBatch();
   }
@@ -333,7 +334,7 @@ export class Dispatcher<T> {
   }
 }
 
-/** When the first of the attempts is to be cut off; never, if there is none. */
+/** The earliest deadline of the attempts; infinite if there is none. */
 export function firstDeadline(attempts: Attempts): number {
   let first = Number.POSITIVE_INFINITY;
   for (const { deadline } of attempts.values()) first = Math.min(first, deadline);

@@ -18,7 +18,7 @@ import {
 import type { BatchStore } from "./batch-store.js";
 import { storeErrorReporter } from "./store-errors.js";
 
-/** What the store has, or may have. */
+/** A batch that the store has, or may have. */
 interface StoredBatch {
   readonly key: string;
   /** Of the batch that it is a copy of, from the first event on. */
@@ -43,9 +43,9 @@ export interface BatchCopy {
 /** A batch that left the bus. */
 type Settled = Pick<CoreBatch<unknown>, "id" | "sequence" | "count">;
 
-/** What the outbox needs of the bus that it works for. */
+/** The services of the bus that the outbox uses. */
 export interface OutboxHost {
-  /** How long one operation of the store may take, in milliseconds. */
+  /** The limit of one operation of the store, in milliseconds. */
   readonly timeoutMs: number;
   /** Something changed that the scheduler should look at. */
   schedule(): void;
@@ -63,7 +63,9 @@ export interface OutboxHost {
   now(): number;
 }
 
-/** Gives a store its outbox: what a bus keeps of the store's batches, and does with them. */
+/**
+ * Gives a store its outbox: the bus's record of the store's batches, and the operations on them.
+ */
 export function withOutbox<S extends BatchStore>(store: S): S {
   const create = (core: CoreBus, host: OutboxHost) => new Outbox(core, store, host);
   // Set anew, as a store may be given one twice.
@@ -71,9 +73,9 @@ export function withOutbox<S extends BatchStore>(store: S): S {
 }
 
 /**
- * Keeps a copy of each batch in a store from its first attempt until it is settled, and brings back
- * what earlier lives have left. What the store does not do is reported, and delays nothing for
- * longer than its time: batches in memory are sent all the same.
+ * Keeps a copy of each batch in a store from its first attempt until it is settled, and restores
+ * the batches of earlier runs. A failed operation is reported, and delays nothing beyond its time
+ * limit: batches in memory are still sent.
  */
 export class Outbox {
   readonly #core: CoreBus;
@@ -82,14 +84,14 @@ export class Outbox {
   readonly #reportError: (error: StoreError) => void;
   /** By life and shard: `nonce-shard`. */
   readonly #stored = new Map<string, StoredBatch[]>();
-  /** What {@linkcode writeAllLater} writes now. */
+  /** The running writes of {@linkcode writeAllLater}. */
   readonly #writing = new Set<StoredBatch>();
-  /** What runs that nobody awaits. */
+  /** Running operations that nobody awaits. */
   readonly #running = new Set<Promise<unknown>>();
   #opening: Promise<string[]> | undefined;
-  /** What earlier lives have left, and was not looked at yet; first the oldest. */
+  /** Keys of earlier runs' batches that were not read yet, oldest first. */
   #left: string[] | undefined;
-  /** Whether the store could not be opened. */
+  /** True if the store could not be opened. */
   #isBroken = false;
   /** The number of batches that are read because it is their turn to be sent. */
   #loading = 0;
@@ -149,7 +151,7 @@ export class Outbox {
     this.#host.onFound();
   }
 
-  /** A user's store may return what it has, whatever that is. */
+  /** A user's store may return any value. */
   async #read(key: string): Promise<Uint8Array | undefined> {
     const bytes: unknown = await this.#store.read(key);
     if (bytes === undefined || isBytes(bytes)) return bytes;
@@ -191,7 +193,7 @@ export class Outbox {
     if (this.#core.noteUnreadable(...nonce, shard, sequence, isGone)) this.settle(head);
   }
 
-  /** Leaves in the store what was not brought back: it is for the next life to send. */
+  /** Leaves batches that were not restored in the store, for the next run. */
   stop(): void {
     this.#isStopped = true;
     this.#core.endRestore();
@@ -210,7 +212,7 @@ export class Outbox {
     this.#host.schedule();
   }
 
-  /** What the core handed out last. */
+  /** The batch that the core handed out last. */
   #handedOut(): BatchHead {
     return this.#host.lastBatch();
   }
@@ -337,7 +339,7 @@ export class Outbox {
    * {@linkcode writeAll}, where nobody waits for it, and it may be called again meanwhile. It
    * writes at once where the store can: the page may be about to go.
    *
-   * @param last what may come last, because it is on its way already.
+   * @param last batches to write last, because they are in flight already.
    */
   writeAllLater(last: readonly Settled[]): void {
     const copies = this.#copyAll(this.#writing);
@@ -382,7 +384,7 @@ export class Outbox {
     return copies;
   }
 
-  /** Takes out of the bus what the store has: it is for the next life to send. */
+  /** Takes the stored batches out of the bus: the next run sends them. */
   release(): void {
     this.#core.recall();
     this.#core.stage(this.#host.now());
@@ -431,7 +433,7 @@ export class Outbox {
     });
   }
 
-  /** What the store has of the same shard and life. */
+  /** The stored batches of the same shard and run. */
   #of(id: string): StoredBatch[] {
     const life = idStem(id);
     const stored = this.#stored.get(life) ?? [];
@@ -439,7 +441,7 @@ export class Outbox {
     return stored;
   }
 
-  /** What covers a batch: after a split, the whole. */
+  /** The stored batch that covers another: after a split, the whole. */
   #find(id: string, sequence: number): StoredBatch | undefined {
     return this.#of(id).find(
       ({ head }) => head.sequence <= sequence && sequence < head.sequence + head.count,

@@ -18,7 +18,7 @@ import {
   removeEmpty,
 } from "./fs/lives.js";
 
-/** Where a {@linkcode fileStore} keeps its files. */
+/** The directory of a {@linkcode fileStore}. */
 export interface FileStoreOptions {
   /**
    * The directory, as a path or a `file:` URL. It is made if it is not there, for its owner alone.

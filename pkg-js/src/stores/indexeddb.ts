@@ -6,7 +6,7 @@ import { deleteDB, openDB } from "./idb.js";
 import { Spill } from "./spill.js";
 import { TabLocks } from "./tab-locks.js";
 
-/** Where an {@linkcode indexedDbStore} keeps its batches. */
+/** The database of an {@linkcode indexedDbStore}. */
 export interface IndexedDbStoreOptions {
   /**
    * The name of the database. Buses that send to different places need different names.
@@ -26,8 +26,8 @@ const DEFAULT_MAX_BYTES = 32 << 20;
 
 /**
  * Keeps batches in IndexedDB, for pages and web workers. Any number of tabs may use one name at a
- * time: what a tab has written is its own while it lives, and the first tab that opens a store after
- * its end sends what it has left. A page that comes back from the back/forward cache may find that
+ * time: a tab owns its batches while it lives, and the first tab that opens a store after its end
+ * sends the remaining ones. A page that comes back from the back/forward cache may find that
  * another tab has sent its batches too, with the same ids.
  *
  * A page that goes writes to `localStorage`, as far as there is room: some browsers undo writes
@@ -170,7 +170,7 @@ class IndexedDbStore implements BatchStore {
       // Unless it is told to, a browser does not wait for the disk.
       const transaction = database.transaction("batches", "readwrite", { durability: "strict" });
       const put = transaction.store.put(copy, place);
-      // A page that goes may not live to hear of it, and what is open then is undone.
+      // A page that unloads may end before this event, and open transactions are undone.
       transaction.commit();
       await Promise.all([put, transaction.done]);
     });
@@ -322,7 +322,7 @@ function newOwner(): string {
   return Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** What using a connection that is closed throws. */
+/** The error of a closed connection. */
 const isClosed = (error: unknown): boolean => (error as Error).name === "InvalidStateError";
 
 function nameOf(options: unknown): string {

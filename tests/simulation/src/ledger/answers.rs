@@ -117,7 +117,7 @@ impl Ledger {
         })
     }
 
-    /// How many events the batch of a lease has.
+    /// The number of events in a lease's batch.
     pub fn len_of(&self, lease: u64) -> Option<usize> {
         let (lane, nth) = self.place_of(lease)?;
         Some(self.lanes[lane].outgoing[nth].events.len())

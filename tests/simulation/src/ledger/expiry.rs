@@ -12,7 +12,7 @@ impl Ledger {
         self.events[self.lanes[lane].log[place]].timestamp
     }
 
-    /// The bus gives up what is too old by the wall clock.
+    /// The bus abandons events that are too old by the wall clock.
     pub(super) fn give_up_old(&mut self) {
         let Some(newest) = self.max_age().and_then(|age| self.wall.checked_sub(age)) else {
             return;

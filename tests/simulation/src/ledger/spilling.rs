@@ -212,7 +212,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes out the oldest of what the store has too much.
+    /// Takes out the oldest of the batches beyond the store's limit.
     pub fn evict_stored(&mut self) -> CheckResult {
         loop {
             let mut stored = 0;

@@ -21,7 +21,7 @@ pub enum Answer {
     },
     Permanent,
     TooLarge,
-    /// Whatever it is for each event follows from the seed.
+    /// The outcome of each event follows from the seed.
     Partial {
         seed: u64,
     },
@@ -57,7 +57,7 @@ pub enum Weather {
 /// The depth of nested callbacks: a flush in a callback calls the next one.
 const MAX_DEPTH: u32 = 3;
 
-/// What became of consecutive events, so many in all, unless the callback counts wrongly.
+/// The outcomes of consecutive events, so many in all, unless the callback counts wrongly.
 fn outcomes(seed: u64, len: usize) -> Vec<(usize, Outcome)> {
     let mut rng = Rng::with_seed(seed);
     let mut left = if rng.u8(..16) == 0 { len + 1 } else { len };
