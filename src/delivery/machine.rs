@@ -37,9 +37,8 @@ pub(crate) struct Delivery {
     pub(super) timeout: u64,
     pub(super) margin: u64,
     pub(super) flushes: Vec<Flush>,
-    /// Changes of the set of shards, oldest first, after which a key's events may come from
-    /// another shard than before: what was accepted after one waits until what was accepted before
-    /// it is settled.
+    /// Resharding barriers, oldest first. Events accepted after a barrier wait until all earlier
+    /// ones are settled, so that a key that moved to another shard stays in order.
     pub(super) fences: Vec<Watermarks>,
     /// Set while earlier runs may have left more batches than were taken in.
     pub(super) is_restoring: bool,
@@ -49,7 +48,7 @@ pub(crate) struct Delivery {
     pub(super) next_lease: u64,
     next_flush: u32,
     task: TaskBudget,
-    /// Where the next poll begins, so that no lane waits for another's turn.
+    /// Round-robin cursor of `poll`.
     next_lane: usize,
     /// The same for exits, which keep no lane from its turn otherwise.
     pub(super) next_exit: usize,
@@ -81,7 +80,7 @@ impl Delivery {
         }
     }
 
-    /// Sets the nonce of all batches to come, and what the pauses between attempts derive from.
+    /// Sets the nonce of all later batches, and the seed of the pauses between attempts.
     pub(crate) fn seed(&mut self, nonce: u64) {
         self.nonce = nonce;
         for lane in &mut self.lanes {
@@ -113,7 +112,7 @@ impl Delivery {
         Some(self.lanes.remove(drained).id())
     }
 
-    /// What was accepted after `watermarks` waits until what was accepted before is settled.
+    /// Events accepted after `watermarks` wait until all earlier ones are settled.
     pub(crate) fn raise_fence(&mut self, watermarks: Watermarks) {
         self.fences.push(watermarks);
     }
@@ -135,8 +134,8 @@ impl Delivery {
         &self.lanes
     }
 
-    /// What to do at `now`, while the wall clock shows `wall`. Ask again until the answer is to
-    /// wait.
+    /// Returns the next action at `now`, while the wall clock shows `wall`. Poll again until the
+    /// action is to wait.
     pub(crate) fn poll(&mut self, now: u64, wall: u64, permit: Permit) -> Action {
         self.advance(now);
         self.expire_leases();
@@ -271,8 +270,8 @@ impl Delivery {
         self.begin_probing(index, 1)
     }
 
-    /// Whether the second outgoing batch may be sent before the first: it waits neither for what is
-    /// before a fence nor for a time that the receiver asked for, and no other lane probes.
+    /// True if the second outgoing batch may be sent before the first: it waits neither at a fence
+    /// nor for a pause that the receiver asked for, and no other lane probes.
     fn may_be_tried(&self, index: usize) -> bool {
         let lane = &self.lanes[index];
         let asks_for_pause = |outgoing: &Outgoing| {
@@ -295,8 +294,8 @@ impl Delivery {
         !lane.is_restored() && fenced.is_some_and(is_behind)
     }
 
-    /// Whether the lane may send only to probe: the destination is down, or the lane's own batch
-    /// is why it may be.
+    /// True if the lane may send only to probe: the destination is down, or seems so because of the
+    /// lane's own batch.
     fn is_gated(&self, index: usize) -> bool {
         let has_failed = |outgoing: &Outgoing| outgoing.failures > 0;
         self.destination.is_down()
@@ -304,8 +303,8 @@ impl Delivery {
                 && self.lanes[index].outgoing.front().is_some_and(has_failed)
     }
 
-    /// When the destination, and the pause of the lane's first batch, let an attempt of the lane
-    /// begin; `None` while that takes more than time.
+    /// The time at which the destination, and the pause of the lane's first batch, let an attempt
+    /// of the lane begin; `None` while time alone is not enough.
     fn opens_at(&self, index: usize) -> Option<u64> {
         let lane = &self.lanes[index];
         let waits = lane.outgoing.front().map_or(Some((0, 0)), Outgoing::waits_until);
@@ -341,7 +340,7 @@ impl Delivery {
         Some(Lease { id: lease, attempt: outgoing.attempts, deadline, batch })
     }
 
-    /// Whether an open flush covers something that the lane holds, or waits for it.
+    /// True if an open flush covers an event of the lane, or waits for it.
     fn is_flushed(&self, index: usize) -> bool {
         let lane = &self.lanes[index];
         if lane.is_restored() {
@@ -352,7 +351,7 @@ impl Delivery {
         self.flushes.iter().any(|flush| lane.count_before(&flush.watermarks) > 0)
     }
 
-    /// When to poll again if nothing happens until then.
+    /// The time of the next poll if nothing happens before.
     fn next_wake(&mut self) -> Option<u64> {
         let mut wake = None;
         let mut note = |at: u64| wake = Some(wake.map_or(at, |earliest: u64| earliest.min(at)));
@@ -369,7 +368,7 @@ impl Delivery {
         wake
     }
 
-    /// When an attempt of the lane may begin, if that takes nothing but time.
+    /// The time at which an attempt of the lane may begin, if it waits for time only.
     fn next_begin(&mut self, index: usize) -> Option<u64> {
         let is_automatic = self.config.scheduler == Scheduler::Auto;
         if !self.may_begin(index) || !(is_automatic || self.is_flushed(index)) {
@@ -386,7 +385,7 @@ impl Delivery {
             Some(_) => Some(opens_at),
             None if is_automatic => {
                 let shard = lane.shard.enter()?;
-                // What is behind the fence waits for an event, not for a time.
+                // A batch behind the fence waits for an answer, not for a time.
                 let is_fenced = before(fence, &shard) == 0;
                 if is_fenced { None } else { lane.worker.deadline(&shard, now) }
             }
@@ -401,8 +400,8 @@ impl Delivery {
     /// attempt, or a new one. Batches that are leased, or that only the store has, stay there.
     pub(crate) fn drain(&mut self, max_bytes: usize) -> Option<Shared<Batch>> {
         self.drop_fences();
-        // What is before a fence goes first; what is behind it goes too, because this is the last
-        // moment for either.
+        // Batches before a fence go first; those behind it go too, because this is the last moment
+        // for either.
         let batch = self.drain_one(max_bytes, true).or_else(|| self.drain_one(max_bytes, false))?;
         self.stats.events_drained += batch.len() as u64;
         Some(batch)
@@ -419,7 +418,7 @@ impl Delivery {
             // Those that are leased are not the last, once the end is near or after a split. Those
             // that only the store has stay there.
             if let Some(oldest) = lane.outgoing.iter().position(Outgoing::is_at_hand) {
-                // What comes after it in this lane must not overtake it.
+                // Later batches of this lane must not overtake it.
                 let outgoing = &lane.outgoing[oldest];
                 let batch = outgoing.batch().cloned()?;
                 let fits = batch.body().len() <= max_bytes && is_before(outgoing);
@@ -449,7 +448,7 @@ impl Delivery {
         id
     }
 
-    /// What became so far of the events that a flush covers; `None` once it has ended.
+    /// The results so far of a flush's events; `None` once it has ended.
     pub(crate) fn flush_report(&self, id: u32) -> Option<FlushReport> {
         let flush = self.flushes.iter().find(|flush| flush.id == id)?;
         let pending = self.lanes.iter().map(|lane| lane.count_before(&flush.watermarks)).sum();
@@ -461,13 +460,13 @@ impl Delivery {
         self.destination.probe_now();
     }
 
-    /// Closes a flush; what it covers is not hurried any more.
+    /// Closes a flush; its events are no longer sent early.
     pub(crate) fn end_flush(&mut self, id: u32) {
         self.flushes.retain(|flush| flush.id != id);
     }
 }
 
-/// How many of the events in a shard may leave before the fence falls; without one, all.
+/// The number of events in a shard that may leave before the fence falls; without one, all.
 fn before(fence: Option<&Watermarks>, shard: &Shard) -> usize {
     fence.map_or(usize::MAX, |fence| {
         fence.covers(shard.id, shard.head_index(), shard.len() as u64) as usize
