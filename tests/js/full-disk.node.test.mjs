@@ -14,7 +14,6 @@ import {
   assert,
   beforeEach,
   describe,
-  fail,
   it,
   rejection,
 } from "./harness.mjs";
@@ -60,7 +59,7 @@ describe("on a full disk", { skip: whyNotMounted }, () => {
   function started(told) {
     const store = fileStore(join(disk, "outbox"));
     const options = { store, onStoreError: (/** @type {any} */ error) => told.push(error) };
-    const bus = new EventBus(fail(new Error("nobody is there")), options);
+    const bus = new EventBus(() => Promise.reject(new Error("nobody is there")), options);
     for (let n = 0; n < 300; n++) bus.ingest({ n, text: ".".repeat(1000) });
     return bus;
   }
