@@ -1,7 +1,8 @@
 //! Checks that the same sources make the same module, wherever they are.
 //!
-//! Later steps read nothing but the module. Another version of the compiler makes another module:
-//! two builds of one toolchain, in two folders, are compared.
+//! Later steps read nothing but the module. Another compiler makes another module: rustup's and
+//! Debian's do even of one release, because Debian's has a later LLVM and another path of the standard
+//! library. So two builds of one toolchain, in two folders, are compared.
 
 use anyhow::{Context as _, Result, ensure};
 use xshell::{Shell, cmd};
