@@ -371,7 +371,8 @@ impl Delivery {
     /// The time at which an attempt of the lane may begin, if it waits for time only.
     fn next_begin(&mut self, index: usize) -> Option<u64> {
         let is_automatic = self.config.scheduler == Scheduler::Auto;
-        if !self.may_begin(index) || !(is_automatic || self.is_flushed(index)) {
+        let is_flushed = self.is_flushed(index);
+        if !self.may_begin(index) || !(is_automatic || is_flushed) {
             return None;
         }
         if self.lanes[index].is_on_trial {
@@ -383,13 +384,16 @@ impl Delivery {
         let lane = &mut self.lanes[index];
         let begin = match lane.outgoing.front() {
             Some(_) => Some(opens_at),
-            None if is_automatic => {
+            None => {
                 let shard = lane.shard.enter()?;
                 // A batch behind the fence waits for an answer, not for a time.
-                let is_fenced = before(fence, &shard) == 0;
-                if is_fenced { None } else { lane.worker.deadline(&shard, now) }
+                match before(fence, &shard) {
+                    0 => None,
+                    _ if shard.is_empty() => None,
+                    _ if is_flushed => Some(now),
+                    _ => lane.worker.deadline(&shard, now),
+                }
             }
-            None => None,
         };
         let begin = begin?.max(opens_at);
         let first = self.lanes[index].outgoing.front();

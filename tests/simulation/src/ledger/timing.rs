@@ -141,9 +141,11 @@ impl Ledger {
             let is_automatic = self.is_automatic();
             let (from, to) = match (lane.outgoing.front(), lane.waiting().first()) {
                 (Some(_), _) if is_automatic || self.is_flushed(id) => opens,
-                (None, Some(&oldest))
-                    if is_automatic && moment.fence.is_none_or(|fence| oldest < fence) =>
-                {
+                (None, Some(&oldest)) if moment.fence.is_some_and(|fence| oldest >= fence) => {
+                    continue;
+                }
+                (None, Some(_)) if self.is_flushed(id) => (self.now, self.now),
+                (None, Some(&oldest)) if is_automatic => {
                     let wall_age = self.wall_age(oldest);
                     let age = self.now - lane.holding_since.unwrap_or(self.now);
                     let max_delay = nanos(self.config().batch.max_delay);
