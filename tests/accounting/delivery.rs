@@ -5,6 +5,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use shardbus::{AbandonReason, Abandoned, Action, Failure, Lease, Scheduler};
 
+/// The bound of a pause in an outage, where the settings allow shorter ones.
+const MIN_OUTAGE_PAUSE: u64 = 20_000_000;
+
 /// Leases out.
 impl Model {
     /// Polls once. Returns whether there was something to do.
@@ -135,6 +138,8 @@ impl Model {
     /// Checks that there was nothing to do, and that the time to wait is right.
     fn check_wait(&self, wake: Option<u64>, is_short_of_bytes: bool) -> Checked {
         prop_assert!(self.abandoned.is_empty(), "something was given up");
+        // `tests/outage.rs` and the simulation know the times of an outage.
+        let delayed_until = if self.is_failing { u64::MAX } else { self.delayed_until };
         let mut bounds: Option<(u64, u64)> = None;
         for (shard, lane) in self.lanes.iter().enumerate() {
             for outgoing in &lane.outgoing {
@@ -149,18 +154,27 @@ impl Model {
             let may_send = self.is_automatic() || self.is_flushed(shard);
             let (from, to) = match (lane.outgoing.front(), lane.waiting.front()) {
                 (Some(Outgoing { state: State::Paused { from, to }, .. }), _) if may_send => {
-                    prop_assert!(*to > self.now, "the pause of shard {shard} is over");
-                    (*from, *to)
+                    let to = delayed_until.max(*to);
+                    prop_assert!(to > self.now, "the pause of shard {shard} is over");
+                    (*from, to)
                 }
                 (None, Some(&oldest)) if may_send => {
                     let batch = &self.config().batch;
-                    prop_assert!(!self.is_flushed(shard), "shard {shard} is flushed");
-                    prop_assert!(!is_short_of_bytes, "the bus is short of bytes");
-                    prop_assert!(!self.is_due(shard, batch.max_size), "shard {shard} is due");
+                    if delayed_until <= self.now {
+                        prop_assert!(!self.is_flushed(shard), "shard {shard} is flushed");
+                        prop_assert!(!is_short_of_bytes, "the bus is short of bytes");
+                        prop_assert!(!self.is_due(shard, batch.max_size), "shard {shard} is due");
+                    }
                     let wall_age = self.wall_age(oldest);
                     let age = self.now.saturating_sub(lane.holding_since.unwrap_or(self.now));
                     let rest = |age| nanos(batch.max_delay).saturating_sub(age);
-                    (self.now + rest(wall_age.max(age)), self.now + rest(wall_age))
+                    let latest = (self.now + rest(wall_age)).max(delayed_until);
+                    let earliest = if self.is_flushed(shard) {
+                        self.now
+                    } else {
+                        self.now + rest(wall_age.max(age))
+                    };
+                    (earliest, latest)
                 }
                 _ => continue,
             };
@@ -200,6 +214,7 @@ impl Model {
         self.advance();
         let place = self.place_of(lease);
         prop_assert_eq!(self.bus.acknowledge(lease, self.time), place.is_some());
+        self.note_answer(place.is_some());
         let settled = place.and_then(|(lane, nth)| self.lanes[lane].outgoing.remove(nth));
         if let Some(Outgoing { cut, .. }) = settled {
             self.place(&cut, Place::Delivered);
@@ -218,9 +233,16 @@ impl Model {
         prop_assert_eq!(self.bus.fail(lease, failure, self.time), place.is_some());
         let Some((lane, nth)) = place else { return Ok(()) };
         let (now, retry) = (self.now, self.retry());
+        self.note_answer(!matches!(failure, Failure::Unavailable { .. }));
         let outgoing = &mut self.lanes[lane].outgoing[nth];
         match failure {
-            Failure::Unavailable { .. } => unreachable!("`tests/outage.rs` has outages"),
+            Failure::Unavailable { retry_after } => {
+                let from = now + nanos(retry_after);
+                let to = (now + nanos(retry.max_delay).max(MIN_OUTAGE_PAUSE)).max(from);
+                outgoing.state = State::Paused { from, to };
+                self.is_failing = true;
+                self.delayed_until = self.delayed_until.max(from);
+            }
             Failure::Permanent => self.abandon(lane, nth, AbandonReason::Permanent),
             Failure::Refused { .. } if outgoing.refusals + 1 >= retry.max_attempts => {
                 self.abandon(lane, nth, AbandonReason::Retries);
@@ -238,6 +260,15 @@ impl Model {
             Failure::Split => self.split(lane, nth),
         }
         Ok(())
+    }
+
+    /// The receiver answered, which ends an outage; lanes follow one another.
+    fn note_answer(&mut self, is_answer: bool) {
+        if is_answer && self.is_failing {
+            self.is_failing = false;
+            let spread = nanos(self.retry().base_delay);
+            self.delayed_until = self.delayed_until.max(self.now + spread);
+        }
     }
 
     pub fn expire(&mut self, which: Index, late: bool) -> Checked {

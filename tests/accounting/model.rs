@@ -220,6 +220,10 @@ pub struct Model {
     pub body_bytes_delivered: u64,
     pub batches: BatchStats,
     before: BusStats,
+    /// Set from when the destination was found unavailable until the next answer.
+    pub is_failing: bool,
+    /// Until then an outage may delay attempts, once it is over.
+    pub delayed_until: u64,
 }
 
 /// A duration in nanoseconds.
@@ -242,6 +246,8 @@ impl Model {
             time: 0,
             now: 0,
             wall,
+            is_failing: false,
+            delayed_until: 0,
             events: Vec::new(),
             lanes,
             order,
