@@ -27,7 +27,7 @@ const bad = {
   "batch.minSize": notWhole,
   "batch.maxSize": [...notWhole, 1_000_001],
   "batch.maxBytes": [...notWhole, 2 ** 32],
-  "batch.maxDelayMs": [...noTime, 0],
+  "batch.maxDelayMs": [...noTime, 0, 1e-7],
   "batch.adaptive": [1, "yes", null, {}],
   "batch.velocityWindowMs": [...noTime, 0],
   retry: noGroups,

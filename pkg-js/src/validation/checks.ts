@@ -19,8 +19,11 @@ export const milliseconds: Check = (value) =>
     ? undefined
     : `must be a number of milliseconds from 0 to ${YEAR_MS} (a year)`;
 
+/** The core counts nanoseconds; fewer would be none. */
+const NANOSECOND_MS = 1e-6;
+
 export const someMilliseconds: Check = (value) =>
-  value !== 0 && milliseconds(value) === undefined
+  milliseconds(value) === undefined && (value as number) >= NANOSECOND_MS
     ? undefined
     : `must be a number of milliseconds above 0, and at most ${YEAR_MS} (a year)`;
 
