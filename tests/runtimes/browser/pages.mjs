@@ -592,6 +592,33 @@ export function testPages(launch, skipped = {}) {
     assert.lengthOf(new Set(logs.flatMap((each) => each.events())), 201);
   });
 
+  test("a page with a store that is offline for longer than memory lasts loses nothing", async () => {
+    const tab = await openPage();
+    const size = { maxBytes: 64 << 10, maxEventBytes: 1 << 10 };
+    await tab.call("openWithStore", { ...size, batch: { maxBytes: 8 << 10 } });
+    await tab.call("ingest", { tag: "0-", count: 1 });
+    await collector.nth(1);
+    const before = collector;
+    const goOnline = await goOffline(tab);
+    for (let part = 1; part <= 20; part++) {
+      await tab.call("ingest", { tag: `${part}-`, count: 100, size: 100 });
+      await eventually(
+        async () => (await tab.call("stats")).bytes.held < (size.maxBytes / 4) * 3,
+        () => "the store takes nothing over from memory",
+      );
+    }
+    const { bytes } = await tab.call("stats");
+    assert.isAtLeast(bytes.spilled, size.maxBytes);
+    await goOnline();
+    await delivered(tab, 2001);
+    await tab.call("close");
+    assert.strictEqual((await tab.call("stats")).evicted, 0);
+    const logs = collector === before ? [collector] : [before, collector];
+    const arrived = logs.flatMap((each) => each.events().map((event) => event.trimEnd()));
+    const parts = Array.from({ length: 20 }, (_, i) => made(`${i + 1}-`, 100));
+    assert.deepEqual([...new Set(arrived)], ["0-0", ...parts.flat()], "in order");
+  });
+
   test("a page that comes back goes on", async () => {
     // Firefox never tells a page the results of the requests that were open when it unloaded.
     const tab = await openBus({ batch: { maxDelayMs: 100 }, timeoutMs: 1000 });
