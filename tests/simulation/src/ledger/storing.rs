@@ -26,7 +26,10 @@ impl Ledger {
                 && outgoing.origin.nonce == batch.process_nonce
                 && outgoing.origin.shard == batch.shard_id
         };
-        let nth = match self.lanes[lane].outgoing.iter().position(is_it) {
+        // A run that was killed may have left two copies of the same events, of which one is sent.
+        let waits = |outgoing: &Outgoing| is_it(outgoing) && !outgoing.is_leased();
+        let all = &self.lanes[lane].outgoing;
+        let nth = match all.iter().position(waits).or_else(|| all.iter().position(is_it)) {
             Some(nth) => nth,
             None => {
                 ensure!(
