@@ -1,5 +1,6 @@
 // @ts-check
-import { assert, test } from "../js/harness.mjs";
+import test from "node:test";
+import { assert } from "chai";
 import { source } from "./source.mjs";
 
 /** @type {typeof import("../../pkg-js/src/validation/suggestion.js")} */

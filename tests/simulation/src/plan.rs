@@ -175,7 +175,7 @@ impl Plan {
             poisonous: [0, 0, 0, 1, 8][rng.usize(..5)],
             has_store,
             write_failures: [0, 0, 1, 4][rng.usize(..4)],
-            read_failures: [0, 0, 1, 4][rng.usize(..4)],
+            read_failures: [0, 1, 4, 8][rng.usize(..4)],
             damaged: [0, 0, 2, 16][rng.usize(..4)],
             storms: [0, 2, 4, 7][rng.usize(..4)],
             forwards_late_answers: rng.bool(),
