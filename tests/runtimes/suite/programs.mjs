@@ -207,6 +207,7 @@ export const programs = [
     () => process.execPath,
     {
       "tests/js/initialize.node.test.mjs": "initialize: there is no WebAssembly to load",
+      "tests/js/requests.node.test.mjs": "requests: there is no WebAssembly for these entries",
       "tests/js/wasm-refused.test.mjs": "wasm-refused: there is none to refuse",
     },
     new URL("without-wasm.mjs", import.meta.url).href,
