@@ -2,6 +2,7 @@
 
 // The functions that tests call in a page, by name, as `page.ingest(…)`.
 import { DeliveryError, EventBus } from "shardbus";
+import "shardbus/requests";
 import { httpSink } from "shardbus/sinks/http";
 
 const settings = new URL(location.href).searchParams;
