@@ -1,5 +1,6 @@
 //! The index beside the payload bytes.
 
+use crate::memory;
 use crate::shard::stream::Stream;
 use std::ops::Range;
 
@@ -108,6 +109,16 @@ impl Records {
         self.stream.reserve(count * Record::LEN)
     }
 
+    /// Returns reserved pages that were not used.
+    pub(crate) fn drop_spare(&mut self) {
+        self.stream.drop_spare();
+    }
+
+    /// Room to [take](Self::take_into) `count` records into, if there is memory for it.
+    pub(crate) fn room_for(count: usize) -> Option<Vec<u8>> {
+        memory::with_capacity(count * Record::LEN)
+    }
+
     pub(crate) fn push(&mut self, record: Record) {
         self.stream.append(&record.to_bytes());
         self.len += 1;
@@ -171,6 +182,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::VecDeque;
+
+    #[test]
+    fn the_room_for_records_is_all_that_they_need() {
+        let mut records = Records::default();
+        records.extend(&[1; 2000], 0);
+        let room = Records::room_for(2000).unwrap_or_default();
+        assert_eq!(records.take_into(room, 2000).0.capacity(), 2000 * Record::LEN);
+    }
 
     shardbus_seeds::properties! {
         256;

@@ -115,6 +115,7 @@ impl RingBuffer {
             self.headroom = headroom;
         } else {
             self.payloads.drop_spare();
+            self.records.drop_spare();
         }
         has_grown
     }
@@ -203,7 +204,7 @@ impl RingBuffer {
                 return None;
             }
             let body = memory::with_capacity(before.len() + stored + after.len());
-            if let (Some(body), Some(records)) = (body, memory::with_capacity(count)) {
+            if let (Some(body), Some(records)) = (body, Records::room_for(count)) {
                 break (count, stored, body, records);
             }
             max_len = count / 2;

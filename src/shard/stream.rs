@@ -19,6 +19,8 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    /// A stream over pages of `page_size` bytes. Items that are appended one by one, and whose size
+    /// divides it, never go on from one page to the next.
     pub(super) fn new(page_size: usize) -> Self {
         Self { page_size, ..Self::default() }
     }
@@ -26,7 +28,7 @@ impl Stream {
     /// The number of bytes that fit into the last page.
     #[inline]
     pub(super) fn room(&self) -> usize {
-        self.pages.last().map_or(0, |last| last.capacity() - last.len())
+        self.pages.last().map_or(0, |last| self.page_size - last.len())
     }
 
     /// Makes pages for so many bytes. Returns false, and keeps no spare page, if there is no memory
@@ -72,7 +74,7 @@ impl Stream {
     #[inline]
     pub(super) fn append(&mut self, bytes: &[u8]) {
         match self.pages.last_mut() {
-            Some(last) if last.capacity() - last.len() >= bytes.len() => {
+            Some(last) if self.page_size - last.len() >= bytes.len() => {
                 last.extend_from_slice(bytes);
             }
             _ => self.append_over_pages(bytes),
