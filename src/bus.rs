@@ -469,8 +469,8 @@ impl EventBus {
 
     /// Cuts everything that is in the bus into batches, and returns all that are not settled, leased
     /// ones included: shard by shard, oldest first; not those that only the store has. They stay in
-    /// the bus. For a host that keeps copies, as [`Batch::encode`] makes them. Their bytes are held until the last of them is
-    /// dropped.
+    /// the bus. For a host that keeps copies, as [`Batch::encode`] makes them. Their bytes are held
+    /// until the last of them is dropped.
     #[must_use]
     pub fn stage(&self, now: u64) -> Vec<Shared<Batch>> {
         self.with_delivery(|delivery| delivery.stage(now))
@@ -479,9 +479,7 @@ impl EventBus {
     /// The host's store has these events, by their sequence numbers in a shard of a run: as part of
     /// one batch, whether or not the bus asked for it.
     pub fn note_stored(&self, nonce: u64, shard: u16, events: &Range<u64>) {
-        if let Ok(mut delivery) = self.delivery.lock() {
-            delivery.note_stored((nonce, shard), events);
-        }
+        self.with_delivery(|delivery| delivery.note_stored((nonce, shard), events));
     }
 
     /// Takes the oldest stored batch out of the bus if the store has more than
@@ -489,7 +487,7 @@ impl EventBus {
     /// from the store. Ask again after [`note_stored`](Self::note_stored) until there is none.
     #[must_use]
     pub fn evict_stored(&self) -> Option<BatchHead> {
-        self.delivery.lock().ok()?.evict_stored()
+        self.with_delivery(Delivery::evict_stored)
     }
 
     /// Hands in a batch that [`poll`](Self::poll) asked to [load](crate::Action::Load), as it was
@@ -499,11 +497,8 @@ impl EventBus {
     ///
     /// [`RestoreError`]; the bus is as it was. [`RestoreError::NotNow`] if it needs it no longer.
     pub fn load(&self, bytes: &[u8]) -> Result<(), RestoreError> {
-        if !memory::can_have(bytes.len().saturating_mul(2).saturating_add(memory::FOR_SMALL)) {
-            return Err(RestoreError::NoMemory);
-        }
-        let batch = Shared::new(Batch::decode(bytes)?);
-        let is_loaded = self.delivery.lock().is_ok_and(|mut delivery| delivery.load(batch));
+        let batch = Shared::new(decode(bytes)?);
+        let is_loaded = self.with_delivery(|delivery| delivery.load(batch));
         if is_loaded { Ok(()) } else { Err(RestoreError::NotNow) }
     }
 
@@ -512,7 +507,7 @@ impl EventBus {
     /// again, but not for ever. Returns whether the batch is lost by now, and counted as evicted.
     pub fn note_unreadable(&self, nonce: u64, shard: u16, sequence: u64, is_gone: bool) -> bool {
         let head = (nonce, shard, sequence);
-        self.delivery.lock().is_ok_and(|mut delivery| delivery.note_unreadable(head, is_gone))
+        self.with_delivery(|delivery| delivery.note_unreadable(head, is_gone))
     }
 
     /// Takes all leases back without counting an attempt as failed. Answers come too late.
@@ -553,11 +548,7 @@ impl EventBus {
         if self.is_closed() || !delivery.wants_restored() {
             return Err(RestoreError::NotNow);
         }
-        // A copy of the body and one of the index.
-        if !memory::can_have(bytes.len().saturating_mul(2).saturating_add(memory::FOR_SMALL)) {
-            return Err(RestoreError::NoMemory);
-        }
-        let batch = Batch::decode(bytes)?;
+        let batch = decode(bytes)?;
         let (len, max) = (batch.body().len(), self.config.batch.max_bytes);
         if len > max {
             return Err(RestoreError::TooLarge { len, max });
@@ -718,6 +709,14 @@ fn collector(manager: &ShardManager, id: u16) -> Option<Shared<ShardMetricsColle
 
 /// Most memory of an empty shard, its lane included.
 const SHARD_BYTES: usize = 2 << 10;
+
+/// Decodes a batch, if there is memory for a copy of its body and one of its index.
+fn decode(bytes: &[u8]) -> Result<Batch, RestoreError> {
+    if !memory::can_have(bytes.len().saturating_mul(2).saturating_add(memory::FOR_SMALL)) {
+        return Err(RestoreError::NoMemory);
+    }
+    Batch::decode(bytes)
+}
 
 /// Checks that there is memory for so many shards, and for handing events to the first of them.
 fn room_for_shards(count: u16) -> Result<(), ConfigError> {

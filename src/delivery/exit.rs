@@ -7,7 +7,7 @@ use crate::batch::Batch;
 use crate::delivery::Lease;
 use crate::delivery::flush::Exit;
 use crate::delivery::lane::{Lane, Outgoing, OutgoingState};
-use crate::delivery::machine::Delivery;
+use crate::delivery::machine::{Delivery, before};
 use crate::shard::{Shard, Watermarks};
 use crate::sync::Shared;
 
@@ -157,8 +157,5 @@ impl Lane {
 /// The number of events in a shard that a batch may have which stays in the bus: it must not lie on
 /// both sides of a fence.
 fn up_to_fence(fences: &[Watermarks], shard: &Shard) -> usize {
-    let before = |fence: &Watermarks| {
-        fence.covers(shard.id, shard.head_index(), shard.len() as u64) as usize
-    };
-    fences.iter().map(before).find(|&len| len > 0).unwrap_or(usize::MAX)
+    fences.iter().map(|fence| before(Some(fence), shard)).find(|&len| len > 0).unwrap_or(usize::MAX)
 }

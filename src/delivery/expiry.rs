@@ -66,6 +66,7 @@ impl Delivery {
     /// The time at which the next event will be too old, on the clock of `poll`.
     pub(super) fn next_expiry(&self, wall: u64) -> Option<u64> {
         let max_age = self.backoff.max_age()?;
+        let has_room = self.has_room_to_load();
         let due = |first: u64| {
             let due_in = first.saturating_add(max_age).saturating_sub(wall);
             self.now.saturating_add(due_in)
@@ -78,7 +79,8 @@ impl Delivery {
             }
             outgoing
                 .filter_map(|outgoing| {
-                    self.at_hand_from(outgoing, due(outgoing.head.first_timestamp))
+                    let at = due(outgoing.head.first_timestamp);
+                    outgoing.at_hand_from(at, self.now, has_room)
                 })
                 .min()
         };

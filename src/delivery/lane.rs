@@ -8,14 +8,15 @@ use crate::queue::Queue;
 use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef, Watermarks};
 use crate::sync::Shared;
 
-/// A shard, the worker that cuts its batches, and the batch that has left it and is not settled.
+/// A shard, the worker that cuts its batches, and its unsettled batches.
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) shard: ShardRef,
     pub(crate) worker: BatchWorker,
-    /// In order. There is more than one after a split, after an answer for single events, and once
-    /// the end is near (see [`exit`](super::exit)). Another than the first is leased near the end,
-    /// and while the first is on trial.
+    /// In order. There is more than one where a store is asked to keep batches (see
+    /// [`store`](super::store)), after a split, after an answer for single events, and in an unload
+    /// (see [`exit`](super::exit)). Another than the first is leased in an unload, and while the
+    /// first is on trial.
     pub(crate) outgoing: Queue<Outgoing>,
     /// True if the shard takes no more events: its events are sent without waiting for size or
     /// time.

@@ -47,7 +47,7 @@ pub(crate) struct Delivery {
     pub(super) stats: DeliveryStats,
     pub(super) next_lease: u64,
     next_flush: u32,
-    task: TaskBudget,
+    task: Option<TaskBudget>,
     /// Round-robin cursor of `poll`.
     next_lane: usize,
     /// The same for exits, which keep no lane from its turn otherwise.
@@ -72,7 +72,7 @@ impl Delivery {
             stats: DeliveryStats::default(),
             next_lease: 0,
             next_flush: 0,
-            task: TaskBudget::UNLIMITED,
+            task: None,
             next_lane: 0,
             next_exit: 0,
             now: 0,
@@ -145,7 +145,7 @@ impl Delivery {
             return Action::Abandoned(abandoned);
         }
         self.spill();
-        if self.task.is_used_up() && self.lanes.iter().any(Lane::has_more) {
+        if self.task.is_some_and(TaskBudget::is_used_up) && self.lanes.iter().any(Lane::has_more) {
             return Action::Yield;
         }
         if let Some(head) = self.load_old(wall) {
@@ -157,8 +157,8 @@ impl Delivery {
             let lane = (self.next_lane + step) % count;
             if let Some(action) = self.take_turn(lane, permit) {
                 self.next_lane = (lane + 1) % count;
-                if let Action::Send(lease) = &action {
-                    self.task.spend(lease.batch.body().len());
+                if let (Action::Send(lease), Some(task)) = (&action, &mut self.task) {
+                    task.spend(lease.batch.body().len());
                 }
                 return action;
             }
@@ -173,7 +173,7 @@ impl Delivery {
 
     /// The host's event loop begins a new task.
     pub(crate) const fn begin_task(&mut self) {
-        self.task = TaskBudget::FULL;
+        self.task = Some(TaskBudget::FULL);
     }
 
     /// The next batch that was given up and not yet shown, however it came to that.
@@ -321,8 +321,14 @@ impl Delivery {
         !self.lanes[index].is_leased() && !self.is_behind_fence(index, 0)
     }
 
+    /// The time at which a lease that begins now expires.
+    pub(super) const fn lease_end(&self) -> u64 {
+        self.now.saturating_add(self.timeout).saturating_add(self.margin)
+    }
+
     /// Leases an outgoing batch.
     pub(super) fn begin_attempt(&mut self, lane: usize, nth: usize) -> Option<Lease> {
+        let (deadline, expires) = (self.now.saturating_add(self.timeout), self.lease_end());
         let outgoing = self.lanes[lane].outgoing.get_mut(nth)?;
         let batch = outgoing.batch().cloned()?;
         if let Content::Loaded { is_used, .. } = &mut outgoing.content {
@@ -330,10 +336,8 @@ impl Delivery {
         }
         let lease = self.next_lease;
         self.next_lease += 1;
-        let deadline = self.now.saturating_add(self.timeout);
         outgoing.attempts += 1;
-        outgoing.state =
-            OutgoingState::Leased { lease, expires: deadline.saturating_add(self.margin) };
+        outgoing.state = OutgoingState::Leased { lease, expires };
         if outgoing.attempts > 1 {
             self.stats.retries += 1;
         }
@@ -353,6 +357,7 @@ impl Delivery {
 
     /// The time of the next poll if nothing happens before.
     fn next_wake(&mut self) -> Option<u64> {
+        let has_room = self.has_room_to_load();
         let mut wake = None;
         let mut note = |at: u64| wake = Some(wake.map_or(at, |earliest: u64| earliest.min(at)));
         for lane in 0..self.lanes.len() {
@@ -361,15 +366,16 @@ impl Delivery {
                     note(expires);
                 }
             }
-            if let Some(begin) = self.next_begin(lane) {
+            if let Some(begin) = self.next_begin(lane, has_room) {
                 note(begin);
             }
         }
         wake
     }
 
-    /// The time at which an attempt of the lane may begin, if it waits for time only.
-    fn next_begin(&mut self, index: usize) -> Option<u64> {
+    /// The time at which an attempt of the lane may begin, if it waits for time only. `has_room` tells
+    /// whether another batch may be loaded.
+    fn next_begin(&mut self, index: usize, has_room: bool) -> Option<u64> {
         let is_automatic = self.config.scheduler == Scheduler::Auto;
         let is_flushed = self.is_flushed(index);
         if !self.may_begin(index) || !(is_automatic || is_flushed) {
@@ -377,7 +383,8 @@ impl Delivery {
         }
         if self.lanes[index].is_on_trial {
             let second = self.lanes[index].outgoing.get(1);
-            return second.map_or(Some(self.now), |second| self.at_hand_from(second, self.now));
+            let now = self.now;
+            return second.map_or(Some(now), |second| second.at_hand_from(now, now, has_room));
         }
         let opens_at = self.opens_at(index)?;
         let (now, fence) = (self.now, self.fences.first());
@@ -397,7 +404,7 @@ impl Delivery {
         };
         let begin = begin?.max(opens_at);
         let first = self.lanes[index].outgoing.front();
-        first.map_or(Some(begin), |first| self.at_hand_from(first, begin))
+        first.map_or(Some(begin), |first| first.at_hand_from(begin, self.now, has_room))
     }
 
     /// Takes out one batch whose body has at most `max_bytes` bytes: one that waits for its next
@@ -471,7 +478,7 @@ impl Delivery {
 }
 
 /// The number of events in a shard that may leave before the fence falls; without one, all.
-fn before(fence: Option<&Watermarks>, shard: &Shard) -> usize {
+pub(super) fn before(fence: Option<&Watermarks>, shard: &Shard) -> usize {
     fence.map_or(usize::MAX, |fence| {
         fence.covers(shard.id, shard.head_index(), shard.len() as u64) as usize
     })

@@ -15,7 +15,7 @@ use crate::sync::Shared;
 const AT_ONCE: usize = 2;
 
 impl Delivery {
-    /// Takes in, until [`end_restore`](Self::end_restore), what earlier lives have left. `shard`
+    /// Takes in, until [`end_restore`](Self::end_restore), the batches of earlier runs. `shard`
     /// counts its events.
     pub(crate) fn begin_restore(&mut self, shard: ShardRef) {
         self.is_restoring = true;

@@ -110,34 +110,25 @@ impl Delivery {
     /// Asks the host for a batch that only its store has, unless it was asked already, or enough are
     /// in memory again.
     pub(super) fn ask_for(&mut self, lane: usize, nth: usize) -> Option<BatchHead> {
-        let now = self.now;
+        let (now, lease_end) = (self.now, self.lease_end());
         let has_room = self.has_room_to_load();
         let outgoing = self.lanes[lane].outgoing.get_mut(nth)?;
         let Content::Spilled { again_at, .. } = &mut outgoing.content else { return None };
         if *again_at > now || !has_room {
             return None;
         }
-        *again_at = now.saturating_add(self.timeout).saturating_add(self.margin);
+        *again_at = lease_end;
         Some(outgoing.head)
     }
 
-    fn has_room_to_load(&self) -> bool {
+    /// True if another batch may be loaded.
+    pub(super) fn has_room_to_load(&self) -> bool {
         let is_loaded = |outgoing: &&Outgoing| match outgoing.content {
             Content::Held(_) => false,
             Content::Loaded { .. } => true,
             Content::Spilled { again_at, .. } => again_at > self.now,
         };
         self.lanes.iter().flat_map(|lane| &lane.outgoing).filter(is_loaded).count() < AT_ONCE
-    }
-
-    /// The time at which a batch that may be used from `at` on can be, or the host asked for it
-    /// again; `None` if that takes more than time.
-    pub(super) fn at_hand_from(&self, outgoing: &Outgoing, at: u64) -> Option<u64> {
-        match outgoing.content {
-            Content::Spilled { again_at, .. } if again_at > self.now => Some(at.max(again_at)),
-            Content::Spilled { .. } if !self.has_room_to_load() => None,
-            _ => Some(at),
-        }
     }
 
     /// The host has read a batch. Returns whether it was asked for.
@@ -172,10 +163,7 @@ impl Delivery {
         };
         *failures += 1;
         let is_lost = is_gone || *failures >= MAX_FAILURES;
-        if is_lost {
-            self.evict(lane, nth);
-        }
-        is_lost
+        is_lost && self.evict(lane, nth).is_some()
     }
 
     /// Takes the oldest stored batch out of the bus if the store has more than it may.
@@ -207,12 +195,14 @@ impl Delivery {
 
     /// Takes a batch out without a report: flushes count the missing events as evicted.
     fn evict(&mut self, lane: usize, nth: usize) -> Option<BatchHead> {
-        let lane = &mut self.lanes[lane];
-        let evicted = lane.outgoing.remove(nth)?;
+        let Lane { shard, outgoing, is_on_trial, .. } = &mut self.lanes[lane];
+        // First: a batch that cannot be counted must stay.
+        let mut shard = shard.enter()?;
+        let evicted = outgoing.remove(nth)?;
         if nth == 0 {
-            lane.is_on_trial = false;
+            *is_on_trial = false;
         }
-        lane.shard.enter()?.count_evicted(evicted.len());
+        shard.count_evicted(evicted.len());
         Some(evicted.head)
     }
 
@@ -233,6 +223,16 @@ impl Outgoing {
     /// True if it is in the store alone, and the host is not reading it.
     pub(super) const fn may_be_asked_for(&self, now: u64) -> bool {
         matches!(self.content, Content::Spilled { again_at, .. } if again_at <= now)
+    }
+
+    /// The time at which it can be used, from `at` on, or the host asked for it again; `None` if that
+    /// takes more than time. `has_room` tells whether another batch may be loaded.
+    pub(super) fn at_hand_from(&self, at: u64, now: u64, has_room: bool) -> Option<u64> {
+        match self.content {
+            Content::Spilled { again_at, .. } if again_at > now => Some(at.max(again_at)),
+            Content::Spilled { .. } if !has_room => None,
+            _ => Some(at),
+        }
     }
 
     fn spill(&mut self) {

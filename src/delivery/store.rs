@@ -2,8 +2,8 @@
 //! sent has come. So the end of the host costs no more than the last moments.
 //!
 //! Pending events of a shard are cut into a batch for the store once the oldest has waited for
-//! [`max_delay`](crate::BatchConfig::max_delay), or memory gets short (see [`spill`](super::spill)). The host stores a leased batch itself: before it
-//! sends it.
+//! [`max_delay`](crate::BatchConfig::max_delay), or memory gets short (see
+//! [`spill`](super::spill)). The host stores a leased batch itself: before it sends it.
 
 use crate::batch::{Batch, BatchHead};
 use crate::delivery::lane::{Lane, Outgoing};
@@ -27,7 +27,7 @@ impl Delivery {
         if !self.config.has_store {
             return None;
         }
-        let again_at = self.now.saturating_add(self.timeout).saturating_add(self.margin);
+        let again_at = self.lease_end();
         let (lane, nth) = self.find_to_store()?;
         let outgoing = self.lanes[lane].outgoing.get_mut(nth)?;
         outgoing.copy = Copy::Missing(again_at);
@@ -35,11 +35,12 @@ impl Delivery {
     }
 
     fn find_to_store(&mut self) -> Option<(usize, usize)> {
-        let (now, is_pressed) = (self.now, self.is_pressed());
+        let now = self.now;
         let is_due = |outgoing: &Outgoing| outgoing.stores_at().is_some_and(|at| at <= now);
         if let Some(place) = self.find(is_due) {
             return Some(place);
         }
+        let is_pressed = self.is_pressed();
         (0..self.lanes.len()).find_map(|lane| {
             let has_waited = self.stores_at(lane, is_pressed).is_some_and(|at| at <= now);
             let is_cut = has_waited && self.cut_outgoing(lane, usize::MAX, usize::MAX);

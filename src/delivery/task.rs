@@ -16,9 +16,6 @@ pub(super) struct TaskBudget {
 }
 
 impl TaskBudget {
-    /// For hosts that have a thread for themselves.
-    pub(super) const UNLIMITED: Self = Self { bytes: usize::MAX, batches: u32::MAX };
-
     /// At the beginning of a task.
     pub(super) const FULL: Self = Self { bytes: MAX_BYTES, batches: MAX_BATCHES };
 
@@ -28,9 +25,21 @@ impl TaskBudget {
 
     /// Notes that a batch with a body of `bytes` was handed out.
     pub(super) const fn spend(&mut self, bytes: usize) {
-        if self.batches < u32::MAX {
-            self.bytes = self.bytes.saturating_sub(bytes);
-            self.batches -= 1;
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.batches = self.batches.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_that_is_used_up_stays_so() {
+        let mut task = TaskBudget::FULL;
+        for _ in 0..=MAX_BATCHES {
+            task.spend(1);
         }
+        assert!(task.is_used_up());
     }
 }
