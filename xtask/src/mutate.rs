@@ -170,6 +170,11 @@ fn attempt(sh: &Shell, mutation: &Mutation) -> Result<&'static str> {
     outcome
 }
 
+/// The build that a test needs: of the core or of the package, and with which features.
+fn kind<'a>((test, choice): &(&PathBuf, Choice<'a>)) -> (bool, Option<&'a str>) {
+    (is_rust(test), choice.features)
+}
+
 /// Fails if tests of the list fail without any mutation: then they say nothing about one.
 fn check_unbroken(sh: &Shell, list: &[Mutation]) -> Result<()> {
     say("running the tests on the unbroken copy");
@@ -179,14 +184,12 @@ fn check_unbroken(sh: &Shell, list: &[Mutation]) -> Result<()> {
         .collect();
     runs.sort();
     runs.dedup();
-    for native in [false, true] {
-        let kind: Vec<_> = runs.iter().filter(|(test, _)| is_rust(test) == native).collect();
-        let tests: Vec<_> = kind.iter().map(|(test, _)| test).collect();
-        ensure!(
-            tests.is_empty() || build(native, &tests, None)?,
-            "the copy does not build: see {LOG}"
-        );
-        for (test, choice) in kind {
+    runs.sort_by_key(kind);
+    for same in runs.chunk_by(|one, other| kind(one) == kind(other)) {
+        let tests: Vec<_> = same.iter().map(|(test, _)| test).collect();
+        let Some((native, features)) = same.first().map(kind) else { continue };
+        ensure!(build(native, &tests, features)?, "the copy does not build: see {LOG}");
+        for (test, choice) in same {
             let output = || sh.read_file(LOG).unwrap_or_default();
             ensure!(passes(test, choice)?, "{} fails unbroken: {}", test.display(), output());
         }

@@ -5,31 +5,21 @@ use std::ops::Range;
 
 /// The names of a module's custom sections, or `None` if it is malformed.
 pub fn custom_sections(module: &[u8]) -> Option<Vec<String>> {
-    let mut rest = module.strip_prefix(b"\0asm\x01\0\0\0")?;
-    let mut names = Vec::new();
-    while let Some((&id, after)) = rest.split_first() {
-        rest = after;
-        let mut body = take(&mut rest)?;
-        if id == 0 {
-            names.push(String::from_utf8_lossy(take(&mut body)?).into_owned());
-        }
-    }
-    Some(names)
+    let custom = sections(module)?.into_iter().filter(|(id, _)| *id == 0);
+    let name = |(_, mut body)| Some(String::from_utf8_lossy(take(&mut body)?).into_owned());
+    custom.map(name).collect()
 }
 
 /// The module with a section `target_features` that names these, in place of its own: other tools
 /// take it for the features of the module's host.
 pub fn with_target_features(module: &[u8], features: &[&str]) -> Option<Vec<u8>> {
     const NAME: &str = "target_features";
-    let header = b"\0asm\x01\0\0\0";
-    let mut rest = module.strip_prefix(header)?;
-    let mut written = header.to_vec();
-    while let Some((&id, after)) = rest.split_first() {
-        let section = rest;
-        rest = after;
-        let mut body = take(&mut rest)?;
-        if id != 0 || take(&mut body)? != NAME.as_bytes() {
-            written.extend(&section[..section.len() - rest.len()]);
+    let mut written = HEADER.to_vec();
+    for (id, body) in sections(module)? {
+        let mut rest = body;
+        if id != 0 || take(&mut rest)? != NAME.as_bytes() {
+            written.push(id);
+            written.extend(vector(body));
         }
     }
     let mut body = vector(NAME.as_bytes());

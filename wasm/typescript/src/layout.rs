@@ -1,10 +1,10 @@
 //! Codes, rules, and functions that read and write rows of numbers.
 
-use crate::groups::{self, GROUPS};
+use crate::groups::GROUPS;
 use crate::{prose, stats};
 use shardbus::{
     AbandonReason, BusStats, Failure, Field, FlushReport, IngestionError, RestoreError, Rule,
-    ScalingError, Setting, Shape, ShardInfo, Unit,
+    ScalingError, Setting, Shape, Unit,
 };
 use shardbus_wasm::numbers::{ABANDONED, BATCH, FAILED, LEASE, MISUSED, step};
 
@@ -133,15 +133,13 @@ fn numbers_of(of: &str, setting: &Setting) -> Vec<String> {
 
 /// Makes an object of numbers.
 fn decode(interface: &str, name: &str, about: &str, fields: &[Field]) -> String {
-    let list = fields.iter().find(|field| matches!(field.shape, Shape::List(_)));
+    let list = |field: &Field| {
+        let Shape::List(items) = field.shape else { return None };
+        let (name, item) = (stats::name(field), members("      ", items));
+        Some(format!("  while (at < length) {{\n    counts.{name}.push({{\n{item}    }});\n  }}\n"))
+    };
+    let of_list = fields.iter().find_map(list).unwrap_or_default();
     let fields = members("    ", fields);
-    let of_list = list.map_or_else(String::new, |list| {
-        let item = members("      ", ShardInfo::FIELDS);
-        format!(
-            "  while (at < length) {{\n    counts.{}.push({{\n{item}    }});\n  }}\n",
-            list.name
-        )
-    });
     format!(
         "/** {about} An object's values are read in the order in which they are written. */\n\
          export function read{name}(length: number): {interface} {{\n  \
@@ -186,10 +184,15 @@ fn row(name: &str, about: &str, names: &[&str]) -> String {
     )
 }
 
-/// Defaults of the bus's own options, for decisions in JavaScript.
+/// The bus's own options whose defaults decide something in JavaScript.
+const DECIDING: [&str; 2] = ["shards", "timeoutMs"];
+
 fn defaults() -> String {
-    let plain = GROUPS[0].settings.iter().filter(|setting| groups::is_plain(setting));
-    plain
+    let deciding = |setting: &&Setting| DECIDING.contains(&setting.name);
+    GROUPS[0]
+        .settings
+        .iter()
+        .filter(deciding)
         .map(|setting| {
             let (written, _) = prose::default(setting);
             let name = prose::upper_case(setting.name);

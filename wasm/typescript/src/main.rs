@@ -16,8 +16,8 @@ use std::path::Path;
 type File = (&'static str, String);
 
 /// The beginning of each file.
-const HEADER: &str = "// Written by `cargo xtask build` from what Rust declares. Edit `src/config.rs`, \
-                      `src/stats.rs` or\n// `wasm/src/numbers.rs` instead.\n\n";
+const HEADER: &str = "// Written by `cargo xtask build` from declarations in Rust: the tables `settings!`, `counters!`,\n\
+                      // `codes!` and `rules!` in `src/`, and `wasm/src/numbers.rs`. Edit those instead.\n\n";
 
 /// The files as they should be. Of those that a person wrote, only a part is written.
 fn files(root: &Path) -> std::io::Result<Vec<File>> {
