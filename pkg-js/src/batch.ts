@@ -1,5 +1,5 @@
 import type { CoreBus } from "./core/core-bus.js";
-import { decodeBatchHeader } from "./core/layout.js";
+import type { BatchHead } from "./core/layout.js";
 import { DeliveryError } from "./errors/delivery-error.js";
 import type { Bytes } from "./util/platform.js";
 import { utf8Decoder } from "./util/utf8.js";
@@ -46,7 +46,7 @@ export interface Batch<T = unknown> {
   eventId(index: number): string;
 }
 
-/** The common stem of the ids of a shard's batches and events: `nonce-shard`. */
+/** The common stem of the ids of a shard's batches and events: `<runId>-<shard>`. */
 export function idStem(id: string): string {
   return id.slice(0, id.lastIndexOf("-"));
 }
@@ -63,8 +63,7 @@ export class CoreBatch<T> implements Batch<T> {
   readonly lastTimestamp: bigint;
   readonly #lens: Uint32Array;
 
-  constructor(core: CoreBus) {
-    const head = decodeBatchHeader(core);
+  constructor(core: CoreBus, head: BatchHead) {
     this.id = head.id;
     this.shard = head.shard;
     this.sequence = head.sequence;

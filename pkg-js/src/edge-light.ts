@@ -1,8 +1,8 @@
 // Vercel's edge runtime: the module is imported, by a query of its own.
 import module from "./bus.wasm?module";
-import { ManualScheduler, provide, provideRequestSupport, RequestFlusher } from "./internal.js";
+import { provide, provideRequests } from "./internal.js";
 
 provide(() => module);
-provideRequestSupport({ ManualScheduler, RequestFlusher });
+provideRequests();
 
 export * from "./api.js";

@@ -16,6 +16,7 @@ import type { RequestFlusher, WaitUntilOptions } from "./delivery/wait-until.js"
 import { ClosedError } from "./errors/closed-error.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { ScalingError } from "./errors/scaling-error.js";
+import { StoreError } from "./errors/store-error.js";
 import { DEFAULT_TIMEOUT_MS, SCALING_REFUSALS } from "./generated/layout.js";
 import { type IngestOptions, Ingestor, type Receipt } from "./ingest/ingestor.js";
 import { StagingBuffer } from "./ingest/staging-buffer.js";
@@ -39,7 +40,7 @@ import {
   toInvalidOptionError,
 } from "./validation/bus-options.js";
 
-/** The options as checked by `checkOptions`. */
+/** A store that can make the outbox of a bus. */
 interface StoreWithOutbox extends BatchStore {
   [createOutbox](core: CoreBus, host: OutboxHost): Outbox;
 }
@@ -121,6 +122,7 @@ export class EventBus<T = unknown> {
         schedule: () => this.#scheduler.schedule(),
         onFound: () => isManual || this.#restore(),
         onStoreError,
+        makeError: (...args) => new StoreError(...args),
         run,
         lastBatch: () => decodeBatchHeader(this.#core),
         evictStored: () => (this.#core.evictStored() > 0 ? decodeHeader() : undefined),
@@ -280,16 +282,15 @@ export class EventBus<T = unknown> {
    *
    * @param ctx may be left out where the runtime tells which request runs (Vercel, Netlify, Supabase,
    * Bunny), or where the bus has the option `waitUntil`.
-   * @throws {InvalidOptionError} if `ctx` has no `waitUntil` method, or an option has a wrong name,
-   * type or value.
+   * @throws {InvalidOptionError} if `ctx` has no `waitUntil` method, an option has a wrong name,
+   * type or value, or `import "shardbus/requests"` is missing, which pages and `shardbus/slim` need.
    */
   waitUntil(ctx?: RequestContext, options?: WaitUntilOptions): void {
     this.#requests().request(ctx, checkWaitUntilOptions(options));
   }
 
   #requests(): RequestFlusher {
-    const { RequestFlusher } = requestSupport("waitUntil");
-    this.#requestFlusher ??= new RequestFlusher({
+    this.#requestFlusher ??= new (requestSupport("waitUntil").RequestFlusher)({
       offered: () => this.#offered(),
       pending: () => this.stats().pending,
       waitUntil: this.#waitUntil,

@@ -2,12 +2,7 @@
 // any.
 import { instantiate } from "./bus_js.js";
 import * as glue from "./bus_js_bg.js";
-import {
-  ManualScheduler,
-  provideRequestSupport,
-  RequestFlusher,
-  setCoreSource,
-} from "./internal.js";
+import { provideRequests, setCoreSource } from "./internal.js";
 
 const imports = {
   "./bus_js_bg.js": glue,
@@ -15,7 +10,7 @@ const imports = {
   __wbindgen_externref_xform__: { __wbindgen_externref_statics_end: () => 1028 },
 };
 
-provideRequestSupport({ ManualScheduler, RequestFlusher });
+provideRequests();
 setCoreSource(() => ({ glue, exports: instantiate(imports) }));
 
 export * from "./api.js";

@@ -102,7 +102,7 @@ export interface EventBusOptions<T = unknown> extends BusLimits {
   readonly format?: "ndjson" | "json" | undefined;
   /**
    * Batches leave by size and time ("auto"), or only inside `flush()`, `waitUntil()` and `close()`
-   * ("manual").
+   * ("manual"). In pages and with `shardbus/slim`, "manual" needs `import "shardbus/requests"`.
    * @default "auto"; in Cloudflare Workers "manual"
    */
   readonly scheduler?: "auto" | "manual" | undefined;
@@ -110,7 +110,8 @@ export interface EventBusOptions<T = unknown> extends BusLimits {
    * Keeps the request that offers an event alive until that is sent, as {@linkcode EventBus.waitUntil}
    * does, so that no call can be forgotten: `true` where the runtime tells which request runs (Vercel,
    * Netlify, Supabase, Bunny, and Cloudflare with `nodejs_compat`), or its function that takes a
-   * promise, such as `waitUntil` of `cloudflare:workers`.
+   * promise, such as `waitUntil` of `cloudflare:workers`. In pages and with `shardbus/slim` it
+   * needs `import "shardbus/requests"`.
    * @default false
    */
   readonly waitUntil?: boolean | ((promise: Promise<unknown>) => void) | undefined;
@@ -147,7 +148,7 @@ export interface EventBusOptions<T = unknown> extends BusLimits {
   /**
    * Keeps a copy of each batch from before its first attempt until it is settled. Batches of
    * earlier runs are sent beside new events, with their old ids. Without it, pending events end
-   * with the process.
+   * with the process. A store of your own goes through `customStore()` of `shardbus/stores/custom`.
    */
   readonly store?: BatchStore | undefined;
   /**

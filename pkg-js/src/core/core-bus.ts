@@ -10,7 +10,8 @@ type SnakeCase<Name extends string> = Name extends `${infer First}${infer Rest}`
 type Calls = {
   readonly [Name in Exclude<
     keyof CoreBus,
-    "settle" | "restore" | "load"
+    // The first has no export, those of the glue have others, and the last ones other arguments.
+    "handle" | "batchBody" | "batchLens" | "batchEncode" | "settle" | "restore" | "load"
   > as `bus_${SnakeCase<Name>}`]: (handle: number, ...args: Parameters<CoreBus[Name]>) => number;
 } & {
   bus_settle(handle: number, lease: number, retryAfterMs: number, nowMs: number): number;
@@ -34,7 +35,7 @@ const freeLater =
 export class CoreBus {
   #handle: number;
 
-  /** Throws `[field, value, rule]` if the options break a rule. */
+  /** Throws `[code, value]` if the options break a rule. */
   constructor(options: EventBusOptions<never>) {
     const loaded = allExports();
     calls = loaded.exports as unknown as Calls;
@@ -244,6 +245,8 @@ export class CoreBus {
 
   /** Hands in a batch of the store; returns why it cannot, if it cannot. */
   #handInBatch(bytes: Uint8Array): number | undefined {
+    // The limit of a core that is gone is 0.
+    if (this.#handle < 0) return RestoreRefusal.NotNow;
     if (bytes.length > calls.bus_max_restored_bytes(this.#handle) >>> 0) {
       return RestoreRefusal.TooLarge;
     }

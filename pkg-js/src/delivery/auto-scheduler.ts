@@ -64,7 +64,7 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
   }
 
   #runTask(): void {
-    this.#ignorePoisoned(() => {
+    this.#runDetached(() => {
       this.#core.beginTask();
       this.#run();
     });
@@ -72,11 +72,11 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
 
   readonly #runScheduled = (): void => {
     this.#scheduled = false;
-    this.#ignorePoisoned(() => this.#run());
+    this.#runDetached(() => this.#run());
   };
 
   /** Runs a task without a caller who could catch its errors. */
-  #ignorePoisoned(task: () => void): void {
+  #runDetached(task: () => void): void {
     try {
       task();
     } catch (error) {
@@ -180,7 +180,7 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
   }
 
   readonly #settle = (answer: () => void): void => {
-    this.#ignorePoisoned(answer);
+    this.#runDetached(answer);
     this.schedule();
   };
 

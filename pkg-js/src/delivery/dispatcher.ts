@@ -1,6 +1,6 @@
 import { CoreBatch } from "../batch.js";
 import type { CoreBus } from "../core/core-bus.js";
-import { decodeHeader, runIdOf } from "../core/layout.js";
+import { decodeBatchHeader, decodeHeader, runIdOf } from "../core/layout.js";
 import { row } from "../core/module.js";
 import { DeliveryError } from "../errors/delivery-error.js";
 import { TimeoutError } from "../errors/timeout-error.js";
@@ -114,7 +114,7 @@ export class Dispatcher<T> {
 
   /** Has the store take the batch that waits for its turn to be sent. */
   #store(): void {
-    const copy = this.#host.outbox?.copy();
+    const copy = this.#host.outbox?.copy(decodeBatchHeader(this.#core));
     this.#core.forget();
     if (copy !== undefined) this.#host.outbox?.writeLater(copy);
   }
@@ -157,9 +157,10 @@ export class Dispatcher<T> {
     isUnloading: boolean,
   ): CoreBatch<T> {
     const { lease, attempt, deadlineMs: deadline } = readLease();
+    const head = decodeBatchHeader(this.#core);
     // The store is not waited for when the page goes: `sendBeforeUnload` sees to it.
-    const copy = isUnloading ? undefined : this.#host.outbox?.copy();
-    const batch = this.#takeBatch();
+    const copy = isUnloading ? undefined : this.#host.outbox?.copy(head);
+    const batch = this.#takeBatch(head);
     const lazyAbort = new LazyAbort();
     // An earlier attempt may have failed because other requests had used up the browser's quota,
     // which is reported as a network error.
@@ -300,8 +301,8 @@ export class Dispatcher<T> {
     this.#host.onAbandoned(ABANDON_REASONS[reason] ?? "retries", batch, attempts, error);
   }
 
-  #takeBatch(): CoreBatch<T> {
-    const batch = new CoreBatch<T>(this.#core);
+  #takeBatch(head = decodeBatchHeader(this.#core)): CoreBatch<T> {
+    const batch = new CoreBatch<T>(this.#core, head);
     this.#core.forget();
     return batch;
   }

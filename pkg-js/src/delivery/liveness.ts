@@ -10,11 +10,11 @@ export const HEARTBEAT_MS = 50;
 const WORKER_HEARTBEAT_MS = 500;
 
 /** The longest pause of the others: in an outage there are many of them. */
-const WATCHER_HEARTBEAT_MS = 4000;
+export const WATCHER_HEARTBEAT_MS = 4000;
 
 /**
- * The silence after which a request is taken to have ended: twenty times the tick, so that a slow
- * one is left alone.
+ * The silence after which a request is taken to have ended: twice the longest pause of the one that
+ * does the work, so that a slow one is left alone.
  */
 const LEASE_TIMEOUT_MS = 1000;
 

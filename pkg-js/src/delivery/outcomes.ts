@@ -21,8 +21,6 @@ type End = Pick<Run, "outcome" | "error">;
  * The runs of a batch that a callback's answer speaks of; nothing, if it is no such answer, and so
  * speaks of the whole batch.
  *
- * @throws {DeliveryError} if it cannot be read, or names events that the batch does not have. Then
- * the receiver's events are unknown: the batch counts as refused.
  * @throws {DeliveryError} if it cannot be read, or speaks of events that the batch does not have.
  * Then the receiver's events are unknown: the batch counts as refused.
  */

@@ -13,8 +13,8 @@ export interface LifecycleHost {
 }
 
 /**
- * Tells a bus when its page is left, when it is back, and when it is online again. Never by `unload`: it often does not come,
- * and listening to it keeps a page out of the back/forward cache.
+ * Tells a bus when its page is left, when it is back, and when it is online again. Never by
+ * `unload`: it often does not come, and listening to it keeps a page out of the back/forward cache.
  */
 export class PageLifecycle {
   readonly #host: LifecycleHost;

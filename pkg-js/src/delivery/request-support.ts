@@ -10,7 +10,7 @@ export interface RequestSupport {
 
 let provided: RequestSupport | undefined;
 
-/** Lets buses have the scheduler `"manual"` and `waitUntil`. */
+/** Takes the code that `requestSupport` returns. */
 export function provideRequestSupport(support: RequestSupport): void {
   provided = support;
 }

@@ -42,7 +42,7 @@ export interface Scheduler {
 
 /** A scheduler's view of its bus. */
 export interface SchedulerHost {
-  /** Brings back what earlier lives have left, as far as that is possible now. */
+  /** Brings back the batches of earlier runs, as far as that is possible now. */
   restore(): Promise<void>;
   /** Called before the core is polled. */
   beforePoll(): void;

@@ -4,7 +4,7 @@ import { elapsed } from "../util/clock.js";
 import { pause } from "../util/event-loop.js";
 import { own } from "../util/own.js";
 import { ambientContext } from "./ambient-request.js";
-import { HEARTBEAT_MS, Heartbeat } from "./liveness.js";
+import { HEARTBEAT_MS, Heartbeat, WATCHER_HEARTBEAT_MS } from "./liveness.js";
 import type { RequestContext } from "./request-context.js";
 import type { FlushOptions } from "./scheduler.js";
 
@@ -52,7 +52,7 @@ interface RequestFlusherHost {
   /** The number of pending events. */
   pending(): number;
   flush(options: FlushOptions): Promise<unknown>;
-  /** The user's function that keeps the present request alive, if there is one. */
+  /** The user's function that keeps the present request alive; `true` for that of the runtime. */
   readonly waitUntil: EventBusOptions["waitUntil"];
 }
 
@@ -193,12 +193,13 @@ export class RequestFlusher {
 
   /**
    * Resolves when the group is over, or when nobody looks after it any more. Nobody awaits the
-   * result, so it looks only when there might be something to do: each look costs CPU time.
+   * result, so it looks seldom: each look costs CPU time. A flush of the scheduler `"auto"` never
+   * falls silent, but it ends.
    */
   async #follow(group: Group, end: number): Promise<void> {
     for (let now = elapsed(); now < end && !group.isOver; now = elapsed()) {
       if (group.heartbeat.isExpired(now)) return;
-      await pause(Math.min(group.heartbeat.expiresAt, end) - now);
+      await pause(Math.min(group.heartbeat.expiresAt, end, now + WATCHER_HEARTBEAT_MS) - now);
     }
   }
 

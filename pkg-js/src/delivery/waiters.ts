@@ -1,5 +1,5 @@
 import type { CoreBus } from "../core/core-bus.js";
-import { PoisonedError } from "../errors/poisoned-error.js";
+import { throwUnlessPoisoned } from "../util/detached.js";
 
 /** Somebody who waits for the bus. */
 export interface Waiter {
@@ -59,6 +59,6 @@ export class Waiters {
     for (const waiter of this.#waiters) waiter.reject(error);
     this.#waiters.clear();
     this.#setRef(false);
-    if (!(error instanceof PoisonedError)) throw error;
+    throwUnlessPoisoned(error);
   }
 }

@@ -1,5 +1,5 @@
-// Written by `cargo xtask build` from what Rust declares. Edit `src/config.rs`, `src/stats.rs` or
-// `wasm/src/numbers.rs` instead.
+// Written by `cargo xtask build` from declarations in Rust: the tables `settings!`, `counters!`,
+// `codes!` and `rules!` in `src/`, and `wasm/src/numbers.rs`. Edit those instead.
 
 import { row } from "../core/module.js";
 import { backpressureNumber, highHalf, lowHalf } from "../core/numbers.js";
@@ -136,18 +136,6 @@ export function encodeOptions<T>(given: EventBusOptions<T>): Float64Array {
 
 /** The default of `shards`. */
 export const DEFAULT_SHARDS = 1;
-
-/** The default of `capacity`. */
-export const DEFAULT_CAPACITY = 65536;
-
-/** The default of `maxBytes`. */
-export const DEFAULT_MAX_BYTES = 8388608;
-
-/** The default of `maxEventBytes`. */
-export const DEFAULT_MAX_EVENT_BYTES = 262144;
-
-/** The default of `maxKeyBytes`. */
-export const DEFAULT_MAX_KEY_BYTES = 1024;
 
 /** The default of `timeoutMs`. */
 export const DEFAULT_TIMEOUT_MS = 10000;

@@ -1,5 +1,5 @@
-// Written by `cargo xtask build` from what Rust declares. Edit `src/config.rs`, `src/stats.rs` or
-// `wasm/src/numbers.rs` instead.
+// Written by `cargo xtask build` from declarations in Rust: the tables `settings!`, `counters!`,
+// `codes!` and `rules!` in `src/`, and `wasm/src/numbers.rs`. Edit those instead.
 
 /** The limits of a bus, and the time of an attempt. */
 export interface BusLimits {

@@ -43,7 +43,7 @@ const REASONS: { readonly [code: number]: RejectReason } = {
 };
 
 /** The ingestor's view of its bus. */
-export interface IngressHost {
+export interface IngestorHost {
   /** Polls the core after events were accepted or refused. */
   readonly scheduler: Pick<Scheduler, "schedule">;
   /** An event came after the end. */
@@ -57,7 +57,7 @@ export interface IngressHost {
 export class Ingestor<T> {
   readonly #core: CoreBus;
   readonly #staging: StagingBuffer;
-  readonly #host: IngressHost;
+  readonly #host: IngestorHost;
   readonly #key: EventBusOptions<T>["key"];
   /** False with a single fixed shard: the key cannot change the route, so it is never computed. */
   readonly #routes: boolean;
@@ -75,7 +75,7 @@ export class Ingestor<T> {
   constructor(
     core: CoreBus,
     staging: StagingBuffer,
-    host: IngressHost,
+    host: IngestorHost,
     options: EventBusOptions<T>,
   ) {
     this.#core = core;

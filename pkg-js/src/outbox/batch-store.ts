@@ -3,7 +3,8 @@
  * under a key; a batch is written before its first attempt and removed once it is settled.
  *
  * Keys consist of lower-case letters, digits and `-`, have at most 80 characters, and sort in the
- * order in which batches are to be sent. A store serves one bus at a time.
+ * order in which batches are to be sent. A store serves one bus at a time. One of your own
+ * goes through `customStore()` of `shardbus/stores/custom`, without which no bus takes it.
  */
 export interface BatchStore {
   /**

@@ -11,7 +11,7 @@ import {
   isBytes,
   messageOf,
   RestoreRefusal,
-  StoreError,
+  type StoreError,
   type StoreOperation,
   show,
 } from "../internal.js";
@@ -32,6 +32,8 @@ interface StoredBatch {
   replaces?: StoredBatch | undefined;
   /** The number of its replacements that are not written. */
   replacements: number;
+  /** True if it is not to be removed, because it could not be read. */
+  isKept?: boolean;
 }
 
 /** A copy of a batch, on its way into the store. */
@@ -53,6 +55,8 @@ export interface OutboxHost {
   onFound(): void;
   /** The user's handler of errors. */
   readonly onStoreError: ((error: StoreError) => void) | undefined;
+  /** Makes an error of the bus's own copy of this package: a store may bring another. */
+  makeError(...args: ConstructorParameters<typeof StoreError>): StoreError;
   /** Calls the user's functions. */
   readonly run: RunInContext;
   /** The batch that the core handed out last. */
@@ -82,7 +86,7 @@ export class Outbox {
   readonly #store: BatchStore;
   readonly #host: OutboxHost;
   readonly #reportError: (error: StoreError) => void;
-  /** By life and shard: `nonce-shard`. */
+  /** By run and shard: `<runId>-<shard>`. */
   readonly #stored = new Map<string, StoredBatch[]>();
   /** The running writes of {@linkcode writeAllLater}. */
   readonly #writing = new Set<StoredBatch>();
@@ -93,8 +97,11 @@ export class Outbox {
   #left: string[] | undefined;
   /** True if the store could not be opened. */
   #isBroken = false;
-  /** The number of batches that are read because it is their turn to be sent. */
-  #loading = 0;
+  /**
+   * The batches that are read because it is their turn to be sent, by their ids, each with the time
+   * at which it is given up: the request that reads it may be killed.
+   */
+  readonly #loading = new Map<string, number>();
   #isStopped = false;
 
   constructor(core: CoreBus, store: BatchStore, host: OutboxHost) {
@@ -105,7 +112,7 @@ export class Outbox {
   }
 
   /**
-   * Brings back the next batch of an earlier life, if the core takes one now. Several requests of a
+   * Brings back the next batch of an earlier run, if the core takes one now. Several requests of a
    * Worker may be at it, and each may end at any moment, so nothing is certain after an `await`.
    */
   async restore(): Promise<void> {
@@ -168,29 +175,38 @@ export class Outbox {
    * in the core, or cannot be.
    */
   loadLater(head: BatchHead, done: () => void): void {
-    this.#loading++;
+    this.#loading.set(head.id, this.#host.now() + this.#host.timeoutMs);
     const loaded = this.#load(head).finally(() => {
-      this.#loading--;
+      this.#loading.delete(head.id);
       done();
     });
     this.#later(loaded);
   }
 
   get isLoading(): boolean {
-    return this.#loading > 0;
+    const now = this.#host.now();
+    return [...this.#loading.values()].some((end) => end > now);
   }
 
   async #load(head: BatchHead): Promise<void> {
-    const key = this.#find(head.id, head.sequence)?.key;
-    const none = new Uint8Array();
-    const read = async () => (key === undefined ? none : ((await this.#read(key)) ?? none));
-    const bytes = await this.#try("read", key, read);
+    const { id, nonce, shard, sequence } = head;
+    const stored = this.#find(id, sequence);
+    let isGone = stored === undefined;
+    const read = async (key: string) => {
+      const bytes = await this.#read(key);
+      isGone = bytes === undefined;
+      return bytes;
+    };
+    const bytes = stored && (await this.#try("read", stored.key, () => read(stored.key)));
     const refusal = bytes && this.#core.load(bytes);
     if (refusal === 0 || refusal === RestoreRefusal.NotNow) return;
-    const isGone = refusal === RestoreRefusal.Damaged;
-    if (isGone) this.#report("read", key, "it is gone or damaged, so its events are lost");
-    const { nonce, shard, sequence } = head;
-    if (this.#core.noteUnreadable(...nonce, shard, sequence, isGone)) this.settle(head);
+    if (stored && refusal) this.#refuse(stored.key, refusal);
+    const isHopeless = isGone || refusal === RestoreRefusal.Damaged;
+    if (!this.#core.noteUnreadable(...nonce, shard, sequence, isHopeless)) return;
+    if (isGone) this.#report("read", stored?.key, "it is gone, so its events are lost");
+    // It is set aside, or left for the next run. Other parts of it may still be in the bus.
+    if (stored) stored.isKept = true;
+    this.settle(head);
   }
 
   /** Leaves batches that were not restored in the store, for the next run. */
@@ -205,18 +221,14 @@ export class Outbox {
       this.#refuse(key, refusal);
       return;
     }
-    const head = this.#handedOut();
+    const head = this.#host.lastBatch();
     const stored = { key, head, left: head.count, isWritten: true, replacements: 0 };
     this.#of(head.id).push(stored);
     this.#core.forget();
     this.#host.schedule();
   }
 
-  /** The batch that the core handed out last. */
-  #handedOut(): BatchHead {
-    return this.#host.lastBatch();
-  }
-
+  /** Reports a batch that the core does not take; one that is damaged is set aside. */
   #refuse(key: string, refusal: number): void {
     const why = whyItStays(refusal);
     if (why !== undefined) {
@@ -232,9 +244,9 @@ export class Outbox {
    * The batch that the core handed out last, to be written; nothing if the store has it, or it is to
    * be skipped.
    */
-  copy(skipped?: ReadonlySet<StoredBatch>): BatchCopy | undefined {
+  copy(head: BatchHead, skipped?: ReadonlySet<StoredBatch>): BatchCopy | undefined {
     if (this.#isBroken) return undefined;
-    const stored = this.#storedOf(this.#handedOut());
+    const stored = this.#storedOf(head);
     if (stored.isWritten || skipped?.has(stored)) return undefined;
     return { stored, bytes: this.#core.batchEncode() };
   }
@@ -328,10 +340,10 @@ export class Outbox {
     const told = "`onStoreError` was told why";
     if (missing !== undefined) {
       const message = `The store did not take \`${missing}\`; ${told}`;
-      throw new StoreError(message, { operation: "write", key: missing });
+      throw this.#host.makeError(message, { operation: "write", key: missing });
     }
     if (this.#isBroken) {
-      throw new StoreError(`The store could not be opened; ${told}`, { operation: "open" });
+      throw this.#host.makeError(`The store could not be opened; ${told}`, { operation: "open" });
     }
   }
 
@@ -378,7 +390,7 @@ export class Outbox {
     const copies: BatchCopy[] = [];
     this.#core.stage(this.#host.now());
     while (this.#core.nextStaged()) {
-      const copy = this.copy(skipped);
+      const copy = this.copy(this.#host.lastBatch(), skipped);
       if (copy !== undefined) copies.push(copy);
     }
     return copies;
@@ -389,7 +401,7 @@ export class Outbox {
     this.#core.recall();
     this.#core.stage(this.#host.now());
     while (this.#core.nextStaged()) {
-      const { id, sequence } = this.#handedOut();
+      const { id, sequence } = this.#host.lastBatch();
       if (this.#find(id, sequence)?.isWritten) this.#core.release();
     }
   }
@@ -415,7 +427,7 @@ export class Outbox {
     // `writeAllSync` does not wait for the store to be open.
     if (this.#left === undefined && stored.isWritten) await this.#open();
     this.#forget(stored);
-    if (this.#left !== undefined && !this.#isBroken) {
+    if (this.#left !== undefined && !this.#isBroken && !stored.isKept) {
       await this.#try("remove", stored.key, async () => {
         // A write that ends later would bring it back.
         await stored.writing?.catch(() => {});
@@ -435,9 +447,9 @@ export class Outbox {
 
   /** The stored batches of the same shard and run. */
   #of(id: string): StoredBatch[] {
-    const life = idStem(id);
-    const stored = this.#stored.get(life) ?? [];
-    this.#stored.set(life, stored);
+    const run = idStem(id);
+    const stored = this.#stored.get(run) ?? [];
+    this.#stored.set(run, stored);
     return stored;
   }
 
@@ -491,7 +503,7 @@ export class Outbox {
   #report(operation: StoreOperation, key: string | undefined, cause: unknown): void {
     const what = key === undefined ? "the store" : `\`${key}\` in the store`;
     const message = `Could not ${operation} ${what}: ${messageOf(cause)}`;
-    const error = new StoreError(message, { operation, ...(key && { key }), cause });
+    const error = this.#host.makeError(message, { operation, ...(key && { key }), cause });
     this.#host.run(this.#reportError, error);
   }
 }

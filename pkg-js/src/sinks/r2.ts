@@ -56,11 +56,11 @@ export function r2Sink(bucket: ObjectBucket, options: R2SinkOptions = {}): Deliv
 const DIGITS = 16;
 
 /**
- * `events/nonce-shard/sequence.ndjson`, or `.json`: the sequence number of the first event with
- * leading zeros, so that keys sort in its order.
+ * `events/<runId>-<shard>/<sequence>.ndjson`, or `.json`: the sequence number of the first event
+ * with leading zeros, so that keys sort in its order.
  */
 export function objectKey(batch: Batch): string {
-  const life = idStem(batch.id);
+  const stem = idStem(batch.id);
   const extension = batch.contentType === "application/json" ? "json" : "ndjson";
-  return `events/${life}/${`${batch.sequence}`.padStart(DIGITS, "0")}.${extension}`;
+  return `events/${stem}/${`${batch.sequence}`.padStart(DIGITS, "0")}.${extension}`;
 }

@@ -106,7 +106,7 @@ class IndexedDbStore implements BatchStore {
     globalThis.addEventListener?.("pageshow", this.#resume);
     try {
       // Nobody else looks meanwhile: each batch goes to one tab.
-      const keys = await this.#locks.ignorePoisoned(() => this.#adopt());
+      const keys = await this.#locks.exclusively(() => this.#adopt());
       if (found !== undefined) this.#lookLater(found, FIRST_LOOK_MS);
       return keys;
     } catch (error) {
@@ -119,7 +119,7 @@ class IndexedDbStore implements BatchStore {
   #lookLater(found: (keys: string[]) => void, ms: number): void {
     this.#timer = setTimeout(async () => {
       try {
-        const keys = this.#isSuspended ? [] : await this.#locks.ignorePoisoned(() => this.#adopt());
+        const keys = this.#isSuspended ? [] : await this.#locks.exclusively(() => this.#adopt());
         const fresh = keys.filter((key) => !key.startsWith(OTHER_FORMAT));
         if (fresh.length > 0 && this.#timer !== undefined) found(fresh);
       } catch {

@@ -26,7 +26,7 @@ export class TabLocks {
   }
 
   /** Runs `task` while no other store does. */
-  ignorePoisoned<T>(task: () => Promise<T>): Promise<T> {
+  exclusively<T>(task: () => Promise<T>): Promise<T> {
     return navigator.locks.request(`${this.#prefix}:open`, task) as Promise<T>;
   }
 

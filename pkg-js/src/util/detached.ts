@@ -1,4 +1,4 @@
-import { PoisonedError } from "../errors/poisoned-error.js";
+import { isShardbusError } from "../errors/shardbus-error.js";
 
 /**
  * Runs a task without a caller who could catch its errors. A dead module is reported to every user
@@ -8,15 +8,15 @@ export function ignorePoisoned(task: () => void): void {
   try {
     task();
   } catch (error) {
-    if (!(error instanceof PoisonedError)) throw error;
+    throwUnlessPoisoned(error);
   }
 }
 
 /** {@linkcode ignorePoisoned} for a task that takes its time. */
-export async function ignorePoisonedAsync(task: Promise<void>): Promise<void> {
-  try {
-    await task;
-  } catch (error) {
-    if (!(error instanceof PoisonedError)) throw error;
-  }
+export const ignorePoisonedAsync = (task: Promise<void>): Promise<void> =>
+  task.catch(throwUnlessPoisoned);
+
+/** Throws an error, except a `PoisonedError`, of whichever copy of this package. */
+export function throwUnlessPoisoned(error: unknown): void {
+  if (!isShardbusError(error) || error.code !== "ERR_POISONED") throw error;
 }
