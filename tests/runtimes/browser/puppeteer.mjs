@@ -9,6 +9,7 @@ import puppeteer from "puppeteer-core";
  *
  * @typedef {object} Browser
  * @property {string} version
+ * @property {() => boolean} isLost whether it has crashed, after a call that failed
  * @property {(url: string) => Promise<Tab>} open opens a page in a tab of its own, in front
  * @property {() => Promise<void>} stop
  */
@@ -49,6 +50,7 @@ async function launch(options) {
   const background = await browser.newPage();
   return {
     version: await browser.version(),
+    isLost: () => !browser.connected,
     async open(url) {
       const page = await browser.newPage();
       await page.goto(url);

@@ -73,15 +73,21 @@ async function newSession(url, stopDriver) {
   const timeouts = { script: 600_000 };
   const capabilities = { alwaysMatch: { "webkitgtk:browserOptions": options, timeouts } };
   const session = await command(url, "POST", "/session", { capabilities });
+  let isLost = false;
   /** @param {"GET" | "POST" | "DELETE"} method @param {string} path @param {object} [parameters] */
   const tell = (method, path, parameters) =>
-    command(url, method, `/session/${session.sessionId}${path}`, parameters);
+    command(url, method, `/session/${session.sessionId}${path}`, parameters).catch((error) => {
+      // The driver ends the session of a browser that has crashed.
+      isLost ||= error.cause === "invalid session id";
+      throw error;
+    });
 
   // Commands go by way of a window that is there.
   const first = await tell("GET", "/window");
 
   return {
     version: `${session.capabilities.browserName} ${session.capabilities.browserVersion}`,
+    isLost: () => isLost,
     async open(pageUrl) {
       // A window, because it can be hidden by itself.
       await tell("POST", "/window", { handle: first });
@@ -110,8 +116,11 @@ async function newSession(url, stopDriver) {
       };
     },
     async stop() {
-      await tell("DELETE", "");
-      await stopDriver();
+      try {
+        if (!isLost) await tell("DELETE", "");
+      } finally {
+        await stopDriver();
+      }
     },
   };
 }
@@ -126,6 +135,7 @@ async function command(url, method, path, parameters) {
   const body = parameters && JSON.stringify(parameters);
   const response = await fetch(url + path, { method, body: body ?? null });
   const { value } = /** @type {any} */ (await response.json());
-  if (!response.ok) throw new Error(`${method} ${path}: ${value.error} ${value.message}`);
-  return value;
+  if (response.ok) return value;
+  const message = `${method} ${path}: ${value.error} ${value.message}`;
+  throw new Error(message, { cause: value.error });
 }

@@ -46,23 +46,35 @@ const inBrowser = (name, program, launch) => ({
   hasNode: false,
   async start() {
     if (!existsSync(program)) throw new Unavailable(`${program} is missing`);
-    const browser = await launch();
+    let browser = await launch();
     const directory = await mkdtemp(join(tmpdir(), "shardbus-suite-"));
     const site = await serveFiles(directory);
     let pages = 0;
+
+    const runFile = async (/** @type {string} */ file) => {
+      const page = `${pages++}`;
+      await bundleTest(file, join(directory, `${page}.js`), { conditions: ["browser"] });
+      const tab = await browser.open(`${site.url}/${page}.html`);
+      try {
+        return await within(tab.call("run"), () => "it does not end", FILE_TIMEOUT_MS);
+      } finally {
+        await tab.close();
+      }
+    };
+
+    /** Runs a file, and once more if the browser crashes. @param {string} file */
+    const runFileInBrowser = (file) =>
+      runFile(file).catch(async (error) => {
+        if (!browser.isLost()) throw error;
+        console.log(`${name} has crashed during ${file}: ${error.message}`);
+        await browser.stop();
+        browser = await launch();
+        return runFile(file);
+      });
+
     return {
       version: browser.version,
-      runFiles: (files) =>
-        oneByOne(files, async (file) => {
-          const page = `${pages++}`;
-          await bundleTest(file, join(directory, `${page}.js`), { conditions: ["browser"] });
-          const tab = await browser.open(`${site.url}/${page}.html`);
-          try {
-            return await within(tab.call("run"), () => "it does not end", FILE_TIMEOUT_MS);
-          } finally {
-            await tab.close();
-          }
-        }),
+      runFiles: (files) => oneByOne(files, runFileInBrowser),
       async stop() {
         await browser.stop();
         await site.stop();
