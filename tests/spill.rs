@@ -222,7 +222,7 @@ fn nothing_is_loaded_unless_asked_for() {
 }
 
 #[test]
-fn what_only_the_store_has_is_neither_staged_nor_given_up() {
+fn batches_in_the_store_alone_are_neither_staged_nor_given_up() {
     let mut host = Host::new(config());
     host.offer(0..1_000);
     let in_memory: usize = host.bus.stage(host.now).iter().map(|batch| batch.len()).sum();
@@ -237,7 +237,7 @@ fn what_only_the_store_has_is_neither_staged_nor_given_up() {
 }
 
 #[test]
-fn what_is_too_old_is_told_with_its_events() {
+fn expired_batches_are_told_with_their_events() {
     let retry = RetryPolicy { max_age: Some(Duration::from_secs(60)), ..RetryPolicy::default() };
     let mut host = Host::new(BusConfig { retry: Some(retry), ..config() });
     host.offer(0..1_000);

@@ -9,8 +9,9 @@ use arbitrary::Arbitrary;
 use common::{MS, assert_accounts, bus, ms};
 use libfuzzer_sys::fuzz_target;
 use shardbus::{
-    Action, BackpressureMode, Batch, BatchConfig, BusConfig, BusStats, EventBus, ExitOrder,
-    Failure, Format, Lease, Outcome, RetryPolicy, ScalingPolicy, Scheduler, Shared,
+    Action, BackpressureMode, Batch, BatchConfig, BatchHead, BusConfig, BusStats, EventBus,
+    ExitOrder, Failure, Format, Lease, Outcome, RestoreError, RetryPolicy, ScalingPolicy,
+    Scheduler, Shared,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,6 +60,10 @@ enum Operation {
     Unavailable(u8, u16),
     Settle { which: u8, delivered: u8, kind: u8 },
     NoteStored { shard: u8, start: u8, len: u8 },
+    Write(u8),
+    Load(u8),
+    FailLoad { which: u8, is_gone: bool },
+    EvictStored,
     Probe,
 }
 
@@ -100,6 +105,7 @@ fn config(input: &Input) -> BusConfig {
             ..ScalingPolicy::default()
         }),
         has_store: input.nonce % 2 == 1,
+        max_store_bytes: input.nonce % 4 * 100,
         timeout: ms(100),
         ..BusConfig::default()
     }
@@ -117,6 +123,15 @@ struct World {
     settled: BTreeSet<Event>,
     /// The host's copies of unsettled batches.
     staged: Vec<Shared<Batch>>,
+    /// Batches that the bus asked to store, and those of them that the host has written.
+    to_write: Vec<Stored>,
+    stored: Vec<Stored>,
+    /// Batches that the bus asked to load.
+    to_load: Vec<BatchHead>,
+    /// Every event that the bus evicted from the store.
+    evicted: BTreeSet<Event>,
+    /// The number of events that were in the store alone when the bus let everything go.
+    left: u64,
     /// Counts the batches of earlier runs.
     lives: u64,
     flushes: Vec<u32>,
@@ -126,9 +141,16 @@ struct World {
 /// An event: its nonce, its shard and its sequence number.
 type Event = (u64, u16, u64);
 
+/// A batch in the store, as bytes.
+type Stored = (BatchHead, Vec<u8>);
+
 fn sequence(batch: &Batch) -> impl Iterator<Item = Event> {
-    let (start, nonce, shard) = (batch.sequence_start, batch.process_nonce, batch.shard_id);
-    (start..start + batch.len() as u64).map(move |sequence| (nonce, shard, sequence))
+    events_of(&batch.head())
+}
+
+fn events_of(head: &BatchHead) -> impl Iterator<Item = Event> + use<> {
+    let BatchHead { process_nonce, shard_id, sequence_start, len, .. } = *head;
+    (sequence_start..sequence_start + len).map(move |sequence| (process_nonce, shard_id, sequence))
 }
 
 /// A batch of events of these lengths, as a bus with this nonce has left it.
@@ -162,6 +184,11 @@ impl World {
             in_flight: BTreeMap::new(),
             settled: BTreeSet::new(),
             staged: Vec::new(),
+            to_write: Vec::new(),
+            stored: Vec::new(),
+            to_load: Vec::new(),
+            evicted: BTreeSet::new(),
+            left: 0,
             lives: 0,
             flushes: Vec::new(),
         }
@@ -170,7 +197,8 @@ impl World {
     /// Bounds hold, and nothing comes again once it is settled.
     fn check_batch(&self, batch: &Batch) {
         assert!(batch.len() <= 5 && batch.body().len() <= 40, "{batch:?}");
-        assert!(sequence(batch).all(|event| !self.settled.contains(&event)), "{batch:?} again");
+        let is_new = |event| !self.settled.contains(&event) && !self.evicted.contains(&event);
+        assert!(sequence(batch).all(is_new), "{batch:?} again");
     }
 
     /// Live leases of a shard, or of restored batches. None has an event of this batch.
@@ -210,7 +238,11 @@ impl World {
                 self.settle(&abandoned.batch);
                 return true;
             }
-            Action::Store(batch) => self.check_batch(&batch),
+            Action::Store(batch) => {
+                self.check_batch(&batch);
+                self.to_write.push((batch.head(), batch.encode()));
+            }
+            Action::Load(head) => self.to_load.push(head),
             Action::WaitUntil(wake) => {
                 assert!(wake > self.now || self.now == u64::MAX, "{wake} is over at {}", self.now);
             }
@@ -294,7 +326,9 @@ impl World {
             }
             Operation::Close => self.bus.close(),
             Operation::AbandonEverything => {
+                let drained = self.bus.stats().drained;
                 self.bus.abandon_everything();
+                self.left += self.bus.stats().drained - drained;
                 self.in_flight.clear();
                 while self.poll() {}
             }
@@ -318,7 +352,9 @@ impl World {
                 self.staged = self.bus.stage(self.now);
                 let stats = self.bus.stats();
                 let staged: u64 = self.staged.iter().map(|batch| batch.len() as u64).sum();
-                assert_eq!((stats.pending, stats.in_flight), (0, staged));
+                assert_eq!(stats.pending, 0);
+                // Those in the store alone are not staged.
+                assert!(stats.in_flight == staged || stats.bytes.spilled > 0, "{stats:?}");
                 self.staged.iter().for_each(|batch| self.check_batch(batch));
             }
             Operation::Recall => {
@@ -352,11 +388,66 @@ impl World {
                 self.bus.note_stored(self.nonce, u16::from(*shard), &events);
             }
             Operation::Probe => self.bus.probe(),
-            _ => self.bus.end_restore(),
+            Operation::EndRestore => self.bus.end_restore(),
+            operation => self.use_store(operation),
         }
     }
 
-    /// The receiver has the first events of a lease, and the results of the others vary.
+    /// The actions of a host with a store.
+    fn use_store(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Write(which) if !self.to_write.is_empty() => {
+                let index = usize::from(*which) % self.to_write.len();
+                let (head, bytes) = self.to_write.swap_remove(index);
+                let BatchHead { process_nonce, shard_id, sequence_start, len, .. } = head;
+                self.stored.push((head, bytes));
+                let events = sequence_start..sequence_start + len;
+                self.bus.note_stored(process_nonce, shard_id, &events);
+            }
+            Operation::Load(which) if !self.to_load.is_empty() => {
+                let index = usize::from(*which) % self.to_load.len();
+                let head = self.to_load.swap_remove(index);
+                let has_all = |(stored, _): &&Stored| {
+                    let events: Vec<_> = events_of(stored).collect();
+                    events_of(&head).all(|event| events.contains(&event))
+                };
+                match self.stored.iter().find(has_all) {
+                    Some((_, bytes)) => {
+                        let loaded = self.bus.load(bytes);
+                        assert!(matches!(loaded, Ok(()) | Err(RestoreError::NotNow)), "{loaded:?}");
+                    }
+                    None => self.fail_load(&head, true),
+                }
+            }
+            Operation::FailLoad { which, is_gone } if !self.to_load.is_empty() => {
+                let index = usize::from(*which) % self.to_load.len();
+                let head = self.to_load.swap_remove(index);
+                self.fail_load(&head, *is_gone);
+            }
+            Operation::EvictStored => {
+                while let Some(head) = self.bus.evict_stored() {
+                    self.evict(&head);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn fail_load(&mut self, head: &BatchHead, is_gone: bool) {
+        let BatchHead { process_nonce, shard_id, sequence_start, .. } = *head;
+        if self.bus.note_unreadable(process_nonce, shard_id, sequence_start, is_gone) {
+            self.evict(head);
+        }
+    }
+
+    fn evict(&mut self, head: &BatchHead) {
+        for event in events_of(head) {
+            assert!(!self.settled.contains(&event), "{head:?} is settled");
+            assert!(self.evicted.insert(event), "{head:?} again");
+        }
+    }
+
+    /// The receiver has the first events of a lease, and the others have arbitrary outcomes.
     fn settle_some(&mut self, which: u8, delivered: usize, kind: u8) {
         let nth = self.in_flight.values().nth(usize::from(which));
         let lease = nth.or_else(|| self.in_flight.get(&u64::from(which)));
@@ -404,15 +495,16 @@ impl World {
         self.step(&Operation::Forget);
         self.check();
         let end = self.bus.stats();
-        assert_eq!((end.pending, end.in_flight, end.bytes.held), (0, 0, 0));
-        assert_eq!(self.settled.len() as u64, end.accepted - end.evicted);
+        assert_eq!((end.pending, end.in_flight), (0, 0));
+        assert_eq!((end.bytes.held, end.bytes.spilled), (0, 0));
+        assert_eq!(self.settled.len() as u64 + self.left, end.accepted - end.evicted);
         let mut sequences: BTreeMap<_, Vec<u64>> = BTreeMap::new();
-        for (nonce, shard, sequence) in self.settled {
+        for (nonce, shard, sequence) in &self.settled | &self.evicted {
             sequences.entry((nonce, shard)).or_default().push(sequence);
         }
         let has_gap =
             |sequences: &Vec<u64>| !sequences.iter().copied().eq(0..sequences.len() as u64);
-        assert!(!sequences.values().any(has_gap), "{sequences:?}");
+        assert!(self.left > 0 || !sequences.values().any(has_gap), "{sequences:?}");
     }
 }
 

@@ -196,7 +196,7 @@ pub struct Model {
     pub now: u64,
     wall: u64,
     pub events: Vec<Accepted>,
-    /// Those of the shards; the last one has what earlier lives have left.
+    /// Those of the shards; the last one has what earlier runs have left.
     pub lanes: Vec<Lane>,
     /// The lanes that the bus has, in its order.
     pub order: Vec<usize>,
@@ -222,7 +222,7 @@ pub struct Model {
     before: BusStats,
     /// Set from when the destination was found unavailable until the next answer.
     pub is_failing: bool,
-    /// Until then an outage may delay attempts, once it is over.
+    /// The latest time to which an outage that has ended may delay attempts.
     pub delayed_until: u64,
 }
 
@@ -606,7 +606,7 @@ impl Model {
         prop_assert_eq!(batch.format(), format);
         prop_assert_eq!(batch.payload_bytes(), self.payload_bytes(&cut.events));
         prop_assert_eq!(&batch.body()[..], &cut.body[..]);
-        // An earlier life may have had another maximum.
+        // An earlier run may have had another maximum.
         prop_assert!(batch.len() <= self.config().batch.max_size || nonce != self.nonce);
         prop_assert!(batch.body().len() <= self.config().batch.max_bytes);
         prop_assert_eq!(batch.len(), cut.events.len());
@@ -709,7 +709,7 @@ impl Model {
         oldest.map_or(0, |timestamp| self.wall.saturating_sub(timestamp))
     }
 
-    /// The results of a flush's events.
+    /// The expected report of a flush.
     fn report(&self, covered: &[usize]) -> FlushReport {
         let mut report = FlushReport::default();
         for &event in covered {

@@ -56,7 +56,7 @@ test("of concurrent requests each is in the log once, and many share a message",
     events.map((event) => new URL(event.url).pathname),
     paths,
   );
-  // Fewer, the faster the machine is.
+  // A faster machine makes fewer messages.
   assert.isBelow(log.length, paths.length / 3);
   for (const file of log) assert.isAtMost(file.length, 60_000);
 });

@@ -206,7 +206,7 @@ test("the statistics of a closed bus are those of its end", async () => {
   );
 });
 
-test("close sends events that arrive before it like any others", async () => {
+test("close sends pending events in batches of the usual size", async () => {
   const sink = recorder([hang]);
   const bus = new EventBus(sink.callback, { scheduler: "manual", ...slow });
   bus.ingestBatch([1, 2, 3, 4, 5]);

@@ -59,7 +59,7 @@ test("buses of different copies share a directory, and each has a store", async 
   // On a busy machine it finds some of them at its second look.
   await eventually(
     () => sent.length >= buses.length,
-    () => `only ${sent} is sent`,
+    () => `only [${sent}] are sent`,
   );
   await next.close();
   assert.sameMembers(sent, [0, 1, 2], "what each left is sent by the next, once");

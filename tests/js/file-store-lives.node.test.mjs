@@ -1,6 +1,6 @@
 // @ts-check
-// The owners of batches in a directory that several file stores share: processes, threads, copies of the
-// package. Node only.
+// The owners of batches in a directory that several file stores share: processes, threads, copies of
+// the package. Node only.
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

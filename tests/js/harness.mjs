@@ -35,8 +35,13 @@ export async function idle() {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-/** The part of its inputs that a test of many has: all of them once, fewer in every further runtime. */
+/**
+ * The part of its inputs that a test of many has: all of them once, fewer in every further runtime.
+ */
 export const share = Number(process.env.SHARDBUS_RUNS_SHARE ?? 1);
+if (!(share > 0 && share <= 1)) {
+  throw new RangeError("SHARDBUS_RUNS_SHARE must be above 0, and at most 1");
+}
 
 /**
  * A number of inputs, or the share of it, but never fewer than the test needs.

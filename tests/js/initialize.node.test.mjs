@@ -137,14 +137,21 @@ for (const [decoder, setUp] of [
     Uint8Array.fromBase64 = (text) => Uint8Array.from(Buffer.from(text, 'base64'));`,
   ],
 ]) {
-  test(`the entry for Node decodes its module with ${decoder}`, async () => {
-    const output = await run(`
-      ${setUp}
-      const { EventBus } = await import("shardbus");
-      const bus = new EventBus((batch) => console.log(batch.events()));
-      bus.ingest("works");
-      await bus.close();
-    `);
-    assert.equal(output, "[ 'works' ]\n");
-  });
+  for (const [entry, url] of [
+    ["Node", 'import.meta.resolve("shardbus")'],
+    // By its file: Node finds an entry of its own.
+    ["every runtime", 'new URL("./index.js", import.meta.resolve("shardbus/slim"))'],
+  ]) {
+    test(`the entry for ${entry} decodes its module with ${decoder}`, async () => {
+      const output = await run(`
+        const url = ${url};
+        ${setUp}
+        const { EventBus } = await import(url);
+        const bus = new EventBus((batch) => console.log(batch.events()));
+        bus.ingest("works");
+        await bus.close();
+      `);
+      assert.equal(output, "[ 'works' ]\n");
+    });
+  }
 }

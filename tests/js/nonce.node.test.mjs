@@ -24,7 +24,11 @@ before(async () => {
 });
 after(() => rm(directory, { recursive: true }));
 
-/** The output of three runs of a program, each a run id. @param {() => Promise<string>} print */
+/**
+ * Runs a program three times, and checks that it prints three run ids.
+ *
+ * @param {() => Promise<string>} print
+ */
 async function assertThreeRuns(print) {
   const ids = [await print(), await print(), await print()].map((text) => text.trim());
   for (const id of ids) assert.match(id, /^[0-9a-f]{16}$/);

@@ -43,7 +43,7 @@ test("`headers` goes before `init.headers`, and that before the sink's own", asy
   assert.equal(got["content-type"], "text/x");
 });
 
-test("the sink's constructor rejects invalid headers", () => {
+test("`httpSink` rejects invalid headers", () => {
   const wrong = [
     "authorization: x",
     1,

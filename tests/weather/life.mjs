@@ -1,7 +1,8 @@
 // @ts-check
 
-// A process with a store, which tests kill. It says which events its bus has accepted, and when; or, in
-// the last run, the number of events delivered. With `much`, it offers more than its memory is for.
+// A process with a store, which tests kill. It says which events its bus has accepted, and when; or,
+// in the last run, the number of events delivered. With `much`, it offers more than its memory is
+// for.
 import { EventBus } from "shardbus";
 import { fileStore } from "shardbus/stores/fs";
 import { offerMuch, produce, sendTo } from "./traffic.mjs";

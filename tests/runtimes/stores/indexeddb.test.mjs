@@ -276,7 +276,7 @@ test("an origin that is out of space rejects the write, and goes on when there i
   assert.deepEqual(await load(tab.page), ["a-2"]);
 });
 
-test("a page in the back/forward cache counts as ended, and goes on as a new one", async () => {
+test("a page in the back/forward cache counts as ended, and goes on as a new owner", async () => {
   const tab = await openTab();
   await tab.write("a-1");
   await tab.page.evaluate(() => {

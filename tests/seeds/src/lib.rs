@@ -30,13 +30,15 @@ pub fn fresh() -> u64 {
     })
 }
 
-/// The variable with the share of its cases that a property has, for a quick look.
+/// The variable with the share of its cases that a property has, for a quick look: above 0, and at
+/// most 1.
 const SHARE: &str = "SHARDBUS_RUNS_SHARE";
 
 /// Half of a property's cases, or of the share that is asked for.
 fn half(cases: u32) -> u32 {
     let share = std::env::var(SHARE).map_or(Ok(1.0), |text| text.parse::<f64>());
-    let share = share.unwrap_or_else(|_| panic!("{SHARE} must be a number"));
+    let share = share.ok().filter(|&share| share > 0.0 && share <= 1.0);
+    let share = share.unwrap_or_else(|| panic!("{SHARE} must be above 0, and at most 1"));
     (f64::from(cases) * share / 2.0).ceil() as u32
 }
 

@@ -106,7 +106,7 @@ pub struct Plan {
     pub write_failures: u8,
     /// Of 8 reads from it, how many fail.
     pub read_failures: u8,
-    /// Of 64 kept batches, how many get damaged when the host dies.
+    /// Of 64 kept batches, how many get damaged when the host crashes.
     pub damaged: u8,
     /// Of 8 times that the weather of the destination changes, how often it is bad.
     pub storms: u8,
@@ -184,7 +184,7 @@ impl Plan {
         }
     }
 
-    /// The settings and the nonce of another life: some of what earlier lives have left may be in
+    /// The settings and the nonce of another run: some of what earlier runs have left may be in
     /// another format, or too large by now.
     pub fn of_life(&self, life: u32, rng: &mut Rng) -> (BusConfig, u64) {
         let mut config = self.config.clone();

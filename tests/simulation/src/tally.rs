@@ -39,7 +39,7 @@ pub struct Tally {
     pub fenced: u64,
     /// Flushes, those of closing included.
     pub flushes: u64,
-    /// Deaths of the host or of its requests.
+    /// Crashes of the host or of its requests.
     pub crashes: u64,
     /// Calls from within callbacks.
     pub reentries: u64,

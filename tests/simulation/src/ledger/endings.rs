@@ -60,7 +60,7 @@ impl Ledger {
         Ok(Some(len))
     }
 
-    /// Takes the batch out of the model that the bus drains next.
+    /// Removes from the model the batch that the bus drains next.
     fn next_to_drain(
         &mut self,
         max_bytes: usize,

@@ -47,7 +47,7 @@ fn write_payload(event: usize, has_newline: bool, payload: &mut [u8]) {
     }
 }
 
-/// True if a payload is valid.
+/// True if the bytes are the payload of this event.
 pub fn is_payload_of(payload: &[u8], event: usize, has_newline: bool) -> bool {
     let (digits, last) = payload.split_at(payload.len() - usize::from(has_newline));
     digits.iter().enumerate().all(|(at, &byte)| byte == byte_of(event, at))

@@ -181,7 +181,7 @@ impl Lane {
     }
 }
 
-/// The lane of what earlier lives have left. It is no shard.
+/// The lane of what earlier runs have left. It is no shard.
 pub(super) const RESTORED: usize = usize::MAX;
 
 /// All lanes: those of shards by their ids, and [`RESTORED`].

@@ -44,7 +44,7 @@ pub const KEYS: u8 = 6;
 /// An accepted event. Its payload follows from its number and its length.
 #[derive(Debug, Clone, Copy)]
 struct Event {
-    /// The life of the host that accepted it, and its place among all events of that life.
+    /// The run of the host that accepted it, and its place among all events of that run.
     life: u32,
     number: u32,
     key: Option<u8>,
@@ -53,7 +53,7 @@ struct Event {
     timestamp: u64,
 }
 
-/// The result of an event.
+/// The end of an event in the bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
     Delivered,
@@ -105,7 +105,7 @@ struct Counts {
 pub struct Ledger {
     bus: EventBus,
     nonce: u64,
-    /// Which of the host's lives this is.
+    /// The number of the host's run.
     life: u32,
     /// The host's store, if it has one.
     pub outbox: Option<Outbox>,
@@ -157,7 +157,7 @@ impl Ledger {
         Self::restarted(config, (0, nonce), wall, trace, None)
     }
 
-    /// A new bus in another life of its host.
+    /// A new bus in another run of its host.
     pub fn restarted(
         config: &BusConfig,
         (life, nonce): (u32, u64),
@@ -286,7 +286,7 @@ impl Ledger {
         self.usable() - self.usable() / 4
     }
 
-    /// The id of a shard's batch.
+    /// The origin of a shard's batches.
     fn origin_of(&self, lane: usize) -> Origin {
         Origin { nonce: self.nonce, shard: lane as u16, format: self.config().format }
     }

@@ -33,6 +33,11 @@ struct Link {
 }
 
 impl Link {
+    /// True if the copy has these events of a lane.
+    fn covers(&self, lane: usize, events: &Range<usize>) -> bool {
+        self.lane == lane && self.events.start <= events.start && events.end <= self.events.end
+    }
+
     /// These events of a lane are settled, or in a later copy.
     fn forget(&mut self, lane: usize, events: &Range<usize>) {
         if self.lane == lane {
@@ -52,7 +57,7 @@ struct Write {
     events: Range<usize>,
 }
 
-/// The result of an event, as far as the host remembers it.
+/// The host's knowledge of an event's end.
 #[derive(Debug, Clone, Copy, Default)]
 struct Fate {
     is_written: bool,
@@ -68,7 +73,7 @@ pub struct Outbox {
     writes: Vec<Write>,
     /// Keys whose removal has begun.
     removals: Vec<String>,
-    /// By life and number.
+    /// By run and number.
     fates: Vec<Vec<Fate>>,
 }
 
@@ -92,10 +97,7 @@ impl Outbox {
 
     /// True if the store has these events, and the bus knows it.
     fn covers(&self, lane: usize, events: &Range<usize>) -> bool {
-        let covers = |link: &Link| {
-            link.lane == lane && link.events.start <= events.start && events.end <= link.events.end
-        };
-        self.links.iter().any(covers)
+        self.links.iter().any(|link| link.covers(lane, events))
     }
 
     /// Tells whether this write is under way.
@@ -115,6 +117,11 @@ impl Outbox {
             return;
         }
         what.for_each(|event| self.fate(event).is_settled = true);
+        self.forget(lane, events);
+    }
+
+    /// These events of a lane are settled, or in a later copy: begins to remove copies without others.
+    fn forget(&mut self, lane: usize, events: &Range<usize>) {
         let removals = &mut self.removals;
         self.links.retain_mut(|link| {
             link.forget(lane, events);
@@ -137,14 +144,7 @@ impl Outbox {
             self.removals.push(key.to_owned());
             return;
         }
-        let removals = &mut self.removals;
-        self.links.retain_mut(|link| {
-            link.forget(lane, &events);
-            if link.needed.is_empty() {
-                removals.push(std::mem::take(&mut link.key));
-            }
-            !link.needed.is_empty()
-        });
+        self.forget(lane, &events);
         // The first, so that it is found before the copy that it replaces.
         self.links.insert(0, Link { key: key.to_owned(), lane, events, needed });
     }
@@ -152,10 +152,7 @@ impl Outbox {
     /// The key of a copy that the store needs of these events; `None` if it has one.
     fn missing_key(&self, batch: &Batch, lane: usize, events: &Range<usize>) -> Option<String> {
         let key = key_of(batch);
-        let covers = |link: &&Link| {
-            link.lane == lane && link.events.start <= events.start && events.end <= link.events.end
-        };
-        match self.links.iter().find(covers) {
+        match self.links.iter().find(|link| link.covers(lane, events)) {
             None => Some(key),
             Some(link) if link.events == *events || link.needed.len() == link.events.len() => None,
             // Settled events must not come back with the others.
@@ -165,10 +162,8 @@ impl Outbox {
 
     /// The stored batch that has these events of a lane.
     pub(super) fn kept_of(&self, lane: usize, events: &Range<usize>) -> Option<&Kept> {
-        let covers = |link: &&Link| {
-            link.lane == lane && link.events.start <= events.start && events.end <= link.events.end
-        };
-        self.kept.get(&self.links.iter().find(covers)?.key)
+        let link = self.links.iter().find(|link| link.covers(lane, events))?;
+        self.kept.get(&link.key)
     }
 
     fn has_link(&self, key: &str) -> bool {

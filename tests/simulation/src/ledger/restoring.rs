@@ -18,7 +18,7 @@ impl Ledger {
         self.is_restoring || !self.lanes[RESTORED].outgoing.is_empty()
     }
 
-    /// Lets what earlier lives have left come back.
+    /// Lets what earlier runs have left come back.
     pub fn begin_restore(&mut self) {
         note!(self, "    begins to restore");
         self.bus.begin_restore();
@@ -115,7 +115,7 @@ impl Ledger {
         let lane = &mut self.lanes[RESTORED];
         for event in events {
             lane.log.push(self.events.len());
-            // Its key is of another life.
+            // Its key is of another run.
             self.events.push(Event { key: None, ..event });
         }
         lane.head = lane.log.len();

@@ -100,7 +100,7 @@ pub struct World<'a> {
     pump: Pump,
     drives: Vec<Drive>,
     next_drive: Owner,
-    /// Keys of what earlier lives have left, and that the bus has not had yet.
+    /// Keys of what earlier runs have left, and that the bus has not had yet.
     to_restore: VecDeque<String>,
     life: u32,
     /// The counts of earlier runs.
