@@ -290,10 +290,11 @@ impl Ledger {
         let needed = events.clone().zip(&kept.events);
         let needed = needed.filter(|(_, event)| !outbox.fate(event).is_settled);
         let needed: Vec<_> = needed.map(|(place, _)| place).collect();
-        let id = (kept.origin, kept.sequence);
+        let origin = kept.origin;
+        let sequences = kept.sequence..kept.sequence + events.len() as u64;
         outbox.keep(key.clone(), kept);
         outbox.link(&key, lane, events.clone(), needed);
-        self.note_stored(lane, &events, id);
+        self.note_stored(lane, origin, &sequences);
     }
 
     /// The bus asked for a batch to be written.
@@ -327,10 +328,11 @@ impl Ledger {
             }
             note!(self, "    {key} is written");
             self.tally.writes += 1;
-            let id = (kept.origin, kept.sequence);
+            let origin = kept.origin;
+            let sequences = kept.sequence..kept.sequence + events.len() as u64;
             outbox.keep(key.clone(), kept);
             outbox.link(&key, lane, events.clone(), events.clone().collect());
-            self.note_stored(lane, &events, id);
+            self.note_stored(lane, origin, &sequences);
         }
         self.evict_stored()
     }

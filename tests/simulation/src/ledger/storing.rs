@@ -26,10 +26,14 @@ impl Ledger {
                 && outgoing.origin.nonce == batch.process_nonce
                 && outgoing.origin.shard == batch.shard_id
         };
-        // A run that was killed may have left two copies of the same events, of which one is sent.
-        let waits = |outgoing: &Outgoing| is_it(outgoing) && !outgoing.is_leased();
+        // A run that was killed may have left two copies of the same events, of which one is sent or
+        // about to be written.
+        let is_due = |outgoing: &Outgoing| {
+            let may_be_asked_for = outgoing.stores_at.is_some_and(|at| at <= now);
+            is_it(outgoing) && !outgoing.is_leased() && may_be_asked_for
+        };
         let all = &self.lanes[lane].outgoing;
-        let nth = match all.iter().position(waits).or_else(|| all.iter().position(is_it)) {
+        let nth = match all.iter().position(is_due).or_else(|| all.iter().position(is_it)) {
             Some(nth) => nth,
             None => {
                 ensure!(
@@ -112,17 +116,15 @@ impl Ledger {
         Ok(bounds)
     }
 
-    /// The store has these events of a lane, from this sequence number on.
-    pub(super) fn note_stored(
-        &mut self,
-        lane: usize,
-        events: &Range<usize>,
-        (origin, sequence): (Origin, u64),
-    ) {
-        let sequences = sequence..sequence + events.len() as u64;
-        self.bus.note_stored(origin.nonce, origin.shard, &sequences);
+    /// The store has these sequence numbers of a lane. Two batches have them if a run was killed
+    /// between writing a batch's rest and removing the whole.
+    pub(super) fn note_stored(&mut self, lane: usize, origin: Origin, sequences: &Range<u64>) {
+        self.bus.note_stored(origin.nonce, origin.shard, sequences);
         for outgoing in &mut self.lanes[lane].outgoing {
-            if events.start <= outgoing.events.start && outgoing.events.end <= events.end {
+            let Outgoing { sequence: start, ref events, .. } = *outgoing;
+            let is_within =
+                sequences.start <= start && start + events.len() as u64 <= sequences.end;
+            if outgoing.origin == origin && is_within {
                 outgoing.stores_at = None;
             }
         }
