@@ -255,10 +255,10 @@ impl Ledger {
         }
     }
 
-    /// Before an attempt, its batch is written, unless the store has its events.
+    /// A batch is written, unless the store has its events.
     pub(super) fn await_write(
         &mut self,
-        lease: u64,
+        ticket: u64,
         batch: &Batch,
         lane: usize,
         outgoing: &Outgoing,
@@ -267,7 +267,7 @@ impl Ledger {
         let Some(outbox) = &self.outbox else { return };
         let Some(key) = outbox.missing_key(batch, lane, &events) else { return };
         let kept = self.kept_copy(batch, lane, outgoing);
-        let write = Write { ticket: lease, key, kept, lane, events };
+        let write = Write { ticket, key, kept, lane, events };
         if let Some(outbox) = &mut self.outbox {
             outbox.writes.push(write);
         }
@@ -299,12 +299,8 @@ impl Ledger {
 
     /// The bus asked for a batch to be written.
     pub(super) fn await_store(&mut self, batch: &Batch, lane: usize, outgoing: &Outgoing) -> u64 {
-        let kept = self.kept_copy(batch, lane, outgoing);
-        let missing = |outbox: &Outbox| outbox.missing_key(batch, lane, &outgoing.events);
-        let key = self.outbox.as_ref().and_then(missing).unwrap_or_else(|| key_of(batch));
         let ticket = FIRST_STORE + self.tally.stores;
-        let write = Write { ticket, key, kept, lane, events: outgoing.events.clone() };
-        self.outbox.iter_mut().for_each(|outbox| outbox.writes.push(write.clone()));
+        self.await_write(ticket, batch, lane, outgoing);
         ticket
     }
 
