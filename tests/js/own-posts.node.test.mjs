@@ -1,15 +1,14 @@
 // @ts-check
-// The README's recipe for programs that watch requests: the bus's own make no events. In Node,
+// The documented recipe for programs that watch requests: the bus's own make no events. In Node,
 // whose `fetch` leaves resource timings as a page's does.
-import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
+import { program } from "../documents.mjs";
 import { serve } from "../loopback.mjs";
 import { start } from "./child.node.mjs";
 import { assert, eventually, test } from "./harness.mjs";
 
 test("observers of requests do not see those of the bus", async () => {
-  const readme = await readFile(new URL("../../pkg-js/README.md", import.meta.url), "utf8");
-  const recipe = /own posts\.\*\*.*?```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
+  const recipe = await program("docs/start/pages.md", "PerformanceObserver");
   /** @type {any[]} */
   const events = [];
   const server = await serve(async (request, response) => {

@@ -1,29 +1,26 @@
 // @ts-check
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { createClient } from "redis";
+import { program } from "../documents.mjs";
 import { assert, test } from "../js/harness.mjs";
 import { serve } from "../loopback.mjs";
 import { startNats, startRedis } from "./servers.mjs";
 
 const cwd = fileURLToPath(new URL(".", import.meta.url));
 
-/** Runs the README's example for a sink with another address. @param {string} sink @param {string} address @param {string} instead */
+/** Runs the example for a sink of docs/sinks.md with another address. @param {string} sink @param {string} address @param {string} instead */
 async function runExample(sink, address, instead) {
-  const readme = await readFile(new URL("../../pkg-js/README.md", import.meta.url), "utf8");
-  const examples = Array.from(readme.matchAll(/```js\n(.*?)```/gs), ([, example = ""]) => example);
-  // The last: the HTTP sink is also in examples of other things.
-  const example = examples.findLast((text) => text.includes(`shardbus/sinks/${sink}`)) ?? "";
+  const example = await program("docs/sinks.md", `shardbus/sinks/${sink}`);
   assert.include(example, address);
   const source = example.replace(address, instead);
   await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", source], { cwd });
 }
 
-test("the README's example of the HTTP sink delivers", async () => {
+test("the documented example of the HTTP sink delivers", async () => {
   /** @type {unknown[]} */
   const encodings = [];
   const collector = await serve((request, response) => {
@@ -38,7 +35,7 @@ test("the README's example of the HTTP sink delivers", async () => {
   }
 });
 
-test("the README's example of the NATS sink delivers", async () => {
+test("the documented example of the NATS sink delivers", async () => {
   const server = await startNats();
   const connection = await connect({ port: server.port });
   try {
@@ -52,7 +49,7 @@ test("the README's example of the NATS sink delivers", async () => {
   }
 });
 
-test("the README's example of the Redis sink delivers", async () => {
+test("the documented example of the Redis sink delivers", async () => {
   const server = await startRedis();
   const client = createClient({ socket: { port: server.port } });
   await client.connect();

@@ -1,7 +1,7 @@
 // @ts-check
 
 // A bus in a page, in any engine.
-import { readFile } from "node:fs/promises";
+import { program } from "../../documents.mjs";
 import {
   accountedStats,
   after,
@@ -131,9 +131,8 @@ export function testPages(launch, skipped = {}) {
     assert.equal(accountedStats({ stats: () => stats }).delivered, 1000);
   });
 
-  test("the README's page sends its events when it is left", async () => {
-    const readme = await readFile(new URL("../../../pkg-js/README.md", import.meta.url), "utf8");
-    const example = /## Pages\n.*?```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
+  test("the documented page sends its events when it is left", async () => {
+    const example = await program("docs/start/pages.md", "preflight: false");
     const tab = await openPage();
     const collectorUrl = `http://127.0.0.1:${collector.port}`;
     await tab.call("run", example.replace("https://collector.example", collectorUrl));

@@ -3,6 +3,7 @@
 // A page whose Content-Security-Policy forbids WebAssembly, in Chromium.
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
+import { program } from "../../documents.mjs";
 import { after, afterEach, assert, before, beforeEach, test } from "../../js/harness.mjs";
 import { serve } from "../../loopback.mjs";
 import { Log } from "../log.mjs";
@@ -13,15 +14,14 @@ const script = new URL("strict.mjs", import.meta.url);
 const PAGE =
   '<!doctype html><link rel="icon" href="/icon" /><script type="module" src="/page.mjs"></script>';
 
-/** The README's program for pages whose policy is not known; it exports how to offer an event. */
+/** The documented program for pages whose policy is not known; it exports how to offer an event. */
 async function fallback() {
-  const readme = await readFile(new URL("../../../pkg-js/README.md", import.meta.url), "utf8");
-  const example = /## Without WebAssembly\n.*?```js\n(const early.*?)```/s.exec(readme)?.[1] ?? "";
-  const program = example
+  const example = await program("docs/webassembly.md", "const early");
+  const served = example
     .replace('"shardbus"', '"/dist/index.js"')
     .replace('"shardbus/js"', '"/dist/js.js"');
   return `const send = (batch) => fetch("/events", { method: "POST", body: batch.body });
-    ${program}
+    ${served}
     export const offer = (event) => emit(event);`;
 }
 
@@ -96,7 +96,7 @@ test("shardbus/js works in such a page", async () => {
   assert.deepEqual(site.events(), ['{"from":"a strict page"}']);
 });
 
-test("the README's program works in such a page, and loses no early event", async () => {
+test("the documented program works in such a page, and loses no early event", async () => {
   await browser.open(`${site.url}?entry=fallback`);
   assert.equal(await site.event(), '{"from":"a strict page"}');
 });

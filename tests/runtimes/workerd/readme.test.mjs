@@ -1,12 +1,11 @@
 // @ts-check
-import { readFile } from "node:fs/promises";
+import { program } from "../../documents.mjs";
 import { assert, eventually, test } from "../../js/harness.mjs";
 import { startCollector } from "../collector.mjs";
 import { startWorker } from "./workerd.mjs";
 
-test("the README's Worker delivers what its requests ingest", async () => {
-  const readme = await readFile(new URL("../../../pkg-js/README.md", import.meta.url), "utf8");
-  const example = /## Cloudflare Workers\n.*?```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
+test("the documented Worker delivers what its requests ingest", async () => {
+  const example = await program("docs/start/cloudflare-workers.md", "export default");
   const collector = await startCollector();
   const worker = await startWorker(example, collector.port);
   try {

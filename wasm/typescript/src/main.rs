@@ -6,7 +6,7 @@ mod groups;
 mod layout;
 mod options;
 mod prose;
-mod readme;
+mod reference;
 mod schema;
 mod stats;
 
@@ -21,13 +21,13 @@ const HEADER: &str = "// Written by `cargo xtask build` from declarations in Rus
 
 /// The files as they should be. Of those that a person wrote, only a part is written.
 fn files(root: &Path) -> std::io::Result<Vec<File>> {
-    let readme = std::fs::read_to_string(root.join(readme::PATH))?;
+    let page = std::fs::read_to_string(root.join(reference::PATH))?;
     Ok(vec![
         ("pkg-js/src/generated/layout.ts", HEADER.to_owned() + &layout::write()),
         ("pkg-js/src/generated/options.ts", HEADER.to_owned() + &options::write()),
         ("pkg-js/src/generated/schema.ts", HEADER.to_owned() + &schema::write()),
         ("pkg-js/src/generated/stats.ts", HEADER.to_owned() + &stats::write()),
-        (readme::PATH, readme::write(&readme)),
+        (reference::PATH, reference::write(&page)),
     ])
 }
 
