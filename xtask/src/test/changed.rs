@@ -68,6 +68,8 @@ const RULES: &[(&str, &[&[&str]])] = &[
     ("tests/runtimes/workerd/", &[&["biome", "types", "workerd"]]),
     ("tests/runtimes/stores/", &[&["biome", "types", "stores", "bundlers"]]),
     ("tests/runtimes/browser/", &[&["biome", "types", "runtimes", "chromium", "firefox", "webkit", "csp"]]),
+    ("tests/demo/", &[&["biome", "types", "demo-page"]]),
+    ("demo/", &[&["biome", "types", "demo-page"]]),
     ("tests/seam/", &[RUST]),
     ("tests/common/", &[RUST]),
     ("tests/accounting", &[RUST]),

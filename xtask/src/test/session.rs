@@ -305,6 +305,13 @@ impl Session {
         exec(cmd!(self.sh, "node examples/flights/main.mjs"))
     }
 
+    pub fn demo_page(&self) -> Result<()> {
+        for browser in [&browsers::CHROMIUM, &browsers::FIREFOX, &browsers::WEBKIT] {
+            browser.set_up(&self.sh)?;
+        }
+        self.node_tests("tests/demo")
+    }
+
     /// Runs the tests that are directly in a directory.
     fn node_tests(&self, directory: &str) -> Result<()> {
         self.node_test_files(&self.test_files(directory)?)

@@ -77,6 +77,7 @@ pub const STEPS: &[Step] = &[
     step("chromium", "JavaScript: tests of pages, in Chromium", Waits, &["build"], Session::chromium),
     step("firefox", "JavaScript: tests of pages, in Firefox", Waits, &["build"], Session::firefox),
     step("webkit", "JavaScript: tests of pages, in WebKit", Waits, &["build"], Session::webkit),
+    step("demo-page", "JavaScript: the demo of the site, in every engine", Waits, &["build"], Session::demo_page),
     step("csp", "JavaScript: a page that forbids WebAssembly, in Chromium", Waits, &["build"], Session::csp),
     step("stores", "JavaScript: tests of the stores for pages, in Chromium", Waits, &["build"], Session::stores),
     step("examples", "JavaScript: tests of the examples", Waits, &["build"], Session::examples),

@@ -1,0 +1,395 @@
+// @ts-check
+// Draws the scene: events fly from the code into shards, batches travel to the receiver, losses fall
+// into bins, and the array of the comparison has a lane of its own.
+import { drawCapsule } from "./drawing-capsules.js";
+import { FLIGHT_MS } from "./scene.js";
+import { COLOURS } from "./traffic.js";
+
+/** Events that fit into a shard: its capacity is 512, of which one slot stays free. */
+export const ROOM = 511;
+
+/** @typedef {"refused" | "gone" | "evicted" | "abandoned"} Bin */
+/** @type {readonly Bin[]} */
+const BINS = ["refused", "gone", "evicted", "abandoned"];
+/** @type {{ [bin in Bin]: [long: string, short: string] }} */
+const LABELS = {
+  refused: ["refused", "refused"],
+  gone: ["gone with the tab", "with tab"],
+  evicted: ["evicted", "evicted"],
+  abandoned: ["abandoned", "abandoned"],
+};
+
+/**
+ * The places of things, for a width and a height.
+ *
+ * @typedef {ReturnType<typeof layOut>} Layout
+ */
+
+/** @param {number} width @param {number} height */
+export function layOut(width, height) {
+  const isNarrow = width < 620;
+  const source = isNarrow ? 6 : 74;
+  const from = isNarrow ? 34 : 128;
+  const receiverWidth = isNarrow ? 58 : 118;
+  const receiver = width - receiverWidth - (isNarrow ? 2 : 8);
+  const to = from + (receiver - from) * (isNarrow ? 0.58 : 0.6);
+  const ghost = 64;
+  const bins = 52;
+  const bottom = height - ghost - bins - 26;
+  return {
+    width,
+    height,
+    isNarrow,
+    source,
+    from,
+    to,
+    receiver,
+    receiverWidth,
+    bottom,
+    top: 22,
+    bins,
+    ghost,
+  };
+}
+
+/** The colours of the page. @param {HTMLElement} element */
+export function readColours(element) {
+  const style = getComputedStyle(element);
+  /** @param {string} name */
+  const read = (name) => style.getPropertyValue(`--demo-${name}`).trim();
+  return {
+    keys: Array.from({ length: COLOURS }, (_, i) => read(`key-${i}`)),
+    ink: read("ink"),
+    faint: read("faint"),
+    line: read("line"),
+    glass: read("glass"),
+    surface: read("surface"),
+    good: read("good"),
+    bad: read("bad"),
+    warn: read("warn"),
+  };
+}
+
+/** @typedef {ReturnType<typeof readColours>} Colours */
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Layout} layout
+ * @param {Colours} colours
+ * @param {{ scene: import("./scene.js").Scene, account: import("./ledger.js").Account, ghost: import("./ghost.js").Ghost, receiver: import("./receiver.js").Receiver, isTabOpen: boolean, now: number }} world
+ */
+export function draw(context, layout, colours, world) {
+  context.clearRect(0, 0, layout.width, layout.height);
+  context.textBaseline = "middle";
+  drawSource(context, layout, colours, world.isTabOpen);
+  for (const tube of world.scene.tubes) drawTube(context, layout, colours, tube, world);
+  drawBins(context, layout, colours, world.account.losses);
+  for (const capsule of world.scene.capsules.values()) {
+    const tube = world.scene.tubes.find(({ id }) => id === capsule.shard);
+    const y = tube ? middleOf(layout, tube) : (layout.top + layout.bottom) / 2;
+    drawCapsule(context, layout, colours, capsule, y, world.now, world.scene.isMoving);
+  }
+  drawDots(context, layout, colours, world);
+  drawReceiver(context, layout, colours, world);
+  drawGhost(context, layout, colours, world.ghost, world.receiver);
+}
+
+/** @param {Layout} layout @param {import("./scene.js").Tube} tube */
+const middleOf = ({ top, bottom }, { y }) => top + (bottom - top) * y;
+
+/** @param {Layout} layout @param {import("./scene.js").Tube} tube */
+const heightOf = ({ top, bottom, isNarrow }, { height }) =>
+  Math.max(2, Math.min((bottom - top) * height - (isNarrow ? 12 : 16), 84));
+
+/** @param {CanvasRenderingContext2D} context @param {number} size */
+function setFont(context, size, weight = 500) {
+  context.font = `${weight} ${size}px ui-sans-serif, system-ui, sans-serif`;
+}
+
+/** @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {number} w @param {number} h @param {number} r */
+function roundRect(context, x, y, w, h, r) {
+  context.beginPath();
+  context.roundRect(x, y, w, h, Math.min(r, h / 2, w / 2));
+}
+
+/** @param {CanvasRenderingContext2D} context @param {Layout} layout @param {Colours} colours @param {boolean} isTabOpen */
+function drawSource(context, { source, top, bottom, isNarrow }, colours, isTabOpen) {
+  const y = (top + bottom) / 2;
+  context.globalAlpha = isTabOpen ? 1 : 0.35;
+  if (isNarrow) {
+    context.fillStyle = colours.line;
+    roundRect(context, 2, y - 28, 8, 56, 4);
+    context.fill();
+  } else {
+    context.fillStyle = colours.surface;
+    context.strokeStyle = colours.line;
+    context.lineWidth = 1.5;
+    roundRect(context, 4, y - 32, source - 4, 64, 12);
+    context.fill();
+    context.stroke();
+    context.fillStyle = colours.ink;
+    context.textAlign = "center";
+    setFont(context, 13, 600);
+    context.fillText("your", 4 + (source - 4) / 2, y - 8);
+    context.fillText(isTabOpen ? "code" : "closed", 4 + (source - 4) / 2, y + 9);
+  }
+  context.globalAlpha = 1;
+}
+
+/**
+ * The rows and columns of a tube's cells.
+ *
+ * @param {Layout} layout
+ * @param {number} height
+ */
+function gridOf({ from, to }, height) {
+  const inner = Math.max(1, height - 8);
+  const width = to - from - 16;
+  const rows = Math.max(1, Math.round(inner / Math.sqrt((width * inner) / ROOM)));
+  const columns = Math.ceil(ROOM / rows);
+  return { rows, columnWidth: width / columns, rowHeight: inner / rows };
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Layout} layout
+ * @param {Colours} colours
+ * @param {import("./scene.js").Tube} tube
+ * @param {{ now: number, scene: import("./scene.js").Scene }} world
+ */
+function drawTube(context, layout, colours, tube, { now, scene }) {
+  const { from, to, isNarrow } = layout;
+  const height = heightOf(layout, tube);
+  const middle = middleOf(layout, tube);
+  const top = middle - height / 2;
+  const isFull = tube.cells.length >= ROOM;
+
+  // The way of its batches.
+  context.strokeStyle = colours.line;
+  context.lineWidth = 1;
+  context.setLineDash([2, 6]);
+  context.beginPath();
+  context.moveTo(to + 4, middle);
+  context.lineTo(layout.receiver - 4, middle);
+  context.stroke();
+
+  context.fillStyle = colours.glass;
+  context.strokeStyle = isFull ? colours.warn : colours.line;
+  context.lineWidth = isFull ? 2 : 1.5;
+  context.setLineDash(tube.isDraining ? [5, 5] : []);
+  roundRect(context, from, top, to - from, height, 14);
+  context.fill();
+  context.stroke();
+  context.setLineDash([]);
+
+  const { rows, columnWidth, rowHeight } = gridOf(layout, height);
+  const gap = columnWidth > 3 ? 1 : 0.5;
+  // One rectangle at a time: a path of a thousand of them takes ten times as long.
+  for (let colour = 0; colour < colours.keys.length; colour++) {
+    context.fillStyle = colours.keys[colour] ?? colours.ink;
+    for (let i = 0; i < Math.min(tube.cells.length, ROOM); i++) {
+      if (tube.cells[i] !== colour) continue;
+      // It is still on its way.
+      if (scene.isMoving && now - (tube.bornAt[i] ?? 0) < FLIGHT_MS) continue;
+      const column = Math.floor(i / rows);
+      const x = to - 8 - (column + 1) * columnWidth;
+      const y = top + 4 + (i % rows) * rowHeight;
+      context.fillRect(x, y, columnWidth - gap, rowHeight - gap);
+    }
+  }
+
+  if (height < 24) return;
+  context.fillStyle = isFull ? colours.warn : colours.faint;
+  setFont(context, isNarrow ? 10 : 12);
+  context.textAlign = "left";
+  const name = `shard ${tube.id}${tube.isDraining ? ", draining" : ""}`;
+  context.fillText(isNarrow ? `${tube.id}` : name, from + (isNarrow ? 4 : 8), top - 7);
+  context.textAlign = "right";
+  const full = isFull ? "full · " : "";
+  context.fillText(`${full}${tube.cells.length}`, to - 8, top - 7);
+}
+
+/** @param {CanvasRenderingContext2D} context @param {Layout} layout @param {Colours} colours @param {{ [bin in Bin]: number }} losses */
+function drawBins(context, layout, colours, losses) {
+  for (const bin of BINS) {
+    const { x, y, width } = binOf(layout, bin);
+    const count = losses[bin];
+    context.strokeStyle = count > 0 ? colours.bad : colours.line;
+    context.fillStyle = colours.glass;
+    context.lineWidth = 1.5;
+    // Open at the top.
+    context.beginPath();
+    context.moveTo(x, y);
+    context.lineTo(x, y + layout.bins - 10);
+    context.quadraticCurveTo(x, y + layout.bins, x + 10, y + layout.bins);
+    context.lineTo(x + width - 10, y + layout.bins);
+    context.quadraticCurveTo(x + width, y + layout.bins, x + width, y + layout.bins - 10);
+    context.lineTo(x + width, y);
+    context.fill();
+    context.stroke();
+    context.textAlign = "center";
+    context.fillStyle = count > 0 ? colours.bad : colours.faint;
+    setFont(context, layout.isNarrow ? 13 : 16, 650);
+    context.fillText(count.toLocaleString("en"), x + width / 2, y + 19);
+    context.fillStyle = colours.faint;
+    setFont(context, layout.isNarrow ? 9.5 : 12);
+    context.fillText(LABELS[bin][layout.isNarrow ? 1 : 0], x + width / 2, y + 37);
+  }
+}
+
+/** @param {Layout} layout @param {Bin} bin */
+function binOf({ from, receiver, bottom, isNarrow }, bin) {
+  const gap = isNarrow ? 6 : 14;
+  const left = isNarrow ? 4 : from;
+  const each = (receiver - left - 10 + gap) / BINS.length;
+  return { x: left + each * BINS.indexOf(bin), y: bottom + 10, width: each - gap };
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Layout} layout
+ * @param {Colours} colours
+ * @param {{ scene: import("./scene.js").Scene, now: number }} world
+ */
+function drawDots(context, layout, colours, { scene, now }) {
+  const radius = layout.isNarrow ? 1.6 : 2.2;
+  const places = new Map(scene.tubes.map((tube) => [tube.id, tube]));
+  for (let colour = 0; colour < colours.keys.length; colour++) {
+    context.fillStyle = colours.keys[colour] ?? colours.ink;
+    for (const dot of scene.dots) {
+      if (dot.colour !== colour) continue;
+      const tube = places.get(dot.shard);
+      if (!tube) continue;
+      const [x, y] = placeOf(layout, tube, dot, (now - dot.at) / FLIGHT_MS);
+      context.fillRect(x - radius, y - radius, radius * 2, radius * 2);
+    }
+  }
+}
+
+/** @param {Layout} layout @param {import("./scene.js").Tube} tube @param {import("./scene.js").Dot} dot @param {number} t @returns {[number, number]} */
+function placeOf(layout, tube, { kind, lane }, t) {
+  const { source, from, to } = layout;
+  const height = heightOf(layout, tube);
+  const y = middleOf(layout, tube) + (lane - 0.5) * (height - 12);
+  if (kind === "fall") {
+    const bin = binOf(layout, "evicted");
+    const end = bin.x + bin.width * (0.15 + lane * 0.7);
+    return [to + (end - to) * t, y + (bin.y + 14 - y) * t * t];
+  }
+  const start = (layout.top + layout.bottom) / 2 + (lane - 0.5) * 20;
+  const { rows, columnWidth } = gridOf(layout, height);
+  const tail = to - 8 - Math.ceil(tube.cells.length / rows) * columnWidth;
+  const mouth =
+    kind === "refuse" ? 0.5 : Math.min(0.7, (from - source) / Math.max(1, tail - source) + 0.2);
+  if (t < mouth) {
+    const p = t / mouth;
+    return [source + (from - source) * p, start + (y - start) * p * p * (3 - 2 * p)];
+  }
+  const p = (t - mouth) / (1 - mouth);
+  if (kind === "arrive") return [from + (Math.max(from, tail) - from) * p, y];
+  const bin = binOf(layout, "refused");
+  const end = bin.x + bin.width * (0.15 + lane * 0.7);
+  return [from + (end - from) * p, y + (bin.y + 14 - y) * p * p];
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Layout} layout
+ * @param {Colours} colours
+ * @param {{ receiver: import("./receiver.js").Receiver, scene: import("./scene.js").Scene, now: number }} world
+ */
+function drawReceiver(context, layout, colours, { receiver, scene, now }) {
+  const { receiver: x, receiverWidth: width, top, bottom, isNarrow } = layout;
+  const light = { up: colours.good, slow: colours.warn, limited: colours.warn, down: colours.bad };
+  const colour = light[receiver.weather];
+  context.fillStyle = colours.surface;
+  context.strokeStyle = colour;
+  context.lineWidth = 2;
+  roundRect(context, x, top, width, bottom - top, 14);
+  context.fill();
+  // It glows with each batch that it has stored.
+  const [pulse] = scene.pulses.slice(-1);
+  if (pulse && scene.isMoving) {
+    context.globalAlpha = 0.28 * (1 - (now - pulse.at) / 350);
+    context.fillStyle = colours.good;
+    context.fill();
+    context.globalAlpha = 1;
+  }
+  context.stroke();
+  const centre = x + width / 2;
+  const middle = (top + bottom) / 2;
+  context.beginPath();
+  context.arc(centre, middle - 44, isNarrow ? 5 : 7, 0, Math.PI * 2);
+  context.fillStyle = colour;
+  context.fill();
+  context.textAlign = "center";
+  context.fillStyle = colours.ink;
+  setFont(context, isNarrow ? 10.5 : 13, 600);
+  context.fillText("receiver", centre, middle - 20);
+  setFont(context, isNarrow ? 13 : 20, 700);
+  context.fillText(receiver.stored.toLocaleString("en"), centre, middle + 6);
+  context.fillStyle = colours.faint;
+  setFont(context, isNarrow ? 9.5 : 12);
+  context.fillText(isNarrow ? "stored" : "events stored", centre, middle + 27);
+  if (receiver.repeated > 0) {
+    context.fillText(`${receiver.repeated.toLocaleString("en")} twice`, centre, middle + 45);
+  }
+}
+
+/** @param {CanvasRenderingContext2D} context @param {Layout} layout @param {Colours} colours @param {import("./ghost.js").Ghost} ghost @param {import("./receiver.js").Receiver} receiver */
+function drawGhost(context, layout, colours, ghost, receiver) {
+  const { from, to, receiver: end, height, isNarrow, width } = layout;
+  const top = height - layout.ghost + 14;
+  const tall = layout.ghost - 30;
+  const left = isNarrow ? 4 : from;
+  context.strokeStyle = colours.line;
+  context.lineWidth = 1;
+  context.beginPath();
+  context.moveTo(0, height - layout.ghost - 6);
+  context.lineTo(width, height - layout.ghost - 6);
+  context.stroke();
+  context.globalAlpha = 0.8;
+  context.setLineDash([4, 4]);
+  roundRect(context, left, top, to - left, tall, 10);
+  context.stroke();
+  context.setLineDash([]);
+  context.fillStyle = colours.faint;
+  // On the scale of the shards' cells together.
+  const share = Math.min(1, ghost.held / (ROOM * 3));
+  roundRect(
+    context,
+    to - 4 - (to - left - 8) * share,
+    top + 4,
+    (to - left - 8) * share,
+    tall - 8,
+    6,
+  );
+  context.globalAlpha = 0.45;
+  context.fill();
+  context.globalAlpha = 1;
+  setFont(context, isNarrow ? 10 : 12);
+  context.textAlign = "left";
+  context.fillText(
+    isNarrow ? "an array + setInterval" : "the same events in an array, posted by setInterval",
+    left + 2,
+    top - 8,
+  );
+  context.textAlign = "right";
+  context.fillText(`${ghost.held.toLocaleString("en")} held`, to - 4, top - 8);
+  context.textAlign = "left";
+  context.fillStyle = ghost.lost > 0 ? colours.bad : colours.faint;
+  setFont(context, isNarrow ? 11 : 14, 650);
+  const lost = `${ghost.lost.toLocaleString("en")} lost`;
+  context.fillText(isNarrow ? lost : `${lost}, uncounted`, to + 14, top + tall / 2);
+  context.textAlign = "center";
+  context.fillStyle = colours.faint;
+  setFont(context, isNarrow ? 11 : 14, 650);
+  context.fillText(
+    ghost.delivered.toLocaleString("en"),
+    end + layout.receiverWidth / 2,
+    top + tall / 2 - 6,
+  );
+  setFont(context, isNarrow ? 9.5 : 12);
+  context.fillText("arrived", end + layout.receiverWidth / 2, top + tall / 2 + 11);
+  void receiver;
+}

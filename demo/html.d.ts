@@ -1,0 +1,5 @@
+/** HTML as a text. */
+declare module "*.html" {
+  const text: string;
+  export default text;
+}

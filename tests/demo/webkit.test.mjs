@@ -1,0 +1,5 @@
+// @ts-check
+import { launchWebKit } from "../runtimes/browser/webkit.mjs";
+import { testDemo } from "./demo.mjs";
+
+testDemo(launchWebKit);
