@@ -32,32 +32,17 @@ export function bars(results) {
   const row = (id, what, value, bar, stretch, more) => {
     rows.push({ id, what, value, bar, stretch, ...more });
   };
-  const { costs, retention, backlog, block, startup, workerd } = results;
+  const { costs, turns, retention, backlog, block, startup, workerd } = results;
+  for (const { id, ours, theirs, perTurn, runtime, ratio, bar, stretch } of turns ?? []) {
+    const major = /\d+/.exec(runtime)?.[0];
+    if (bar?.[major] === undefined) continue;
+    const what = `\`${ours}\` / \`${theirs}\`, ${perTurn} a turn, ${runtime}`;
+    row(id, what, ratio.median, bar[major], stretch);
+  }
   if (costs !== undefined) {
     const against = (ours, theirs) =>
       compared(costs[ours].microseconds, costs[theirs].microseconds, ratio);
     const sdks = results.sdks.map((name) => [name, against(name, "shardbus-ingest")]);
-    row(
-      "P1",
-      "CPU of `ingest(object)` / `js-ndjson-strings`",
-      against("shardbus-ingest", "js-ndjson-strings"),
-      1.1,
-      1,
-    );
-    row(
-      "P2",
-      "CPU of `ingestBatch` of 500 / `js-array-stringify`",
-      against("shardbus-ingest-batch", "js-array-stringify"),
-      1.1,
-      1,
-    );
-    row(
-      "P3",
-      "CPU of `ingestRaw(string)` / `js-raw-strings`",
-      against("shardbus-ingest-raw", "js-raw-strings"),
-      2,
-      1.2,
-    );
     for (const [name, value] of sdks) {
       row("P4", `CPU of \`${name}\` / \`ingest(object)\``, value, 2.5, 3, { atLeast: true });
     }
@@ -128,5 +113,7 @@ export function bars(results) {
     const longest = Math.max(...Object.values(block).map(({ drainingMs }) => drainingMs.median));
     row("P10", "longest turn while a full ring of 8 MiB drains", longest, 2, 1, { unit: "ms" });
   }
-  return rows.sort((a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1)));
+  const byId = (a, b) =>
+    a.id[0].localeCompare(b.id[0]) || Number(a.id.slice(1)) - Number(b.id.slice(1));
+  return rows.sort(byId);
 }

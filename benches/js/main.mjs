@@ -2,12 +2,13 @@
 
 import { parseArgs } from "node:util";
 import { candidates } from "./candidates/index.mjs";
+import { comparisons, turnOptions } from "./comparisons.mjs";
 import { environment } from "./environment.mjs";
 import * as natively from "./native.mjs";
 import { plans } from "./plans.mjs";
 import { interleave, measure, thisNode } from "./processes.mjs";
 import { report } from "./report.mjs";
-import { otherRuntimes } from "./runtimes.mjs";
+import { otherRuntimes, turnRuntimes } from "./runtimes.mjs";
 import { summary } from "./statistics.mjs";
 import { workers } from "./workerd.mjs";
 
@@ -41,14 +42,6 @@ function summarize(results) {
 
 const names = Object.keys(candidates);
 
-/** The pairs that are also compared turn by turn: baseline and candidate. */
-const pairs = [
-  ["js-ndjson-strings", "shardbus-ingest"],
-  ["js-array-stringify", "shardbus-ingest-batch"],
-  ["js-raw-strings", "shardbus-ingest-raw"],
-  ["shardbus-keyed", "shardbus-64-shards"],
-];
-
 /** The number of events for a candidate, and for its warm-up. */
 function amounts(name, { events, slowEvents }) {
   const { warmUp, slowWarmUp } = plan;
@@ -73,13 +66,19 @@ const sections = {
   },
   costs: () => costs(plan, thisNode),
   async turns() {
-    const job = (lines) => () => measure("turns", { lines, ...plan.turns });
-    const jobs = Object.fromEntries(pairs.map((pair) => [pair[1], job(pair)]));
-    const rounds = await interleave(plan.rounds, jobs);
-    return pairs.map(([theirs, ours]) => {
-      const ratios = rounds[ours].map((round) => round[ours].ratio);
-      return { ours, theirs, ratio: summary(ratios) };
-    });
+    const results = [];
+    for (const { name, ...runtime } of turnRuntimes()) {
+      say(`  ${name}`);
+      const job = (comparison) => () =>
+        measure("turns", { ...turnOptions(comparison), ...plan.turns }, runtime);
+      const jobs = Object.fromEntries(comparisons.map((each, i) => [i, job(each)]));
+      const rounds = await interleave(plan.turnRounds, jobs);
+      for (const [i, comparison] of comparisons.entries()) {
+        const ratios = rounds[i].map((round) => round[comparison.ours].ratio);
+        results.push({ ...comparison, runtime: name, ratio: summary(ratios) });
+      }
+    }
+    return results;
   },
   async native() {
     if (!values.native) return undefined;

@@ -25,3 +25,10 @@ export function otherRuntimes() {
     return { name: `${name} ${version}`, program, args };
   });
 }
+
+/** Those in which candidates are compared turn by turn: the newest of Node, or this one. */
+export function turnRuntimes() {
+  const newest = otherRuntimes().filter(({ name }) => name.startsWith("Node"));
+  if (newest.length > 0) return newest;
+  return [{ name: `Node ${process.versions.node}`, program: process.execPath, args: [] }];
+}

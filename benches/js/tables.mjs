@@ -58,14 +58,20 @@ export function costTable({ costs }, input) {
   return table(head, rows);
 }
 
-/** The measurements within one process. */
+/** The measurements within one process, side by side for the runtimes. */
 export function turnTable({ turns }) {
-  const rows = turns.map(({ ours, theirs, ratio: { median, min, max } }) => [
-    `\`${ours}\` / \`${theirs}\``,
-    median.toFixed(2),
-    `${min.toFixed(2)} to ${max.toFixed(2)}`,
+  const runtimes = [...new Set(turns.map(({ runtime }) => runtime))];
+  const label = ({ ours, theirs, perTurn, strings }) =>
+    `\`${ours}\` / \`${theirs}\` | ${perTurn} | ${strings}`;
+  const rows = [...new Set(turns.map(label))].map((name) => [
+    name,
+    ...runtimes.map((runtime) => {
+      const found = turns.find((each) => each.runtime === runtime && label(each) === name);
+      return found.ratio.median.toFixed(2);
+    }),
   ]);
-  return table(["turn by turn in one process, main thread alone", "-time", "-range"], rows);
+  const columns = runtimes.map((name) => `-${name}`);
+  return table(["turn by turn, main thread alone", "-events a turn", "strings", ...columns], rows);
 }
 
 const megabytes = ({ median }) => (median / 1e6).toFixed(1);
