@@ -10,6 +10,7 @@ mod bench;
 mod bindgen;
 mod browsers;
 mod cache;
+mod component;
 mod debian;
 mod deny;
 mod freshness;
@@ -61,6 +62,8 @@ enum Task {
         #[arg(long)]
         accept_api: bool,
     },
+    /// Build the bus as WebAssembly components, in `target/component`
+    Component,
     /// Build the package and run the flights example on it
     Demo {
         /// Arguments for the example
@@ -102,6 +105,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Task::Component => component::build(&sh).map(|()| ExitCode::SUCCESS),
         Task::Demo { args } => {
             let _built = package::build_for_node(&sh, &Tools::set_up()?)?;
             demo(&sh, &args)

@@ -75,7 +75,7 @@ const BUNDLE: [&str; 4] =
 
 /// Inlines only functions that are smaller than their call, or marked `#[inline]` as on the path of
 /// events: everywhere else size matters more than speed.
-const INLINING: &str = "-Cllvm-args=-inline-threshold=5";
+pub const INLINING: &str = "-Cllvm-args=-inline-threshold=5";
 
 /// The options of `wasm-opt`, which refuses features that it is not told of. A function with one
 /// caller is not inlined, because it compresses better.

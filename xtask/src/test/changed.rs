@@ -7,7 +7,8 @@ use xshell::{Shell, cmd};
 const RUST: &[&str] =
     &["fmt", "clippy", "clippy-single-threaded", "rust", "rust-single-threaded", "doc"];
 /// Further steps that a change of the core can break.
-const CORE: &[&str] = &["simulate", "tsan", "fuzz", "rust-examples", "clippy-wasm", "rust-wasm"];
+const CORE: &[&str] =
+    &["simulate", "tsan", "fuzz", "rust-examples", "clippy-wasm", "rust-wasm", "component"];
 /// The steps that a change of the built package can break.
 const PACKAGE: &[&str] = &[
     "biome",
@@ -52,6 +53,9 @@ const RULES: &[(&str, &[&[&str]])] = &[
     ("tests/simulation/", &[RUST, &["simulate"]]),
     ("wasm/tests/", &[&["fmt", "clippy-wasm", "rust-wasm", "rust-wasm-chromium"]]),
     ("wasm/", &[RUST, &["clippy-wasm", "rust-wasm"], PACKAGE]),
+    ("wit/", &[RUST, &["component"]]),
+    ("component/", &[RUST, &["component"]]),
+    ("xtask/src/component.rs", &[&["fmt", "clippy", "component"]]),
     ("tests/unit/", &[&["biome", "types", "unit"]]),
     ("tests/js/", &[&["biome", "types", "js", "runtimes"]]),
     ("tests/weather/", &[&["biome", "types", "weather"]]),

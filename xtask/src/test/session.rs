@@ -9,8 +9,8 @@ use super::Options;
 use crate::browsers::{self, Browser};
 use crate::toolchain::{Tools, WasmToolchain};
 use crate::{
-    api_report, bench, bindgen, debian, deny, exec, fuzz, licenses, npm, package, reproducible,
-    say, simulate, test_servers, tree_shaking, tsan,
+    api_report, bench, bindgen, component, debian, deny, exec, fuzz, licenses, npm, package,
+    reproducible, say, simulate, test_servers, tree_shaking, tsan,
 };
 
 /// The folder of the packed package.
@@ -157,6 +157,11 @@ impl Session {
 
     pub fn package(&self) -> Result<()> {
         package::build(&self.sh, &self.tools()?)
+    }
+
+    pub fn component(&self) -> Result<()> {
+        component::build(&self.sh)?;
+        component::test(&self.sh)
     }
 
     /// Packs the npm package as `npm publish` would, and installs it into an empty project.

@@ -63,6 +63,7 @@ pub const STEPS: &[Step] = &[
     step("clippy-wasm", "Rust: lints, for WebAssembly", Compiles, &["setup"], Session::clippy_wasm),
     step("rust-wasm", "Rust: tests, as WebAssembly in Node", Compiles, &["setup"], Session::rust_wasm),
     step("rust-wasm-chromium", "Rust: tests, as WebAssembly in Chromium", Compiles, &["rust-wasm"], Session::rust_wasm_chromium),
+    step("component", "the bus as WebAssembly components: they build, and work in wasmtime", Compiles, &["setup"], Session::component),
     step("biome", "JavaScript and TypeScript: format and lints", Waits, &["setup"], Session::biome),
     step("unit", "TypeScript: tests of single files, without the package", Waits, &["setup"], Session::unit),
     step("js", "JavaScript: tests, in Node", Waits, &["build"], Session::js),

