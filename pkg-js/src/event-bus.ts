@@ -9,6 +9,7 @@ import { AutoScheduler } from "./delivery/auto-scheduler.js";
 import { Dispatcher } from "./delivery/dispatcher.js";
 import { KeepaliveBudget } from "./delivery/keepalive-budget.js";
 import { isPage, PageLifecycle } from "./delivery/page-lifecycle.js";
+import { pollNow } from "./delivery/poll-now.js";
 import type { RequestContext } from "./delivery/request-context.js";
 import { requestSupport } from "./delivery/request-support.js";
 import type { FlushReport, Scheduler } from "./delivery/scheduler.js";
@@ -472,6 +473,11 @@ export class EventBus<T = unknown> {
     await this.#outbox?.close();
     if (bug !== undefined) throw bug;
     return report;
+  }
+
+  /** @internal */
+  [pollNow](): void {
+    this.#scheduler.pollNow?.();
   }
 
   /** `close()` at the end of an `await using` scope. */

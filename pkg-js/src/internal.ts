@@ -10,6 +10,7 @@ export { setCoreSource } from "./core/module.js";
 export { initialize, provide, type WasmSource } from "./core/wasm.js";
 export { type Nonce, randomNonce, randomWord, setNonceSource } from "./delivery/nonce.js";
 export { isPage } from "./delivery/page-lifecycle.js";
+export { pollNow } from "./delivery/poll-now.js";
 export { provideRequests } from "./delivery/provide-requests.js";
 export * from "./errors/index.js";
 export { EventBus } from "./event-bus.js";

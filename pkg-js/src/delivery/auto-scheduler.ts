@@ -53,6 +53,10 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
     this.#scheduled = true;
   }
 
+  pollNow(): void {
+    this.#runTask();
+  }
+
   /** Runs again once others had their turn. */
   #yield(): void {
     if (this.#scheduled) return;

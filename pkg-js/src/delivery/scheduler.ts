@@ -26,6 +26,8 @@ export interface FlushOptions extends WaitOptions {
 export interface Scheduler {
   /** Something changed: looks after it at the end of this turn. */
   schedule(): void;
+  /** Does now what {@linkcode schedule} puts off, if this scheduler sends by itself. */
+  pollNow?(): void;
   /** Sends the pending events, and resolves when they are settled. */
   flush(options: FlushOptions): Promise<FlushReport>;
   /** Resolves when there is room. */
