@@ -16,8 +16,11 @@ export default ({ configFrom: from, configTo: dir, configEntries: entries }) => 
       entryFileNames: "[name].d.ts",
       chunkFileNames: "[name].d.ts",
       minifyInternalExports: false,
+      // Types of OpenTelemetry stay with their entry: not everybody has them.
       manualChunks: (/** @type {string} */ id) =>
-        paths.some((path) => id.endsWith(path)) ? undefined : "internal",
+        id.includes("/opentelemetry/") || paths.some((path) => id.endsWith(path))
+          ? undefined
+          : "internal",
       // Nobody's configuration need have it.
       banner: ({ name }) =>
         name === "internal" ? '/// <reference lib="esnext.disposable" />' : "",

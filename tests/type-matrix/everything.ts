@@ -1,4 +1,4 @@
-// A program that uses every entry but `otel`, in every configuration. Types of the platform are only
+// A program that uses every entry but `otel` and `opentelemetry`, in every configuration. Types of the platform are only
 // passed on.
 import {
   type Batch,

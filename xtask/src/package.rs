@@ -35,6 +35,7 @@ pub const ENTRIES: &[&str] = &[
     "requests",
     "shutdown",
     "otel",
+    "opentelemetry/index",
     "stores/fs",
     "stores/indexeddb",
     "stores/sealed",
@@ -59,6 +60,13 @@ const SHARED: [(&str, &[&str]); 3] = [
     ("outbox/outbox", &["../outbox/outbox.js"]),
     ("sinks/events", &["./events.js"]),
 ];
+
+/// The specifiers by which an entry imports other entries.
+const ENTRY_IMPORTS: [&str; 2] = ["../otel.js", "../sinks/http.js"];
+
+/// The packages that users have: ours, which an entry imports by its name so that the runtime's
+/// conditions choose the file, and peers.
+pub const EXTERNAL: [&str; 2] = ["shardbus", "@opentelemetry/api"];
 
 /// The glue of the WebAssembly. A loader that links `bus.wasm` itself looks for it under this name.
 const GLUE: &str = "bus_bg";
@@ -337,6 +345,7 @@ fn compile(sh: &Shell) -> Result<()> {
     for (entries, inject) in [(without_requests, Some(requests)), (others, None)] {
         let inputs = entries.iter().map(|entry| format!("{DIST}/{entry}.js"));
         let bundle = cmd!(sh, "{esbuild} {inputs...} {BUNDLE...} --format=cjs").args(inject);
+        let bundle = bundle.args(EXTERNAL.map(|name| format!("--external:{name}")));
         let bundle = bundle.args([format!("--outdir={DIST}"), format!("--outbase={DIST}")]);
         exec(bundle.arg("--out-extension:.js=.cjs"))?;
     }
@@ -378,6 +387,7 @@ fn join_modules(sh: &Shell) -> Result<()> {
     let inputs = names.map(|name| format!("{DIST}/{name}.js"));
     let bundle = cmd!(sh, "{esbuild} {inputs...} {BUNDLE...} --format=esm");
     let imported = SHARED.iter().flat_map(|(_, specifiers)| *specifiers);
+    let imported = imported.chain(&ENTRY_IMPORTS).chain(&EXTERNAL);
     let external = imported.chain(&["*.wasm", "*?module"]).map(|name| format!("--external:{name}"));
     let contents = format!("{WORK}/joined.json");
     let out = [format!("--outdir={joined}"), format!("--outbase={DIST}")];

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use flate2::{Compression, write::GzEncoder};
 use xshell::{Shell, cmd};
 
+use crate::package::EXTERNAL;
 use crate::{exec, npm};
 
 /// The files whose sizes users feel most, the limit of each in bytes after gzip, and the aim. A limit
@@ -75,6 +76,7 @@ fn bundle(sh: &Shell, dist: &str, files: &[&str]) -> Result<Vec<Vec<u8>>> {
         let bundle = cmd!(sh, "{esbuild} {inputs...} --bundle --minify --platform=neutral");
         let bundle =
             bundle.args(["--external:node:*", "--external:*.wasm", "--external:*.wasm?module"]);
+        let bundle = bundle.args(EXTERNAL.map(|name| format!("--external:{name}")));
         let bundle = bundle.args([
             "--log-level=warning".to_owned(),
             format!("--format={format}"),

@@ -19,6 +19,7 @@ const MARKERS: &[(&str, &str, &str)] = &[
     ("shardbus/stores/sealed", "the sealed store", "additionalData"),
     ("shardbus/shutdown", "the shutdown hooks", "SIGTERM"),
     ("shardbus/otel", "the instruments", "shardbus.events.lost"),
+    ("shardbus/opentelemetry", "the processors", "batching_span_processor"),
     ("shardbus/sinks/http", "the HTTP sink", "CompressionStream"),
     ("shardbus/sinks/nats", "the NATS sink", "lastMsgID"),
     ("shardbus/sinks/redis", "the Redis sink", "XADD"),
@@ -52,5 +53,6 @@ fn bundle(sh: &Shell, project: &str, source: &str) -> Result<String> {
     let _project = sh.push_dir(Path::new(project));
     let bundle = cmd!(sh, "{esbuild} --bundle --minify --format=esm --external:node:*");
     let bundle = bundle.args(["--platform=neutral", "--log-level=warning"]).stdin(source);
+    let bundle = bundle.arg("--external:@opentelemetry/api");
     Ok(bundle.quiet().read()?)
 }

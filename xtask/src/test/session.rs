@@ -251,6 +251,12 @@ impl Session {
         exec(cmd!(self.sh, "node tests/sinks/engines.mjs"))
     }
 
+    pub fn opentelemetry(&self) -> Result<()> {
+        npm::install(&self.sh, "tests/otel")?;
+        self.npm_bin("tsc", &["--project", "tests/otel"])?;
+        self.node_tests("tests/otel")
+    }
+
     pub fn runtimes(&self) -> Result<()> {
         npm::install(&self.sh, "tests/runtimes")?;
         for browser in [browsers::CHROMIUM, browsers::FIREFOX, browsers::WEBKIT] {

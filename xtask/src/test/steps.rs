@@ -74,6 +74,7 @@ pub const STEPS: &[Step] = &[
     step("kill", "JavaScript: a process with a store is killed, again and again", Waits, &["build"], Session::kill),
     step("tools", "JavaScript: fake clocks, test runners and their environments", Waits, &["build"], Session::test_tools),
     step("sinks", "JavaScript: the sinks, on real engines that are killed", Waits, &["build"], Session::sinks),
+    step("opentelemetry", "JavaScript: OpenTelemetry's own tests of its processors, and ours", Waits, &["build"], Session::opentelemetry),
     step("workerd", "JavaScript: tests, in Cloudflare's runtime", Waits, &["build"], Session::workerd),
     step("chromium", "JavaScript: tests of pages, in Chromium", Waits, &["build"], Session::chromium),
     step("firefox", "JavaScript: tests of pages, in Firefox", Waits, &["build"], Session::firefox),
