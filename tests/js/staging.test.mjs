@@ -5,7 +5,7 @@ import "./settable-clock.mjs";
 import fc from "fast-check";
 import { EventBus } from "shardbus";
 import { check } from "./arbitraries.mjs";
-import { assert, bodyText, comparableStats, HOUR_MS, test } from "./harness.mjs";
+import { assert, bodyText, comparableStats, HOUR_MS, partOf, test } from "./harness.mjs";
 import { setClock } from "./settable-clock.mjs";
 
 /**
@@ -221,6 +221,9 @@ const kinds = [
   ["pairs", "😀"],
 ];
 
+/** The memory grows several times until it holds so many bytes of events. */
+const GROWN = partOf(24, 8) << 20;
+
 for (const [kind, unit] of kinds) {
   test(`every event arrives intact while the memory grows: ${kind}`, () => {
     /** @type {EventBus<any>} */
@@ -236,8 +239,8 @@ for (const [kind, unit] of kinds) {
     const pad = unit.repeat(900 / unit.length);
     const seen = new Set();
     let count = 0;
-    while (bus.stats().bytes.held < 24 << 20) {
-      assert.isBelow(count, 100_000, "the events do not add up to 24 MiB");
+    while (bus.stats().bytes.held < GROWN) {
+      assert.isBelow(count, 100_000, `the events do not add up to ${GROWN} bytes`);
       // Some cross together, some alone; some are longer than the buffer that they cross in.
       for (let i = 0; i < 70; i++) bus.ingest({ user: `${count % 7}`, n: count++, pad });
       bus.ingest({ user: unit, n: count++, pad });
