@@ -44,13 +44,14 @@ const fn step(
     Step { name, about, load, needs, run }
 }
 
-/// Every step, after those that it needs; of those that are ready, the first is run first.
+/// Every step, after those that it needs. Of those that are ready, the first is run first: most wait
+/// for the package, and `runtimes` takes the longest. `demo` and `build` would wait for each other.
 #[rustfmt::skip]
 pub const STEPS: &[Step] = &[
     step("setup", "the tools are installed", Compiles, &[], Session::setup),
     step("fmt", "Rust: format", Waits, &[], Session::fmt),
-    step("rust-examples", "Rust: two drivers deliver the flights", Compiles, &["setup"], Session::rust_examples),
     step("demo", "the flights example, on as little as it needs", Compiles, &["setup"], Session::demo),
+    step("rust-examples", "Rust: two drivers deliver the flights", Compiles, &["setup"], Session::rust_examples),
     step("build", "the npm package builds", Compiles, &["setup"], Session::package),
     step("clippy", "Rust: lints, with threads", Compiles, &[], Session::clippy),
     step("clippy-single-threaded", "Rust: lints, without threads", Compiles, &[], Session::clippy_single_threaded),
@@ -66,8 +67,8 @@ pub const STEPS: &[Step] = &[
     step("component", "the bus as WebAssembly components: they build, and work in wasmtime", Compiles, &["setup"], Session::component),
     step("biome", "JavaScript and TypeScript: format and lints", Waits, &["setup"], Session::biome),
     step("unit", "TypeScript: tests of single files, without the package", Waits, &["setup"], Session::unit),
-    step("js", "JavaScript: tests, in Node", Waits, &["build"], Session::js),
     step("runtimes", "JavaScript: the same tests, in every other runtime", Waits, &["build"], Session::runtimes),
+    step("js", "JavaScript: tests, in Node", Waits, &["build"], Session::js),
     step("pack", "the package can be packed and installed", Waits, &["build"], Session::pack),
     step("bundlers", "the packed package works in bundlers, frameworks and runtimes", Waits, &["build"], Session::bundlers),
     step("weather", "JavaScript: a receiver goes away, and comes back", Waits, &["build"], Session::weather),
