@@ -4,8 +4,8 @@ use crate::batch::{Batch, BatchHead};
 use crate::clock::{Clock, nanos};
 use crate::config::{BusConfig, Format, Scheduler};
 use crate::delivery::{
-    Abandoned, Action, Delivery, DeliveryStats, ExitOrder, Failure, FlushReport, Lane, Lease,
-    Outcome, Permit,
+    Abandoned, Action, Delivery, DeliveryStats, ExitOrder, Failure, FlushReport, FlushState, Lane,
+    Lease, Outcome, Permit,
 };
 use crate::error::{ConfigError, IngestionError, RestoreError, Rule, Rules, ScalingError};
 use crate::event::{Event, RawEvent};
@@ -299,6 +299,37 @@ impl EventBus {
     /// is to wait. A `now` that goes back is taken to stand still.
     #[must_use]
     pub fn poll(&self, now: u64) -> Action {
+        self.poll_for(None, now)
+    }
+
+    /// [`poll`](Self::poll) for a host that owns a flush and may end at any moment, such as a request
+    /// of Cloudflare Workers. It owns the leases that it is given. One owner sends; the others are
+    /// told to wait. [`Idle`](Action::Idle) once the flush is settled, together with the owner's
+    /// leases, or its time is up. To look after leases beyond that, end the flush and poll for it
+    /// until there is nothing to do.
+    ///
+    /// An owner that does not poll within a second of the time that it was told loses its leases.
+    #[must_use]
+    pub fn poll_flush(&self, flush: u32, now: u64) -> Action {
+        self.poll_for(Some(flush), now)
+    }
+
+    /// The owner of a flush is alive, although it does not poll. Returns whether it is the one that
+    /// sends.
+    pub fn lead(&self, flush: u32, now: u64) -> bool {
+        self.delivery.lock().is_ok_and(|mut delivery| delivery.lead(flush, now))
+    }
+
+    /// Tells whether the owner of a flush did not poll in time, so that others may take it to be
+    /// gone.
+    #[must_use]
+    pub fn is_silent(&self, flush: u32, now: u64) -> bool {
+        self.delivery.lock().is_ok_and(|delivery| delivery.is_silent(flush, now))
+    }
+
+    // Once for both: it is a tenth of the WebAssembly.
+    #[inline(never)]
+    fn poll_for(&self, flush: Option<u32>, now: u64) -> Action {
         self.scale(now);
         let permit = match self.config.scheduler {
             Scheduler::Manual => Permit::Nothing,
@@ -313,7 +344,11 @@ impl EventBus {
             let removed = self.manager.detach_shard(id);
             debug_assert!(removed.is_ok(), "shard {id} was drained");
         }
-        delivery.poll(now, self.clock.now(), permit)
+        let wall = self.clock.now();
+        match flush {
+            Some(flush) => delivery.poll_flush(flush, now, wall, permit),
+            None => delivery.poll(now, wall, permit),
+        }
     }
 
     /// For hosts with an event loop: a new task begins, in which [`poll`](Self::poll) hands out only
@@ -581,7 +616,25 @@ impl EventBus {
     /// time, until [`end_flush`](Self::end_flush). Returns its id.
     #[must_use]
     pub fn begin_flush(&self) -> u32 {
-        self.delivery.lock().map_or(u32::MAX, |mut delivery| delivery.begin_flush())
+        self.begin_flush_until(u64::MAX)
+    }
+
+    /// [`begin_flush`](Self::begin_flush) for a host that ends the flush at `end`, on the clock of
+    /// [`poll`](Self::poll). On a closed bus, where none follows, its time is up as soon as no
+    /// attempt is under way and the next action is after `end`.
+    #[must_use]
+    pub fn begin_flush_until(&self, end: u64) -> u32 {
+        let is_last = self.is_closed();
+        let Ok(mut delivery) = self.delivery.lock() else { return u32::MAX };
+        delivery.begin_flush(end, is_last)
+    }
+
+    /// The progress of a flush as of the last poll. [`TimedOut`](FlushState::TimedOut) if there is
+    /// no such flush.
+    #[must_use]
+    pub fn flush_state(&self, flush: u32) -> FlushState {
+        let Ok(delivery) = self.delivery.lock() else { return FlushState::Open };
+        delivery.flush_state(flush)
     }
 
     /// The outcomes so far of the events that a flush covers; it is complete when nothing is

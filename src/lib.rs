@@ -137,7 +137,7 @@ pub use config::{
 };
 pub use counters::{Field, Shape};
 pub use delivery::{
-    AbandonReason, Abandoned, Action, ExitOrder, Failure, FlushReport, Lease, Outcome,
+    AbandonReason, Abandoned, Action, ExitOrder, Failure, FlushReport, FlushState, Lease, Outcome,
 };
 pub use error::{ConfigError, IngestionError, RestoreError, Rule, ScalingError};
 pub use event::{Event, InternalEvent, RawEvent};

@@ -8,7 +8,7 @@ use common::{
 };
 use shardbus::{
     AbandonReason, Action, BackpressureMode, BatchConfig, BusConfig, Clock, EventBus, Failure,
-    FlushReport, Format, Lease, RetryPolicy, Scheduler, Shared,
+    FlushReport, FlushState, Format, Lease, RetryPolicy, Scheduler, Shared,
 };
 use std::time::Duration;
 
@@ -284,6 +284,108 @@ mod tasks {
         bus.begin_task();
         assert_eq!(sent_in_task(&bus), 8);
         expect_idle(&bus, 0);
+    }
+}
+
+mod owners {
+    use super::*;
+
+    const SECOND: u64 = 1_000 * MS;
+
+    /// Polls for a flush, expecting to be told to wait. Returns until when.
+    #[track_caller]
+    fn expect_owner_waits(bus: &EventBus, flush: u32, now: u64) -> u64 {
+        match bus.poll_flush(flush, now) {
+            Action::WaitUntil(wake) => wake,
+            other => panic!("expected to wait at {now}, got {other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn expect_owner_sends(bus: &EventBus, flush: u32, now: u64) -> Lease {
+        match bus.poll_flush(flush, now) {
+            Action::Send(lease) => lease,
+            other => panic!("expected a batch to send at {now}, got {other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn expect_owner_is_done(bus: &EventBus, flush: u32, now: u64) {
+        let action = bus.poll_flush(flush, now);
+        assert!(matches!(action, Action::Idle), "expected nothing to do at {now}, got {action:?}");
+    }
+
+    #[test]
+    fn one_owner_sends_and_the_others_wait_for_it() {
+        let bus = manual();
+        ingest(&bus, "1 2");
+        let (first, second) = (bus.begin_flush(), bus.begin_flush());
+        let lease = expect_owner_sends(&bus, first, 0);
+        assert!(expect_owner_waits(&bus, second, 0) <= 4 * SECOND);
+        assert!(expect_owner_waits(&bus, first, 0) <= SECOND / 2);
+        assert!(bus.acknowledge(lease.id, 1));
+        expect_owner_is_done(&bus, second, 2);
+        expect_owner_is_done(&bus, first, 2);
+    }
+
+    #[test]
+    fn an_owner_awaits_its_own_attempts_although_its_flush_is_settled() {
+        let bus = manual();
+        ingest(&bus, "1");
+        let flush = bus.begin_flush();
+        let lease = expect_owner_sends(&bus, flush, 0);
+        let empty = bus.begin_flush();
+        bus.end_flush(flush);
+        expect_owner_waits(&bus, flush, 0);
+        assert!(bus.acknowledge(lease.id, 1));
+        expect_owner_is_done(&bus, flush, 1);
+        expect_owner_is_done(&bus, empty, 1);
+    }
+
+    #[test]
+    fn another_owner_sends_the_batches_of_one_that_fell_silent() {
+        let bus = manual();
+        ingest(&bus, "1");
+        let silent = bus.begin_flush();
+        let lost = expect_owner_sends(&bus, silent, 0);
+        let due = expect_owner_waits(&bus, silent, 0);
+        let other = bus.begin_flush();
+        expect_owner_waits(&bus, other, due + SECOND - 1);
+        assert!(
+            matches!(bus.poll_flush(other, due + SECOND), Action::Lost(flush) if flush == silent)
+        );
+        bus.end_flush(silent);
+        let again = expect_owner_sends(&bus, other, due + SECOND);
+        assert_eq!((again.attempt, again.batch.id()), (2, lost.batch.id()));
+        assert!(!bus.acknowledge(lost.id, due + SECOND), "its time is up");
+        expect_owner_is_done(&bus, silent, due + SECOND);
+    }
+
+    #[test]
+    fn a_flush_that_lasts_until_its_end_is_over_then() {
+        let bus = manual();
+        ingest(&bus, "1");
+        let flush = bus.begin_flush_until(30 * MS);
+        let lease = expect_owner_sends(&bus, flush, 0);
+        assert_eq!(expect_owner_waits(&bus, flush, 0), 30 * MS);
+        expect_owner_is_done(&bus, flush, 30 * MS);
+        assert_eq!(bus.flush_state(flush), FlushState::TimedOut);
+        bus.end_flush(flush);
+        assert!(expect_owner_waits(&bus, flush, 30 * MS) <= lease.deadline);
+    }
+
+    #[test]
+    fn the_last_flush_does_not_wait_for_an_attempt_that_would_begin_too_late() {
+        let bus = manual();
+        ingest(&bus, "1");
+        bus.close();
+        let flush = bus.begin_flush_until(100 * MS);
+        let lease = expect_owner_sends(&bus, flush, 0);
+        assert_eq!(bus.flush_state(flush), FlushState::Open);
+        let failure = Failure::Refused { retry_after: Duration::from_secs(1) };
+        assert!(bus.fail(lease.id, failure, MS));
+        expect_owner_is_done(&bus, flush, MS);
+        assert_eq!(bus.flush_state(flush), FlushState::TimedOut);
     }
 }
 

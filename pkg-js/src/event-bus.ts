@@ -449,12 +449,12 @@ export class EventBus<T = unknown> {
     this.#staging.cross();
     this.#core.close();
     this.#staging.look();
-    const flush = this.#core.beginFlush();
+    const flush = this.#core.beginFlush(Number.POSITIVE_INFINITY);
     this.#outbox?.stop();
     let timedOut = true;
     let bug: unknown;
     try {
-      ({ timedOut } = await this.#scheduler.flush(Object.assign(options, { isLast: true })));
+      ({ timedOut } = await this.#scheduler.flush(options));
     } catch (error) {
       // Aborted: as if the time were up. A bug of ours is told once the bus is closed all the same.
       if (!options.signal?.aborted) bug = error;

@@ -90,7 +90,7 @@ impl Delivery {
     }
 
     /// Takes a lease back. It says something of the host and nothing of the destination.
-    fn expire_nth(&mut self, lane: usize, nth: usize) {
+    pub(super) fn expire_nth(&mut self, lane: usize, nth: usize) {
         self.lanes[lane].is_on_trial = false;
         let Some(outgoing) = self.lanes[lane].outgoing.get_mut(nth) else { return };
         self.stats.leases_expired += 1;

@@ -1,5 +1,6 @@
 //! Flushes: a cut through all shards, and the outcomes of the events before it.
 
+use crate::codes::codes;
 use crate::counters::counters;
 use crate::shard::Watermarks;
 
@@ -21,6 +22,25 @@ counters! {
     }
 }
 
+/// The progress of a flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlushState {
+    /// Some of its events wait, or are in flight.
+    Open,
+    /// All of them are settled, and nothing is being restored.
+    Settled,
+    /// Its time is up.
+    TimedOut,
+}
+
+codes! {
+    FlushState {
+        "Open" = 0: Open,
+        "Settled" = 1: Settled,
+        "TimedOut" = 2: TimedOut,
+    }
+}
+
 /// The way in which events left the bus.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Exit {
@@ -36,14 +56,24 @@ pub(crate) struct Flush {
     /// Each shard's number of accepted events when the flush began: the index of the first event
     /// that the flush does not cover.
     pub(crate) watermarks: Watermarks,
+    /// The time at which it ends, settled or not.
+    pub(crate) end: u64,
+    /// Whether no flush follows, so that it need not wait for an attempt that begins too late.
+    pub(crate) is_last: bool,
     /// The number of events that the flush covers.
     covered: u64,
     report: FlushReport,
 }
 
 impl Flush {
-    pub(crate) fn new(id: u32, watermarks: Watermarks, covered: u64) -> Self {
-        Self { id, watermarks, covered, report: FlushReport::default() }
+    pub(crate) fn new(
+        id: u32,
+        watermarks: Watermarks,
+        covered: u64,
+        end: u64,
+        is_last: bool,
+    ) -> Self {
+        Self { id, watermarks, end, is_last, covered, report: FlushReport::default() }
     }
 
     /// Notes that the events `start..start + len` of a shard left the bus.

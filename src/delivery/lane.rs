@@ -62,6 +62,8 @@ pub(crate) enum OutgoingState {
         lease: u64,
         /// The time at which the batch may be leased again.
         expires: u64,
+        /// The flush whose owner was given it, if it was asked for by one.
+        owner: Option<u32>,
     },
     /// It waits for the end of its pause.
     Waiting {
@@ -120,6 +122,11 @@ impl Outgoing {
             OutgoingState::Waiting { until, at_least_until } => Some((until, at_least_until)),
             OutgoingState::Leased { .. } => None,
         }
+    }
+
+    /// True if it is leased to the owner of this flush.
+    pub(crate) fn is_leased_to(&self, flush: u32) -> bool {
+        matches!(self.state, OutgoingState::Leased { owner, .. } if owner == Some(flush))
     }
 
     /// True if it is leased.

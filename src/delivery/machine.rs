@@ -6,10 +6,11 @@ use crate::config::{BusConfig, Scheduler};
 use crate::delivery::destination::Destination;
 use crate::delivery::flush::{Exit, Flush};
 use crate::delivery::lane::{Lane, Outgoing, OutgoingState};
+use crate::delivery::owners::Owner;
 use crate::delivery::retry::Backoff;
 use crate::delivery::spill::Content;
 use crate::delivery::task::TaskBudget;
-use crate::delivery::{Abandoned, Action, DeliveryStats, FlushReport, Lease};
+use crate::delivery::{Abandoned, Action, DeliveryStats, FlushReport, FlushState, Lease};
 use crate::queue::Queue;
 use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef, Watermarks};
 use crate::sync::Shared;
@@ -37,6 +38,11 @@ pub(crate) struct Delivery {
     pub(super) timeout: u64,
     pub(super) margin: u64,
     pub(super) flushes: Vec<Flush>,
+    pub(super) owners: Vec<Owner>,
+    /// The flush whose owner sends for all.
+    pub(super) leader: Option<u32>,
+    /// The flush whose owner polls now.
+    pub(super) polled_for: Option<u32>,
     /// Resharding barriers, oldest first. Events accepted after a barrier wait until all earlier
     /// ones are settled, so that a key that moved to another shard stays in order.
     pub(super) fences: Vec<Watermarks>,
@@ -47,6 +53,8 @@ pub(crate) struct Delivery {
     pub(super) stats: DeliveryStats,
     pub(super) next_lease: u64,
     next_flush: u32,
+    /// The time of the next action, if nothing happened since a poll said so; otherwise 0.
+    next_action: u64,
     task: Option<TaskBudget>,
     /// Round-robin cursor of `poll`.
     next_lane: usize,
@@ -66,12 +74,16 @@ impl Delivery {
             timeout: nanos(config.timeout),
             margin: nanos(BusConfig::LEASE_MARGIN),
             flushes: Vec::new(),
+            owners: Vec::new(),
+            leader: None,
+            polled_for: None,
             fences: Vec::new(),
             is_restoring: false,
             abandoned: Queue::new(),
             stats: DeliveryStats::default(),
             next_lease: 0,
             next_flush: 0,
+            next_action: 0,
             task: None,
             next_lane: 0,
             next_exit: 0,
@@ -168,6 +180,7 @@ impl Delivery {
         }
         let wakes = [self.next_wake(), self.next_expiry(wall), self.next_store()];
         let wake = wakes.into_iter().flatten().min();
+        self.next_action = wake.unwrap_or(u64::MAX);
         wake.map_or(Action::Idle, Action::WaitUntil)
     }
 
@@ -189,6 +202,7 @@ impl Delivery {
 
     pub(super) fn advance(&mut self, now: u64) {
         self.now = self.now.max(now);
+        self.next_action = 0;
     }
 
     /// The first outgoing batch of which something is true: its lane, and its place there.
@@ -337,7 +351,7 @@ impl Delivery {
         let lease = self.next_lease;
         self.next_lease += 1;
         outgoing.attempts += 1;
-        outgoing.state = OutgoingState::Leased { lease, expires };
+        outgoing.state = OutgoingState::Leased { lease, expires, owner: self.polled_for };
         if outgoing.attempts > 1 {
             self.stats.retries += 1;
         }
@@ -443,8 +457,8 @@ impl Delivery {
         })
     }
 
-    /// Opens a flush that covers everything in the bus. Returns its id.
-    pub(crate) fn begin_flush(&mut self) -> u32 {
+    /// Opens a flush that covers everything in the bus, until `end`. Returns its id.
+    pub(crate) fn begin_flush(&mut self, end: u64, is_last: bool) -> u32 {
         let id = self.next_flush;
         self.next_flush = self.next_flush.wrapping_add(1);
         let mut covered = 0;
@@ -454,16 +468,49 @@ impl Delivery {
             Some((shard.id, shard.stats().events_ingested))
         };
         let watermarks = self.lanes.iter().filter_map(watermark).collect();
-        self.flushes.push(Flush::new(id, watermarks, covered));
+        self.flushes.push(Flush::new(id, watermarks, covered, end, is_last));
         self.destination.probe_soon();
+        self.next_action = 0;
         id
     }
 
     /// The results so far of a flush's events; `None` once it has ended.
     pub(crate) fn flush_report(&self, id: u32) -> Option<FlushReport> {
-        let flush = self.flushes.iter().find(|flush| flush.id == id)?;
-        let pending = self.lanes.iter().map(|lane| lane.count_before(&flush.watermarks)).sum();
-        Some(flush.report(pending))
+        let flush = self.find_flush(id)?;
+        Some(flush.report(self.pending_of(flush)))
+    }
+
+    #[inline(never)]
+    pub(super) fn find_flush(&self, id: u32) -> Option<&Flush> {
+        self.flushes.iter().find(|flush| flush.id == id)
+    }
+
+    #[inline(never)]
+    fn pending_of(&self, flush: &Flush) -> u64 {
+        self.lanes.iter().map(|lane| lane.count_before(&flush.watermarks)).sum()
+    }
+
+    /// The progress of a flush; once it has ended, its time is up.
+    #[inline(never)]
+    pub(crate) fn flush_state(&self, id: u32) -> FlushState {
+        match self.find_flush(id) {
+            None => FlushState::TimedOut,
+            Some(flush) if self.pending_of(flush) == 0 && !self.is_restoring() => {
+                FlushState::Settled
+            }
+            Some(flush) if self.is_hopeless(flush) || self.is_time_up(flush) => {
+                FlushState::TimedOut
+            }
+            Some(_) => FlushState::Open,
+        }
+    }
+
+    /// True if nothing more can be settled before the flush ends: no attempt is under way, no batch
+    /// is being loaded, and the next action comes too late.
+    fn is_hopeless(&self, flush: &Flush) -> bool {
+        let is_busy =
+            |outgoing: &Outgoing| outgoing.is_leased() || outgoing.is_being_loaded(self.now);
+        flush.is_last && self.next_action > flush.end && self.find(is_busy).is_none()
     }
 
     /// The host has reason to believe that the destination is back: it is probed at once.
@@ -474,6 +521,7 @@ impl Delivery {
     /// Closes a flush; its events are no longer sent early.
     pub(crate) fn end_flush(&mut self, id: u32) {
         self.flushes.retain(|flush| flush.id != id);
+        self.drop_owner(id);
     }
 }
 

@@ -27,6 +27,7 @@ mod expiry;
 mod flush;
 mod lane;
 mod machine;
+mod owners;
 mod restore;
 mod retry;
 mod spill;
@@ -34,7 +35,7 @@ mod store;
 mod task;
 
 pub use exit::ExitOrder;
-pub use flush::FlushReport;
+pub use flush::{FlushReport, FlushState};
 pub(crate) use lane::Lane;
 pub(crate) use machine::{Delivery, Permit};
 
@@ -54,6 +55,10 @@ pub enum Action {
     /// there](crate::EventBus::note_stored). Then poll again. Only with a
     /// [store](crate::BusConfig::has_store).
     Store(Shared<Batch>),
+    /// The owner of this flush fell silent, and its leases expired: forget its attempts, and [end the
+    /// flush](crate::EventBus::end_flush). Then poll again. Only for hosts that [poll for
+    /// flushes](crate::EventBus::poll_flush).
+    Lost(u32),
     /// Enough for this task: let others have their turn, then [begin a
     /// task](crate::EventBus::begin_task) and poll again. Only for hosts that begin tasks.
     Yield,

@@ -235,6 +235,11 @@ impl Outgoing {
         }
     }
 
+    /// True if the host is reading it.
+    pub(super) const fn is_being_loaded(&self, now: u64) -> bool {
+        matches!(self.content, Content::Spilled { again_at, .. } if again_at > now)
+    }
+
     fn spill(&mut self) {
         self.content = Content::Spilled { again_at: 0, failures: 0 };
     }

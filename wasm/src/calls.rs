@@ -11,6 +11,9 @@ use shardbus::{
 };
 use std::time::Duration;
 
+/// No flush; -1 in JavaScript.
+const NO_FLUSH: u32 = u32::MAX;
+
 /// Exports functions of a bus by its handle.
 macro_rules! calls {
     ($($(#[$doc:meta])* fn $name:ident($bus:ident $(, $arg:ident: $type:ty)*) $(-> $result:ty)? $body:block)*) => {
@@ -30,28 +33,27 @@ calls! {
         bus.core.seed(numbers::whole(high, low));
     }
 
-    /// The next thing to do, `now_ms` milliseconds after any fixed point. `wall_ms` is the wall clock.
-    /// Leaves the row that goes with the step.
-    fn bus_poll(bus, wall_ms: f64, now_ms: f64) -> u32 {
+    /// The next thing to do, `now_ms` milliseconds after any fixed point, for the owner of a flush or,
+    /// if it is [`NO_FLUSH`], for the only host. `wall_ms` is the wall clock. Leaves the row that goes
+    /// with the step.
+    fn bus_poll(bus, flush: u32, wall_ms: f64, now_ms: f64) -> u32 {
         bus.core.clock().set(Clock::nanos_of(wall_ms));
-        match bus.core.poll(Clock::nanos_of(now_ms)) {
-            Action::Send(lease) => send(bus, &lease),
-            Action::Abandoned(abandoned) => show_abandoned(bus, abandoned),
-            Action::Store(batch) => {
-                bus.batch = Some(batch);
-                step::STORE
-            }
-            Action::Load(head) => {
-                registry::lay_out(&numbers::batch(&head));
-                step::LOAD
-            }
-            Action::WaitUntil(wake) => {
-                registry::lay_out(&[millis(wake)]);
-                step::WAIT_UNTIL
-            }
-            Action::Yield => step::YIELD,
-            Action::Idle => step::IDLE,
-        }
+        let now = Clock::nanos_of(now_ms);
+        let action = match flush {
+            NO_FLUSH => bus.core.poll(now),
+            _ => bus.core.poll_flush(flush, now),
+        };
+        lay_out_action(bus, action)
+    }
+
+    /// Says that the owner of a flush is alive. Returns whether it sends.
+    fn bus_lead(bus, flush: u32, now_ms: f64) -> bool {
+        bus.core.lead(flush, Clock::nanos_of(now_ms))
+    }
+
+    /// Tells whether the owner of a flush did not poll in time.
+    fn bus_is_silent(bus, flush: u32, now_ms: f64) -> bool {
+        bus.core.is_silent(flush, Clock::nanos_of(now_ms))
     }
 
     /// The host begins a task of its event loop.
@@ -114,11 +116,6 @@ calls! {
             outcomes.push((count as usize, outcome(code as i32, retry_after_ms)));
         }
         bus.core.settle(lease as u64, &outcomes, Clock::nanos_of(now_ms))
-    }
-
-    /// The holder of the lease is gone. Returns whether it was still live.
-    fn bus_expire(bus, lease: f64, now_ms: f64) -> bool {
-        bus.core.expire(lease as u64, Clock::nanos_of(now_ms))
     }
 
     /// Takes a batch out whose body has at most `max_bytes` bytes. Returns whether there was one.
@@ -211,9 +208,14 @@ calls! {
         bus.core.wants_restored()
     }
 
-    /// Opens a flush and returns its id.
-    fn bus_begin_flush(bus) -> u32 {
-        bus.core.begin_flush()
+    /// Opens a flush that ends at `end_ms`, and returns its id.
+    fn bus_begin_flush(bus, end_ms: f64) -> u32 {
+        bus.core.begin_flush_until(Clock::nanos_of(end_ms))
+    }
+
+    /// The code of the progress of a flush.
+    fn bus_flush_state(bus, flush: u32) -> i32 {
+        bus.core.flush_state(flush).code()
     }
 
     /// Leaves a row: the outcome of everything that the flush covers.
@@ -313,6 +315,32 @@ fn outcome(code: i32, retry_after_ms: f64) -> Outcome {
 
 fn failure(code: i32, retry_after_ms: f64) -> Failure {
     Failure::of_code(code, Duration::from_nanos(Clock::nanos_of(retry_after_ms)))
+}
+
+/// Leaves the row that goes with the action, and returns its step.
+fn lay_out_action(bus: &mut Bus, action: Action) -> u32 {
+    match action {
+        Action::Send(lease) => send(bus, &lease),
+        Action::Abandoned(abandoned) => show_abandoned(bus, abandoned),
+        Action::Store(batch) => {
+            bus.batch = Some(batch);
+            step::STORE
+        }
+        Action::Load(head) => {
+            registry::lay_out(&numbers::batch(&head));
+            step::LOAD
+        }
+        Action::Lost(flush) => {
+            registry::lay_out(&[f64::from(flush)]);
+            step::LOST
+        }
+        Action::Yield => step::YIELD,
+        Action::WaitUntil(wake) => {
+            registry::lay_out(&[millis(wake)]);
+            step::WAIT_UNTIL
+        }
+        Action::Idle => step::IDLE,
+    }
 }
 
 /// Leaves the reason and the attempts in the row.

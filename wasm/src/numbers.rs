@@ -81,6 +81,8 @@ codes! {
         YIELD "Yield" = 5,
         /// Read the batch from the store; the row has it without its body.
         LOAD "Load" = 6,
+        /// Forget the attempts of the owner of the flush that the row has, and end the flush.
+        LOST "Lost" = 7,
     }
 }
 

@@ -63,8 +63,16 @@ export class CoreBus {
     calls.bus_seed(this.#handle, high, low);
   }
 
-  poll(wallMs: number, nowMs: number): number {
-    return calls.bus_poll(this.#handle, wallMs, nowMs);
+  poll(flush: number, wallMs: number, nowMs: number): number {
+    return calls.bus_poll(this.#handle, flush, wallMs, nowMs);
+  }
+
+  lead(flush: number, nowMs: number): boolean {
+    return calls.bus_lead(this.#handle, flush, nowMs) === 1;
+  }
+
+  isSilent(flush: number, nowMs: number): boolean {
+    return calls.bus_is_silent(this.#handle, flush, nowMs) === 1;
   }
 
   beginTask(): void {
@@ -97,10 +105,6 @@ export class CoreBus {
 
   fail(lease: number, kind: number, retryAfterMs: number, nowMs: number): void {
     calls.bus_fail(this.#handle, lease, kind, retryAfterMs, nowMs);
-  }
-
-  expire(lease: number, nowMs: number): void {
-    calls.bus_expire(this.#handle, lease, nowMs);
   }
 
   drain(maxBytes: number): boolean {
@@ -157,8 +161,12 @@ export class CoreBus {
     return calls.bus_wants_restored(this.#handle) === 1;
   }
 
-  beginFlush(): number {
-    return calls.bus_begin_flush(this.#handle);
+  beginFlush(endMs: number): number {
+    return calls.bus_begin_flush(this.#handle, endMs);
+  }
+
+  flushState(flush: number): number {
+    return calls.bus_flush_state(this.#handle, flush);
   }
 
   flushReport(flush: number): number {

@@ -1,6 +1,7 @@
 import type { CoreBus } from "../core/core-bus.js";
 import { flushReport } from "../core/layout.js";
 import { ClosedError } from "../errors/closed-error.js";
+import { FlushState } from "../generated/layout.js";
 import { elapsed } from "../util/clock.js";
 import {
   after,
@@ -27,8 +28,6 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
   readonly #attempts: Attempts = new Map();
   readonly #timer = new DeadlineTimer(() => this.#runTask());
   #scheduled = false;
-  /** The time of the next poll, on the clock of `elapsed()`. */
-  #wakeAt = 0;
   /** Stands for the task in which the page was left, until that has ended. */
   #unloadTask: symbol | undefined;
   /** The flush of the events that were pending when the page was left. */
@@ -95,7 +94,6 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
     this.#host.beforePoll();
     if (this.#unloadTask !== undefined) this.#flushForUnload();
     const wakeAt = this.#handOut();
-    this.#wakeAt = wakeAt ?? 0;
     if (wakeAt === undefined) this.#yield();
     else this.#timer.schedule(Math.min(wakeAt, firstDeadline(this.#attempts)));
     this.#afterPoll();
@@ -143,7 +141,7 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
   #flushForUnload(): void {
     this.#dispatcher.sendBeforeUnload(this.#attempts, this.#settle);
     if (this.#unloadFlush !== undefined) this.#core.endFlush(this.#unloadFlush);
-    this.#unloadFlush = this.#core.beginFlush();
+    this.#unloadFlush = this.#core.beginFlush(Number.POSITIVE_INFINITY);
   }
 
   onHidden(): void {
@@ -188,14 +186,12 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
     this.schedule();
   };
 
-  async flush({ timeoutMs, signal, onSleep, isLast = false }: FlushOptions): Promise<FlushReport> {
+  async flush({ timeoutMs, signal, onSleep }: FlushOptions): Promise<FlushReport> {
     signal?.throwIfAborted();
     // Its conditions do not depend on the caller.
     onSleep?.(Number.POSITIVE_INFINITY);
     this.#host.beforePoll();
-    const budget = isLast && timeoutMs !== undefined ? timeoutMs : Number.POSITIVE_INFINITY;
-    const end = elapsed() + budget;
-    const flush = this.#core.beginFlush();
+    const flush = this.#core.beginFlush(elapsed() + (timeoutMs ?? Number.POSITIVE_INFINITY));
     this.schedule();
     const report = (timedOut: boolean): FlushReport => flushReport(this.#core, flush, timedOut);
     let timer: ReturnType<typeof after> | undefined;
@@ -205,12 +201,10 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
         const waiter: Waiter = {
           awaitsReady: false,
           check: () => {
-            const now = report(false);
-            const isSettled = now.pending === 0 && !this.#core.isRestoring();
-            const isIdle = this.#attempts.size === 0 && !this.#dispatcher.isLoading;
-            const isHopeless = isIdle && this.#wakeAt > end;
-            if (isSettled || isHopeless) resolve({ ...now, timedOut: !isSettled });
-            return isSettled || isHopeless;
+            const state = this.#core.flushState(flush);
+            if (state === FlushState.Open) return false;
+            resolve(report(state === FlushState.TimedOut));
+            return true;
           },
           // `stop` settles everything before it lets go of the core.
           close: () => resolve(report(false)),

@@ -38,6 +38,9 @@ interface Attempt {
   readonly done: Promise<void>;
 }
 
+/** For a host that polls alone, whatever flushes there are. */
+const NO_FLUSH = -1;
+
 /** The attempts that somebody has begun, by their leases. */
 export type Attempts = Map<number, Attempt>;
 
@@ -82,11 +85,18 @@ export class Dispatcher<T> {
    * @param attempts gets the started attempts. The answer of an attempt that was taken out is
    * ignored.
    * @param settle called when the callback has settled, with the function that tells the core.
+   * @param flush the flush whose owner polls, if there is one.
+   * @param onLost gets the flush of an owner that fell silent.
    */
-  poll(attempts: Attempts, settle: (answer: () => void) => void): number | "begun" | "yield" {
+  poll(
+    attempts: Attempts,
+    settle: (answer: () => void) => void,
+    flush = NO_FLUSH,
+    onLost?: (flush: number) => void,
+  ): number | "begun" | "yield" {
     this.seed();
     for (;;) {
-      const step = this.#core.poll(Date.now(), elapsed());
+      const step = this.#core.poll(flush, Date.now(), elapsed());
       if (step === Step.Send) {
         this.#send(attempts, settle, false);
         return "begun";
@@ -94,7 +104,8 @@ export class Dispatcher<T> {
       if (step === Step.Yield) return "yield";
       if (step === Step.WaitUntil) return row(1)[0] as number;
       if (step === Step.Idle) return Number.POSITIVE_INFINITY;
-      if (step === Step.Store) this.#store();
+      if (step === Step.Lost) onLost?.(row(1)[0] as number);
+      else if (step === Step.Store) this.#store();
       else if (step === Step.Load) this.#load(settle);
       else this.#reportAbandonedBatch();
     }
@@ -122,11 +133,6 @@ export class Dispatcher<T> {
   /** Has the store read the batch whose turn has come. */
   #load(settle: (answer: () => void) => void): void {
     this.#host.outbox?.loadLater(decodeHeader(), () => settle(() => {}));
-  }
-
-  /** True while batches are being read back from the store. */
-  get isLoading(): boolean {
-    return this.#host.outbox?.isLoading === true;
   }
 
   /** Asks the core for a batch that can outlive the page. Returns whether there is one. */
@@ -279,13 +285,6 @@ export class Dispatcher<T> {
         giveBack?.();
       }
     }
-  }
-
-  /** The request that had these leases has ended: others may send their batches. */
-  expire(leases: Iterable<number>): void {
-    const now = elapsed();
-    for (const lease of leases) this.#core.expire(lease, now);
-    this.#reportAbandoned();
   }
 
   /** Reports abandoned batches now: the next poll may be far away. */

@@ -6,15 +6,12 @@ import { elapsed } from "../util/clock.js";
 /** The first pause between two looks of a request that waits. */
 export const HEARTBEAT_MS = 50;
 
-/** The longest pause of the request that does the work: others can tell soon that it is gone. */
-const WORKER_HEARTBEAT_MS = 500;
-
-/** The longest pause of the others: in an outage there are many of them. */
+/** The longest pause between them: in an outage there are many requests that wait. */
 export const WATCHER_HEARTBEAT_MS = 4000;
 
 /**
- * The silence after which a request is taken to have ended: twice the longest pause of the one that
- * does the work, so that a slow one is left alone.
+ * The silence after which a request is taken to have ended: twice the longest pause of an owner
+ * that sends, so that a slow one is left alone.
  */
 const LEASE_TIMEOUT_MS = 1000;
 
@@ -32,13 +29,3 @@ export class Heartbeat {
     return now >= this.expiresAt;
   }
 }
-
-/**
- * The pause until the next look, after waiting `waitedMs` in all. Each look wakes a request up,
- * which in workerd costs as much as a fifth of a request.
- */
-export const nextHeartbeat = (waitedMs: number, isWorking: boolean): number =>
-  Math.min(
-    Math.max(waitedMs / 2, HEARTBEAT_MS),
-    isWorking ? WORKER_HEARTBEAT_MS : WATCHER_HEARTBEAT_MS,
-  );

@@ -13,8 +13,6 @@ export interface FlushReport extends FlushCounts {
 
 /** Options of a flush within the package. */
 export interface FlushOptions extends WaitOptions {
-  /** True if no flush follows: then it does not wait for attempts that begin too late. */
-  readonly isLast?: boolean;
   /**
    * Told, each time that the flush waits by itself, when it looks again at the latest: for others, who
    * take it for lost if it does not.

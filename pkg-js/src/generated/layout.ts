@@ -29,6 +29,14 @@ export const Step = {
   Store: 4,
   Yield: 5,
   Load: 6,
+  Lost: 7,
+} as const;
+
+/** The progress of a flush. */
+export const FlushState = {
+  Open: 0,
+  Settled: 1,
+  TimedOut: 2,
 } as const;
 
 /** The failures of an attempt. */

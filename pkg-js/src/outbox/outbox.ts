@@ -97,11 +97,6 @@ export class Outbox {
   #left: string[] | undefined;
   /** True if the store could not be opened. */
   #isBroken = false;
-  /**
-   * The batches that are read because it is their turn to be sent, by their ids, each with the time
-   * at which it is given up: the request that reads it may be killed.
-   */
-  readonly #loading = new Map<string, number>();
   #isStopped = false;
 
   constructor(core: CoreBus, store: BatchStore, host: OutboxHost) {
@@ -175,17 +170,7 @@ export class Outbox {
    * in the core, or cannot be.
    */
   loadLater(head: BatchHead, done: () => void): void {
-    this.#loading.set(head.id, this.#host.now() + this.#host.timeoutMs);
-    const loaded = this.#load(head).finally(() => {
-      this.#loading.delete(head.id);
-      done();
-    });
-    this.#later(loaded);
-  }
-
-  get isLoading(): boolean {
-    const now = this.#host.now();
-    return [...this.#loading.values()].some((end) => end > now);
+    this.#later(this.#load(head).finally(done));
   }
 
   async #load(head: BatchHead): Promise<void> {

@@ -49,6 +49,8 @@ pub struct Tally {
     pub stages: u64,
     /// Times that the host let others have their turn.
     pub yields: u64,
+    /// Owners of flushes that fell silent.
+    pub lost: u64,
     /// Batches that were written to a store.
     pub writes: u64,
     /// Batches that the bus asked its host to write.
@@ -72,7 +74,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn counters(&mut self) -> [(&'static str, &mut u64); 32] {
+    fn counters(&mut self) -> [(&'static str, &mut u64); 33] {
         [
             ("steps", &mut self.steps),
             ("events offered", &mut self.offered),
@@ -96,6 +98,7 @@ impl Tally {
             ("attempts in exits", &mut self.exits),
             ("stagings", &mut self.stages),
             ("yields", &mut self.yields),
+            ("owners lost", &mut self.lost),
             ("batches kept", &mut self.writes),
             ("batches kept because they waited", &mut self.stores),
             ("answers for single events", &mut self.settlements),

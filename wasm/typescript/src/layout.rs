@@ -3,8 +3,8 @@
 use crate::groups::GROUPS;
 use crate::{prose, stats};
 use shardbus::{
-    AbandonReason, BusStats, Failure, Field, FlushReport, IngestionError, RestoreError, Rule,
-    ScalingError, Setting, Shape, Unit,
+    AbandonReason, BusStats, Failure, Field, FlushReport, FlushState, IngestionError, RestoreError,
+    Rule, ScalingError, Setting, Shape, Unit,
 };
 use shardbus_wasm::numbers::{ABANDONED, BATCH, FAILED, LEASE, MISUSED, step};
 
@@ -25,6 +25,7 @@ pub fn write() -> String {
             rejects,
         ),
         codes("Step", "The next thing to do.", steps),
+        codes("FlushState", "The progress of a flush.", FlushState::CODES.iter().copied()),
         codes("FailureKind", "The failures of an attempt.", Failure::CODES.iter().copied()),
         codes("Outcome", "The outcomes of a single event.", outcomes),
         codes("RestoreRefusal", "The reasons not to restore a batch of an earlier run.", restores),

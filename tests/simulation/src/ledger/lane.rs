@@ -9,13 +9,13 @@ use std::ops::{Index, IndexMut, Range};
 pub(super) enum State {
     Leased {
         lease: u64,
+        deadline: u64,
         expires: u64,
+        /// The flush whose owner was given it.
+        owner: Option<u32>,
     },
     /// Nobody; the next attempt may begin at a moment in this range.
-    Paused {
-        from: u64,
-        to: u64,
-    },
+    Paused { from: u64, to: u64 },
 }
 
 /// The common properties of a shard's batches, in any run that restores them.

@@ -13,6 +13,7 @@ mod expiry;
 mod intake;
 mod lane;
 mod outbox;
+mod owners;
 mod restoring;
 mod sending;
 mod spilling;
@@ -22,12 +23,13 @@ mod topology;
 
 use crate::tally::Tally;
 use crate::trace::{Trace, note};
-use crate::violation::{CheckResult, ensure};
+use crate::violation::{CheckResult, ensure, ensure_eq};
 use destination::Destination;
 use lane::{Content, Lane, Lanes, Origin, Outgoing, Phase, RESTORED, State};
+use owners::Owner;
 use shardbus::{
     AbandonReason, AbandonedEvents, Batch, BatchStats, BusConfig, Clock, EventBus, FlushReport,
-    Rejected, RetryPolicy, Scheduler, Shared,
+    FlushState, Rejected, RetryPolicy, Scheduler, Shared,
 };
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -35,6 +37,7 @@ use std::time::Duration;
 
 pub use intake::Offer;
 pub use outbox::Outbox;
+pub use owners::{MAX_PAUSES, SILENCE};
 pub use restoring::Restored;
 pub use sending::Polled;
 
@@ -76,6 +79,9 @@ struct Flush {
     id: u32,
     /// It covers the events accepted before this one that were not settled.
     mark: usize,
+    end: u64,
+    /// It began on a closed bus.
+    is_last: bool,
     covered: u64,
     report: FlushReport,
 }
@@ -149,6 +155,11 @@ pub struct Ledger {
     batches_in_task: u32,
     /// Batches that the bus asked for: their lanes and sequences.
     loads: Vec<(usize, u64)>,
+    owners: Vec<Owner>,
+    /// The flush whose owner sends.
+    leader: Option<u32>,
+    /// The flush whose owner polls now.
+    polled_for: Option<u32>,
     destination: Destination,
 }
 
@@ -204,6 +215,9 @@ impl Ledger {
             leases: 0,
             batches_in_task: 0,
             loads: Vec::new(),
+            owners: Vec::new(),
+            leader: None,
+            polled_for: None,
             destination: Destination::default(),
         }
     }
@@ -427,14 +441,25 @@ impl Ledger {
     }
 
     pub fn begin_flush(&mut self) -> CheckResult<u32> {
-        let id = self.bus.begin_flush();
+        self.begin_flush_until(u64::MAX)
+    }
+
+    pub fn begin_flush_until(&mut self, end: u64) -> CheckResult<u32> {
+        let id = self.bus.begin_flush_until(end);
         self.destination.probe_soon();
         self.tally.flushes += 1;
         let is_new = self.flushes.iter().all(|flush| flush.id != id);
         ensure!(is_new, "an open flush's id is not given again", "{id}");
         let covered = self.unsettled();
         let report = FlushReport { pending: covered, ..FlushReport::default() };
-        self.flushes.push(Flush { id, mark: self.events.len(), covered, report });
+        self.flushes.push(Flush {
+            id,
+            mark: self.events.len(),
+            end,
+            is_last: self.is_closed,
+            covered,
+            report,
+        });
         note!(self, "    flush {id} covers {covered}");
         Ok(id)
     }
@@ -445,9 +470,26 @@ impl Ledger {
         open.map_or(0, |open| open.report.pending)
     }
 
+    /// The progress of a flush, right after a poll that made the host wait until `wake`.
+    pub fn flush_state(&self, id: u32, wake: u64) -> CheckResult<FlushState> {
+        let state = self.bus.flush_state(id);
+        let flush = self.flushes.iter().find(|flush| flush.id == id);
+        let is_settled = self.pending_of(id) == 0 && !self.is_restoring();
+        let is_hopeless =
+            flush.is_some_and(|flush| flush.is_last && wake > flush.end) && !self.is_busy();
+        let expected = match flush {
+            Some(_) if is_settled => FlushState::Settled,
+            Some(_) if !is_hopeless => FlushState::Open,
+            _ => FlushState::TimedOut,
+        };
+        ensure_eq!(state, expected, "a flush ends when it is settled, or hopeless");
+        Ok(state)
+    }
+
     pub fn end_flush(&mut self, id: u32) -> CheckResult {
         self.bus.end_flush(id);
         self.flushes.retain(|flush| flush.id != id);
+        self.note_end(id)?;
         let report = self.bus.flush_report(id);
         ensure!(report.is_none(), "a flush that has ended has no report");
         note!(self, "    flush {id} ends");

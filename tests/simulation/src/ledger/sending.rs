@@ -12,6 +12,7 @@ pub enum Polled {
     Send { lease: u64, deadline: u64, bytes: usize },
     Abandoned,
     Store { ticket: u64 },
+    Lost { flush: u32 },
     Yield,
     Load { ticket: u64 },
     WaitUntil(u64),
@@ -35,19 +36,46 @@ impl Ledger {
     pub fn poll(&mut self, now: u64, keep: bool) -> CheckResult<Polled> {
         self.seed();
         self.bus.clock().set(self.wall);
-        let max = self.config().max_bytes;
-        let is_hurried = self.is_automatic() && (self.is_room_awaited || self.held > max - max / 4);
+        let is_hurried = self.is_hurried();
         let action = self.bus.poll(now);
         self.follow(true)?;
         self.now = self.now.max(now);
+        self.carry_out(action, is_hurried, keep)
+    }
+
+    /// All that hold something may send.
+    pub(super) fn is_hurried(&self) -> bool {
+        let max = self.config().max_bytes;
+        self.is_automatic() && (self.is_room_awaited || self.held > max - max / 4)
+    }
+
+    /// The state of the model at a poll.
+    fn moment(&mut self, is_hurried: bool, shows_abandoned: bool) -> Moment {
         self.expire_leases();
         self.look_at_ages();
         self.give_up_old();
-        if !matches!(action, Action::Abandoned(_)) {
+        if !shows_abandoned {
             self.spill();
         }
         let moment = Moment { fence: self.fence(), is_hurried };
         self.tally.fenced += u64::from(moment.fence.is_some());
+        moment
+    }
+
+    /// The bounds of the time to wait, after a poll without another action.
+    pub(super) fn wait_bounds(&mut self, is_hurried: bool) -> CheckResult<Option<(u64, u64)>> {
+        let moment = self.moment(is_hurried, false);
+        self.bounds(moment)
+    }
+
+    /// Checks the action of a poll.
+    pub(super) fn carry_out(
+        &mut self,
+        action: Action,
+        is_hurried: bool,
+        keep: bool,
+    ) -> CheckResult<Polled> {
+        let moment = self.moment(is_hurried, matches!(action, Action::Abandoned(_)));
         match action {
             Action::Send(lease) => {
                 self.batches_in_task += 1;
@@ -193,7 +221,8 @@ impl Ledger {
         ensure_eq!(lease.attempt, outgoing.attempts, "attempts are counted from 1");
         self.check_batch(&lease.batch, lane, &mut outgoing)?;
         let expires = deadline + nanos(BusConfig::LEASE_MARGIN);
-        outgoing.state = State::Leased { lease: lease.id, expires };
+        let owner = self.polled_for;
+        outgoing.state = State::Leased { lease: lease.id, deadline, expires, owner };
         ensure!(!outgoing.is_spilled(), "only a batch in memory is leased");
         if let Content::Loaded { is_used } = &mut outgoing.content {
             *is_used = true;

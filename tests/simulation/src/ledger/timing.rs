@@ -121,8 +121,8 @@ impl Ledger {
         }
     }
 
-    /// Checks that there was nothing to do, and that the time to wait is right.
-    pub(super) fn check_wait(&self, wake: Option<u64>, moment: Moment) -> CheckResult {
+    /// Checks that there was nothing to do, and returns the bounds of the time to wait.
+    pub(super) fn bounds(&self, moment: Moment) -> CheckResult<Option<(u64, u64)>> {
         ensure!(self.abandoned.is_empty(), "what was given up is shown before the bus waits");
         let mut bounds: Option<(u64, u64)> = None;
         for &id in &self.present {
@@ -170,6 +170,12 @@ impl Ledger {
             let (earliest, latest) = bounds.unwrap_or((at, at));
             bounds = Some((earliest.min(at), latest.min(at)));
         }
+        Ok(bounds)
+    }
+
+    /// Checks that there was nothing to do, and that the time to wait is right.
+    pub(super) fn check_wait(&self, wake: Option<u64>, moment: Moment) -> CheckResult {
+        let bounds = self.bounds(moment)?;
         match (wake, bounds) {
             (None, None) => {}
             (Some(wake), Some((from, to))) => {

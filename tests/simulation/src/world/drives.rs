@@ -1,26 +1,17 @@
-//! The scheduler `"manual"`, as `pkg-js/src/delivery/manual-scheduler.ts` has it.
+//! The scheduler `"manual"`, as `pkg-js/src/delivery/manual-scheduler.ts` has it: requests that do
+//! what the core says, until they end.
 
-use crate::plan::MS;
 use crate::trace::note;
 use crate::violation::CheckResult;
 use crate::world::{Event, Microtask, Next, Owner, World};
-
-/// The polling interval of a drive.
-pub const TICK: u64 = 50 * MS;
-
-/// The silence of a drive after which its request counts as ended.
-pub const GONE: u64 = 1_000 * MS;
 
 /// One flush, and the attempts that it begins.
 #[derive(Debug)]
 pub struct Drive {
     id: Owner,
     flush: u32,
-    /// Its deadline.
-    end: u64,
-    seen_at: u64,
     /// True if others expired it, and ended its flush.
-    is_buried: bool,
+    is_lost: bool,
     /// True if its request lives.
     lives: bool,
     /// True if its flush is over, and it awaits its own attempts.
@@ -43,17 +34,15 @@ impl Drive {
 impl World<'_> {
     /// Flushes within a request; at an exit, some of it at once.
     pub(super) fn drive(&mut self, timeout: Option<u64>, closes: bool, exits: bool) -> CheckResult {
-        let flush = self.ledger.begin_flush()?;
+        let end = timeout.map_or(u64::MAX, |timeout| self.clocks.now() + timeout);
+        let flush = self.ledger.begin_flush_until(end)?;
         let id = self.next_drive;
         self.next_drive += 1;
-        let now = self.clocks.now();
         self.ledger.begin_task();
         self.drives.push(Drive {
             id,
             flush,
-            end: timeout.map_or(u64::MAX, |timeout| now + timeout),
-            seen_at: now,
-            is_buried: false,
+            is_lost: false,
             lives: true,
             lingers: false,
             closes,
@@ -70,69 +59,40 @@ impl World<'_> {
         self.drives.iter_mut().find(|drive| drive.id == id)
     }
 
-    /// Sends the events of the drive's flush until there is a reason to wait.
+    /// Does what the core says until there is a reason to wait.
     fn go_on(&mut self, id: Owner) -> CheckResult {
-        let Some(wake) = self.hand_out(id)? else {
-            self.later(0, Event::DriveTask(id));
-            return Ok(());
-        };
-        let is_settled = self.is_settled(id) && self.first_deadline(id) == u64::MAX;
-        let Some(&mut Drive { is_buried, end, .. }) = self.find(id) else { return Ok(()) };
-        if is_settled || is_buried {
-            return self.end_drive(id);
-        }
-        let tick = self.clocks.now() + TICK;
-        self.sleep_until(id, tick.min(wake).min(end));
-        Ok(())
-    }
-
-    fn is_settled(&mut self, id: Owner) -> bool {
-        let flush = self.find(id).map(|drive| drive.flush);
-        flush.is_none_or(|flush| self.ledger.pending_of(flush) == 0)
-    }
-
-    /// Begins the attempts that can begin now. Returns when to look again; `None` if that is once
-    /// others had their turn.
-    fn hand_out(&mut self, id: Owner) -> CheckResult<Option<u64>> {
-        self.look(id)?;
+        self.cut_off(id)?;
         loop {
-            let wake = self.first_deadline(id);
-            let is_buried = self.find(id).is_none_or(|drive| drive.is_buried);
-            if is_buried || self.is_settled(id) {
-                return Ok(Some(wake));
-            }
-            match self.poll_core(id)? {
+            let Some(&mut Drive { flush, .. }) = self.find(id) else { return Ok(()) };
+            match self.poll_core(id, Some(flush))? {
+                _ if self.is_stopped => return Ok(()),
                 Next::Poll => {}
-                Next::Yield => return Ok(None),
-                Next::Wait(polled) => return Ok(Some(polled.min(wake))),
-            }
-        }
-    }
-
-    /// Shows that the drive's request lives, and looks after those whose request does not.
-    fn look(&mut self, id: Owner) -> CheckResult {
-        if self.is_stopped {
-            return Ok(());
-        }
-        let now = self.clocks.now();
-        if let Some(drive) = self.find(id) {
-            drive.seen_at = now;
-        }
-        for nth in 0..self.drives.len() {
-            let drive = &mut self.drives[nth];
-            if !drive.is_buried && now.saturating_sub(drive.seen_at) >= GONE {
-                drive.is_buried = true;
-                let (other, flush) = (drive.id, drive.flush);
-                note!(self.ledger, "    drive {id} buries drive {other}");
-                self.ledger.end_flush(flush)?;
-                while let Some(nth) = self.attempts.iter().position(|at| at.owner == other) {
-                    let lease = self.attempts.remove(nth).lease;
-                    self.ledger.expire(lease, now)?;
+                Next::Yield => {
+                    self.later(0, Event::DriveTask(id));
+                    return Ok(());
+                }
+                Next::Wait(u64::MAX) => return self.end_drive(id),
+                Next::Wait(time) => {
+                    self.sleep_until(id, time);
+                    return Ok(());
                 }
             }
         }
-        self.drives.retain(|drive| drive.lives || !drive.is_buried);
-        self.cut_off(id)
+    }
+
+    /// The owner of a flush has been silent for so long that its request counts as ended.
+    pub(super) fn lose_drive(&mut self, flush: u32) -> CheckResult {
+        if let Some(nth) = self.drives.iter().position(|drive| drive.flush == flush) {
+            let drive = &mut self.drives[nth];
+            drive.is_lost = true;
+            let (id, lives) = (drive.id, drive.lives);
+            note!(self.ledger, "    drive {id} is lost");
+            self.attempts.retain(|attempt| attempt.owner != id);
+            if !lives {
+                self.drives.remove(nth);
+            }
+        }
+        self.ledger.end_flush(flush)
     }
 
     fn sleep_until(&mut self, id: Owner, time: u64) {
@@ -145,30 +105,22 @@ impl World<'_> {
         }
     }
 
+    /// Ends the flush, and stays with the attempts that it leaves behind.
     fn end_drive(&mut self, id: Owner) -> CheckResult {
         let Some(drive) = self.find(id) else { return Ok(()) };
-        let (flush, is_buried, closes) = (drive.flush, drive.is_buried, drive.closes);
+        if drive.lingers {
+            self.drives.retain(|drive| drive.id != id);
+            return Ok(());
+        }
         drive.lingers = true;
-        if !is_buried {
+        let (flush, is_lost, closes) = (drive.flush, drive.is_lost, drive.closes);
+        if !is_lost {
             self.ledger.end_flush(flush)?;
         }
         if closes {
             self.microtasks.push_back(Microtask::Stop);
         }
-        self.linger(id)
-    }
-
-    /// Stays with the attempts that the flush leaves behind.
-    fn linger(&mut self, id: Owner) -> CheckResult {
-        if self.first_deadline(id) == u64::MAX {
-            self.drives.retain(|drive| drive.id != id);
-            return Ok(());
-        }
-        self.look(id)?;
-        let tick = self.clocks.now() + TICK;
-        let until = tick.min(self.first_deadline(id));
-        self.sleep_until(id, until);
-        Ok(())
+        self.go_on(id)
     }
 
     pub(super) fn drive_timer_fires(&mut self, id: Owner, sleep: u32) -> CheckResult {
@@ -182,20 +134,13 @@ impl World<'_> {
 
     /// Its sleep ends, if it sleeps.
     pub(super) fn wake_drive(&mut self, id: Owner) -> CheckResult {
-        let now = self.clocks.now();
         let is_stopped = self.is_stopped;
         let Some(drive) = self.find(id) else { return Ok(()) };
         if !drive.lives || !drive.sleeps || is_stopped {
             return Ok(());
         }
         drive.sleeps = false;
-        if drive.lingers {
-            self.linger(id)
-        } else if now >= drive.end {
-            self.end_drive(id)
-        } else {
-            self.go_on(id)
-        }
+        self.go_on(id)
     }
 
     pub(super) fn drive_task(&mut self, id: Owner) -> CheckResult {

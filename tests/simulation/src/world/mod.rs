@@ -379,14 +379,19 @@ impl<'a> World<'a> {
     }
 
     /// Polls the core until an attempt begins or the host has to wait.
-    fn poll_core(&mut self, owner: Owner) -> CheckResult<Next> {
+    fn poll_core(&mut self, owner: Owner, flush: Option<u32>) -> CheckResult<Next> {
         loop {
-            let keep = self.keeps();
-            match self.ledger.poll(self.clocks.now(), keep)? {
+            let (now, keep) = (self.clocks.now(), self.keeps());
+            let polled = match flush {
+                Some(flush) => self.ledger.poll_flush(flush, now, keep),
+                None => self.ledger.poll(now, keep),
+            };
+            match polled? {
                 Polled::Send { lease, deadline, .. } => {
                     self.hand_over(Attempt { lease, deadline, owner }, false)?;
                     return Ok(Next::Poll);
                 }
+                Polled::Lost { flush } => self.lose_drive(flush)?,
                 Polled::Yield => return Ok(Next::Yield),
                 Polled::WaitUntil(time) => return Ok(Next::Wait(time)),
                 Polled::Idle => return Ok(Next::Wait(u64::MAX)),

@@ -4,6 +4,7 @@ use crate::plan::MS;
 use crate::violation::{CheckResult, ensure};
 use crate::world::drives::Drive;
 use crate::world::{Event, Microtask, Next, Owner, World};
+use shardbus::FlushState;
 
 /// Whom the pump's attempts belong to.
 pub const PUMP: Owner = 0;
@@ -98,12 +99,13 @@ impl World<'_> {
             return Ok(());
         }
         self.cut_off(PUMP)?;
-        match self.poll_core(PUMP)? {
+        let next = self.poll_core(PUMP, None)?;
+        match next {
             Next::Wait(wake) => self.set_alarm(wake.min(self.first_deadline(PUMP))),
             Next::Poll => self.schedule_pump(),
             Next::Yield => self.yield_turn(),
         }
-        self.check_waiters()
+        self.check_waiters(if let Next::Wait(wake) = next { wake } else { 0 })
     }
 
     fn set_alarm(&mut self, time: u64) {
@@ -128,7 +130,8 @@ impl World<'_> {
     }
 
     pub(super) fn wait_for_flush(&mut self, timeout: Option<u64>, closes: bool) -> CheckResult {
-        let flush = self.ledger.begin_flush()?;
+        let end = timeout.map_or(u64::MAX, |timeout| self.clocks.now() + timeout);
+        let flush = self.ledger.begin_flush_until(end)?;
         self.schedule_pump();
         self.pump.waiters.push(Waiter::Flush { flush, closes });
         if let Some(timeout) = timeout {
@@ -144,12 +147,14 @@ impl World<'_> {
         waiter.map_or(Ok(()), |waiter| self.let_go(waiter))
     }
 
-    /// Lets go of those for whom it is time.
-    fn check_waiters(&mut self) -> CheckResult {
+    /// Lets go of those for whom it is time, if the core is to be polled again at `wake`.
+    fn check_waiters(&mut self, wake: u64) -> CheckResult {
         let mut nth = 0;
         while let Some(&waiter) = self.pump.waiters.get(nth) {
             let is_time = match waiter {
-                Waiter::Flush { flush, .. } => self.ledger.pending_of(flush) == 0,
+                Waiter::Flush { flush, .. } => {
+                    self.ledger.flush_state(flush, wake)? != FlushState::Open
+                }
                 Waiter::Room => self.ledger.is_ready(),
             };
             if is_time {

@@ -1,11 +1,11 @@
 //! The end of a schedule: the faults stop, the bus comes to rest, and is closed.
 
-use crate::ledger::{Offer, Outbox, Polled};
+use crate::ledger::{MAX_PAUSES, Offer, Outbox, Polled, SILENCE};
 use crate::plan::{MAX_RETRY_AFTER, MS};
 use crate::trace::note;
 use crate::violation::{CheckResult, ensure, ensure_eq};
 use crate::world::World;
-use crate::world::drives::{self, Drive, TICK};
+use crate::world::drives::Drive;
 use shardbus::BusConfig;
 use std::cmp::Reverse;
 
@@ -93,13 +93,15 @@ impl World<'_> {
         // And the timers: the pump's, which was set by whatever clock there was, and those of flushes.
         let timer = self.pump.sleeps_for(self.clocks.time());
         // Recovered batches are sent one at a time.
-        let restore = 3 * TICK * (self.to_restore.len() as u64 + 1);
+        let [pause_of_sender, pause_of_watcher] = MAX_PAUSES;
+        let restore = 3 * pause_of_sender * (self.to_restore.len() as u64 + 1);
         lag + timer
             + lease
             + pause
             + outage
             + 2 * ms(&batch.max_delay)
-            + drives::GONE
+            + SILENCE
+            + pause_of_watcher
             + 3_000 * MS
             + restore
     }
