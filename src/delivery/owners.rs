@@ -99,6 +99,9 @@ impl Delivery {
                 Action::Idle => {}
                 action => return action,
             }
+        } else if let Some(abandoned) = self.next_abandoned() {
+            // Of an owner that was lost: there may be nobody else to tell.
+            return Action::Abandoned(abandoned);
         }
         let deadline = self.first_deadline(flush);
         if self.is_over(flush, deadline.is_some()) {

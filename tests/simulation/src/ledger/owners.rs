@@ -86,6 +86,13 @@ impl Ledger {
         let sends = leads || self.deadlines(id).next().is_some();
         let has_polled = sends && !is_settled && !is_up;
         let wake = match action {
+            Action::Abandoned(abandoned) if !has_polled => {
+                return self.show_abandoned(abandoned, keep);
+            }
+            _ if !has_polled && !self.abandoned.is_empty() => {
+                ensure!(false, "what was given up is shown to whoever polls");
+                None
+            }
             Action::WaitUntil(wake) => Some(wake),
             Action::Idle => None,
             action => {

@@ -68,6 +68,29 @@ impl Ledger {
         self.bounds(moment)
     }
 
+    /// A batch that was given up is shown.
+    pub(super) fn show_abandoned(
+        &mut self,
+        Abandoned { reason, attempts, batch }: Abandoned,
+        keep: bool,
+    ) -> CheckResult<Polled> {
+        note!(self, "    given up ({reason:?}): {}", batch.id());
+        let Some((expected, lane, mut outgoing)) = self.abandoned.pop_front() else {
+            ensure!(false, "only what was given up is shown as given up");
+            return Ok(Polled::Abandoned);
+        };
+        ensure_eq!(reason, expected, "what is given up says why");
+        ensure_eq!(attempts, outgoing.attempts, "what is given up says how often it was sent");
+        self.check_batch(&batch, lane, &mut outgoing)?;
+        if keep {
+            self.kept.push((batch, outgoing.reservation));
+        } else {
+            drop(batch);
+            self.release(outgoing.reservation);
+        }
+        Ok(Polled::Abandoned)
+    }
+
     /// Checks the action of a poll.
     pub(super) fn carry_out(
         &mut self,
@@ -90,27 +113,7 @@ impl Ledger {
                 self.tally.yields += 1;
                 Ok(Polled::Yield)
             }
-            Action::Abandoned(Abandoned { reason, attempts, batch }) => {
-                note!(self, "    given up ({reason:?}): {}", batch.id());
-                let Some((expected, lane, mut outgoing)) = self.abandoned.pop_front() else {
-                    ensure!(false, "only what was given up is shown as given up");
-                    return Ok(Polled::Abandoned);
-                };
-                ensure_eq!(reason, expected, "what is given up says why");
-                ensure_eq!(
-                    attempts,
-                    outgoing.attempts,
-                    "what is given up says how often it was sent"
-                );
-                self.check_batch(&batch, lane, &mut outgoing)?;
-                if keep {
-                    self.kept.push((batch, outgoing.reservation));
-                } else {
-                    drop(batch);
-                    self.release(outgoing.reservation);
-                }
-                Ok(Polled::Abandoned)
-            }
+            Action::Abandoned(abandoned) => self.show_abandoned(abandoned, keep),
             Action::Store(batch) => self.store(&batch, moment),
             Action::Load(head) => self.load(&head, moment),
             Action::WaitUntil(wake) => {
