@@ -316,6 +316,13 @@ impl Session {
         exec(cmd!(self.sh, "node examples/flights/main.mjs"))
     }
 
+    pub fn docs(&self) -> Result<()> {
+        browsers::CHROMIUM.set_up(&self.sh)?;
+        npm::install(&self.sh, "docs")?;
+        exec(cmd!(self.sh, "npm run build --prefix docs"))?;
+        self.node_tests("tests/docs")
+    }
+
     pub fn demo_page(&self) -> Result<()> {
         for browser in [&browsers::CHROMIUM, &browsers::FIREFOX, &browsers::WEBKIT] {
             browser.set_up(&self.sh)?;

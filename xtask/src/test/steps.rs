@@ -83,6 +83,7 @@ pub const STEPS: &[Step] = &[
     step("demo-page", "JavaScript: the demo of the site, in every engine", Waits, &["build"], Session::demo_page),
     step("csp", "JavaScript: a page that forbids WebAssembly, in Chromium", Waits, &["build"], Session::csp),
     step("stores", "JavaScript: tests of the stores for pages, in Chromium", Waits, &["build"], Session::stores),
+    step("docs", "the documentation's site builds, and its links lead somewhere", Waits, &["build"], Session::docs),
     step("examples", "JavaScript: tests of the examples", Waits, &["build"], Session::examples),
     step("types", "tests and examples fit the published types", Waits, &["build"], Session::types),
     step("type-matrix", "the published types, by several compilers and for several platforms", Waits, &["build"], Session::type_matrix),
