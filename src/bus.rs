@@ -351,6 +351,24 @@ impl EventBus {
         }
     }
 
+    /// The events, and bytes of them, that may come before a poll need be made. It is for hosts that
+    /// poll after each event otherwise: after a poll whose answer was to
+    /// [`WaitUntil`](crate::Action::WaitUntil) a time, and until that time, further polls have the same
+    /// answer while nothing but events comes, no more of them than this, and they have no more bytes,
+    /// each event counted as one byte longer than it is.
+    ///
+    /// Only the rate that [`adaptive`](crate::BatchConfig::adaptive) batches follow is then measured at
+    /// fewer times.
+    #[must_use]
+    pub fn leeway(&self) -> (usize, usize) {
+        if self.is_closed() || self.room_awaited.get() || self.config.scaling.is_some() {
+            return (0, 0);
+        }
+        let short_of_bytes = self.unhurried_bytes().saturating_sub(self.manager.budget().held());
+        let (events, bytes) = self.with_delivery(|delivery| delivery.leeway());
+        (events, bytes.min(usize::try_from(short_of_bytes).unwrap_or(usize::MAX)))
+    }
+
     /// For hosts with an event loop: a new task begins, in which [`poll`](Self::poll) hands out only
     /// so many batches and bytes before it says [`Yield`](Action::Yield). Without this call there is
     /// no limit.
@@ -447,8 +465,13 @@ impl EventBus {
 
     /// True if less than a quarter of the bytes is free.
     fn is_short_of_bytes(&self) -> bool {
-        let budget = self.manager.budget();
-        budget.held() > budget.max() - budget.max() / 4
+        self.manager.budget().held() > self.unhurried_bytes()
+    }
+
+    /// Most bytes held while batches wait for size and time.
+    fn unhurried_bytes(&self) -> u64 {
+        let max = self.manager.budget().max();
+        max - max / 4
     }
 
     /// The lease was delivered. Returns whether it was still live; a late answer changes nothing.

@@ -143,6 +143,8 @@ export class EventBus<T = unknown> {
     this.#scheduler = new SchedulerClass<T>(this.#core, this.#dispatcher, {
       restore: async () => this.#outbox?.restore(),
       beforePoll: () => this.#staging.cross(),
+      onLeeway: (leeway) => this.#staging.setLeeway(leeway),
+      keepStaged: (now) => this.#staging.keep(now),
       afterPoll: () => {
         this.#losses.report();
         if (!isManual) this.#restore();

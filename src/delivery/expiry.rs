@@ -8,6 +8,11 @@ use crate::delivery::machine::Delivery;
 use crate::delivery::store::Copy;
 
 impl Delivery {
+    /// True if events can get too old.
+    pub(super) fn expires(&self) -> bool {
+        self.backoff.max_age().is_some()
+    }
+
     /// Gives up events that were accepted too long ago, by the wall clock. Leased batches stay with
     /// the host; those that only the store has are loaded first, to be shown.
     pub(super) fn give_up_old(&mut self, wall: u64) {

@@ -26,6 +26,7 @@ mod exit;
 mod expiry;
 mod flush;
 mod lane;
+mod leeway;
 mod machine;
 mod owners;
 mod restore;

@@ -182,7 +182,8 @@ impl BatchWorker {
         let key = (shard.id, self.next_sequence, self.process_nonce);
         let batch = Batch::new(key, shard.format(), parts);
         self.next_sequence = self.next_sequence.saturating_add(batch.len() as u64);
-        self.waiting_since = (!shard.is_empty()).then_some(now);
+        // The next look tells for the others: `now` may be the time of a poll long ago.
+        self.waiting_since = None;
         Some(batch)
     }
 
@@ -192,6 +193,18 @@ impl BatchWorker {
         self.observe(shard, now);
         let rest = nanos(self.batcher.config.max_delay).saturating_sub(self.waited(shard, now));
         (!shard.is_empty()).then(|| now.saturating_add(rest))
+    }
+
+    /// Events, and bytes with one more for each, that may come before a batch can be due by its size:
+    /// the target may fall meanwhile, but not below its minimum.
+    pub(crate) fn leeway(&self, shard: &Shard) -> (usize, usize) {
+        let config = &self.batcher.config;
+        let len = if config.adaptive { config.min_size } else { config.max_size };
+        let short_of = |limit: usize, now: usize| limit.saturating_sub(1).saturating_sub(now);
+        (
+            short_of(len.min(shard.high_water()), shard.len()),
+            short_of(config.max_bytes, shard.body_len()),
+        )
     }
 
     fn observe(&mut self, shard: &Shard, now: u64) {

@@ -4,8 +4,8 @@
 //! A call with more than one number to return leaves a row of them, and returns its length.
 
 use crate::numbers::{self, FAILED, step};
+use crate::registry;
 use crate::registry::Bus;
-use crate::{millis, registry};
 use shardbus::{
     Abandoned, Action, Clock, ExitOrder, Failure, Lease, Outcome, ScalingError, Shared,
 };
@@ -336,7 +336,7 @@ fn lay_out_action(bus: &mut Bus, action: Action) -> u32 {
         }
         Action::Yield => step::YIELD,
         Action::WaitUntil(wake) => {
-            registry::lay_out(&[millis(wake)]);
+            registry::lay_out(&numbers::wait(&(wake, bus.core.leeway())));
             step::WAIT_UNTIL
         }
         Action::Idle => step::IDLE,

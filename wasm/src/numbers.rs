@@ -44,6 +44,13 @@ rows! {
         deadline_ms: crate::millis(lease.deadline),
     }
 
+    /// The time of the next poll, and the [leeway](shardbus::EventBus::leeway) until then.
+    wait as WAIT(wait: &(u64, (usize, usize))) {
+        wake_ms: crate::millis(wait.0),
+        events: wait.1.0 as f64,
+        bytes: wait.1.1 as f64,
+    }
+
     /// The reason for which a batch was given up, and its attempts.
     abandoned as ABANDONED(abandoned: &Abandoned) {
         reason: f64::from(abandoned.reason.code()),
@@ -69,7 +76,7 @@ codes! {
     step {
         /// Nothing.
         IDLE "Idle" = 0,
-        /// Poll again at the time that the row has.
+        /// Poll again at the time that the row has, or once its leeway is used up.
         WAIT_UNTIL "WaitUntil" = 1,
         /// Send the batch, then answer the lease that the row has.
         SEND "Send" = 2,

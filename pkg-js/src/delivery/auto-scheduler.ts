@@ -28,6 +28,10 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
   readonly #attempts: Attempts = new Map();
   readonly #timer = new DeadlineTimer(() => this.#runTask());
   #scheduled = false;
+  /** More has changed than that events are staged. */
+  #isDue = false;
+  /** Until then, by the wall clock, staged events may stay, as far as time decides. */
+  #calmUntil = 0;
   /** Stands for the task in which the page was left, until that has ended. */
   #unloadTask: symbol | undefined;
   /** The flush of the events that were pending when the page was left. */
@@ -46,6 +50,11 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
   }
 
   schedule(): void {
+    this.#isDue = true;
+    this.scheduleStaged();
+  }
+
+  scheduleStaged(): void {
     if (this.#scheduled) return;
     // First: at the end of the stack it throws.
     runInMicrotask(this.#runScheduled);
@@ -75,7 +84,14 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
 
   readonly #runScheduled = (): void => {
     this.#scheduled = false;
-    this.#runDetached(() => this.#run());
+    this.#runDetached(this.#endTurn);
+  };
+
+  readonly #endTurn = (): void => {
+    const now = Date.now();
+    // A clock of a test's own has to be asked each time.
+    const mayStay = !this.#isDue && now < this.#calmUntil && this.#timer.isRunning();
+    if (!mayStay || !this.#host.keepStaged(now)) this.#run();
   };
 
   /** Runs a task without a caller who could catch its errors. */
@@ -89,14 +105,24 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
 
   /** Polls the core, and follows it, until it waits or others are to have their turn. */
   #run(): void {
+    this.#isDue = false;
+    this.#calmUntil = 0;
     if (this.#stopped || this.#letsAnswersIn()) return;
     this.#dispatcher.cutOff(this.#attempts);
     this.#host.beforePoll();
     if (this.#unloadTask !== undefined) this.#flushForUnload();
     const wakeAt = this.#handOut();
     if (wakeAt === undefined) this.#yield();
-    else this.#timer.schedule(Math.min(wakeAt, firstDeadline(this.#attempts)));
+    else this.#waitUntil(Math.min(wakeAt, firstDeadline(this.#attempts)));
     this.#afterPoll();
+  }
+
+  #waitUntil(time: number): void {
+    this.#timer.schedule(time);
+    const { leeway } = this.#dispatcher;
+    if (leeway === undefined || this.#unloadTask !== undefined) return;
+    this.#host.onLeeway(leeway);
+    this.#calmUntil = Date.now() + time - elapsed();
   }
 
   /**

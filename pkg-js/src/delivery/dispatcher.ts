@@ -1,7 +1,6 @@
 import { CoreBatch } from "../batch.js";
 import type { CoreBus } from "../core/core-bus.js";
 import { decodeBatchHeader, decodeHeader, runIdOf } from "../core/layout.js";
-import { row } from "../core/module.js";
 import { DeliveryError } from "../errors/delivery-error.js";
 import { TimeoutError } from "../errors/timeout-error.js";
 import {
@@ -10,6 +9,7 @@ import {
   Outcome,
   readAbandoned,
   readLease,
+  readWait,
   Step,
 } from "../generated/layout.js";
 import { Failures } from "../observability/failures.js";
@@ -20,6 +20,7 @@ import { AttemptContext, LazyAbort } from "./attempt-context.js";
 import type { KeepaliveBudget } from "./keepalive-budget.js";
 import { makeNonce } from "./nonce.js";
 import { type Run, runsOf, toVerdict } from "./outcomes.js";
+import type { Leeway } from "./scheduler.js";
 
 /** An attempt whose callback has not settled. */
 interface Attempt {
@@ -70,6 +71,7 @@ export class Dispatcher<T> {
   readonly #host: DispatcherHost<T>;
   /** Why attempts failed. */
   readonly failures = new Failures();
+  #leeway: Leeway | undefined;
   /** The nonce, once the core has it. */
   #runId: string | undefined;
 
@@ -95,6 +97,7 @@ export class Dispatcher<T> {
     onLost?: (flush: number) => void,
   ): number | "begun" | "yield" {
     this.seed();
+    this.#leeway = undefined;
     for (;;) {
       const step = this.#core.poll(flush, Date.now(), elapsed());
       if (step === Step.Send) {
@@ -102,7 +105,11 @@ export class Dispatcher<T> {
         return "begun";
       }
       if (step === Step.Yield) return "yield";
-      if (step === Step.WaitUntil) return row(1)[0] as number;
+      if (step === Step.WaitUntil) {
+        const { wakeMs, events, bytes } = readWait();
+        this.#leeway = { events, bytes };
+        return wakeMs;
+      }
       if (step === Step.Idle) return Number.POSITIVE_INFINITY;
       if (step === Step.Lost) onLost?.(row(1)[0] as number);
       else if (step === Step.Store) this.#store();
@@ -151,6 +158,11 @@ export class Dispatcher<T> {
     // As the core does it: none is 0.
     this.#runId = runIdOf(high, high === 0 && low === 0 ? 1 : low);
     this.#core.seed(high, low);
+  }
+
+  /** What the last poll left until the next one, if it left any. */
+  get leeway(): Leeway | undefined {
+    return this.#leeway;
   }
 
   get runId(): string | undefined {

@@ -127,6 +127,10 @@ export class ManualScheduler<T> implements Scheduler {
     this.#scheduled = true;
   }
 
+  scheduleStaged(): void {
+    this.schedule();
+  }
+
   async flush(options: FlushOptions): Promise<FlushReport> {
     const { signal } = options;
     signal?.throwIfAborted();

@@ -20,10 +20,19 @@ export interface FlushOptions extends WaitOptions {
   readonly onSleep?: ((until: number) => void) | undefined;
 }
 
+/** How much may come before the core has to be polled. */
+export interface Leeway {
+  readonly events: number;
+  /** Bytes of them, each counted as one byte longer than it is. */
+  readonly bytes: number;
+}
+
 /** Decides when the core is polled, and lets callers wait for the results. */
 export interface Scheduler {
   /** Something changed: looks after it at the end of this turn. */
   schedule(): void;
+  /** Events are staged: has them cross at the end of this turn, unless they may stay staged. */
+  scheduleStaged(): void;
   /** Does now what {@linkcode schedule} puts off, if this scheduler sends by itself. */
   pollNow?(): void;
   /** Sends the pending events, and resolves when they are settled. */
@@ -46,6 +55,10 @@ export interface SchedulerHost {
   restore(): Promise<void>;
   /** Called before the core is polled. */
   beforePoll(): void;
+  /** A poll has found that so many events may come before the next one. */
+  onLeeway(leeway: Leeway): void;
+  /** Keeps the staged events over the end of a turn. Returns whether the leeway covers them. */
+  keepStaged(now: number): boolean;
   /** Called after the core has said that there is nothing to do now. */
   afterPoll(): void;
   /** Called at the end of a flush after which the bus may do nothing for long. */

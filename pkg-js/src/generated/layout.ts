@@ -232,6 +232,16 @@ export function readLease() {
   };
 }
 
+/** The time of the next poll, and how much may come until then. */
+export function readWait() {
+  const numbers = row(3);
+  return {
+    wakeMs: numbers[0] as number,
+    events: numbers[1] as number,
+    bytes: numbers[2] as number,
+  };
+}
+
 /** The reason for which a batch was given up, and its attempts. */
 export function readAbandoned() {
   const numbers = row(2);

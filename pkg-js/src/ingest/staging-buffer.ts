@@ -2,7 +2,7 @@ import type { CoreBus } from "../core/core-bus.js";
 import { assertAlive, assertRoom, misuse, row } from "../core/module.js";
 import { joinHalves } from "../core/numbers.js";
 import { NO_MEMORY, sharedScratch } from "../core/scratch.js";
-import type { Scheduler } from "../delivery/scheduler.js";
+import type { Leeway, Scheduler } from "../delivery/scheduler.js";
 import { Refusal } from "../generated/layout.js";
 
 /** Events that cross into wasm in one go, at most. */
@@ -39,6 +39,10 @@ export interface EventRun extends Texts {
  * together. Two invariants hide this from users: an event is staged only while every shard has room
  * for all staged events, so that its acceptance is certain whatever its hash; and staged events
  * cross, in order, before any other call reads or changes the bus.
+ *
+ * They stay over the end of a turn if the core would only wait after them as it does now: see
+ * `EventBus::leeway` of the core. Only those of one millisecond are together, as they have their
+ * timestamps from the end of their turn.
  */
 export class StagingBuffer {
   readonly #scratch = sharedScratch();
@@ -47,7 +51,7 @@ export class StagingBuffer {
   readonly #handle: number;
   readonly #maxEventBytes: number;
   readonly #maxKeyBytes: number;
-  readonly #scheduler: Pick<Scheduler, "schedule">;
+  readonly #scheduler: Pick<Scheduler, "scheduleStaged">;
   /** The separator of two events in a body. */
   readonly #separator: string;
   /** The staged events, after an empty text, as a separator comes before each; and their lengths. */
@@ -59,14 +63,24 @@ export class StagingBuffer {
   readonly #keyLengths = new Uint32Array(MAX_STAGED);
   #isKeyed = false;
   #staged = 0;
+  /** The first of them, which are of earlier turns, and the time at the end of those. */
+  #kept = 0;
+  #keptAt = 0;
+  /** The leeway, less the events staged since. */
+  #leewayEvents = -1;
+  #leewayBytes = 0;
   /** The core's guaranteed capacity, less the staged events. */
   #guaranteedEvents = 0;
   #guaranteedBytes = 0;
   /** The scratch's `looks` at this bus's last one: another bus may have taken memory since. */
   #lookedAt = 0;
 
-  /** The scheduler is told of the first staged event. */
-  constructor(core: CoreBus, format: "ndjson" | "json", scheduler: Pick<Scheduler, "schedule">) {
+  /** The scheduler is told of each staged event. */
+  constructor(
+    core: CoreBus,
+    format: "ndjson" | "json",
+    scheduler: Pick<Scheduler, "scheduleStaged">,
+  ) {
     this.#core = core;
     this.#separator = format === "json" ? "," : "\n";
     this.#handle = core.handle();
@@ -89,10 +103,8 @@ export class StagingBuffer {
       this.cross();
       if (!this.#fits(text, key, bytes)) return this.push(text, key);
     }
-    if (this.#staged === 0) {
-      this.#isKeyed = key !== undefined;
-      this.#scheduler.schedule();
-    }
+    this.#scheduler.scheduleStaged();
+    if (this.#staged === 0) this.#isKeyed = key !== undefined;
     this.#texts.push(text);
     this.#chars += text.length + 1;
     this.#lengths[this.#staged] = text.length;
@@ -103,6 +115,8 @@ export class StagingBuffer {
     this.#staged++;
     this.#guaranteedEvents--;
     this.#guaranteedBytes -= bytes;
+    this.#leewayEvents--;
+    this.#leewayBytes -= bytes + 1;
     return STAGED;
   }
 
@@ -120,30 +134,80 @@ export class StagingBuffer {
     );
   }
 
+  /** Sets how much may come before the core has to be polled. */
+  setLeeway({ events, bytes }: Leeway): void {
+    // Events that are staged by now came after the poll.
+    this.#leewayEvents = this.#staged === 0 ? events : -1;
+    this.#leewayBytes = bytes;
+  }
+
+  /**
+   * Keeps the staged events over the end of a turn, at this time by the wall clock. Returns whether
+   * the leeway covers them; if not, nothing has changed.
+   */
+  keep(now: number): boolean {
+    if (this.#leewayEvents < 0 || this.#leewayBytes < 0) return false;
+    const isOfThisTime = this.#kept === 0 || this.#keptAt === now;
+    // Another bus may have taken memory since this one looked.
+    if (!isOfThisTime || this.#scratch.looks !== this.#lookedAt) this.#cross(now);
+    this.#kept = this.#staged;
+    this.#keptAt = now;
+    return true;
+  }
+
   /** Brings in the staged events. */
   cross(): void {
+    if (this.#staged > 0) this.#cross(Date.now());
+  }
+
+  #cross(now: number): void {
     const count = this.#staged;
     if (count === 0) return;
     assertRoom();
-    const keys = this.#isKeyed ? { text: this.#keyText, lengths: this.#keyLengths } : undefined;
-    const text = this.#texts.join(this.#separator);
-    const staged = { text, gap: 1, lengths: this.#lengths, count, keys };
+    const kept = this.#keptAt === now ? 0 : this.#kept;
+    const texts = this.#texts;
+    const keyText = this.#isKeyed ? this.#keyText : undefined;
     this.#texts = [""];
     this.#chars = 0;
     this.#keyText = "";
     this.#staged = 0;
+    this.#kept = 0;
     // All are accepted, unless other buses have used up the memory since: then the core has counted
     // the refused ones as `full`.
-    this.#pushMany(staged);
+    if (kept === 0) this.#crossRange(texts, keyText, 0, count, now);
+    else {
+      const later = texts.splice(kept + 1);
+      const keyChars = this.#keyLengths.subarray(0, kept).reduce((sum, length) => sum + length, 0);
+      this.#crossRange(texts, keyText?.slice(0, keyChars), 0, kept, this.#keptAt);
+      if (later.length > 0) {
+        this.#crossRange(["", ...later], keyText?.slice(keyChars), kept, count, now);
+      }
+    }
+  }
+
+  /** Brings in those staged events, with this timestamp. */
+  #crossRange(
+    texts: readonly string[],
+    keyText: string | undefined,
+    start: number,
+    end: number,
+    time: number,
+  ): void {
+    const range = (lengths: Uint32Array) => (start === 0 ? lengths : lengths.subarray(start, end));
+    const keys =
+      keyText === undefined ? undefined : { text: keyText, lengths: range(this.#keyLengths) };
+    const text = texts.join(this.#separator);
+    this.#pushMany({ text, gap: 1, lengths: range(this.#lengths), count: end - start, keys }, time);
   }
 
   /** Offers events, now. Returns how many were accepted. Staged events must have crossed. */
   pushMany(events: EventRun): number {
     assertRoom();
-    return this.#pushMany(events);
+    return this.#pushMany(events, Date.now());
   }
 
-  #pushMany(events: EventRun): number {
+  #pushMany(events: EventRun, time: number): number {
+    this.#raw.set_clock(this.#handle, time);
     return this.#afterPush(this.#commitMany(events) ?? this.#commitOneByOne(events));
   }
 
@@ -155,7 +219,6 @@ export class StagingBuffer {
     const table = this.#scratch.lengths();
     table.set(lengths);
     if (keys !== undefined) table.set(keys.lengths, count);
-    this.#raw.set_clock(this.#handle, Date.now());
     const accepted = this.#raw.push_many(this.#handle, count, gap, keys === undefined ? 0 : 1);
     if (accepted < 0) throw misuse(accepted);
     return accepted;
@@ -180,19 +243,19 @@ export class StagingBuffer {
    * have crossed.
    */
   push(text: string, key: string | undefined): number {
-    assertRoom();
+    this.#beginPush();
     return this.#afterPush(this.#push(text, key, 1));
   }
 
   /** {@linkcode push} for text that the core must look into. */
   pushUnchecked(text: string, key: string | undefined): number {
-    assertRoom();
+    this.#beginPush();
     return this.#afterPush(this.#push(text, key, 0));
   }
 
   /** {@linkcode push} for bytes that the core must look into. */
   pushBytes(bytes: Uint8Array, key: string | undefined): number {
-    assertRoom();
+    this.#beginPush();
     const length = this.#scratch.writeBytes(bytes, this.#maxEventBytes);
     return this.#afterPush(this.#pushWritten(length, key, 0));
   }
@@ -231,7 +294,6 @@ export class StagingBuffer {
       keyLength = this.#scratch.writeText(key, length, this.#maxKeyBytes);
       if (keyLength < 0) return this.#refuse(keyLength, Refusal.keyTooLong);
     }
-    this.#raw.set_clock(this.#handle, Date.now());
     const code = this.#raw.push(this.#handle, length, keyLength, line);
     if (code === Refusal.misused) throw misuse(code);
     return code;
@@ -245,6 +307,11 @@ export class StagingBuffer {
     }
     this.#core.refuseOversize();
     return tooLong;
+  }
+
+  #beginPush(): void {
+    assertRoom();
+    this.#raw.set_clock(this.#handle, Date.now());
   }
 
   #afterPush(code: number): number {

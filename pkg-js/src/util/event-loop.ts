@@ -131,6 +131,11 @@ export class DeadlineTimer {
     return this.#setter === ownSetTimeout && setTimeout === ownSetTimeout;
   }
 
+  /** Tells whether one of the runtime's own timers is running. */
+  isRunning(): boolean {
+    return this.#running !== undefined && this.#isSure();
+  }
+
   #start(): void {
     this.#stop();
     const time = elapsed();

@@ -6,7 +6,7 @@ use shardbus::{
     AbandonReason, BusStats, Failure, Field, FlushReport, FlushState, IngestionError, RestoreError,
     Rule, ScalingError, Setting, Shape, Unit,
 };
-use shardbus_wasm::numbers::{ABANDONED, BATCH, FAILED, LEASE, MISUSED, step};
+use shardbus_wasm::numbers::{ABANDONED, BATCH, FAILED, LEASE, MISUSED, WAIT, step};
 
 /// Their file.
 pub fn write() -> String {
@@ -42,6 +42,7 @@ pub fn write() -> String {
         decode("BusCounts", "Stats", "The statistics.", BusStats::FIELDS),
         decode("FlushCounts", "Flush", "The outcome of a flush.", FlushReport::FIELDS),
         row("Lease", "A lease without its batch.", LEASE),
+        row("Wait", "The time of the next poll, and how much may come until then.", WAIT),
         row("Abandoned", "The reason for which a batch was given up, and its attempts.", ABANDONED),
         row("Batch", "A batch without its body. Numbers of 64 bits are in halves.", BATCH),
     ]
