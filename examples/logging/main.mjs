@@ -9,9 +9,9 @@ import { resourceFromAttributes } from "@opentelemetry/resources";
 import { LoggerProvider } from "@opentelemetry/sdk-logs";
 import { pino } from "pino";
 import { EventBus } from "shardbus";
+import { pinoDestination } from "shardbus/pino";
 import { httpSink } from "shardbus/sinks/http";
 import { BusLogRecordProcessor, sendOtlp } from "./otel-processor.mjs";
-import { pinoDestination } from "./pino-destination.mjs";
 
 const collector = createServer(async (request, response) => {
   console.log(`\n${request.url} got\n${await text(request)}`);

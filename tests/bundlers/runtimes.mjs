@@ -24,3 +24,4 @@ const { platform, arch } = process;
 export const deno = () => programOf(`@deno/${platform}-${arch}-glibc`, "deno");
 export const bun = () => programOf(`@oven/bun-${platform}-${arch}`, "bin/bun");
 export const node24 = () => programOf("node-24", "bin/node");
+export const node26 = () => programOf("node-26", "bin/node");

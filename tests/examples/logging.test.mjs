@@ -6,8 +6,8 @@ import { resourceFromAttributes } from "@opentelemetry/resources";
 import { LoggerProvider } from "@opentelemetry/sdk-logs";
 import { pino } from "pino";
 import { EventBus } from "shardbus";
+import { pinoDestination } from "shardbus/pino";
 import { BusLogRecordProcessor, sendOtlp } from "../../examples/logging/otel-processor.mjs";
-import { pinoDestination } from "../../examples/logging/pino-destination.mjs";
 import { accountedStats, afterEach, assert, beforeEach, test } from "../js/harness.mjs";
 
 /** @type {import("node:http").Server} */

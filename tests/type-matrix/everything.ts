@@ -16,7 +16,11 @@ import {
   type WaitOptions,
 } from "shardbus";
 import module from "shardbus/bus.wasm";
+import { evlogDrain } from "shardbus/evlog";
+import { type HonoContext, requestEvents } from "shardbus/hono";
 import { EventBus as JsBus } from "shardbus/js";
+import { logtapeSink } from "shardbus/logtape";
+import { pinoDestination, pinoTransport } from "shardbus/pino";
 import { installShutdownHooks, type ShutdownOptions } from "shardbus/shutdown";
 import { cloudflareQueuesSink, type QueueProducer } from "shardbus/sinks/cloudflare-queues";
 import { type HttpSinkOptions, httpSink, refuseHtml } from "shardbus/sinks/http";
@@ -29,6 +33,7 @@ import { customStore } from "shardbus/stores/custom";
 import { fileStore } from "shardbus/stores/fs";
 import { indexedDbStore } from "shardbus/stores/indexeddb";
 import { type SealingKey, sealedStore } from "shardbus/stores/sealed";
+import { winstonTransport } from "shardbus/winston";
 
 declare const send: (body: Uint8Array, signal: unknown) => Promise<HttpResponse>;
 
@@ -100,6 +105,19 @@ export const sinks = [
   natsSink(clients, name),
   r2Sink(clients),
   redisSink(redis, name),
+];
+
+declare const log: EventBus;
+declare class Transport {
+  constructor(options: { level?: string });
+}
+export const transport: Transport = winstonTransport(Transport, log, { level: maybe.id });
+export const loggers = [
+  pinoDestination(bus),
+  pinoTransport(bus, { timeoutMs: maybe.ms }),
+  logtapeSink(log),
+  evlogDrain(log),
+  requestEvents(log, { fields: ({ req }: HonoContext) => req, serverTiming: maybe.on }),
 ];
 
 declare const sealingKey: SealingKey;

@@ -20,6 +20,8 @@ const MARKERS: &[(&str, &str, &str)] = &[
     ("shardbus/shutdown", "the shutdown hooks", "SIGTERM"),
     ("shardbus/otel", "the instruments", "shardbus.events.lost"),
     ("shardbus/opentelemetry", "the processors", "batching_span_processor"),
+    ("shardbus/hono", "the middleware for Hono", "server-timing"),
+    ("shardbus/pino", "the destination for pino", "node:stream"),
     ("shardbus/sinks/http", "the HTTP sink", "CompressionStream"),
     ("shardbus/sinks/nats", "the NATS sink", "lastMsgID"),
     ("shardbus/sinks/redis", "the Redis sink", "XADD"),

@@ -15,6 +15,8 @@ import { within } from "../../js/harness.mjs";
 // The signal by which `node --test` ends a file that takes too long; no workerd may outlive it.
 process.once("SIGTERM", () => process.exit(1));
 
+const here = fileURLToPath(new URL(".", import.meta.url));
+
 /** Every address that the Worker fetches is the collector's. */
 const config = (/** @type {string[]} */ flags) => `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
@@ -45,11 +47,12 @@ const worker :Workerd.Worker = (
  * @param {string} source the Worker's main module
  * @param {number} collectorPort
  * @param {string[]} [flags] compatibility flags
+ * @param {string} [resolveDir] where the source's imports are looked for
  */
-export async function startWorker(source, collectorPort, flags = []) {
+export async function startWorker(source, collectorPort, flags = [], resolveDir = here) {
   const directory = await mkdtemp(join(tmpdir(), "shardbus-workerd-"));
   await build({
-    stdin: { contents: source, resolveDir: fileURLToPath(new URL(".", import.meta.url)) },
+    stdin: { contents: source, resolveDir },
     bundle: true,
     format: "esm",
     conditions: ["workerd"],

@@ -257,6 +257,14 @@ impl Session {
         self.node_tests("tests/otel")
     }
 
+    pub fn integrations(&self) -> Result<()> {
+        npm::install(&self.sh, "tests/integrations")?;
+        self.npm_bin("tsc", &["--project", "tests/integrations"])?;
+        // Deno, Bun and a newer Node are among them.
+        npm::install(&self.sh, "tests/runtimes")?;
+        self.node_tests("tests/integrations")
+    }
+
     pub fn runtimes(&self) -> Result<()> {
         npm::install(&self.sh, "tests/runtimes")?;
         for browser in [browsers::CHROMIUM, browsers::FIREFOX, browsers::WEBKIT] {

@@ -76,6 +76,7 @@ pub const STEPS: &[Step] = &[
     step("tools", "JavaScript: fake clocks, test runners and their environments", Waits, &["build"], Session::test_tools),
     step("sinks", "JavaScript: the sinks, on real engines that are killed", Waits, &["build"], Session::sinks),
     step("opentelemetry", "JavaScript: OpenTelemetry's own tests of its processors, and ours", Waits, &["build"], Session::opentelemetry),
+    step("integrations", "JavaScript: loggers and frameworks feed a bus, in their runtimes", Waits, &["build"], Session::integrations),
     step("workerd", "JavaScript: tests, in Cloudflare's runtime", Waits, &["build"], Session::workerd),
     step("chromium", "JavaScript: tests of pages, in Chromium", Waits, &["build"], Session::chromium),
     step("firefox", "JavaScript: tests of pages, in Firefox", Waits, &["build"], Session::firefox),

@@ -1,0 +1,90 @@
+import { Writable } from "node:stream";
+import type { EventBus } from "./event-bus.js";
+
+/** A destination for pino. */
+export interface PinoDestination {
+  /** Offers a line. It never throws: a refused line is counted, and reported to `onDrop`. */
+  write(line: string): void;
+  /** Called by `logger.flush(done)`: sends all lines. */
+  flush(done?: (error?: Error) => void): void;
+}
+
+/** The stream of a {@linkcode pinoTransport}; a Node `Writable`. */
+export interface PinoTransport {
+  write(lines: string): boolean;
+  flush(done: (error?: Error) => void): void;
+  end(): unknown;
+  on(event: string, listener: (...args: never[]) => void): unknown;
+}
+
+/**
+ * Lets pino write into a bus: each line is one event, as it is. Nothing is parsed.
+ *
+ * @example
+ * ```ts
+ * const logger = pino({}, pinoDestination(bus));
+ * ```
+ */
+export function pinoDestination(bus: Pick<EventBus, "ingestRaw" | "flush">): PinoDestination {
+  return {
+    write(line) {
+      offer(bus, line.endsWith("\n") ? line.slice(0, -1) : line);
+    },
+    flush(done = () => {}) {
+      bus.flush().then(() => done(), done);
+    },
+  };
+}
+
+/** Options of a {@linkcode pinoTransport}. */
+export interface PinoTransportOptions {
+  /**
+   * How long the last lines may take to be sent when pino ends the stream, in milliseconds. pino's
+   * main thread stands still meanwhile, and gives up after ten seconds.
+   * @default 5000
+   */
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * Makes a stream for a module that pino loads into a worker thread, by `transport: { target }`. The
+ * bus lives in that thread, and is closed when pino ends the stream.
+ *
+ * @example
+ * ```ts
+ * // log-transport.js
+ * export default () => pinoTransport(new EventBus(httpSink("https://collector.example/logs")));
+ * ```
+ */
+export function pinoTransport(
+  bus: Pick<EventBus, "ingestRaw" | "flush" | "close">,
+  { timeoutMs = 5000 }: PinoTransportOptions = {},
+): PinoTransport {
+  /** The beginning of a line whose end has not come. */
+  let begun = "";
+  const stream = new Writable({
+    decodeStrings: false,
+    write(chunk: string | Buffer, _encoding, done) {
+      const lines = `${begun}${chunk}`.split("\n");
+      begun = lines.pop() ?? "";
+      for (const line of lines) offer(bus, line);
+      done();
+    },
+    final(done) {
+      offer(bus, begun);
+      bus.close({ timeoutMs }).then(() => done(), done);
+    },
+  });
+  const { flush } = pinoDestination(bus);
+  return Object.assign(stream, { flush });
+}
+
+/** A logger must not fail its program: a line that is too large is counted, and no more. */
+function offer(bus: Pick<EventBus, "ingestRaw">, line: string): void {
+  if (line === "") return;
+  try {
+    bus.ingestRaw(line);
+  } catch {
+    // The bus has reported it to `onDrop`.
+  }
+}
