@@ -255,9 +255,14 @@ export class EventBus<T = unknown> {
    */
   async ready(): Promise<void> {
     if (this.#closing !== undefined) throw new ClosedError();
+    if (!this.isReady) await this.#scheduler.ready();
+  }
+
+  /** True if {@linkcode ready} would resolve at once. */
+  get isReady(): boolean {
+    if (this.#closing !== undefined) return false;
     this.#staging.cross();
-    if (this.#core.isReady()) return;
-    await this.#scheduler.ready();
+    return this.#core.isReady();
   }
 
   /**

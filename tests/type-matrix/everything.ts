@@ -33,6 +33,7 @@ import { customStore } from "shardbus/stores/custom";
 import { fileStore } from "shardbus/stores/fs";
 import { indexedDbStore } from "shardbus/stores/indexeddb";
 import { type SealingKey, sealedStore } from "shardbus/stores/sealed";
+import { type PullBus, pullBus, writableTo } from "shardbus/streams";
 import { winstonTransport } from "shardbus/winston";
 
 declare const send: (body: Uint8Array, signal: unknown) => Promise<HttpResponse>;
@@ -119,6 +120,14 @@ export const loggers = [
   evlogDrain(log),
   requestEvents(log, { fields: ({ req }: HonoContext) => req, serverTiming: maybe.on }),
 ];
+
+export const stream = writableTo(log, { raw: maybe.on });
+export const pulled: PullBus<Click> = pullBus(EventBus<Click>, { timeoutMs: maybe.ms });
+export async function loop(): Promise<void> {
+  for await (const { id, attempt, settle } of pulled) {
+    settle({ rejected: [{ index: attempt, error: id }] });
+  }
+}
 
 declare const sealingKey: SealingKey;
 export const sealed = sealedStore(fileStore("outbox"), sealingKey);

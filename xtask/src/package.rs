@@ -40,6 +40,7 @@ pub const ENTRIES: &[&str] = &[
     "hono",
     "logtape",
     "pino",
+    "streams",
     "winston",
     "stores/fs",
     "stores/indexeddb",

@@ -22,6 +22,7 @@ const MARKERS: &[(&str, &str, &str)] = &[
     ("shardbus/opentelemetry", "the processors", "batching_span_processor"),
     ("shardbus/hono", "the middleware for Hono", "server-timing"),
     ("shardbus/pino", "the destination for pino", "node:stream"),
+    ("shardbus/streams", "the streams", "WritableStream"),
     ("shardbus/sinks/http", "the HTTP sink", "CompressionStream"),
     ("shardbus/sinks/nats", "the NATS sink", "lastMsgID"),
     ("shardbus/sinks/redis", "the Redis sink", "XADD"),

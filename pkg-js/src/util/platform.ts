@@ -46,5 +46,11 @@ export type FetchInit = typeof globalThis extends {
   ? NonNullable<Init>
   : { readonly [option: string]: unknown };
 
+/** A `WritableStream`. */
+export type EventStream = Instance<
+  "WritableStream",
+  { readonly locked: boolean; abort(reason?: unknown): Promise<void>; close(): Promise<void> }
+>;
+
 /** `Headers`. */
 export type FetchHeaders = Instance<"Headers", never>;

@@ -1,0 +1,58 @@
+// @ts-check
+// Node's own streams, and a process that has nothing but a loop.
+import { execFile } from "node:child_process";
+import { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { promisify } from "node:util";
+import { EventBus } from "shardbus";
+import { writableTo } from "shardbus/streams";
+import { program } from "../documents.mjs";
+import { assert, it } from "./harness.mjs";
+
+it("a pipeline of Node's streams ends in a bus", async () => {
+  /** @type {unknown[]} */
+  const found = [];
+  const bus = new EventBus((batch) => void found.push(...batch.events()));
+  const events = Array.from({ length: 100 }, (_, n) => ({ n }));
+  const writable = /** @type {import("node:stream/web").WritableStream} */ (writableTo(bus));
+  await pipeline(Readable.from(events), Writable.fromWeb(writable, { objectMode: true }));
+  assert.deepEqual(found, events);
+  await bus.close();
+});
+
+it("the loop of docs/streams.md gets its event", async () => {
+  const example = await program("docs/streams.md", "for await");
+  const source = `
+    const store = async (events) => {
+      console.log(JSON.stringify(events));
+      // The loop asks for the next batch, and so ends.
+      setImmediate(() => bus.close());
+    };
+    ${example}
+  `;
+  const { stdout } = await run(source);
+  assert.equal(stdout, '[{"type":"click"}]\n');
+});
+
+/** Runs a program. @param {string} source */
+const run = (source) =>
+  promisify(execFile)(process.execPath, ["--input-type=module", "--eval", source], {
+    timeout: 30_000,
+  });
+
+it("a process that only loops lives until the bus is closed", async () => {
+  const source = `
+    import { EventBus } from "shardbus";
+    import { pullBus } from "shardbus/streams";
+    const bus = pullBus(EventBus, { batch: { maxDelayMs: 50 } });
+    bus.ingest(1);
+    for await (const batch of bus) {
+      console.log(...batch.events());
+      batch.settle();
+      bus.close();
+    }
+    console.log("the end");
+  `;
+  const { stdout } = await run(source);
+  assert.equal(stdout, "1\nthe end\n");
+});
