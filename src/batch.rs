@@ -5,7 +5,7 @@ mod head;
 
 use crate::config::Format;
 use crate::event::InternalEvent;
-use crate::shard::{Index, Reservation};
+use crate::shard::{Index, Record, Reservation};
 use crate::sync::Shared;
 use bytes::Bytes;
 
@@ -95,6 +95,18 @@ impl Batch {
     #[must_use]
     pub fn lens(&self) -> Vec<u32> {
         self.records.iter().map(|record| record.len).collect()
+    }
+
+    /// Bytes of a record in [`records`](Self::records).
+    #[doc(hidden)]
+    pub const RECORD_LEN: usize = Record::LEN;
+
+    /// The events' records as a store [keeps](Self::encode) them: each has the length of a payload (4
+    /// bytes) and its timestamp (8), little-endian.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn records(&self) -> &[u8] {
+        self.records.as_bytes()
     }
 
     /// Bytes of all payloads, without separators and brackets.

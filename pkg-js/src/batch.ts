@@ -68,8 +68,8 @@ export class CoreBatch<T> implements Batch<T> {
     this.shard = head.shard;
     this.sequence = head.sequence;
     this.count = head.count;
-    this.body = core.batchBody() as Uint8Array<ArrayBuffer>;
-    this.#lens = core.batchLens();
+    this.body = core.copyBody();
+    this.#lens = core.copyLens();
     this.contentType = head.isJson ? "application/json" : "application/x-ndjson";
     this.firstTimestamp = head.firstTimestamp;
     this.lastTimestamp = head.lastTimestamp;

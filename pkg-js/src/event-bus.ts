@@ -126,7 +126,7 @@ export class EventBus<T = unknown> {
         makeError: (...args) => new StoreError(...args),
         run,
         lastBatch: () => decodeBatchHeader(this.#core),
-        evictStored: () => (this.#core.evictStored() > 0 ? decodeHeader() : undefined),
+        evictStored: () => (this.#core.evictStored() ? decodeHeader() : undefined),
         now: elapsed,
       });
     const send = traceAttempts(this, callback);

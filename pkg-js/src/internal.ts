@@ -3,8 +3,6 @@
 // modules from here.
 
 export { idStem } from "./batch.js";
-// A loader that links `bus.wasm` itself finds the glue here, by way of `bus_bg.js`.
-export * from "./bus_bg.js";
 export { fromBase64, fromCharacters } from "./core/base64.js";
 export { setCoreSource } from "./core/module.js";
 export { initialize, provide, type WasmSource } from "./core/wasm.js";

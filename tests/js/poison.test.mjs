@@ -17,21 +17,21 @@ test("after a trap every call says so, and nothing fails anywhere else", async (
   waits.push(bus.flush({ timeoutMs: 1 }), other.flush({ timeoutMs: 1 }));
   const rejections = waits.map(rejection);
 
-  // The core does not trap, so the function that hands out a body throws.
-  bus.ingest("drained");
-  bus.stats();
-  const Original = globalThis.Uint8Array;
-  globalThis.Uint8Array = new Proxy(Original, {
-    construct() {
-      throw new RangeError("no memory for it");
+  // The core does not trap, so a time throws that is no number, on its way in.
+  bus.ingest("staged");
+  const { now } = Date;
+  const noNumber = {
+    valueOf() {
+      throw new RangeError("no time for it");
     },
-  });
+  };
   /** @type {any} */
   let trap;
+  Date.now = () => /** @type {any} */ (noNumber);
   try {
-    trap = thrown(() => bus.drain());
+    trap = thrown(() => bus.stats());
   } finally {
-    globalThis.Uint8Array = Original;
+    Date.now = now;
   }
   assert.include(trap, { name: "PoisonedError", code: "ERR_POISONED" });
   assert.instanceOf(trap.cause, RangeError);

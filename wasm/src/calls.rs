@@ -1,42 +1,113 @@
-//! Calls made at most once a batch, in which numbers cross: exports that take the bus's handle
-//! first. A boolean crosses as 0 or 1. A handle that is not a bus's does nothing, and gives 0.
-//!
-//! A call with more than one number to return leaves a row of them, and returns its length.
+//! Calls made at most a few times a turn, by one export: each export of its own would cost more than
+//! most of them do. Numbers cross, a boolean as 0 or 1; more numbers than one are left in a row, and
+//! bytes in [memory](registry::leave). A handle that is not a bus's does nothing, and gives 0.
 
-use crate::numbers::{self, FAILED, step};
-use crate::registry;
-use crate::registry::Bus;
+use crate::numbers::{self, FAILED, Number, step};
+use crate::registry::{self, Bus};
 use shardbus::{
-    Abandoned, Action, Clock, ExitOrder, Failure, Lease, Outcome, ScalingError, Shared,
+    Abandoned, Action, BusOptions, Clock, ConfigError, EventBus, ExitOrder, Failure, Lease,
+    Outcome, Rule, ScalingError, Shared,
 };
 use std::time::Duration;
 
 /// No flush; -1 in JavaScript.
 const NO_FLUSH: u32 = u32::MAX;
 
-/// Exports functions of a bus by its handle.
+/// The declaration of a call.
+#[derive(Debug)]
+pub struct Declared {
+    /// Its name.
+    pub name: &'static str,
+    /// The name and the type of each argument.
+    pub arguments: &'static [(&'static str, &'static str)],
+    /// The type of its result; none, if it has none.
+    pub result: &'static [&'static str],
+    /// The lines of its documentation.
+    pub about: &'static [&'static str],
+}
+
+/// Declares the calls, and the export that makes them.
 macro_rules! calls {
-    ($($(#[$doc:meta])* fn $name:ident($bus:ident $(, $arg:ident: $type:ty)*) $(-> $result:ty)? $body:block)*) => {
+    ($(
+        $(#[doc = $about:literal])+
+        fn $name:ident($bus:ident $(, $arg:ident: $type:ty)*) $(-> $result:ty)? { $($body:tt)* }
+    )*) => {
+        /// The calls, by their codes.
+        pub const CALLS: &[Declared] = &[$(Declared {
+            name: stringify!($name),
+            arguments: &[$((stringify!($arg), stringify!($type))),*],
+            result: &[$(stringify!($result))?],
+            about: &[$($about),+],
+        }),*];
+
+        #[expect(non_camel_case_types, reason = "each is named as its function")]
+        enum Code {
+            $($name),*
+        }
+
+        /// Makes the call with this code on a bus; it takes as many of the numbers as it has arguments.
+        #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+        pub extern "C" fn call(handle: usize, code: u32, a: f64, b: f64, c: f64, d: f64, e: f64) -> f64 {
+            let make = |bus: &mut Bus| {
+                $(if code == Code::$name as u32 {
+                    let [$($arg,)* ..] = [a, b, c, d, e];
+                    return Number::number($name(bus, $(<$type>::of($arg)),*));
+                })*
+                0.0
+            };
+            registry::with_bus(handle, make).unwrap_or_default()
+        }
+
         $(
-            $(#[$doc])*
-            #[unsafe(no_mangle)]
-            extern "C" fn $name(handle: usize $(, $arg: $type)*) $(-> $result)? {
-                registry::with_bus(handle, |$bus| $body).unwrap_or_default()
-            }
+            $(#[doc = $about])+
+            // Apart, so that no call has to be compiled before it is made.
+            #[inline(never)]
+            fn $name($bus: &mut Bus $(, $arg: $type)*) $(-> $result)? { $($body)* }
         )*
     };
 }
 
+/// Makes a bus of [`BusOptions::from_numbers`], which the host has handed in, and returns its handle.
+/// If they break a rule, returns -1 and leaves a row: the rule, which is one of [`Rule::BETWEEN`] as
+/// the host has checked each option by itself, and the value.
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn create() -> isize {
+    let mut options = Vec::new();
+    for number in registry::take_in().as_chunks().0 {
+        options.push(f64::from_le_bytes(*number));
+    }
+    let bus = match options.len() {
+        // There was no memory to hand them in.
+        0 => Err(ConfigError { rule: Rule::ShardsMemory, value: f64::NAN }),
+        _ => EventBus::new(BusOptions::from_numbers(&options), Clock::manual(0)),
+    };
+    match bus {
+        Ok(bus) => {
+            registry::with(|registry| registry.add(bus)).map_or(-1, |handle| handle as isize)
+        }
+        Err(ConfigError { rule, value }) => {
+            registry::lay_out(&[f64::from(rule as u32), value]);
+            -1
+        }
+    }
+}
+
+/// Forgets the bus. The handle may become another one's.
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn free(handle: usize) {
+    registry::with(|registry| registry.remove(handle));
+}
+
 calls! {
-    /// Gives the bus 64 random bits. Call it once, before the first `bus_poll`.
-    fn bus_seed(bus, high: u32, low: u32) {
+    /// Gives the bus 64 random bits. Call it once, before the first `poll`.
+    fn seed(bus, high: u32, low: u32) {
         bus.core.seed(numbers::whole(high, low));
     }
 
     /// The next thing to do, `now_ms` milliseconds after any fixed point, for the owner of a flush or,
-    /// if it is [`NO_FLUSH`], for the only host. `wall_ms` is the wall clock. Leaves the row that goes
-    /// with the step.
-    fn bus_poll(bus, flush: u32, wall_ms: f64, now_ms: f64) -> u32 {
+    /// if it is -1, for the only host. `wall_ms` is the wall clock. Leaves the row that goes with the
+    /// step.
+    fn poll(bus, flush: u32, wall_ms: f64, now_ms: f64) -> u32 {
         bus.core.clock().set(Clock::nanos_of(wall_ms));
         let now = Clock::nanos_of(now_ms);
         let action = match flush {
@@ -47,22 +118,22 @@ calls! {
     }
 
     /// Says that the owner of a flush is alive. Returns whether it sends.
-    fn bus_lead(bus, flush: u32, now_ms: f64) -> bool {
+    fn lead(bus, flush: u32, now_ms: f64) -> bool {
         bus.core.lead(flush, Clock::nanos_of(now_ms))
     }
 
     /// Tells whether the owner of a flush did not poll in time.
-    fn bus_is_silent(bus, flush: u32, now_ms: f64) -> bool {
+    fn is_silent(bus, flush: u32, now_ms: f64) -> bool {
         bus.core.is_silent(flush, Clock::nanos_of(now_ms))
     }
 
     /// The host begins a task of its event loop.
-    fn bus_begin_task(bus) {
+    fn begin_task(bus) {
         bus.core.begin_task();
     }
 
     /// Hands out the next batch that was given up, or says that there is none.
-    fn bus_next_abandoned(bus) -> u32 {
+    fn next_abandoned(bus) -> u32 {
         match bus.core.next_abandoned() {
             Some(abandoned) => show_abandoned(bus, abandoned),
             None => step::IDLE,
@@ -70,14 +141,14 @@ calls! {
     }
 
     /// The destination may be back.
-    fn bus_probe(bus) {
+    fn probe(bus) {
         bus.core.probe();
     }
 
     /// Hands out a batch of at most `max_bytes` bytes although another one of its shard may be in
     /// flight: to send, or nothing if there is none. The last events of a shard go first if
     /// `newest`.
-    fn bus_poll_exit(bus, wall_ms: f64, now_ms: f64, max_bytes: usize, newest: bool) -> u32 {
+    fn poll_exit(bus, wall_ms: f64, now_ms: f64, max_bytes: usize, newest: bool) -> u32 {
         bus.core.clock().set(Clock::nanos_of(wall_ms));
         let order = if newest { ExitOrder::Newest } else { ExitOrder::Oldest };
         let lease = bus.core.poll_exit(Clock::nanos_of(now_ms), max_bytes, order);
@@ -85,30 +156,50 @@ calls! {
     }
 
     /// Leaves a row: the batch that was handed out last, without its body.
-    fn bus_batch_head(bus) -> usize {
-        bus.batch.as_ref().map_or(0, |batch| registry::lay_out(&numbers::batch(&batch.head())))
+    fn batch_head(bus) {
+        if let Some(batch) = &bus.batch {
+            registry::lay_out(&numbers::batch(&batch.head()));
+        }
+    }
+
+    /// Leaves the body of the batch that was handed out last.
+    fn batch_body(bus) {
+        registry::leave(bus.batch.as_ref().map_or(&[], |batch| batch.body()));
+    }
+
+    /// Leaves the records of its events, which stand one after another in its body with one byte
+    /// between two: a length of 4 bytes and a timestamp of 8 for each.
+    fn batch_records(bus) {
+        registry::leave(bus.batch.as_ref().map_or(&[], |batch| batch.records()));
+    }
+
+    /// Leaves the batch that was handed out last as bytes for a store; none, if there is no memory for
+    /// them.
+    fn batch_encode(bus) {
+        let encoded = bus.batch.as_ref().and_then(|batch| batch.try_encode());
+        registry::give_out(encoded.unwrap_or_default());
     }
 
     /// Lets go of the batch that was handed out last, so that its bytes are held no longer than they
     /// must be.
-    fn bus_forget(bus) {
+    fn forget(bus) {
         bus.batch = None;
     }
 
     /// The lease was delivered. Returns whether it was still live.
-    fn bus_acknowledge(bus, lease: f64, now_ms: f64) -> bool {
+    fn acknowledge(bus, lease: f64, now_ms: f64) -> bool {
         bus.core.acknowledge(lease as u64, Clock::nanos_of(now_ms))
     }
 
-    /// The lease failed with this [code](Failure::code). Returns whether it was still live.
-    fn bus_fail(bus, lease: f64, code: i32, retry_after_ms: f64, now_ms: f64) -> bool {
+    /// The lease failed with this code. Returns whether it was still live.
+    fn fail(bus, lease: f64, code: i32, retry_after_ms: f64, now_ms: f64) -> bool {
         bus.core.fail(lease as u64, failure(code, retry_after_ms), Clock::nanos_of(now_ms))
     }
 
-    /// The receiver answered for single events. The host has handed [in](registry::take_in) pairs
-    /// of numbers: of consecutive events, and 0 if they were delivered or else one more than the
-    /// code of their failure (see [`failure`]). Returns whether the lease was still live.
-    fn bus_settle(bus, lease: f64, retry_after_ms: f64, now_ms: f64) -> bool {
+    /// The receiver answered for single events. The host has handed in pairs of numbers: of
+    /// consecutive events, and 0 if they were delivered or else one more than the code of their
+    /// failure. Returns whether the lease was still live.
+    fn settle_incoming(bus, lease: f64, retry_after_ms: f64, now_ms: f64) -> bool {
         let bytes = registry::take_in();
         let mut outcomes = Vec::new();
         for pair in bytes.as_chunks::<8>().0.as_chunks::<2>().0 {
@@ -119,70 +210,74 @@ calls! {
     }
 
     /// Takes a batch out whose body has at most `max_bytes` bytes. Returns whether there was one.
-    fn bus_drain(bus, max_bytes: usize) -> bool {
+    fn drain(bus, max_bytes: usize) -> bool {
         bus.batch = bus.core.drain(max_bytes);
         bus.batch.is_some()
     }
 
     /// Cuts everything into batches and begins to go through all that are not settled.
-    fn bus_stage(bus, now_ms: f64) {
+    fn stage(bus, now_ms: f64) {
         bus.staged = bus.core.stage(Clock::nanos_of(now_ms)).into_iter();
     }
 
     /// Goes on to the next staged batch. Returns whether there is one.
-    fn bus_next_staged(bus) -> bool {
+    fn next_staged(bus) -> bool {
         bus.batch = bus.staged.next();
         bus.batch.is_some()
     }
 
     /// Takes the staged batch out for good. Returns whether it was there and not leased.
-    fn bus_release(bus) -> bool {
+    fn release(bus) -> bool {
         bus.batch.as_ref().is_some_and(|batch| bus.core.release(batch))
     }
 
     /// The store has `count` events of a shard of a run, the first with this sequence number.
-    fn bus_note_stored(bus, nonce_high: u32, nonce_low: u32, shard: u32, sequence: f64, count: u32) {
+    fn note_stored(bus, nonce_high: u32, nonce_low: u32, shard: u32, sequence: f64, count: u32) {
         let nonce = numbers::whole(nonce_high, nonce_low);
         let start = sequence as u64;
         bus.core.note_stored(nonce, shard as u16, &(start..start + u64::from(count)));
     }
 
-    /// Takes the oldest stored batch out if the store has more than it may. Leaves a row: its head;
-    /// none, if there is none.
-    fn bus_evict_stored(bus) -> usize {
-        bus.core.evict_stored().map_or(0, |head| registry::lay_out(&numbers::batch(&head)))
+    /// Takes the oldest stored batch out if the store has more than it may. Leaves its head in the
+    /// row. Returns whether there was one.
+    fn evict_stored(bus) -> bool {
+        let evicted = bus.core.evict_stored();
+        if let Some(head) = &evicted {
+            registry::lay_out(&numbers::batch(head));
+        }
+        evicted.is_some()
     }
 
-    /// Takes in the batch that was to be loaded, handed [in](registry::take_in). Returns 0, or the
-    /// code of the error.
-    fn bus_load(bus) -> i32 {
+    /// Takes in the batch that was to be loaded, which was handed in. Returns 0, or the code of the
+    /// error.
+    fn load_incoming(bus) -> i32 {
         bus.core.load(&registry::take_in()).map_or_else(|error| error.code(), |()| 0)
     }
 
     /// The batch that was to be loaded cannot be read. Returns whether it is lost by now.
-    fn bus_note_unreadable(bus, nonce_high: u32, nonce_low: u32, shard: u32, sequence: f64, is_gone: bool) -> bool {
+    fn note_unreadable(bus, nonce_high: u32, nonce_low: u32, shard: u32, sequence: f64, is_gone: bool) -> bool {
         let nonce = numbers::whole(nonce_high, nonce_low);
         bus.core.note_unreadable(nonce, shard as u16, sequence as u64, is_gone)
     }
 
     /// Takes all leases back.
-    fn bus_recall(bus) {
+    fn recall(bus) {
         bus.core.recall();
     }
 
     /// Lets batches of earlier runs come back.
-    fn bus_begin_restore(bus) {
+    fn begin_restore(bus) {
         bus.core.begin_restore();
     }
 
-    /// Most bytes that may be handed in for `bus_restore`.
-    fn bus_max_restored_bytes(bus) -> usize {
+    /// Most bytes that may be handed in for `restore_incoming`.
+    fn max_restored_bytes(bus) -> usize {
         bus.core.max_restored_bytes()
     }
 
-    /// Restores the batch of an earlier run that was handed [in](registry::take_in); then it is the
-    /// one handed out last. Returns 0, or the code of the error.
-    fn bus_restore(bus) -> i32 {
+    /// Restores the batch of an earlier run that was handed in; then it is the one handed out last.
+    /// Returns 0, or the code of the error.
+    fn restore_incoming(bus) -> i32 {
         bus.batch = None;
         match bus.core.restore(&registry::take_in()) {
             Ok(batch) => {
@@ -194,116 +289,110 @@ calls! {
     }
 
     /// Nothing more comes back.
-    fn bus_end_restore(bus) {
+    fn end_restore(bus) {
         bus.core.end_restore();
     }
 
     /// Tells whether more batches may come back, or a restored one is not settled.
-    fn bus_is_restoring(bus) -> bool {
+    fn is_restoring(bus) -> bool {
         bus.core.is_restoring()
     }
 
     /// Tells whether a batch may come back now.
-    fn bus_wants_restored(bus) -> bool {
+    fn wants_restored(bus) -> bool {
         bus.core.wants_restored()
     }
 
     /// Opens a flush that ends at `end_ms`, and returns its id.
-    fn bus_begin_flush(bus, end_ms: f64) -> u32 {
+    fn begin_flush(bus, end_ms: f64) -> u32 {
         bus.core.begin_flush_until(Clock::nanos_of(end_ms))
     }
 
     /// The code of the progress of a flush.
-    fn bus_flush_state(bus, flush: u32) -> i32 {
+    fn flush_state(bus, flush: u32) -> i32 {
         bus.core.flush_state(flush).code()
     }
 
     /// Leaves a row: the outcome of everything that the flush covers.
-    fn bus_flush_report(bus, flush: u32) -> usize {
+    fn flush_report(bus, flush: u32) -> usize {
         let report = bus.core.flush_report(flush).unwrap_or_default();
         registry::lay_out(&report.numbers())
     }
 
     /// Closes a flush.
-    fn bus_end_flush(bus, flush: u32) {
+    fn end_flush(bus, flush: u32) {
         bus.core.end_flush(flush);
     }
 
     /// Tells whether there is room again.
-    fn bus_is_ready(bus) -> bool {
+    fn is_ready(bus) -> bool {
         bus.core.is_ready()
     }
 
     /// Says whether somebody waits for room.
-    fn bus_set_room_awaited(bus, awaited: bool) {
+    fn set_room_awaited(bus, awaited: bool) {
         bus.core.set_room_awaited(awaited);
     }
 
     /// Counts an event as refused because it cannot be written as JSON.
-    fn bus_refuse_invalid(bus) {
+    fn refuse_invalid(bus) {
         bus.core.refuse_invalid();
     }
 
     /// Counts an event as refused because it is too large.
-    fn bus_refuse_oversize(bus) {
+    fn refuse_oversize(bus) {
         bus.core.refuse_oversize();
     }
 
     /// Counts an event as refused because there is no memory to hand it over.
-    fn bus_refuse_full(bus) {
+    fn refuse_full(bus) {
         bus.core.refuse_full();
     }
 
     /// Adds `count` shards. Leaves a row: their ids, or a refusal.
-    fn bus_scale_up(bus, count: u32) -> usize {
+    fn scale_up(bus, count: u32) -> usize {
         changed(bus.core.scale_up(count as u16))
     }
 
     /// Drains up to `count` shards. Leaves a row: their ids, or a refusal.
-    fn bus_scale_down(bus, count: u32) -> usize {
+    fn scale_down(bus, count: u32) -> usize {
         changed(bus.core.scale_down(count as u16))
     }
 
     /// Leaves a row: where every event is. Returns how many numbers it has.
-    fn bus_stats(bus) -> usize {
+    fn stats(bus) -> usize {
         registry::lay_out(&bus.core.stats().numbers())
     }
 
     /// Refuses all events from now on.
-    fn bus_close(bus) {
+    fn close(bus) {
         bus.core.close();
     }
 
-    /// Gives up everything; `bus_poll` hands it out as abandoned.
-    fn bus_abandon_everything(bus) {
+    /// Gives up everything; `poll` hands it out as abandoned.
+    fn abandon_everything(bus) {
         bus.core.abandon_everything();
     }
 
     /// Most bytes of one event.
-    fn bus_max_event_bytes(bus) -> usize {
+    fn max_event_bytes(bus) -> usize {
         bus.core.config().max_event_bytes
     }
 
     /// Most bytes of a key.
-    fn bus_max_key_bytes(bus) -> usize {
+    fn max_key_bytes(bus) -> usize {
         bus.core.config().max_key_bytes
     }
 
     /// The number of events offered.
-    fn bus_offered(bus) -> f64 {
+    fn offered(bus) -> f64 {
         bus.core.offered() as f64
     }
 
     /// The number of events refused or evicted.
-    fn bus_lost(bus) -> f64 {
+    fn lost(bus) -> f64 {
         bus.core.lost() as f64
     }
-}
-
-/// Forgets the bus. The handle may become another one's.
-#[unsafe(no_mangle)]
-extern "C" fn bus_free(handle: usize) {
-    registry::with(|registry| registry.remove(handle));
 }
 
 fn outcome(code: i32, retry_after_ms: f64) -> Outcome {

@@ -102,6 +102,62 @@ pub const MISUSED: i32 = -7;
 /// has 0.
 pub const FAILED: i32 = 1;
 
+/// A value that crosses as a number.
+pub(crate) trait Number {
+    fn of(number: f64) -> Self
+    where
+        Self: Sized;
+
+    fn number(self) -> f64;
+}
+
+macro_rules! numbers {
+    ($($type:ty),+) => {
+        $(
+            impl Number for $type {
+                fn of(number: f64) -> Self {
+                    // By way of 64 bits, so that a negative number wraps.
+                    number as i64 as Self
+                }
+
+                fn number(self) -> f64 {
+                    self as f64
+                }
+            }
+        )+
+    };
+}
+
+numbers!(u32, i32, usize);
+
+impl Number for f64 {
+    fn of(number: f64) -> Self {
+        number
+    }
+
+    fn number(self) -> f64 {
+        self
+    }
+}
+
+impl Number for bool {
+    fn of(number: f64) -> Self {
+        number != 0.0
+    }
+
+    fn number(self) -> f64 {
+        f64::from(u8::from(self))
+    }
+}
+
+impl Number for () {
+    fn of(_: f64) {}
+
+    fn number(self) -> f64 {
+        0.0
+    }
+}
+
 /// A number from its high and its low half.
 #[must_use]
 pub const fn whole(high: u32, low: u32) -> u64 {

@@ -9,47 +9,47 @@ use crate::registry::{self, Registry};
 use shardbus::{Clock, Lines};
 
 /// The address of the scratch.
-#[unsafe(no_mangle)]
-extern "C" fn scratch_ptr() -> usize {
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn scratch_ptr() -> usize {
     registry::with(|registry| registry.scratch.as_mut_ptr() as usize).unwrap_or(0)
 }
 
 /// The length of the scratch in bytes.
-#[unsafe(no_mangle)]
-extern "C" fn scratch_len() -> usize {
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn scratch_len() -> usize {
     registry::with(|registry| registry.scratch.len()).unwrap_or(0)
 }
 
 /// The address of the table of lengths (32-bit, unsigned).
-#[unsafe(no_mangle)]
-extern "C" fn lengths_ptr() -> usize {
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn lengths_ptr() -> usize {
     registry::with(|registry| registry.lengths.as_mut_ptr() as usize).unwrap_or(0)
 }
 
 /// The number of lengths in the table.
-#[unsafe(no_mangle)]
-extern "C" fn lengths_len() -> usize {
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn lengths_len() -> usize {
     registry::with(|registry| registry.lengths.len()).unwrap_or(0)
 }
 
 /// The address of the row of numbers that the last call has left.
-#[unsafe(no_mangle)]
-extern "C" fn row_ptr() -> usize {
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn row_ptr() -> usize {
     registry::with(|registry| registry.row_ptr()).unwrap_or(0)
 }
 
 /// The time at which the last event was accepted, in nanoseconds since the Unix epoch: the high and
 /// the low half in the row. Numbers of 64 bits do not cross, because not every host has them.
-#[unsafe(no_mangle)]
-extern "C" fn last_timestamp() -> usize {
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn last_timestamp() -> usize {
     let last = registry::with(|registry| registry.last_timestamp).unwrap_or(0);
     registry::lay_out(&[high(last), low(last)])
 }
 
 /// Grows the scratch to at least `len` bytes; its contents stay. Returns false without memory for
 /// it.
-#[unsafe(no_mangle)]
-extern "C" fn reserve(len: usize) -> u32 {
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn reserve(len: usize) -> u32 {
     let reserved = registry::with(|Registry { scratch, .. }| {
         let missing = len.saturating_sub(scratch.len());
         let has_room = scratch.try_reserve_exact(missing).is_ok();
@@ -63,15 +63,15 @@ extern "C" fn reserve(len: usize) -> u32 {
 
 /// Makes room for `len` bytes for the next call that takes some, which drops them. Returns where they
 /// go; 0, if there is no memory for them.
-#[unsafe(no_mangle)]
-extern "C" fn incoming(len: usize) -> usize {
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn incoming(len: usize) -> usize {
     registry::with(|registry| registry.make_incoming(len)).unwrap_or(0)
 }
 
 /// The shard that an event with the key in the first `len` bytes of the scratch would go to now, or
 /// one with this payload and no key.
-#[unsafe(no_mangle)]
-extern "C" fn shard_for(handle: usize, len: usize) -> u32 {
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn shard_for(handle: usize, len: usize) -> u32 {
     let shard = registry::with(|registry| {
         let key_or_payload = registry.scratch.get(..len)?;
         Some(registry.bus(handle)?.shard_for(key_or_payload))
@@ -80,8 +80,8 @@ extern "C" fn shard_for(handle: usize, len: usize) -> u32 {
 }
 
 /// Sets the bus's clock: milliseconds since the Unix epoch.
-#[unsafe(no_mangle)]
-extern "C" fn set_clock(handle: usize, now_ms: f64) {
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn set_clock(handle: usize, now_ms: f64) {
     registry::with(|registry| {
         if let Some(bus) = registry.bus(handle) {
             bus.clock().set(Clock::nanos_of(now_ms));
@@ -91,8 +91,8 @@ extern "C" fn set_clock(handle: usize, now_ms: f64) {
 
 /// Offers one event: `len` bytes of payload, then `key_len` bytes of key (negative: no key). With
 /// `line` set, the payload is known to be one line and not empty. Returns the shard, or a refusal.
-#[unsafe(no_mangle)]
-extern "C" fn push(handle: usize, len: usize, key_len: isize, line: u32) -> i32 {
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn push(handle: usize, len: usize, key_len: isize, line: u32) -> i32 {
     let result = registry::with(|registry| {
         let bus = registry.bus(handle)?;
         let (payload, rest) = registry.scratch.split_at_checked(len)?;
@@ -117,8 +117,8 @@ extern "C" fn push(handle: usize, len: usize, key_len: isize, line: u32) -> i32 
 /// bytes (one is what separates events in a body), then, with `keyed` set, all keys; the table has
 /// the payloads' lengths, then the keys'.
 /// Returns how many were accepted.
-#[unsafe(no_mangle)]
-extern "C" fn push_many(handle: usize, count: usize, gap: u32, keyed: u32) -> i32 {
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn push_many(handle: usize, count: usize, gap: u32, keyed: u32) -> i32 {
     let accepted = registry::with(|registry| {
         let bus = registry.bus(handle)?;
         let (lens, key_lens) = registry.lengths.split_at_checked(count)?;
@@ -133,14 +133,14 @@ extern "C" fn push_many(handle: usize, count: usize, gap: u32, keyed: u32) -> i3
 }
 
 /// The number of events that are certain to be accepted, if their bytes are.
-#[unsafe(no_mangle)]
-extern "C" fn room_events(handle: usize) -> usize {
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn room_events(handle: usize) -> usize {
     registry::with(|registry| registry.bus(handle).map_or(0, |bus| bus.room().0)).unwrap_or(0)
 }
 
 /// The number of payload bytes that are certain to be accepted, if the number of events is.
-#[unsafe(no_mangle)]
-extern "C" fn room_bytes(handle: usize) -> usize {
+#[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
+pub extern "C" fn room_bytes(handle: usize) -> usize {
     registry::with(|registry| registry.bus(handle).map_or(0, |bus| bus.room().1 as usize))
         .unwrap_or(0)
 }

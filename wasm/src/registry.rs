@@ -28,8 +28,9 @@ pub(crate) struct Registry {
     pub(crate) scratch: Vec<u8>,
     /// The buffer into which the host writes their lengths.
     pub(crate) lengths: Vec<u32>,
-    /// Bytes that the host hands in for one call, where they are more than the scratch is for.
-    incoming: Vec<u8>,
+    /// Bytes that the host hands in for one call, or that a call leaves for the host to copy, where
+    /// they are more than the scratch is for.
+    bytes: Vec<u8>,
     /// The buffer from which the host reads numbers.
     row: Vec<f64>,
     /// The time at which the last event was accepted.
@@ -42,7 +43,7 @@ thread_local! {
             buses: Vec::new(),
             scratch: Vec::new(),
             lengths: Vec::new(),
-            incoming: Vec::new(),
+            bytes: Vec::new(),
             row: Vec::new(),
             last_timestamp: 0,
         })
@@ -64,19 +65,17 @@ pub(crate) fn with_bus<R>(handle: usize, f: impl FnOnce(&mut Bus) -> R) -> Optio
     Some(result)
 }
 
-// Once for all callers: copies in each of some fifty exports would be a tenth of the module.
-#[inline(never)]
 fn take(handle: usize) -> Option<Box<Bus>> {
     with(|registry| registry.buses.get_mut(handle)?.take()).flatten()
 }
 
-#[inline(never)]
 fn put_back(handle: usize, bus: Box<Bus>) {
     with(|registry| registry.buses.get_mut(handle).map(|slot| *slot = Some(bus)));
 }
 
 /// Lays out a row of numbers for the host, which reads it before its next call. Returns how many
 /// there are.
+#[inline(never)]
 pub(crate) fn lay_out(numbers: &[f64]) -> usize {
     with(|Registry { row, .. }| {
         row.clear();
@@ -85,21 +84,33 @@ pub(crate) fn lay_out(numbers: &[f64]) -> usize {
     numbers.len()
 }
 
+/// Leaves the address and the length of some bytes in the row. The host copies them before its next
+/// call.
+pub(crate) fn leave(bytes: &[u8]) {
+    lay_out(&[bytes.as_ptr() as usize as f64, bytes.len() as f64]);
+}
+
+/// [Leaves](leave) bytes that nobody else keeps. The host lets go of them by [`Registry::make_incoming`].
+pub(crate) fn give_out(bytes: Vec<u8>) {
+    leave(&bytes);
+    with(|registry| registry.bytes = bytes);
+}
+
 /// Takes the bytes that the host has handed in for this call.
 pub(crate) fn take_in() -> Vec<u8> {
-    with(|registry| std::mem::take(&mut registry.incoming)).unwrap_or_default()
+    with(|registry| std::mem::take(&mut registry.bytes)).unwrap_or_default()
 }
 
 impl Registry {
     /// Makes room for so many bytes to be handed in. Returns where they go; 0, if there is no memory
     /// for them.
     pub(crate) fn make_incoming(&mut self, len: usize) -> usize {
-        self.incoming = Vec::new();
-        if self.incoming.try_reserve_exact(len).is_err() {
+        self.bytes = Vec::new();
+        if self.bytes.try_reserve_exact(len).is_err() {
             return 0;
         }
-        self.incoming.resize(len, 0);
-        self.incoming.as_mut_ptr() as usize
+        self.bytes.resize(len, 0);
+        self.bytes.as_mut_ptr() as usize
     }
 
     /// Adds a bus and returns its handle.

@@ -20,10 +20,8 @@ pub const SOURCES: &str = "pkg-js/src";
 pub const DIST: &str = "pkg-js/dist";
 /// The folder of intermediate files.
 const WORK: &str = "target/package";
-/// The compiler's module, the input of wasm-bindgen.
+/// The compiler's module, without what panics would say.
 pub const COMPILED: &str = "target/package/shardbus.wasm";
-/// The output of wasm-bindgen.
-const BINDGEN: &str = "target/package/bindgen";
 
 /// The entries of the package, each as ES module and as CommonJS; `node` is `index` under a
 /// condition.
@@ -74,9 +72,6 @@ const ENTRY_IMPORTS: [&str; 2] = ["../otel.js", "../sinks/http.js"];
 /// conditions choose the file, and peers.
 pub const EXTERNAL: [&str; 2] = ["shardbus", "@opentelemetry/api"];
 
-/// The glue of the WebAssembly. A loader that links `bus.wasm` itself looks for it under this name.
-const GLUE: &str = "bus_bg";
-
 /// The bundler of declarations.
 const DECLARATIONS: &str = "pkg-js/declarations";
 
@@ -110,7 +105,7 @@ const WASM_OPT: [&str; 13] = [
 ];
 
 /// The inputs of a build, beside the compiler and its flags. This program is one of them.
-const INPUTS: [&str; 21] = [
+const INPUTS: [&str; 20] = [
     ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
@@ -130,21 +125,11 @@ const INPUTS: [&str; 21] = [
     "wasm/Cargo.toml",
     "wasm/src",
     "xtask/Cargo.toml",
-    "xtask/bindgen/src",
     "xtask/src",
 ];
 
 /// Sources that are made here, and so no inputs.
-pub const MADE: [&str; 8] = [
-    "bus-base64.ts",
-    "bus-inline.ts",
-    "bus_bg.d.ts",
-    "bus_bg.js",
-    "bus_js.d.ts",
-    "bus_js.js",
-    "bus_js_bg.d.ts",
-    "bus_js_bg.js",
-];
+pub const MADE: [&str; 4] = ["bus-base64.ts", "bus-inline.ts", "bus_js.d.ts", "bus_js.js"];
 
 /// Records the inputs and outputs of the last build.
 const STAMP: &str = "target/package/build.stamp";
@@ -160,7 +145,7 @@ pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
     sh.remove_path(STAMP)?;
     manifests::check(sh)?;
     build_wasm(sh, tools)?;
-    write_sources(sh, tools)?;
+    write_sources(sh)?;
     compile(sh)?;
     sizes::check(sh, DIST, ENTRIES, &CONDITIONAL)?;
     Ok(sh.write_file(STAMP, [inputs, outputs()?].join("\n"))?)
@@ -182,8 +167,7 @@ pub fn build_for_node(sh: &Shell, tools: &Tools) -> Result<File> {
     sh.remove_path(STAMP)?;
     sh.remove_path(DIST)?;
     compile_wasm(sh, tools)?;
-    write_glue(sh)?;
-    write_base64(sh, &sh.read_binary_file(format!("{BINDGEN}/bus_bg.wasm"))?)?;
+    write_base64(sh, &sh.read_binary_file(COMPILED)?)?;
     let esbuild = npm::bin("esbuild");
     // Modules that both need must exist once.
     let entries = ["node", "sinks/http"].map(|entry| format!("{SOURCES}/{entry}.ts"));
@@ -221,11 +205,11 @@ fn outputs() -> Result<String> {
     freshness::fingerprint(&paths, |_| false, &[])
 }
 
-/// Makes `bus.wasm` and the glue in [`WORK`].
+/// Makes `bus.wasm` in [`WORK`].
 fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     compile_wasm(sh, tools)?;
     let options = WASM_OPT.join(" ").into_bytes();
-    let module = sh.read_binary_file(format!("{BINDGEN}/bus_bg.wasm"))?;
+    let module = sh.read_binary_file(COMPILED)?;
     let stamp = Path::new(WORK).join("wasm-opt.stamp");
     stamp::once(sh, &stamp, &[options, module].concat(), || optimise(sh))
 }
@@ -239,22 +223,19 @@ pub fn compile_core(sh: &Shell, tools: &Tools) -> Result<Vec<u8>> {
     Ok(sh.read_binary_file(format!("{TARGET_DIR}/{TARGET}/npm/shardbus_wasm.wasm"))?)
 }
 
-/// Makes what wasm-bindgen makes of the compiled core.
+/// Makes [`COMPILED`].
 fn compile_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     say("compiling the core to WebAssembly");
     let trapping = wasm_module::with_trapping_panics(&compile_core(sh, tools)?);
     let trapping = trapping.context("cargo wrote a module without functions or names")?;
     let silent = wasm_module::without_panic_positions(&trapping);
-    sh.write_file(COMPILED, silent.context("cargo wrote a module with unusual data")?)?;
-    // The name becomes part of the module, which imports from `./bus_bg.js`.
-    let bindgen = &tools.bindgen;
-    exec(cmd!(sh, "{bindgen} {COMPILED} bus {BINDGEN}"))
+    Ok(sh.write_file(COMPILED, silent.context("cargo wrote a module with unusual data")?)?)
 }
 
 fn optimise(sh: &Shell) -> Result<()> {
     say("optimising the WebAssembly");
     let wasm_opt = npm::bin("wasm-opt");
-    let (input, output) = (format!("{BINDGEN}/bus_bg.wasm"), format!("{WORK}/bus.wasm"));
+    let (input, output) = (COMPILED, format!("{WORK}/bus.wasm"));
     exec(cmd!(sh, "{wasm_opt} {input} --output {output} {WASM_OPT...}"))?;
     let module = sh.read_binary_file(output)?;
     let sections = wasm_module::custom_sections(&module);
@@ -264,21 +245,9 @@ fn optimise(sh: &Shell) -> Result<()> {
 }
 
 /// Writes the sources that are made from the WebAssembly.
-fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
+fn write_sources(sh: &Shell) -> Result<()> {
     let source = |name: &str| format!("{SOURCES}/{name}");
-    write_glue(sh)?;
-    // The types that wasm-bindgen writes are those of its own loader, which we do without. They
-    // name `Symbol.dispose`: the reference gives it to users whose own `lib` is older.
-    let types = sh.read_file(format!("{BINDGEN}/bus.d.ts"))?;
-    let types = format!(
-        "/// <reference lib=\"esnext.disposable\" />\n{types}\n\
-         /** Links the glue to an instance. */\n\
-         export function __wbg_set_wasm(exports: WebAssembly.Exports): void;\n"
-    );
-    wasm2js::build(sh, tools, SOURCES, &types)?;
-    let all = "/** All functions of the glue. */\n\
-               export function glue(): typeof import(\"./bus_bg.js\");\n";
-    sh.write_file(source("bus_bg.d.ts"), types + all)?;
+    wasm2js::build(sh, SOURCES)?;
 
     let module = sh.read_binary_file(format!("{WORK}/bus.wasm"))?;
     let Packed { text, frequent } = packed::pack(&module);
@@ -292,39 +261,10 @@ fn write_sources(sh: &Shell, tools: &Tools) -> Result<()> {
     write_base64(sh, &module)
 }
 
-fn write_glue(sh: &Shell) -> Result<()> {
-    let glue = sh.read_file(format!("{BINDGEN}/bus_bg.js"))?;
-    let glue = with_decoder(&glue, "./util/utf8.js")?;
-    Ok(sh.write_file(format!("{SOURCES}/bus_bg.js"), with_itself(&glue))?)
-}
-
 fn write_base64(sh: &Shell, module: &[u8]) -> Result<()> {
     let base64 = BASE64_STANDARD.encode(module);
     let source = format!("/** `bus.wasm`. */\nexport const base64: string =\n  \"{base64}\";\n");
     Ok(sh.write_file(format!("{SOURCES}/bus-base64.ts"), source)?)
-}
-
-/// The glue, with our decoder of text, which `module` exports. The glue would make one of its own when
-/// it is loaded, and not every environment has one then.
-pub fn with_decoder(glue: &str, module: &str) -> Result<String> {
-    let split = || {
-        let (before, rest) = glue.split_once("let cachedTextDecoder")?;
-        let (_, after) = rest.split_once("return cachedTextDecoder.decode(bytes);\n}\n")?;
-        Some((before, after))
-    };
-    let (before, after) = split().context("wasm-bindgen decodes text differently")?;
-    ensure!(!after.contains("TextDecoder"), "wasm-bindgen decodes text elsewhere, too");
-    let decode = "const decodeText = (bytes) => utf8Decoder().decode(bytes);\n";
-    Ok(format!("import {{ utf8Decoder }} from \"{module}\";\n{before}{decode}{after}"))
-}
-
-/// The glue, with a function that returns all of it. The module imports it as one object, and an
-/// `import *` of it would stay in whatever a user bundles.
-fn with_itself(glue: &str) -> String {
-    let functions = glue.lines().filter_map(|line| line.strip_prefix("export function "));
-    let names: Vec<_> =
-        functions.filter_map(|function| Some(function.split_once('(')?.0)).collect();
-    format!("{glue}\nexport const glue = () => ({{ {} }});\n", names.join(", "))
 }
 
 /// Fills [`DIST`] from the sources.
@@ -338,10 +278,8 @@ fn compile(sh: &Shell) -> Result<()> {
         bundle_dependency(sh, package, importer)?;
     }
     sh.copy_file(format!("{WORK}/bus.wasm"), DIST)?;
-    for made in [GLUE, "bus_js", "bus_js_bg"] {
-        for extension in ["js", "d.ts"] {
-            sh.copy_file(format!("{SOURCES}/{made}.{extension}"), DIST)?;
-        }
+    for extension in ["js", "d.ts"] {
+        sh.copy_file(format!("{SOURCES}/bus_js.{extension}"), DIST)?;
     }
     let (without_requests, others): (Vec<&str>, Vec<&str>) =
         ENTRIES.iter().partition(|entry| WITHOUT_REQUESTS.contains(entry));
@@ -409,7 +347,7 @@ fn join_modules(sh: &Shell) -> Result<()> {
         let name = file.strip_prefix(&joined)?;
         sh.copy_file(&file, Path::new(DIST).join(name))?;
     }
-    Ok(sh.write_file(format!("{DIST}/{GLUE}.js"), "export * from \"./internal.js\";\n")?)
+    Ok(())
 }
 
 /// Makes of all declarations one file for each entry and one for their common part, as users'
@@ -522,22 +460,6 @@ mod tests {
         assert!(check_shared(&contents(0)).is_ok());
         let error = check_shared(&contents(9)).unwrap_err().to_string();
         assert_eq!(error, "m.js is in a.js and in b.js: export it from internal.ts");
-    }
-
-    #[test]
-    fn the_glue_returns_itself() {
-        let glue = "export function a(x) {\n}\nfunction b() {\n}\nexport function c() {\n}\n";
-        assert_eq!(with_itself(glue), format!("{glue}\nexport const glue = () => ({{ a, c }});\n"));
-    }
-
-    #[test]
-    fn the_glue_makes_no_decoder_of_its_own() {
-        let glue = "a();\nlet cachedTextDecoder = new TextDecoder();\nfunction decodeText(bytes) {\n    \
-                    return cachedTextDecoder.decode(bytes);\n}\nb();\n";
-        let expected = "import { utf8Decoder } from \"./util/utf8.js\";\na();\n\
-                        const decodeText = (bytes) => utf8Decoder().decode(bytes);\nb();\n";
-        assert_eq!(with_decoder(glue, "./util/utf8.js").unwrap(), expected);
-        assert!(with_decoder("a();\n", "./util/utf8.js").is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The tools for WebAssembly: a compiler whose standard library covers it, and wasm-bindgen.
+//! The tools for WebAssembly: a compiler whose standard library covers it, and npm's.
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::ValueEnum;
 use xshell::{Cmd, Shell, cmd};
 
-use crate::{bindgen, debian, exec, npm, say};
+use crate::{debian, exec, npm, say};
 
 /// The target that the npm package is built for.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -25,8 +25,6 @@ const ROUTE_VARIABLE: &str = "SHARDBUS_WASM_TOOLCHAIN";
 pub struct Tools {
     /// The compiler.
     pub wasm: WasmToolchain,
-    /// The program of `xtask/bindgen`.
-    pub bindgen: PathBuf,
 }
 
 impl Tools {
@@ -34,12 +32,9 @@ impl Tools {
     pub fn set_up() -> Result<Self> {
         thread::scope(|scope| {
             let npm = scope.spawn(|| npm::set_up(&Shell::new()?));
-            let bindgen = scope.spawn(|| bindgen::set_up(&Shell::new()?));
             let wasm = WasmToolchain::set_up(&Shell::new()?);
-            let (npm, bindgen) = (npm.join(), bindgen.join());
-            npm.map_err(|_| anyhow!("installing npm packages panicked"))??;
-            let bindgen = bindgen.map_err(|_| anyhow!("building wasm-bindgen panicked"))??;
-            Ok(Self { wasm: wasm?, bindgen })
+            npm.join().map_err(|_| anyhow!("installing npm packages panicked"))??;
+            Ok(Self { wasm: wasm? })
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::npm;
 /// The other parts of the package, and what betrays each in a bundle, minified or not.
 const MARKERS: &[(&str, &str, &str)] = &[
     ("shardbus", "its WebAssembly", "\"<\\\\"),
-    ("shardbus/js", "its JavaScript", "__wbindgen_externref_xform__"),
+    ("shardbus/js", "its JavaScript", "Math.clz32"),
     ("shardbus/requests", "the work of requests", "@vercel/request-context"),
     ("shardbus/stores/fs", "the file store", "node:fs"),
     ("shardbus/stores/indexeddb", "the IndexedDB store", "versionchange"),

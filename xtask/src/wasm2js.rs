@@ -2,18 +2,16 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use xshell::{Shell, cmd};
 
-use crate::package::{COMPILED, with_decoder};
-use crate::toolchain::Tools;
+use crate::package::COMPILED;
 use crate::{exec, npm, say, stamp, trunc_sat, wasm_module};
 
 /// The generated files.
 const WORK: &str = "target/package/js";
 
-/// The features that `wasm2js` can have or lower: not the tables of references to objects that
-/// wasm-bindgen would make otherwise.
+/// The features that `wasm2js` can have or lower.
 const FEATURES: [&str; 5] =
     ["bulk-memory", "bulk-memory-opt", "mutable-globals", "nontrapping-fptoint", "sign-ext"];
 
@@ -71,30 +69,21 @@ const GROW: &str = r#"
  }
 "#;
 
-/// Makes `bus_js.js`, its glue `bus_js_bg.js`, and their types among the sources, from what cargo
-/// compiled. `types` are those of the other glue: both have the same.
-pub fn build(sh: &Shell, tools: &Tools, sources: &str, types: &str) -> Result<()> {
+/// Makes `bus_js.js` and its types among the sources, from the compiled module.
+pub fn build(sh: &Shell, sources: &str) -> Result<()> {
     let compiled = sh.read_binary_file(COMPILED)?;
     let module = wasm_module::with_target_features(&compiled, &FEATURES);
-    let input = format!("{WORK}/bus.wasm");
-    sh.write_file(&input, module.context("the compiled module is malformed")?)?;
-    let bindgen = &tools.bindgen;
-    exec(cmd!(sh, "{bindgen} {input} bus_js {WORK}"))?;
-
+    let module = module.context("the compiled module is malformed")?;
+    sh.write_file(format!("{WORK}/bus.wasm"), &module)?;
     let options = [&WASM_OPT[..], &WASM2JS, &[GROW]].concat().join(" ").into_bytes();
-    let module = sh.read_binary_file(format!("{WORK}/bus_js_bg.wasm"))?;
     let stamp = Path::new(WORK).join("wasm2js.stamp");
     stamp::once(sh, &stamp, &[options, module].concat(), || translate(sh))?;
-
     sh.copy_file(format!("{WORK}/bus_js.min.js"), format!("{sources}/bus_js.js"))?;
-    let glue = with_decoder(&sh.read_file(format!("{WORK}/bus_js_bg.js"))?, "./internal.js")?;
-    let glue = adapt_glue(&glue)?;
-    sh.write_file(format!("{sources}/bus_js_bg.js"), glue)?;
-    sh.write_file(format!("{sources}/bus_js_bg.d.ts"), types)?;
     sh.write_file(
         format!("{sources}/bus_js.d.ts"),
-        "/** The core with memory of its own, as `new WebAssembly.Instance` would make it. */\n\
-         export function instantiate(imports: object): WebAssembly.Exports;\n",
+        "import type { CoreExports } from \"./core/module.js\";\n\n\
+         /** The core with memory of its own, as `new WebAssembly.Instance` would make it. */\n\
+         export function instantiate(): CoreExports;\n",
     )?;
     Ok(())
 }
@@ -103,7 +92,7 @@ pub fn build(sh: &Shell, tools: &Tools, sources: &str, types: &str) -> Result<()
 fn translate(sh: &Shell) -> Result<()> {
     say("translating the WebAssembly to JavaScript");
     let [input, text, module, output, minified] =
-        ["bus_js_bg.wasm", "bus_js.wat", "lowered.wasm", "bus_js.js", "bus_js.min.js"]
+        ["bus.wasm", "bus_js.wat", "lowered.wasm", "bus_js.js", "bus_js.min.js"]
             .map(|name| format!("{WORK}/{name}"));
     let [wasm_dis, wasm_opt, wasm2js] = ["wasm-dis", "wasm-opt", "wasm2js"].map(npm::bin);
     exec(cmd!(sh, "{wasm_dis} {input} --output {text} --all-features"))?;
@@ -127,24 +116,4 @@ fn adapt(program: &str) -> Option<String> {
         && grow.contains("function __wasm_memory_grow(")
         && grow.matches("function ").count() == 1;
     is_as_known.then(|| format!("{before}{GROW}\n return {{\n{after}\nexport {{ instantiate }};\n"))
-}
-
-/// Makes the glue look at memory anew whenever it is another `ArrayBuffer`. The glue waits for the
-/// old one to be detached, which only WebAssembly does to memory that grows.
-fn adapt_glue(glue: &str) -> Result<String> {
-    let adapted = glue
-        .replace(".byteLength === 0", ".buffer !== wasm.memory.buffer")
-        .replace("cachedDataViewMemory0.buffer.detached === undefined && ", "");
-    ensure!(
-        adapted.matches(".buffer !== wasm.memory.buffer").count() == 4
-            && !adapted.contains("detached === undefined")
-            && !adapted.contains("byteLength"),
-        "wasm-bindgen looks at memory in another way than before: adapt `adapt_glue`"
-    );
-    // `pkg-js/src/js.ts` has this number as well.
-    ensure!(
-        adapted.contains("if (idx < 1028) return;"),
-        "wasm-bindgen numbers objects differently"
-    );
-    Ok(adapted)
 }

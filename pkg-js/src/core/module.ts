@@ -1,11 +1,10 @@
 // The core, whatever it was compiled to: loaded when it is first needed, and shut when it has failed.
 
-import type * as bindings from "../bus_bg.js";
 import { NotInitializedError } from "../errors/not-initialized-error.js";
 import { PoisonedError } from "../errors/poisoned-error.js";
 
-/** The event path's exports (`wasm/src/raw.rs`): integers in, integers out. */
-export interface RawExports {
+/** The core's exports: those of the event path (`wasm/src/raw.rs`), and one for all else. */
+export interface CoreExports {
   readonly memory: { readonly buffer: ArrayBufferLike };
   scratch_ptr(): number;
   scratch_len(): number;
@@ -21,44 +20,27 @@ export interface RawExports {
   push_many(handle: number, count: number, gap: number, keyed: number): number;
   room_events(handle: number): number;
   room_bytes(handle: number): number;
+  create(): number;
+  free(handle: number): void;
+  call(handle: number, code: number, ...numbers: (number | boolean)[]): number;
 }
 
 /** The error for a call that the core does not understand: a bug of ours. */
 export const misuse = (code: number): Error =>
   new Error(`The core refused a call of shardbus's own (${code})`);
 
-/** The part of wasm-bindgen's glue that goes with the exports of one compilation. */
-export type Glue = Pick<
-  typeof bindings,
-  "__wbg_set_wasm" | "create" | "batch_body" | "batch_encode" | "batch_lens"
->;
-
-/** A compilation of the core, instantiated. */
-export interface Core {
-  readonly glue: Glue;
-  readonly exports: WebAssembly.Exports;
-}
-
-let load: (() => Core) | undefined;
-let raw: RawExports | undefined;
-let glue: Glue;
+let load: (() => CoreExports) | undefined;
+let core: CoreExports | undefined;
 let trap: unknown;
 
 /** Says where the core comes from once it is needed. */
-export function setCoreSource(source: () => Core): void {
+export function setCoreSource(source: () => CoreExports): void {
   load = source;
 }
 
 /** Loads the core, unless one is loaded already. */
-export function start(source: () => Core): void {
-  if (raw !== undefined) return;
-  const { glue: found, exports } = source();
-  const guarded = guard(exports);
-  found.__wbg_set_wasm(guarded);
-  // It is there if references to objects are in a table of the module.
-  (guarded.__wbindgen_start as (() => void) | undefined)?.();
-  raw = guarded as unknown as RawExports;
-  glue = found;
+export function start(source: () => CoreExports): void {
+  core ??= guard(source());
 }
 
 /** Throws if the core has failed. */
@@ -90,15 +72,35 @@ export function assertRoom(calls: number = ROOM): void {
   probe(calls);
 }
 
-/** The event path's exports, loaded if need be. */
-export function rawExports(): RawExports {
+/** The exports, loaded if need be. */
+export function coreExports(): CoreExports {
   assertAlive();
-  if (raw === undefined) {
+  if (core === undefined) {
     if (load === undefined) throw new NotInitializedError();
     start(load);
   }
-  return raw as RawExports;
+  return core as CoreExports;
 }
+
+/** Makes a call of a bus by its code. */
+export const call = (
+  handle: number,
+  code: number,
+  a?: number | boolean,
+  b?: number | boolean,
+  c?: number | boolean,
+  d?: number | boolean,
+  e?: number | boolean,
+): number =>
+  (core as CoreExports).call(
+    handle,
+    code,
+    a as number,
+    b as number,
+    c as number,
+    d as number,
+    e as number,
+  );
 
 let numbers = new Float64Array(0);
 
@@ -107,7 +109,7 @@ let numbers = new Float64Array(0);
  * call writes over it.
  */
 export function row(length: number): Float64Array {
-  const { memory, row_ptr } = raw as RawExports;
+  const { memory, row_ptr } = core as CoreExports;
   const buffer = memory.buffer as ArrayBuffer;
   // Above 2 GiB, an address that crosses as a signed number is negative.
   const start = row_ptr() >>> 0;
@@ -121,16 +123,19 @@ export function row(length: number): Float64Array {
  * for them.
  */
 export function handIn(bytes: Uint8Array): boolean {
-  const { memory, incoming } = raw as RawExports;
+  const { memory, incoming } = core as CoreExports;
   const start = incoming(bytes.length) >>> 0;
   if (start === 0) return false;
   new Uint8Array(memory.buffer as ArrayBuffer, start, bytes.length).set(bytes);
   return true;
 }
 
-/** The exports and what wasm-bindgen adds to them, loaded if need be. */
-export function allExports(): { readonly exports: WebAssembly.Exports; readonly glue: Glue } {
-  return { exports: rawExports() as unknown as WebAssembly.Exports, glue };
+/** A copy of the bytes whose address and length the last call into the core has left in the row. */
+export function copyLeft(): Uint8Array<ArrayBuffer> {
+  const [start, length] = row(2);
+  return new Uint8Array(
+    new Uint8Array((core as CoreExports).memory.buffer as ArrayBuffer, start, length),
+  );
 }
 
 /** True once the core has failed. */
@@ -140,14 +145,14 @@ export const isDead = (): boolean => trap !== undefined;
  * The exports, behind a door that shuts for good when one of them traps: the core does not panic,
  * but should it happen all the same, nothing that it holds can be trusted.
  */
-function guard(exports: WebAssembly.Exports): WebAssembly.Exports {
-  const guarded: WebAssembly.Exports = {};
+function guard(exports: CoreExports): CoreExports {
+  const guarded: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(exports)) {
     if (typeof value !== "function") guarded[name] = value;
     // On the event path room is looked for once for several calls.
-    else guarded[name] = guardExport(value as Export, name.startsWith("bus_") ? ROOM : 0);
+    else guarded[name] = guardExport(value, name === "call" ? ROOM : 0);
   }
-  return guarded;
+  return guarded as unknown as CoreExports;
 }
 
 /** No export takes more. */
@@ -158,15 +163,16 @@ type Export = (
   d?: unknown,
   e?: unknown,
   f?: unknown,
+  g?: unknown,
 ) => unknown;
 
 // Named parameters: spreading costs more than the call on the event path.
 function guardExport(call: Export, room: number): Export {
-  return (a, b, c, d, e, f) => {
+  return (a, b, c, d, e, f, g) => {
     assertAlive();
     assertRoom(room);
     try {
-      return call(a, b, c, d, e, f);
+      return call(a, b, c, d, e, f, g);
     } catch (error) {
       trap = error;
       throw new PoisonedError(error);

@@ -1,6 +1,6 @@
 import { byteLength } from "../util/is-bytes.js";
 import { utf8Encoder } from "../util/utf8.js";
-import { type RawExports, rawExports } from "./module.js";
+import { type CoreExports, coreExports } from "./module.js";
 
 /** A text, or bytes, longer than the limit. */
 const TOO_LONG = -1;
@@ -12,14 +12,14 @@ export const NO_MEMORY = -2;
  * stays in it between two calls.
  */
 export class Scratch {
-  readonly raw: RawExports;
+  readonly raw: CoreExports;
   readonly #encoder = utf8Encoder();
   /** Counts the looks of buses at the room in memory, which they take when they have changed it. */
   looks = 0;
   #bytes = new Uint8Array(0);
   #lengths = new Uint32Array(0);
 
-  constructor(raw: RawExports) {
+  constructor(raw: CoreExports) {
     this.raw = raw;
   }
 
@@ -110,7 +110,7 @@ let scratch: Scratch | undefined;
 
 /** The scratch of the loaded module. */
 export function sharedScratch(): Scratch {
-  const raw = rawExports();
+  const raw = coreExports();
   scratch ??= new Scratch(raw);
   return scratch;
 }

@@ -1,9 +1,8 @@
 // The only file that touches WebAssembly.
 
-import { glue } from "../bus_bg.js";
 import { WasmUnavailableError } from "../errors/wasm-unavailable-error.js";
 import type { WasmModule } from "../util/platform.js";
-import { type Core, setCoreSource, start } from "./module.js";
+import { type CoreExports, setCoreSource, start } from "./module.js";
 
 /**
  * A source of the module: a compiled module, its bytes, or the namespace that a loader with
@@ -36,22 +35,20 @@ const isBytes = (source: object): source is BufferSource =>
   Object.prototype.toString.call(source) === "[object SharedArrayBuffer]";
 
 function compile(source: WebAssembly.Module | BufferSource): WebAssembly.Exports {
-  // The name is baked into the module by `wasm-bindgen --out-name bus`.
-  const imports = { "./bus_bg.js": glue() as unknown as WebAssembly.ModuleImports };
   try {
     const module = isModule(source) ? source : new WebAssembly.Module(source);
-    return new WebAssembly.Instance(module, imports).exports;
+    return new WebAssembly.Instance(module).exports;
   } catch (cause) {
     throw new WasmUnavailableError(cause);
   }
 }
 
-function instantiate(source: WasmSource): Core {
+function instantiate(source: WasmSource): CoreExports {
   const exports = isModule(source) || isBytes(source) ? compile(source) : source;
-  if (typeof exports !== "object" || exports === null || !("__wbindgen_start" in exports)) {
+  if (typeof exports !== "object" || exports === null || !("last_timestamp" in exports)) {
     throw new TypeError(
       "initialize(source) takes a WebAssembly.Module, the bytes of `shardbus/bus.wasm`, or the namespace that importing it gives",
     );
   }
-  return { glue: glue(), exports: exports as WebAssembly.Exports };
+  return exports as unknown as CoreExports;
 }

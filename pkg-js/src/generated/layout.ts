@@ -1,5 +1,5 @@
 // Written by `cargo xtask build` from declarations in Rust: the tables `settings!`, `counters!`,
-// `codes!` and `rules!` in `src/`, and `wasm/src/numbers.rs`. Edit those instead.
+// `codes!` and `rules!` in `src/`, and those in `wasm/src`. Edit those instead.
 
 import { row } from "../core/module.js";
 import { backpressureNumber, highHalf, lowHalf } from "../core/numbers.js";
@@ -267,3 +267,6 @@ export function readBatch() {
     lastLow: numbers[9] as number,
   };
 }
+
+/** Words of 32 bits in the record of an event. */
+export const RECORD_WORDS = 3;

@@ -1,5 +1,5 @@
 // Written by `cargo xtask build` from declarations in Rust: the tables `settings!`, `counters!`,
-// `codes!` and `rules!` in `src/`, and `wasm/src/numbers.rs`. Edit those instead.
+// `codes!` and `rules!` in `src/`, and those in `wasm/src`. Edit those instead.
 
 /** One shard, now. */
 export interface ShardStats {

@@ -233,7 +233,7 @@ export class Outbox {
     if (this.#isBroken) return undefined;
     const stored = this.#storedOf(head);
     if (stored.isWritten || skipped?.has(stored)) return undefined;
-    return { stored, bytes: this.#core.batchEncode() };
+    return { stored, bytes: this.#core.encode() };
   }
 
   /** The record of a batch's copy, be there one or not. */

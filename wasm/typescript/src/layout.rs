@@ -3,8 +3,8 @@
 use crate::groups::GROUPS;
 use crate::{prose, stats};
 use shardbus::{
-    AbandonReason, BusStats, Failure, Field, FlushReport, FlushState, IngestionError, RestoreError,
-    Rule, ScalingError, Setting, Shape, Unit,
+    AbandonReason, Batch, BusStats, Failure, Field, FlushReport, FlushState, IngestionError,
+    RestoreError, Rule, ScalingError, Setting, Shape, Unit,
 };
 use shardbus_wasm::numbers::{ABANDONED, BATCH, FAILED, LEASE, MISUSED, WAIT, step};
 
@@ -45,6 +45,10 @@ pub fn write() -> String {
         row("Wait", "The time of the next poll, and how much may come until then.", WAIT),
         row("Abandoned", "The reason for which a batch was given up, and its attempts.", ABANDONED),
         row("Batch", "A batch without its body. Numbers of 64 bits are in halves.", BATCH),
+        format!(
+            "/** Words of 32 bits in the record of an event. */\nexport const RECORD_WORDS = {};\n",
+            Batch::RECORD_LEN / 4
+        ),
     ]
     .join("\n")
 }

@@ -2,6 +2,7 @@
 //! module: options, counters, rules, codes and the order in which their numbers cross. Run it in
 //! the root of the repository.
 
+mod calls;
 mod groups;
 mod layout;
 mod options;
@@ -17,12 +18,13 @@ type File = (&'static str, String);
 
 /// The beginning of each file.
 const HEADER: &str = "// Written by `cargo xtask build` from declarations in Rust: the tables `settings!`, `counters!`,\n\
-                      // `codes!` and `rules!` in `src/`, and `wasm/src/numbers.rs`. Edit those instead.\n\n";
+                      // `codes!` and `rules!` in `src/`, and those in `wasm/src`. Edit those instead.\n\n";
 
 /// The files as they should be. Of those that a person wrote, only a part is written.
 fn files(root: &Path) -> std::io::Result<Vec<File>> {
     let page = std::fs::read_to_string(root.join(reference::PATH))?;
     Ok(vec![
+        ("pkg-js/src/generated/calls.ts", HEADER.to_owned() + &calls::write()),
         ("pkg-js/src/generated/layout.ts", HEADER.to_owned() + &layout::write()),
         ("pkg-js/src/generated/options.ts", HEADER.to_owned() + &options::write()),
         ("pkg-js/src/generated/schema.ts", HEADER.to_owned() + &schema::write()),
