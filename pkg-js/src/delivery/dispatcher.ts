@@ -1,6 +1,7 @@
 import { CoreBatch } from "../batch.js";
 import type { CoreBus } from "../core/core-bus.js";
 import { decodeBatchHeader, decodeHeader, runIdOf } from "../core/layout.js";
+import { row } from "../core/module.js";
 import { DeliveryError } from "../errors/delivery-error.js";
 import { TimeoutError } from "../errors/timeout-error.js";
 import {
