@@ -3,13 +3,14 @@
 // Chromium and Firefox, driven by Puppeteer.
 import { readFile } from "node:fs/promises";
 import puppeteer from "puppeteer-core";
+import { within } from "../../js/harness.mjs";
 
 /**
  * A browser under test.
  *
  * @typedef {object} Browser
  * @property {string} version
- * @property {() => boolean} isLost whether it has crashed, after a call that failed
+ * @property {() => Promise<boolean>} isLost whether it has crashed, after a call that failed
  * @property {(url: string) => Promise<Tab>} open opens a page in a tab of its own, in front
  * @property {() => Promise<void>} stop
  */
@@ -50,7 +51,12 @@ async function launch(options) {
   const background = await browser.newPage();
   return {
     version: await browser.version(),
-    isLost: () => !browser.connected,
+    // Asked, because Firefox's connection fails before it counts as closed.
+    isLost: () =>
+      within(background.evaluate("0"), () => "the browser does not answer").then(
+        () => false,
+        () => true,
+      ),
     async open(url) {
       const page = await browser.newPage();
       await page.goto(url);

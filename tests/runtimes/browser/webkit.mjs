@@ -87,7 +87,7 @@ async function newSession(url, stopDriver) {
 
   return {
     version: `${session.capabilities.browserName} ${session.capabilities.browserVersion}`,
-    isLost: () => isLost,
+    isLost: async () => isLost,
     async open(pageUrl) {
       // A window, because it can be hidden by itself.
       await tell("POST", "/window", { handle: first });

@@ -65,7 +65,7 @@ const inBrowser = (name, program, launch) => ({
     /** Runs a file, and once more if the browser crashes. @param {string} file */
     const runFileInBrowser = (file) =>
       runFile(file).catch(async (error) => {
-        if (!browser.isLost()) throw error;
+        if (!(await browser.isLost())) throw error;
         console.log(`${name} has crashed during ${file}: ${error.message}`);
         await browser.stop();
         browser = await launch();
