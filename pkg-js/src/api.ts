@@ -46,7 +46,7 @@ export type {
   WaitOptions,
 } from "./options.js";
 export type { BatchStore } from "./outbox/batch-store.js";
-export type { BusCounts, BusStats, LastError, ShardStats } from "./stats.js";
+export type { BusCounts, BusStats, LastError, ShardStats, StoreStats } from "./stats.js";
 export type {
   Bytes,
   FetchHeaders,

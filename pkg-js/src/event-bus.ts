@@ -18,9 +18,10 @@ import { ClosedError } from "./errors/closed-error.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { ScalingError } from "./errors/scaling-error.js";
 import { StoreError } from "./errors/store-error.js";
-import { DEFAULT_TIMEOUT_MS, SCALING_REFUSALS } from "./generated/layout.js";
+import { DEFAULT_MAX_BYTES, DEFAULT_TIMEOUT_MS, SCALING_REFUSALS } from "./generated/layout.js";
 import { type IngestOptions, Ingestor, type Receipt } from "./ingest/ingestor.js";
 import { StagingBuffer } from "./ingest/staging-buffer.js";
+import { type AttemptListener, observeAttempts, timeAttempts } from "./observability/attempts.js";
 import { deliveryReporter } from "./observability/delivery-reporter.js";
 import { traceAttempts } from "./observability/diagnostics.js";
 import { LossReporter } from "./observability/loss-reporter.js";
@@ -72,6 +73,8 @@ export class EventBus<T = unknown> {
   #requestFlusher: RequestFlusher | undefined;
   readonly #lifecycle: PageLifecycle | undefined;
   readonly #losses: LossReporter<T>;
+  readonly #attemptListeners = new Set<AttemptListener>();
+  readonly #maxBytes: number;
   #isRestoring = false;
   #closing: Promise<FlushReport> | undefined;
   /** The statistics, once the core is gone. */
@@ -91,6 +94,7 @@ export class EventBus<T = unknown> {
     const checked = checkOptions<T>(options);
     const { onDrop, onDelivered, store, onStoreError, lifecycle, exitOrder } = checked;
     this.#waitUntil = checked.waitUntil || undefined;
+    this.#maxBytes = checked.maxBytes ?? DEFAULT_MAX_BYTES;
     const isManual = checked.scheduler === "manual";
     const SchedulerClass = isManual ? requestSupport("scheduler").ManualScheduler : AutoScheduler;
     if (this.#waitUntil !== undefined) requestSupport("waitUntil");
@@ -129,7 +133,7 @@ export class EventBus<T = unknown> {
         evictStored: () => (this.#core.evictStored() ? decodeHeader() : undefined),
         now: elapsed,
       });
-    const send = traceAttempts(this, callback);
+    const send = timeAttempts(this.#attemptListeners, traceAttempts(this, callback));
     const reportDelivery = deliveryReporter(onDelivered);
     this.#dispatcher = new Dispatcher<T>(this.#core, {
       callback: (...args) => run(send, ...args),
@@ -430,7 +434,13 @@ export class EventBus<T = unknown> {
 
   #stats(): BusStats {
     const { failures, runId } = this.#dispatcher;
-    return { ...decodeStats(this.#core), lastError: failures.last, runId };
+    return {
+      ...decodeStats(this.#core),
+      maxBytes: this.#maxBytes,
+      store: this.#outbox?.stats(),
+      lastError: failures.last,
+      runId,
+    };
   }
 
   /**
@@ -480,6 +490,12 @@ export class EventBus<T = unknown> {
     await this.#outbox?.close();
     if (bug !== undefined) throw bug;
     return report;
+  }
+
+  /** @internal */
+  [observeAttempts](listener: AttemptListener): () => void {
+    this.#attemptListeners.add(listener);
+    return () => this.#attemptListeners.delete(listener);
   }
 
   /** @internal */

@@ -12,6 +12,18 @@ export interface LastError {
   readonly attempt: number;
 }
 
+/** The batches in a bus's store, and its failures. */
+export interface StoreStats {
+  /** Batches of this run, and of earlier runs whose turn has come. */
+  readonly batches: number;
+  /** Batches of earlier runs that were found, and not read yet. */
+  readonly waiting: number;
+  /** Operations that failed, as `onStoreError` was told. */
+  readonly errors: number;
+  /** Batches that could not be read, and were set aside. */
+  readonly setAside: number;
+}
+
 /**
  * Accounts for every event offered to the bus. After every call:
  *
@@ -19,6 +31,10 @@ export interface LastError {
  * - `accepted` is `delivered + evicted + drained + pending + inFlight` plus all of `abandoned`.
  */
 export interface BusStats extends BusCounts {
+  /** The option `maxBytes`, which bounds `bytes.held`. */
+  readonly maxBytes: number;
+  /** The bus's store; nothing, if it has none. */
+  readonly store: StoreStats | undefined;
   /** The failure of the last attempt that failed; nothing, if none has. */
   readonly lastError: LastError | undefined;
   /**

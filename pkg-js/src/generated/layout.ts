@@ -145,6 +145,9 @@ export function encodeOptions<T>(given: EventBusOptions<T>): Float64Array {
 /** The default of `shards`. */
 export const DEFAULT_SHARDS = 1;
 
+/** The default of `maxBytes`. */
+export const DEFAULT_MAX_BYTES = 8388608;
+
 /** The default of `timeoutMs`. */
 export const DEFAULT_TIMEOUT_MS = 10000;
 

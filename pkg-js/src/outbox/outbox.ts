@@ -15,6 +15,7 @@ import {
   type StoreOperation,
   show,
 } from "../internal.js";
+import type { StoreStats } from "../stats.js";
 import type { BatchStore } from "./batch-store.js";
 import { storeErrorReporter } from "./store-errors.js";
 
@@ -98,12 +99,24 @@ export class Outbox {
   /** True if the store could not be opened. */
   #isBroken = false;
   #isStopped = false;
+  #errors = 0;
+  #setAside = 0;
 
   constructor(core: CoreBus, store: BatchStore, host: OutboxHost) {
     this.#core = core;
     this.#store = store;
     this.#host = host;
     this.#reportError = storeErrorReporter(host.onStoreError);
+  }
+
+  stats(): StoreStats {
+    const batches = [...this.#stored.values()].flat();
+    return {
+      batches: batches.filter(({ isWritten }) => isWritten).length,
+      waiting: this.#left?.length ?? 0,
+      errors: this.#errors,
+      setAside: this.#setAside,
+    };
   }
 
   /**
@@ -221,6 +234,7 @@ export class Outbox {
       return;
     }
     this.#report("read", key, "it is damaged; it is set aside");
+    this.#setAside++;
     const setAside = async () => this.#store.setAside?.(key);
     this.#later(this.#try("set-aside", key, setAside));
   }
@@ -489,6 +503,7 @@ export class Outbox {
     const what = key === undefined ? "the store" : `\`${key}\` in the store`;
     const message = `Could not ${operation} ${what}: ${messageOf(cause)}`;
     const error = this.#host.makeError(message, { operation, ...(key && { key }), cause });
+    this.#errors++;
     this.#host.run(this.#reportError, error);
   }
 }

@@ -190,11 +190,13 @@ fn row(name: &str, about: &str, names: &[&str]) -> String {
     )
 }
 
-/// The bus's own options whose defaults decide something in JavaScript.
-const DECIDING: [&str; 2] = ["shards", "timeoutMs"];
+/// The bus's own options whose defaults JavaScript needs.
+const DECIDING: [&str; 3] = ["shards", "maxBytes", "timeoutMs"];
 
 fn defaults() -> String {
-    let deciding = |setting: &&Setting| DECIDING.contains(&setting.name);
+    let deciding = |setting: &&Setting| {
+        DECIDING.contains(&setting.name) && !matches!(setting.unit, Unit::OfStore)
+    };
     GROUPS[0]
         .settings
         .iter()
