@@ -32,7 +32,7 @@ export function captionOf(world, account, stats) {
     return "The new tab has found the outbox, and sends its batches beside new events.";
   if (account.waiting + account.inFlight > 1000)
     return "The receiver is back. The oldest batches go first, and each shard keeps its order.";
-  return "Each event goes to the shard of its key. Batches leave by size or age, one at a time from each shard.";
+  return "Each colour is a user, whose events stay in one shard, in order. Batches leave by size or age, one at a time from each shard.";
 }
 
 /** @param {string} backpressure */

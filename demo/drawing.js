@@ -185,7 +185,7 @@ function drawTube(context, layout, colours, tube, { now, scene }) {
   const { rows, columnWidth, rowHeight } = gridOf(layout, height);
   const gap = columnWidth > 3 ? 1 : 0.5;
   // One rectangle at a time: a path of a thousand of them takes ten times as long.
-  for (let colour = 0; colour < colours.keys.length; colour++) {
+  for (const colour of new Set(tube.cells)) {
     context.fillStyle = colours.keys[colour] ?? colours.ink;
     for (let i = 0; i < Math.min(tube.cells.length, ROOM); i++) {
       if (tube.cells[i] !== colour) continue;

@@ -1,7 +1,7 @@
 // @ts-check
 // What the drawing shows, kept by the numbers of the bus: each cell is a pending event, each capsule
 // a batch that the sink has posted.
-import { colourOf } from "./traffic.js";
+import { COLOURS, colourOf } from "./traffic.js";
 
 /** Milliseconds of an event's flight into its shard, and of a loss into its bin. */
 export const FLIGHT_MS = 450;
@@ -175,7 +175,7 @@ export class Scene {
 
 /** @param {readonly string[]} events */
 function coloursOf(events) {
-  const colours = [0, 0, 0, 0, 0, 0];
+  const colours = Array.from({ length: COLOURS }, () => 0);
   for (const text of events) {
     const colour = colourOf(JSON.parse(text).user);
     colours[colour] = (colours[colour] ?? 0) + 1;

@@ -1,14 +1,15 @@
 // @ts-check
 // Events of a shop's visitors. Each has a key, its user, which is drawn as a colour.
 
-/** Colours of keys. */
-export const COLOURS = 6;
-
-const USERS = Array.from({ length: 60 }, (_, i) => `user-${i + 1}`);
+/** The users: of two, three, four or six shards, each gets as many of them. */
+const USERS = "eli cyd rex thea zora cleo ada gil kay kim ida sam".split(" ");
 const TYPES = ["view", "click", "search", "cart"];
 
+/** The number of colours: one for each key. */
+export const COLOURS = USERS.length;
+
 /** The colour of a user's events. @param {string} user */
-export const colourOf = (user) => Number(user.slice("user-".length)) % COLOURS;
+export const colourOf = (user) => USERS.indexOf(user);
 
 /** A rate of events, as frames ask for them. */
 export class Traffic {

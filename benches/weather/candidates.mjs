@@ -67,10 +67,7 @@ async function shardbus(url) {
   const bus = new EventBus(httpSink(url));
   return {
     push: (n) => bus.emit({ mark: `mark-${n}` }),
-    finish: async () =>
-      process.env.DEBUG_WEATHER
-        ? console.error(JSON.stringify(await bus.close()), JSON.stringify(bus.stats()))
-        : bus.close(),
+    finish: () => bus.close(),
   };
 }
 

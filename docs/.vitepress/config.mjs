@@ -1,5 +1,5 @@
 // @ts-check
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitepress";
@@ -7,6 +7,16 @@ import { inlineDrawings, linkToRepository } from "./markdown.mjs";
 
 /** @param {[string, string][]} pages */
 const items = (pages) => pages.map(([text, link]) => ({ text, link }));
+
+/** The pages of a folder, by their titles, without its index. @param {string} folder */
+function pagesIn(folder) {
+  const place = new URL(`../${folder}/`, import.meta.url);
+  const files = readdirSync(place).filter((file) => file !== "index.md" && file.endsWith(".md"));
+  return files.sort().map((file) => {
+    const [, text] = /^# (.*)/m.exec(readFileSync(new URL(file, place), "utf8")) ?? [];
+    return { text: text ?? file, link: `/${folder}/${file.replace(".md", "")}` };
+  });
+}
 
 /** TypeDoc's pages, once they are made. */
 const apiSidebar = fileURLToPath(new URL("../api/typedoc-sidebar.json", import.meta.url));
@@ -43,7 +53,6 @@ const guide = [
     text: "Do",
     items: items([
       ["Sinks", "/sinks"],
-      ["Integrations", "/integrations/"],
       ["Surviving a restart", "/stores"],
       ["Shutting down", "/shutdown"],
       ["Watching a bus", "/watching"],
@@ -51,6 +60,10 @@ const guide = [
       ["Troubleshooting", "/troubleshooting"],
       ["Questions", "/faq"],
     ]),
+  },
+  {
+    text: "Integrate",
+    items: [{ text: "Overview", link: "/integrations/" }, ...pagesIn("integrations")],
   },
   {
     text: "Look up",
