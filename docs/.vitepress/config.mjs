@@ -8,19 +8,25 @@ import { inlineDrawings, linkToRepository } from "./markdown.mjs";
 /** @param {[string, string][]} pages */
 const items = (pages) => pages.map(([text, link]) => ({ text, link }));
 
-/** The pages of a folder, by their titles, without its index. @param {string} folder */
-function pagesIn(folder) {
-  const place = new URL(`../${folder}/`, import.meta.url);
+/** The pages of a folder, by their titles, without its index. @param {string} [folder] */
+function pagesIn(folder = "") {
+  const place = new URL(`../${folder}${folder && "/"}`, import.meta.url);
   const files = readdirSync(place).filter((file) => file !== "index.md" && file.endsWith(".md"));
   return files.sort().map((file) => {
     const [, text] = /^# (.*)/m.exec(readFileSync(new URL(file, place), "utf8")) ?? [];
-    return { text: text ?? file, link: `/${folder}/${file.replace(".md", "")}` };
+    return { text: text ?? file, link: `/${folder}${folder && "/"}${file.replace(".md", "")}` };
   });
 }
 
 /** TypeDoc's pages, once they are made. */
 const apiSidebar = fileURLToPath(new URL("../api/typedoc-sidebar.json", import.meta.url));
-const api = existsSync(apiSidebar) ? JSON.parse(readFileSync(apiSidebar, "utf8")) : [];
+/** @type {{ text: string, link?: string, items?: { text: string, link: string }[] }[]} */
+const modules = existsSync(apiSidebar) ? JSON.parse(readFileSync(apiSidebar, "utf8")) : [];
+const api = modules.map(({ text, link, items }) => ({
+  text: text === "index" ? "shardbus" : `shardbus/${text}`,
+  link,
+  items: items ?? [],
+}));
 
 const guide = [
   {
@@ -53,6 +59,7 @@ const guide = [
     text: "Do",
     items: items([
       ["Sinks", "/sinks"],
+      ["Streams", "/streams"],
       ["Surviving a restart", "/stores"],
       ["Shutting down", "/shutdown"],
       ["Watching a bus", "/watching"],
@@ -80,6 +87,10 @@ const guide = [
   },
 ];
 
+const listed = guide.flatMap((group) => group.items.map(({ link }) => link));
+const others = pagesIn().filter(({ link }) => !listed.includes(link));
+if (others.length > 0) guide.push({ text: "More", items: others });
+
 export default defineConfig({
   title: "shardbus",
   description:
@@ -88,7 +99,10 @@ export default defineConfig({
   base: process.env.DOCS_BASE ?? "/",
   cleanUrls: true,
   srcExclude: ["node_modules/**"],
-  head: [["link", { rel: "icon", href: "data:," }]],
+  head: [
+    ["link", { rel: "icon", href: "data:," }],
+    ["meta", { property: "og:image", content: `${process.env.DOCS_BASE ?? "/"}social.png` }],
+  ],
   markdown: {
     theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
     config(md) {

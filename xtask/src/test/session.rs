@@ -139,7 +139,13 @@ impl Session {
 
     pub fn doc(&self) -> Result<()> {
         let doc = cmd!(self.sh, "cargo doc --no-deps --package shardbus");
-        exec(doc.env("RUSTDOCFLAGS", "-D warnings"))
+        exec(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+        // `cargo publish` would take whatever lies in a folder that `include` names.
+        let list = cmd!(self.sh, "cargo package --list --allow-dirty --package shardbus");
+        let packaged = list.quiet().read()?;
+        let stray = packaged.lines().find(|file| file.contains('/') && !file.starts_with("src/"));
+        ensure!(stray.is_none(), "the crate packages {}", stray.unwrap_or_default());
+        Ok(())
     }
 
     pub fn simulate(&self) -> Result<()> {

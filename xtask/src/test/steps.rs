@@ -57,7 +57,7 @@ pub const STEPS: &[Step] = &[
     step("clippy-single-threaded", "Rust: lints, without threads", Compiles, &[], Session::clippy_single_threaded),
     step("rust", "Rust: tests, with threads", Compiles, &[], Session::rust),
     step("rust-single-threaded", "Rust: tests, without threads", Compiles, &[], Session::rust_single_threaded),
-    step("doc", "Rust: the documentation builds without warnings", Compiles, &[], Session::doc),
+    step("doc", "Rust: the documentation builds without warnings, and the crate packages its sources", Compiles, &[], Session::doc),
     step("simulate", "Rust: many schedules of the deterministic simulation", Compiles, &[], Session::simulate),
     step("tsan", "Rust: tests with threads, under ThreadSanitizer", Compiles, &[], Session::tsan),
     step("fuzz", "Rust: a short look for inputs that break the core", Compiles, &[], Session::fuzz),
