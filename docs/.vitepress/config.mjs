@@ -101,7 +101,7 @@ export default defineConfig({
   srcExclude: ["node_modules/**"],
   head: [
     ["link", { rel: "icon", href: "data:," }],
-    ["meta", { property: "og:image", content: `${process.env.DOCS_BASE ?? "/"}social.png` }],
+    ["meta", { property: "og:image", content: "https://shardbus.github.io/shardbus/social.png" }],
   ],
   markdown: {
     theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },

@@ -34,7 +34,7 @@ async function filesIn(/** @type {string} */ document) {
   const prose = (await readFile(place, "utf8")).replaceAll(/```.*?```/gs, "");
   const links = prose.matchAll(/\]\((?!https?:|#)([^)#]+)/g);
   const published = prose.matchAll(
-    /\]\(https:\/\/github\.com\/shardbus\/shardbus\/(?:blob|tree)\/main\/([^)#]+)/g,
+    /\]\(https:\/\/github\.com\/shardbus\/shardbus\/(?:blob|raw|tree)\/main\/([^)#]+)/g,
   );
   const code = prose.matchAll(
     /`((?:src|wasm|pkg-js|tests|fuzz|examples|benches|docs|xtask|\.github|\.ci)\/[^`*\s]*)`/g,
