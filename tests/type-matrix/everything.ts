@@ -26,6 +26,15 @@ import { cloudflareQueuesSink, type QueueProducer } from "shardbus/sinks/cloudfl
 import { type HttpSinkOptions, httpSink, refuseHtml } from "shardbus/sinks/http";
 import { type KafkaProducer, kafkaSink } from "shardbus/sinks/kafka";
 import { type JetStreamPublisher, natsSink, type ShardName } from "shardbus/sinks/nats";
+import {
+  axiomSink,
+  clickhouseSink,
+  datadogSink,
+  elasticsearchSink,
+  lokiSink,
+  newRelicSink,
+  splunkSink,
+} from "shardbus/sinks/presets";
 import { type ObjectBucket, r2Sink } from "shardbus/sinks/r2";
 import { type RedisEvaluator, redisSink } from "shardbus/sinks/redis";
 import { initialize, EventBus as SlimBus } from "shardbus/slim";
@@ -104,6 +113,13 @@ export const sinks = [
   httpSink("https://collector.example", { check: refuseHtml, headers: { a: "b" } }),
   kafkaSink(clients, "clicks", { partitions: 4 }),
   natsSink(clients, name),
+  axiomSink({ dataset: "clicks", token: "t", url: maybe.id }),
+  clickhouseSink("http://clickhouse:8123", { table: "clicks", database: maybe.id }),
+  datadogSink({ apiKey: "k", site: maybe.id }),
+  elasticsearchSink("https://search.example", { index: "clicks", gzip: maybe.on }),
+  lokiSink<Click>("http://loki:3100", { labels: ({ user }) => ({ user }) }),
+  newRelicSink({ licenseKey: "k", region: "EU" }),
+  splunkSink("https://splunk.example", { token: "t", host: maybe.id }),
   r2Sink(clients),
   redisSink(redis, name),
 ];

@@ -50,6 +50,7 @@ pub const ENTRIES: &[&str] = &[
     "sinks/cloudflare-queues",
     "sinks/kafka",
     "sinks/r2",
+    "sinks/presets",
 ];
 
 /// Those of them that have an `EventBus` and do without `requests`.
@@ -66,7 +67,7 @@ const SHARED: [(&str, &[&str]); 3] = [
 ];
 
 /// The specifiers by which an entry imports other entries.
-const ENTRY_IMPORTS: [&str; 2] = ["../otel.js", "../sinks/http.js"];
+const ENTRY_IMPORTS: [&str; 3] = ["../otel.js", "../sinks/http.js", "./http.js"];
 
 /// The packages that users have: ours, which an entry imports by its name so that the runtime's
 /// conditions choose the file, and peers.

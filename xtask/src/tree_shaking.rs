@@ -29,6 +29,7 @@ const MARKERS: &[(&str, &str, &str)] = &[
     ("shardbus/sinks/cloudflare-queues", "the sink for Cloudflare's queues", "sendBatch"),
     ("shardbus/sinks/kafka", "the Kafka sink", "Kafka did not"),
     ("shardbus/sinks/r2", "the sink for R2", "httpMetadata"),
+    ("shardbus/sinks/presets", "the presets", "JSONEachRow"),
 ];
 
 /// Bundles an app for each entry that has an `EventBus`. `project` has the package installed.

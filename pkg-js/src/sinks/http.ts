@@ -1,7 +1,7 @@
 import type { Batch } from "../batch.js";
-import { callable, DeliveryError, flag, isRecord } from "../internal.js";
+import { callable, DeliveryError, flag, isRecord, utf8Encoder } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
-import type { FetchInit, FetchResponse, Url } from "../util/platform.js";
+import type { Bytes, FetchInit, FetchResponse, Url } from "../util/platform.js";
 import { checkBody, checkSinkOptions } from "./events.js";
 import { finishAnswer } from "./http-answer.js";
 import { makeCompressor } from "./http-compress.js";
@@ -31,11 +31,17 @@ export interface HttpSinkOptions {
    */
   readonly preflight?: boolean | undefined;
   /**
+   * Makes the body of a batch's request. Name its content type by `headers`.
+   * @default (batch) => batch.body
+   */
+  readonly encode?: ((batch: Batch) => string | Bytes) | undefined;
+  /**
    * Judges the response: the batch is delivered unless it throws or rejects. It may read the body;
-   * the sink reads a little of the rest.
+   * the sink reads a little of the rest. What it returns is what the callback returns, such as
+   * the outcomes of single events.
    * @default throws `DeliveryError.fromResponse(response)` unless `response.ok`
    */
-  readonly check?: ((response: FetchResponse) => unknown) | undefined;
+  readonly check?: ((response: FetchResponse, batch: Batch) => unknown) | undefined;
   /**
    * The origins, such as `https://other.example`, that a redirect may lead to, beside the one that
    * the request went to. All headers go along, credentials too.
@@ -64,6 +70,7 @@ const schema = {
   headers: (value: unknown) => (typeof value === "function" ? undefined : headersRule(value)),
   gzip: flag,
   preflight: flag,
+  encode: callable,
   check: callable,
   redirectOrigins: (value: unknown) =>
     Array.isArray(value) && value.every(isOrigin)
@@ -102,7 +109,7 @@ export function httpSink(
 ): DeliveryCallback {
   const own = checkSinkOptions(options, schema);
   const { headers = {}, init, gzip = false, preflight = true, check = throwUnlessOk } = own;
-  const { redirectOrigins = [] } = own;
+  const { redirectOrigins = [], encode = bodyOf } = own;
   const fixed = init?.headers && toHeaders("init.headers", init.headers);
   // A `fetch` of one's own decides about URLs itself.
   const checked = (target: string | URL) => {
@@ -112,7 +119,7 @@ export function httpSink(
   if (typeof url !== "function") checked(url);
   const compress = gzip && preflight ? makeCompressor() : undefined;
   return async (batch, { signal, keepalive }) => {
-    checkBody(batch);
+    const encoded = encode(batch);
     // No `await` before `fetch` that need not be: a page that goes does not come back from it.
     const base = typeof url === "function" ? checked(url(batch)) : url;
     const target = preflight ? base : withId(base, batch.id);
@@ -125,7 +132,7 @@ export function httpSink(
     const given = toHeaders("headers", isPromise(asked) ? await asked : asked);
     for (const [name, value] of [...(fixed ?? []), ...given]) all.set(name, value);
 
-    let { body } = batch;
+    let body = typeof encoded === "string" ? toBytes(encoded) : encoded;
     const compressing = compress?.(body);
     const compressed = compressing && (await compressing);
     if (compressed !== undefined) {
@@ -145,12 +152,19 @@ export function httpSink(
     const send = own.fetch ?? fetch;
     const answer = await sendThrough((to) => send(to, request), target, redirectOrigins);
     try {
-      await check(answer);
+      return await check(answer, batch);
     } finally {
       await finishAnswer(answer);
     }
   };
 }
+
+function bodyOf(batch: Batch): Bytes {
+  checkBody(batch);
+  return batch.body;
+}
+
+const toBytes = (text: string): Bytes => utf8Encoder().encode(text);
 
 async function throwUnlessOk(answer: Response): Promise<void> {
   if (answer.ok) return;

@@ -1,0 +1,53 @@
+import type { Batch } from "../batch.js";
+import type { DeliveryCallback } from "../options.js";
+import type { Url } from "../util/platform.js";
+import { checkSinkOptions } from "./events.js";
+import { below, type PresetOptions, presetSchema, presetSink, texts } from "./preset.js";
+
+/** Options of a {@linkcode lokiSink}. */
+export interface LokiOptions<T = unknown> extends PresetOptions {
+  /** The labels of all events, or of one. Few values each: every combination is a stream. */
+  readonly labels: Labels | ((event: T) => Labels);
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+const schema = {
+  ...presetSchema,
+  labels: (value: unknown) => (typeof value === "function" ? undefined : texts(value)),
+};
+
+/**
+ * Pushes each event as a line of JSON to Grafana Loki. A line's time is that at which its batch
+ * began, and a nanosecond more than the line's before: the same if it is sent again, so that Loki
+ * drops the repetition.
+ *
+ * @example
+ * ```ts
+ * const bus = new EventBus(lokiSink("http://loki:3100", { labels: { service_name: "shop" } }));
+ * ```
+ */
+export function lokiSink<T = unknown>(
+  url: string | Url,
+  options: LokiOptions<T>,
+): DeliveryCallback<T> {
+  const own = checkSinkOptions(options, schema);
+  const { labels = {} } = own;
+  const encode = (batch: Batch) => encodePush(batch as Batch<T>, labels);
+  const headers = { "content-type": "application/json" };
+  const target = below(url, "loki/api/v1/push");
+  return presetSink(target, own, { headers, encode }) as DeliveryCallback<T>;
+}
+
+function encodePush<T>(batch: Batch<T>, labels: Labels | ((event: T) => Labels)): string {
+  const events = typeof labels === "function" ? batch.events() : undefined;
+  const streams = new Map<string, { stream: Labels; values: [time: string, line: string][] }>();
+  for (const [i, line] of [...batch].entries()) {
+    const stream = typeof labels === "function" ? labels(events?.[i] as T) : labels;
+    const name = JSON.stringify(stream);
+    const entry = streams.get(name) ?? { stream, values: [] };
+    entry.values.push([String(batch.firstTimestamp + BigInt(i)), line]);
+    streams.set(name, entry);
+  }
+  return JSON.stringify({ streams: [...streams.values()] });
+}
