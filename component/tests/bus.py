@@ -4,7 +4,8 @@ from wasmtime import Engine, Store
 from wasmtime import component as wit
 
 INTERFACE = "shardbus:bus/event-bus@0.1.0"
-SECOND = 1_000_000_000
+MS = 1_000_000
+SECOND = 1000 * MS
 
 
 class Given(wit.Record):

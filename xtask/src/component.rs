@@ -14,6 +14,9 @@ use crate::{Unavailable, cache, exec, lock, npm, say, wasm_module};
 /// The folder of the components.
 pub const BUILT: &str = "target/component";
 
+/// The folder of the tests.
+pub const TESTS: &str = "component/tests";
+
 /// The programs and Python packages that build and run components, with their hashes.
 const REQUIREMENTS: &str = "component/requirements.txt";
 
@@ -102,10 +105,13 @@ pub fn build(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Runs the tests of the built components.
+/// Runs the tests of the built components in wasmtime, and prepares those in JavaScript, which are in
+/// [`TESTS`].
 pub fn test(sh: &Shell) -> Result<()> {
     let tools = Tools::set_up(sh)?;
-    let tests = cmd!(sh, "python3 -m unittest discover --start-directory component/tests");
+    npm::install(sh, "component")?;
+    exec(cmd!(sh, "cargo run --quiet --package shardbus-scripts {BUILT}/scripts.json"))?;
+    let tests = cmd!(sh, "python3 -m unittest discover --start-directory {TESTS}");
     exec(tests.env("PYTHONPATH", tools.python_path()).env("PYTHONDONTWRITEBYTECODE", "1"))
 }
 

@@ -167,7 +167,8 @@ impl Session {
 
     pub fn component(&self) -> Result<()> {
         component::build(&self.sh)?;
-        component::test(&self.sh)
+        component::test(&self.sh)?;
+        self.node_tests(component::TESTS)
     }
 
     /// Packs the npm package as `npm publish` would, and installs it into an empty project.
