@@ -61,8 +61,8 @@ pub fn action(action: Action, now: u64) -> wit::Action {
         Action::Store(it) => wit::Action::Store(stored(&it)),
         Action::Load(it) => wit::Action::Load(head(&it)),
         Action::WaitUntil(then) => wit::Action::WaitUntil(then),
-        // Only for hosts that begin tasks, which this interface does not offer.
-        Action::Yield => wit::Action::WaitUntil(now),
+        // Only for hosts that begin tasks or poll for flushes, which this interface does not offer.
+        Action::Yield | Action::Lost(_) => wit::Action::WaitUntil(now),
         Action::Idle => wit::Action::Idle,
     }
 }
