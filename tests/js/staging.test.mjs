@@ -203,6 +203,91 @@ test("staged events are as good as events that cross one by one", async () => {
   );
 });
 
+/**
+ * Turns of the event loop: the texts that are offered in each, and the time that passes before it.
+ * @type {fc.Arbitrary<{ texts: [string, string | undefined][], ms: number }[]>}
+ */
+const turns = fc.array(
+  fc.record({
+    texts: fc.array(
+      fc.tuple(
+        fc.oneof(
+          { weight: 9, arbitrary: words },
+          { weight: 1, arbitrary: fc.constant("€".repeat(80)) },
+        ),
+        fc.option(fc.constantFrom("a", "b", "é"), { nil: undefined, freq: 5 }),
+      ),
+      { minLength: 1, maxLength: 3 },
+    ),
+    ms: fc.constantFrom(0, 0, 0, 0, 1, HOUR_MS / 10),
+  }),
+  { maxLength: 60, size: "max" },
+);
+
+const turnOptions = fc.record({
+  shards: fc.constantFrom(1, 1, 3),
+  capacity: fc.constantFrom(16, 1024),
+  maxBytes: fc.constantFrom(600, 100_000),
+  backpressure: fc.constantFrom(...["drop-oldest", "drop-newest", { sample: 2 }]),
+  format: fc.constantFrom("ndjson", "json"),
+  batch: fc.record({
+    maxSize: fc.constantFrom(2, 10, 100),
+    maxBytes: fc.constantFrom(400, 100_000),
+    // Too long for a timer, which goes by the system's clock.
+    maxDelayMs: fc.constantFrom(HOUR_MS / 4, HOUR_MS),
+    adaptive: fc.constant(false),
+  }),
+});
+
+const nextTask = () =>
+  new Promise((resolve) => (globalThis.setImmediate ?? globalThis.setTimeout)(resolve));
+
+/**
+ * The batches of a bus, each with the turn at whose end it was sent.
+ *
+ * @param {any} options
+ * @param {{ texts: [string, string | undefined][], ms: number }[]} turns
+ * @param {(bus: EventBus<any>) => unknown} afterEach
+ */
+async function observeTurns(options, turns, afterEach) {
+  let time = 0;
+  setClock(time);
+  const start = BigInt(Date.now()) * 1_000_000n;
+  /** @type {unknown[]} */
+  const seen = [];
+  let turn = 0;
+  const bus = new EventBus((batch) => {
+    const { firstTimestamp, lastTimestamp } = batch;
+    seen.push([turn, ...described(batch), firstTimestamp - start, lastTimestamp - start]);
+  }, options);
+  try {
+    for (const { texts, ms } of turns) {
+      turn++;
+      time += ms;
+      setClock(time);
+      for (const [text, key] of texts) seen.push(bus.ingest(text, withKey(key)));
+      afterEach(bus);
+      await nextTask();
+    }
+    seen.push(comparableStats(bus));
+    await bus.close();
+  } finally {
+    setClock(undefined);
+  }
+  return seen;
+}
+
+test("events that stay staged over turns are as good as events that are polled for in each", async () => {
+  await check(
+    fc.asyncProperty(turnOptions, turns, async (options, turns) => {
+      const staged = await observeTurns(options, turns, () => {});
+      const polled = await observeTurns(options, turns, (bus) => bus.scaleUp(0));
+      assert.deepEqual(staged, polled);
+    }),
+    100,
+  );
+});
+
 /** Prints operations by their names. @param {fc.RunDetails<[Options, [string, Operation][]]>} run */
 function report(run) {
   if (!run.failed) return;
