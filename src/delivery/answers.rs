@@ -285,7 +285,7 @@ impl Delivery {
                 self.abandon(lane, 0, AbandonReason::Shutdown);
             }
             while let Some((batch, first_index)) =
-                self.lanes[lane].cut(|worker, shard| worker.flush(shard, now))
+                self.lanes[lane].cut(now, usize::MAX, |_| usize::MAX)
             {
                 self.note_exit(lane, first_index, batch.len() as u64, Exit::Abandoned);
                 self.count_abandoned(AbandonReason::Shutdown, 0, batch);

@@ -5,6 +5,8 @@
 //! each batch, and the first answer ends them. While the destination is down, one lane at a time
 //! probes it.
 
+use crate::delivery::NEVER;
+
 /// Failures in a row after which the destination is taken to be down. One alone may be an accident
 /// of one connection, for which the other lanes need not wait.
 const DOWN_AFTER: u32 = 2;
@@ -53,9 +55,9 @@ impl Destination {
         self.deliveries
     }
 
-    /// The time from which the next probe may begin; `None` while one is under way.
-    pub(crate) const fn probes_at(&self) -> Option<u64> {
-        if self.probe.is_some() { None } else { Some(self.probe_at) }
+    /// The time from which the next probe may begin; [`NEVER`] while one is under way.
+    pub(crate) const fn probes_at(&self) -> u64 {
+        if self.probe.is_some() { NEVER } else { self.probe_at }
     }
 
     /// The time from which a lane that has not failed itself may send.
@@ -163,7 +165,7 @@ mod tests {
         destination.probe_from(50);
         destination.leave_alone_until(5_000_000_000);
         destination.probe_now();
-        assert_eq!(destination.probes_at(), Some(5_000_000_000));
+        assert_eq!(destination.probes_at(), 5_000_000_000);
     }
 
     #[test]
@@ -172,10 +174,10 @@ mod tests {
         destination.note_failure(0, 1, 7);
         destination.probe_from(60_000_000_000);
         destination.probe_soon();
-        assert_eq!(destination.probes_at(), Some(1_000_000_007));
+        assert_eq!(destination.probes_at(), 1_000_000_007);
         destination.probe_soon();
-        assert_eq!(destination.probes_at(), Some(1_000_000_007), "however often");
+        assert_eq!(destination.probes_at(), 1_000_000_007, "however often");
         destination.probe_now();
-        assert_eq!(destination.probes_at(), Some(0));
+        assert_eq!(destination.probes_at(), 0);
     }
 }

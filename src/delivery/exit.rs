@@ -136,13 +136,8 @@ impl Delivery {
     /// Cuts a batch off the lane's shard and lets it wait. Returns whether there was one.
     pub(super) fn cut_outgoing(&mut self, lane: usize, max_len: usize, max_bytes: usize) -> bool {
         let (now, fences) = (self.now, &self.fences);
-        let cut = self.lanes[lane].cut(|worker, shard| {
-            let max_len = max_len.min(up_to_fence(fences, shard));
-            worker.cut(shard, now, max_len, max_bytes)
-        });
-        let Some((batch, first_index)) = cut else { return false };
-        self.lanes[lane].outgoing.push_back(Outgoing::new(batch, first_index, now));
-        true
+        let max_len = |shard: &Shard| max_len.min(up_to_fence(fences, shard));
+        self.lanes[lane].cut_outgoing(now, max_bytes, max_len)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Events that have become too old to be worth sending.
 
 use crate::batch::BatchHead;
-use crate::delivery::AbandonReason;
 use crate::delivery::flush::Exit;
 use crate::delivery::lane::{Lane, Outgoing};
 use crate::delivery::machine::Delivery;
 use crate::delivery::store::Copy;
+use crate::delivery::{AbandonReason, NEVER};
+use crate::shard::Shard;
 
 impl Delivery {
     /// True if events can get too old.
@@ -59,18 +60,15 @@ impl Delivery {
 
     fn cut_old(&mut self, lane: usize, newest: u64) -> Option<crate::sync::Shared<crate::Batch>> {
         let (now, max_size) = (self.now, self.config.batch.max_size);
-        let (batch, first_index) =
-            self.lanes[lane].cut(|worker, shard| match shard.count_until(newest, max_size) {
-                0 => None,
-                old => worker.cut(shard, now, old, usize::MAX),
-            })?;
+        let max_len = |shard: &Shard| shard.count_until(newest, max_size);
+        let (batch, first_index) = self.lanes[lane].cut(now, usize::MAX, max_len)?;
         self.note_exit(lane, first_index, batch.len() as u64, Exit::Abandoned);
         Some(batch)
     }
 
     /// The time at which the next event will be too old, on the clock of `poll`.
-    pub(super) fn next_expiry(&self, wall: u64) -> Option<u64> {
-        let max_age = self.backoff.max_age()?;
+    pub(super) fn next_expiry(&self, wall: u64) -> u64 {
+        let Some(max_age) = self.backoff.max_age() else { return NEVER };
         let has_room = self.has_room_to_load();
         let due = |first: u64| {
             let due_in = first.saturating_add(max_age).saturating_sub(wall);
@@ -80,15 +78,15 @@ impl Delivery {
             // Batches of earlier runs need not be in order.
             let outgoing = lane.outgoing.iter().filter(|outgoing| !outgoing.is_leased());
             if outgoing.clone().next().is_none() {
-                return lane.shard.enter()?.oldest_timestamp().map(due);
+                let oldest = lane.shard.enter().and_then(|shard| shard.oldest_timestamp());
+                return oldest.map_or(NEVER, due);
             }
-            outgoing
-                .filter_map(|outgoing| {
-                    let at = due(outgoing.head.first_timestamp);
-                    outgoing.at_hand_from(at, self.now, has_room)
-                })
-                .min()
+            let at_hand = outgoing.map(|outgoing| {
+                let at = due(outgoing.head.first_timestamp);
+                outgoing.at_hand_from(at, self.now, has_room)
+            });
+            at_hand.fold(NEVER, u64::min)
         };
-        self.lanes.iter().filter_map(of_lane).min()
+        self.lanes.iter().map(of_lane).fold(NEVER, u64::min)
     }
 }

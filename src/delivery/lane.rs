@@ -1,6 +1,7 @@
 //! One shard's way out.
 
 use crate::batch::{Batch, BatchHead};
+use crate::delivery::NEVER;
 use crate::delivery::blame::Suspicion;
 use crate::delivery::spill::Content;
 use crate::delivery::store::Copy;
@@ -116,11 +117,11 @@ impl Outgoing {
     }
 
     /// The earliest start of the next attempt, as far as the batch decides, and the part of that
-    /// pause which nothing cuts short; `None` while it is leased.
-    pub(crate) const fn waits_until(&self) -> Option<(u64, u64)> {
+    /// pause which nothing cuts short; [`NEVER`] while it is leased.
+    pub(crate) const fn waits_until(&self) -> (u64, u64) {
         match self.state {
-            OutgoingState::Waiting { until, at_least_until } => Some((until, at_least_until)),
-            OutgoingState::Leased { .. } => None,
+            OutgoingState::Waiting { until, at_least_until } => (until, at_least_until),
+            OutgoingState::Leased { .. } => (NEVER, NEVER),
         }
     }
 
@@ -222,14 +223,53 @@ impl Lane {
         self.outgoing.iter().map(Outgoing::len).sum()
     }
 
-    /// Takes a batch out of the shard by `cut`. Returns it with the index of its first event.
+    /// True if the size or the age of the pending events lets a batch leave.
+    pub(crate) fn is_due(&mut self, now: u64) -> bool {
+        self.shard.enter().is_some_and(|shard| self.worker.is_due(&shard, now))
+    }
+
+    /// Takes a batch out of the shard, with a body of at most `max_bytes` and at most as many events
+    /// as `max_len` says of the shard. Returns it with the index of its first event.
     pub(crate) fn cut(
         &mut self,
-        cut: impl FnOnce(&mut BatchWorker, &mut Shard) -> Option<Batch>,
+        now: u64,
+        max_bytes: usize,
+        max_len: impl FnOnce(&Shard) -> usize,
     ) -> Option<(Shared<Batch>, u64)> {
         let mut shard = self.shard.enter()?;
-        let first_index = shard.head_index();
-        let batch = cut(&mut self.worker, &mut shard)?;
-        Some((Shared::new(batch), first_index))
+        let max_len = max_len(&shard);
+        cut(&mut self.worker, &mut shard, now, (max_len, max_bytes))
     }
+
+    /// [Cuts](Self::cut) a batch and lets it wait. Returns whether there was one.
+    pub(crate) fn cut_outgoing(
+        &mut self,
+        now: u64,
+        max_bytes: usize,
+        max_len: impl FnOnce(&Shard) -> usize,
+    ) -> bool {
+        let cut = self.cut(now, max_bytes, max_len);
+        self.wait(cut, now)
+    }
+
+    /// Lets a batch wait, if there is one. Returns whether there is.
+    #[inline(never)]
+    fn wait(&mut self, batch: Option<(Shared<Batch>, u64)>, now: u64) -> bool {
+        let Some((batch, first_index)) = batch else { return false };
+        self.outgoing.push_back(Outgoing::new(batch, first_index, now));
+        true
+    }
+}
+
+// Once for all that cut.
+#[inline(never)]
+fn cut(
+    worker: &mut BatchWorker,
+    shard: &mut Shard,
+    now: u64,
+    (max_len, max_bytes): (usize, usize),
+) -> Option<(Shared<Batch>, u64)> {
+    let first_index = shard.head_index();
+    let batch = worker.cut(shard, now, max_len, max_bytes)?;
+    Some((Shared::new(batch), first_index))
 }

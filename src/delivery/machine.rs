@@ -10,7 +10,7 @@ use crate::delivery::owners::Owner;
 use crate::delivery::retry::Backoff;
 use crate::delivery::spill::Content;
 use crate::delivery::task::TaskBudget;
-use crate::delivery::{Abandoned, Action, DeliveryStats, FlushReport, FlushState, Lease};
+use crate::delivery::{Abandoned, Action, DeliveryStats, FlushReport, FlushState, Lease, NEVER};
 use crate::queue::Queue;
 use crate::shard::{BatchWorker, Shard, ShardMetricsCollector, ShardRef, Watermarks};
 use crate::sync::Shared;
@@ -178,10 +178,9 @@ impl Delivery {
         if let Some(batch) = self.next_to_store() {
             return Action::Store(batch);
         }
-        let wakes = [self.next_wake(), self.next_expiry(wall), self.next_store()];
-        let wake = wakes.into_iter().flatten().min();
-        self.next_action = wake.unwrap_or(u64::MAX);
-        wake.map_or(Action::Idle, Action::WaitUntil)
+        let wake = self.next_wake().min(self.next_expiry(wall)).min(self.next_store());
+        self.next_action = wake;
+        if wake == NEVER { Action::Idle } else { Action::WaitUntil(wake) }
     }
 
     /// The host's event loop begins a new task.
@@ -221,7 +220,7 @@ impl Delivery {
         if self.lanes[index].is_on_trial && (is_flushed || permit != Permit::Nothing) {
             return self.try_behind_first(index);
         }
-        if self.opens_at(index).is_none_or(|opens_at| opens_at > now) {
+        if self.opens_at(index) > now {
             return None;
         }
         let fence = self.fences.first();
@@ -233,16 +232,11 @@ impl Delivery {
                 let is_hurried = is_flushed
                     || permit == Permit::Everything
                     || permit == Permit::Due && (fence.is_some() || lane.is_draining);
-                let (batch, first_index) = lane.cut(|worker, shard| {
-                    let max_len = before(fence, shard);
-                    match permit {
-                        _ if max_len == 0 => None,
-                        _ if is_hurried => worker.cut(shard, now, max_len, usize::MAX),
-                        Permit::Due => worker.poll(shard, now),
-                        _ => None,
-                    }
-                })?;
-                lane.outgoing.push_back(Outgoing::new(batch, first_index, now));
+                let may_leave = is_hurried || permit == Permit::Due && lane.is_due(now);
+                let max_len = |shard: &Shard| before(fence, shard);
+                if !may_leave || !lane.cut_outgoing(now, usize::MAX, max_len) {
+                    return None;
+                }
             }
         }
         self.begin_probing(index, 0)
@@ -266,18 +260,9 @@ impl Delivery {
     fn try_behind_first(&mut self, index: usize) -> Option<Action> {
         let (now, fence) = (self.now, self.fences.first());
         let lane = &mut self.lanes[index];
-        if lane.outgoing.len() < 2 {
-            let cut = lane.cut(|worker, shard| match before(fence, shard) {
-                0 => None,
-                max_len => worker.cut(shard, now, max_len, usize::MAX),
-            });
-            let Some((batch, first_index)) = cut else {
-                lane.is_on_trial = false;
-                return None;
-            };
-            lane.outgoing.push_back(Outgoing::new(batch, first_index, now));
-        }
-        if !self.may_be_tried(index) {
+        let max_len = |shard: &Shard| before(fence, shard);
+        let has_second = lane.outgoing.len() > 1 || lane.cut_outgoing(now, usize::MAX, max_len);
+        if !has_second || !self.may_be_tried(index) {
             self.lanes[index].is_on_trial = false;
             return None;
         }
@@ -288,9 +273,8 @@ impl Delivery {
     /// nor for a pause that the receiver asked for, and no other lane probes.
     fn may_be_tried(&self, index: usize) -> bool {
         let lane = &self.lanes[index];
-        let asks_for_pause = |outgoing: &Outgoing| {
-            outgoing.waits_until().is_some_and(|(_, at_least_until)| at_least_until > self.now)
-        };
+        let asks_for_pause =
+            |outgoing: &Outgoing| !outgoing.is_leased() && outgoing.waits_until().1 > self.now;
         self.destination.opens_at() <= self.now
             && self.destination.probe.is_none()
             && !lane.outgoing.iter().take(2).any(asks_for_pause)
@@ -318,15 +302,14 @@ impl Delivery {
     }
 
     /// The time at which the destination, and the pause of the lane's first batch, let an attempt
-    /// of the lane begin; `None` while time alone is not enough.
-    fn opens_at(&self, index: usize) -> Option<u64> {
+    /// of the lane begin; [`NEVER`] while time alone is not enough.
+    fn opens_at(&self, index: usize) -> u64 {
         let lane = &self.lanes[index];
-        let waits = lane.outgoing.front().map_or(Some((0, 0)), Outgoing::waits_until);
-        let (until, at_least_until) = waits?;
+        let (until, at_least_until) = lane.outgoing.front().map_or((0, 0), Outgoing::waits_until);
         if self.is_gated(index) {
-            return Some(self.destination.probes_at()?.max(at_least_until));
+            return self.destination.probes_at().max(at_least_until);
         }
-        Some(self.destination.opens_at().max(lane.resumes_at).max(until))
+        self.destination.opens_at().max(lane.resumes_at).max(until)
     }
 
     /// Tells whether an attempt of the lane may begin: none is under way, and its first batch waits
@@ -370,55 +353,48 @@ impl Delivery {
     }
 
     /// The time of the next poll if nothing happens before.
-    fn next_wake(&mut self) -> Option<u64> {
+    fn next_wake(&mut self) -> u64 {
         let has_room = self.has_room_to_load();
-        let mut wake = None;
-        let mut note = |at: u64| wake = Some(wake.map_or(at, |earliest: u64| earliest.min(at)));
+        let mut wake = NEVER;
         for lane in 0..self.lanes.len() {
             for outgoing in &self.lanes[lane].outgoing {
                 if let OutgoingState::Leased { expires, .. } = outgoing.state {
-                    note(expires);
+                    wake = wake.min(expires);
                 }
             }
-            if let Some(begin) = self.next_begin(lane, has_room) {
-                note(begin);
-            }
+            wake = wake.min(self.next_begin(lane, has_room));
         }
         wake
     }
 
-    /// The time at which an attempt of the lane may begin, if it waits for time only. `has_room` tells
-    /// whether another batch may be loaded.
-    fn next_begin(&mut self, index: usize, has_room: bool) -> Option<u64> {
+    /// The time at which an attempt of the lane may begin, if it waits for time only, otherwise
+    /// [`NEVER`]. `has_room` tells whether another batch may be loaded.
+    fn next_begin(&mut self, index: usize, has_room: bool) -> u64 {
         let is_automatic = self.config.scheduler == Scheduler::Auto;
         let is_flushed = self.is_flushed(index);
         if !self.may_begin(index) || !(is_automatic || is_flushed) {
-            return None;
+            return NEVER;
         }
         if self.lanes[index].is_on_trial {
             let second = self.lanes[index].outgoing.get(1);
             let now = self.now;
-            return second.map_or(Some(now), |second| second.at_hand_from(now, now, has_room));
+            return second.map_or(now, |second| second.at_hand_from(now, now, has_room));
         }
-        let opens_at = self.opens_at(index)?;
+        let opens_at = self.opens_at(index);
         let (now, fence) = (self.now, self.fences.first());
         let lane = &mut self.lanes[index];
-        let begin = match lane.outgoing.front() {
-            Some(_) => Some(opens_at),
-            None => {
-                let shard = lane.shard.enter()?;
-                // A batch behind the fence waits for an answer, not for a time.
-                match before(fence, &shard) {
-                    0 => None,
-                    _ if shard.is_empty() => None,
-                    _ if is_flushed => Some(now),
-                    _ => lane.worker.deadline(&shard, now),
-                }
-            }
+        if let Some(first) = lane.outgoing.front() {
+            return first.at_hand_from(opens_at, now, has_room);
+        }
+        let Some(shard) = lane.shard.enter() else { return NEVER };
+        // A batch behind the fence waits for an answer, not for a time.
+        let begin = match before(fence, &shard) {
+            0 => NEVER,
+            _ if shard.is_empty() => NEVER,
+            _ if is_flushed => now,
+            _ => lane.worker.deadline(&shard, now).unwrap_or(NEVER),
         };
-        let begin = begin?.max(opens_at);
-        let first = self.lanes[index].outgoing.front();
-        first.map_or(Some(begin), |first| first.at_hand_from(begin, self.now, has_room))
+        begin.max(opens_at)
     }
 
     /// Takes out one batch whose body has at most `max_bytes` bytes: one that waits for its next
@@ -450,8 +426,8 @@ impl Delivery {
                 let drained = fits.then(|| self.take(index, oldest, Exit::Drained)).flatten();
                 return drained.map(|_| batch);
             }
-            let (batch, first_index) = self.lanes[index]
-                .cut(|worker, shard| worker.cut(shard, now, before(fence, shard), max_bytes))?;
+            let max_len = |shard: &Shard| before(fence, shard);
+            let (batch, first_index) = self.lanes[index].cut(now, max_bytes, max_len)?;
             self.note_exit(index, first_index, batch.len() as u64, Exit::Drained);
             Some(batch)
         })

@@ -45,6 +45,9 @@ use crate::codes::codes;
 use crate::sync::Shared;
 use std::time::Duration;
 
+/// A time that never comes.
+pub(crate) const NEVER: u64 = u64::MAX;
+
 /// The host's next action.
 #[derive(Debug)]
 pub enum Action {
@@ -69,7 +72,8 @@ pub enum Action {
     Load(BatchHead),
     /// Nothing now; poll again at this time, in nanoseconds on the clock that `poll` is given.
     WaitUntil(u64),
-    /// Nothing until something is ingested, acknowledged, failed or flushed.
+    /// Nothing until something is ingested, acknowledged, failed or flushed; time alone brings
+    /// nothing.
     Idle,
 }
 

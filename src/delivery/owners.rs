@@ -10,7 +10,7 @@
 use crate::delivery::flush::Flush;
 use crate::delivery::lane::OutgoingState;
 use crate::delivery::machine::{Delivery, Permit};
-use crate::delivery::{Action, FlushState};
+use crate::delivery::{Action, FlushState, NEVER};
 
 const MS: u64 = 1_000_000;
 
@@ -88,8 +88,8 @@ impl Delivery {
         if let Some(lost) = self.lose_owner() {
             return Action::Lost(lost);
         }
-        let sends = leads || self.first_deadline(flush).is_some();
-        let mut wake = u64::MAX;
+        let sends = leads || self.first_deadline(flush) < NEVER;
+        let mut wake = NEVER;
         if sends && self.flush_state(flush) == FlushState::Open {
             self.polled_for = Some(flush);
             let action = self.poll(now, wall, permit);
@@ -104,13 +104,12 @@ impl Delivery {
             return Action::Abandoned(abandoned);
         }
         let deadline = self.first_deadline(flush);
-        if self.is_over(flush, deadline.is_some()) {
+        if self.is_over(flush, deadline < NEVER) {
             self.drop_owner(flush);
             return Action::Idle;
         }
         let now = self.now;
-        let deadline = deadline.unwrap_or(u64::MAX);
-        let end = self.find_flush(flush).map_or(u64::MAX, |flush| flush.end);
+        let end = self.find_flush(flush).map_or(NEVER, |flush| flush.end);
         let Some(owner) = self.owners.iter_mut().find(|owner| owner.flush == flush) else {
             return Action::Idle;
         };
@@ -151,10 +150,10 @@ impl Delivery {
     }
 
     /// The earliest time at which an attempt of the flush's owner should be cut off or, if that has
-    /// passed, at which its lease expires.
+    /// passed, at which its lease expires; [`NEVER`] without one.
     #[inline(never)]
-    fn first_deadline(&self, flush: u32) -> Option<u64> {
-        let mut first = u64::MAX;
+    fn first_deadline(&self, flush: u32) -> u64 {
+        let mut first = NEVER;
         for lane in &self.lanes {
             for outgoing in lane.outgoing.iter() {
                 if let OutgoingState::Leased { expires, owner, .. } = outgoing.state
@@ -165,7 +164,7 @@ impl Delivery {
                 }
             }
         }
-        (first < u64::MAX).then_some(first)
+        first
     }
 
     /// Forgets the owner of a flush that has ended, unless it looks after leases.
@@ -176,7 +175,7 @@ impl Delivery {
         if self.leader == Some(flush) {
             self.leader = None;
         }
-        if self.first_deadline(flush).is_none() {
+        if self.first_deadline(flush) == NEVER {
             let place = self.owners.iter().position(|owner| owner.flush == flush);
             if let Some(place) = place {
                 self.owners.swap_remove(place);

@@ -11,6 +11,7 @@
 //! - The store has a bound of its own. Beyond it the oldest stored batches are evicted.
 
 use crate::batch::{Batch, BatchHead};
+use crate::delivery::NEVER;
 use crate::delivery::lane::{Lane, Outgoing};
 use crate::delivery::machine::Delivery;
 use crate::delivery::store::Copy;
@@ -225,13 +226,13 @@ impl Outgoing {
         matches!(self.content, Content::Spilled { again_at, .. } if again_at <= now)
     }
 
-    /// The time at which it can be used, from `at` on, or the host asked for it again; `None` if that
-    /// takes more than time. `has_room` tells whether another batch may be loaded.
-    pub(super) fn at_hand_from(&self, at: u64, now: u64, has_room: bool) -> Option<u64> {
+    /// The time at which it can be used, from `at` on, or the host asked for it again; [`NEVER`] if
+    /// that takes more than time. `has_room` tells whether another batch may be loaded.
+    pub(super) fn at_hand_from(&self, at: u64, now: u64, has_room: bool) -> u64 {
         match self.content {
-            Content::Spilled { again_at, .. } if again_at > now => Some(at.max(again_at)),
-            Content::Spilled { .. } if !has_room => None,
-            _ => Some(at),
+            Content::Spilled { again_at, .. } if again_at > now => at.max(again_at),
+            Content::Spilled { .. } if !has_room => NEVER,
+            _ => at,
         }
     }
 

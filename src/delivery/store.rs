@@ -6,6 +6,7 @@
 //! [`spill`](super::spill)). The host stores a leased batch itself: before it sends it.
 
 use crate::batch::{Batch, BatchHead};
+use crate::delivery::NEVER;
 use crate::delivery::lane::{Lane, Outgoing};
 use crate::delivery::machine::Delivery;
 use crate::sync::Shared;
@@ -36,29 +37,29 @@ impl Delivery {
 
     fn find_to_store(&mut self) -> Option<(usize, usize)> {
         let now = self.now;
-        let is_due = |outgoing: &Outgoing| outgoing.stores_at().is_some_and(|at| at <= now);
-        if let Some(place) = self.find(is_due) {
+        if let Some(place) = self.find(|outgoing| outgoing.stores_at() <= now) {
             return Some(place);
         }
         let is_pressed = self.is_pressed();
         (0..self.lanes.len()).find_map(|lane| {
-            let has_waited = self.stores_at(lane, is_pressed).is_some_and(|at| at <= now);
+            let has_waited = self.stores_at(lane, is_pressed) <= now;
             let is_cut = has_waited && self.cut_outgoing(lane, usize::MAX, usize::MAX);
             is_cut.then(|| (lane, self.lanes[lane].outgoing.len() - 1))
         })
     }
 
     /// The time at which there is something to write, if nothing happens until then.
-    pub(super) fn next_store(&mut self) -> Option<u64> {
+    pub(super) fn next_store(&mut self) -> u64 {
         if !self.config.has_store {
-            return None;
+            return NEVER;
         }
-        let (is_pressed, count) = (self.is_pressed(), self.lanes.len());
-        let of_lane = |lane: usize| {
-            let outgoing = self.lanes[lane].outgoing.iter().filter_map(Outgoing::stores_at).min();
-            [outgoing, self.stores_at(lane, is_pressed)].into_iter().flatten().min()
-        };
-        (0..count).filter_map(of_lane).min()
+        let is_pressed = self.is_pressed();
+        let mut next = NEVER;
+        for lane in 0..self.lanes.len() {
+            next = next.min(self.stores_at(lane, is_pressed));
+            next = self.lanes[lane].outgoing.iter().map(Outgoing::stores_at).fold(next, u64::min);
+        }
+        next
     }
 
     /// The host's store has these events, by their sequence numbers in a shard of a run.
@@ -75,24 +76,26 @@ impl Delivery {
 }
 
 impl Outgoing {
-    /// The time from which the host may be asked to write it; `None` if it has, or sends it.
-    fn stores_at(&self) -> Option<u64> {
+    /// The time from which the host may be asked to write it; [`NEVER`] if it has, or sends it.
+    fn stores_at(&self) -> u64 {
         match self.copy {
-            Copy::Missing(at) if !self.is_leased() => Some(at),
-            _ => None,
+            Copy::Missing(at) if !self.is_leased() => at,
+            _ => NEVER,
         }
     }
 }
 
 impl Delivery {
-    /// The time at which the oldest pending event of a lane has waited for long; `None` with none.
-    /// Where they press, they need not wait.
-    fn stores_at(&mut self, lane: usize, is_pressed: bool) -> Option<u64> {
+    /// The time at which the oldest pending event of a lane has waited for long; [`NEVER`] with
+    /// none. Where they press, they need not wait.
+    fn stores_at(&mut self, lane: usize, is_pressed: bool) -> u64 {
         let (now, may_spill) = (self.now, self.may_spill());
         let Lane { shard, worker, .. } = &mut self.lanes[lane];
-        let shard = shard.enter()?;
+        let Some(shard) = shard.enter() else { return NEVER };
         let is_pressed = is_pressed || may_spill && shard.len() >= shard.high_water();
-        let deadline = worker.deadline(&shard, now)?;
-        Some(if is_pressed { now } else { deadline })
+        match worker.deadline(&shard, now) {
+            Some(_) if is_pressed => now,
+            deadline => deadline.unwrap_or(NEVER),
+        }
     }
 }

@@ -158,7 +158,6 @@ impl BatchWorker {
     /// Cuts a batch if one may leave at `now` (in nanoseconds from any fixed point, not going
     /// back).
     pub fn poll(&mut self, shard: &mut Shard, now: u64) -> Option<Batch> {
-        self.observe(shard, now);
         self.is_due(shard, now).then(|| self.flush(shard, now)).flatten()
     }
 
@@ -175,6 +174,9 @@ impl BatchWorker {
         max_len: usize,
         max_bytes: usize,
     ) -> Option<Batch> {
+        if max_len == 0 {
+            return None;
+        }
         self.observe(shard, now);
         let max_len = max_len.min(self.batcher.config.max_size);
         let max_bytes = max_bytes.min(self.batcher.config.max_bytes);
@@ -219,7 +221,9 @@ impl BatchWorker {
         self.waiting_since = (!shard.is_empty()).then_some(known.min(since));
     }
 
-    fn is_due(&self, shard: &Shard, now: u64) -> bool {
+    /// Tells whether a batch may leave at `now`.
+    pub(crate) fn is_due(&mut self, shard: &Shard, now: u64) -> bool {
+        self.observe(shard, now);
         // A body that cannot grow any more need not wait, nor a shard that is about to fill up.
         !shard.is_empty()
             && (shard.len() >= self.batcher.batch_size().min(shard.high_water())
