@@ -21,10 +21,10 @@ import { StoreError } from "./errors/store-error.js";
 import { DEFAULT_MAX_BYTES, DEFAULT_TIMEOUT_MS, SCALING_REFUSALS } from "./generated/layout.js";
 import { type IngestOptions, Ingestor, type Receipt } from "./ingest/ingestor.js";
 import { StagingBuffer } from "./ingest/staging-buffer.js";
-import { type AttemptListener, observeAttempts, timeAttempts } from "./observability/attempts.js";
 import { deliveryReporter } from "./observability/delivery-reporter.js";
 import { traceAttempts } from "./observability/diagnostics.js";
 import { LossReporter } from "./observability/loss-reporter.js";
+import { wrapCallback } from "./observability/wrap-callback.js";
 import type { DeliveryCallback, DrainOptions, EventBusOptions, WaitOptions } from "./options.js";
 import type { BatchStore } from "./outbox/batch-store.js";
 import { createOutbox } from "./outbox/create-outbox.js";
@@ -73,7 +73,7 @@ export class EventBus<T = unknown> {
   #requestFlusher: RequestFlusher | undefined;
   readonly #lifecycle: PageLifecycle | undefined;
   readonly #losses: LossReporter<T>;
-  readonly #attemptListeners = new Set<AttemptListener>();
+  #send: DeliveryCallback<T>;
   readonly #maxBytes: number;
   #isRestoring = false;
   #closing: Promise<FlushReport> | undefined;
@@ -133,10 +133,10 @@ export class EventBus<T = unknown> {
         evictStored: () => (this.#core.evictStored() ? decodeHeader() : undefined),
         now: elapsed,
       });
-    const send = timeAttempts(this.#attemptListeners, traceAttempts(this, callback));
+    this.#send = traceAttempts(this, callback);
     const reportDelivery = deliveryReporter(onDelivered);
     this.#dispatcher = new Dispatcher<T>(this.#core, {
-      callback: (...args) => run(send, ...args),
+      callback: (...args) => run(this.#send, ...args),
       timeoutMs,
       outbox: this.#outbox,
       keepalive: isInPage ? new KeepaliveBudget() : undefined,
@@ -493,9 +493,8 @@ export class EventBus<T = unknown> {
   }
 
   /** @internal */
-  [observeAttempts](listener: AttemptListener): () => void {
-    this.#attemptListeners.add(listener);
-    return () => this.#attemptListeners.delete(listener);
+  [wrapCallback](wrap: (send: DeliveryCallback<T>) => DeliveryCallback<T>): void {
+    this.#send = wrap(this.#send);
   }
 
   /** @internal */

@@ -5,7 +5,7 @@ import type {
   Meter,
   Observable,
 } from "@opentelemetry/api";
-import type { AttemptListener, EndedAttempt } from "./observability/attempts.js";
+import type { DeliveryCallback } from "./options.js";
 import type { BusStats } from "./stats.js";
 
 /** The subject of the observation: an `EventBus`. */
@@ -13,8 +13,8 @@ export interface Observed {
   stats(): BusStats;
 }
 
-/** The name of `observeAttempts`, which this entry does not import: it needs no other file. */
-const OBSERVE_ATTEMPTS = "shardbus.attempts.1";
+/** The name of `wrapCallback`, which this entry does not import: it needs no other file. */
+const WRAP_CALLBACK = "shardbus.wrapCallback.1";
 
 /** The bounds of the buckets of durations, in seconds: those of the semantic conventions. */
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
@@ -77,20 +77,48 @@ export function observeBus(bus: Observed, meter: Meter, attributes: Attributes =
   const endAttempts = recordAttempts(bus, duration, attributes);
   return () => {
     meter.removeBatchObservableCallback(observe, observables);
-    endAttempts?.();
+    endAttempts();
   };
 }
 
 /** Records the time of each attempt; nothing, if the observed object is not a bus itself. */
-function recordAttempts(
-  bus: Observed,
-  duration: Histogram,
-  attributes: Attributes,
-): (() => void) | undefined {
-  type Listenable = { [name: symbol]: ((listener: AttemptListener) => () => void) | undefined };
-  return (bus as unknown as Listenable)[Symbol.for(OBSERVE_ATTEMPTS)]?.((attempt) => {
-    duration.record(attempt.durationMs / 1000, { ...attributes, ...outcomeOf(attempt) });
-  });
+function recordAttempts(bus: Observed, duration: Histogram, attributes: Attributes): () => void {
+  let isObserved = true;
+  const record = (start: number, attempt: EndedAttempt) => {
+    const seconds = (performance.now() - start) / 1000;
+    if (isObserved) duration.record(seconds, { ...attributes, ...outcomeOf(attempt) });
+  };
+  const wrap =
+    (send: DeliveryCallback): DeliveryCallback =>
+    (batch, context) => {
+      if (!isObserved) return send(batch, context);
+      const start = performance.now();
+      let isOver = false;
+      const end = (attempt: EndedAttempt) => {
+        // The callback's answer may come after its time was up.
+        if (!isOver) record(start, attempt);
+        isOver = true;
+      };
+      const { signal } = context;
+      signal.addEventListener("abort", () => end({ error: signal.reason }), { once: true });
+      const attempt = (async () => send(batch, context))();
+      attempt.then(
+        (result) => end({ result }),
+        (error) => end({ error }),
+      );
+      return attempt;
+    };
+  type Wrappable = { [name: symbol]: ((around: typeof wrap) => void) | undefined };
+  (bus as unknown as Wrappable)[Symbol.for(WRAP_CALLBACK)]?.(wrap);
+  return () => {
+    isObserved = false;
+  };
+}
+
+/** An attempt that has ended, with the result of the callback or its error. */
+interface EndedAttempt {
+  readonly error?: unknown;
+  readonly result?: unknown;
 }
 
 /** The used part of a `DeliveryError`, or of any error. */

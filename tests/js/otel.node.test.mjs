@@ -104,20 +104,16 @@ test("a meter tells attempts that ran out without an answer from all that were m
 test("a meter times attempts, by their outcome and the type of their error", async () => {
   const reader = new Reader();
   const meter = new MeterProvider({ readers: [reader] }).getMeter("test");
-  const errors = [
-    new Error("down"),
-    new DeliveryError("busy", { unavailable: true, status: 503 }),
-    new DeliveryError("no"),
-    new DeliveryError("too many", { tooLarge: true, status: 413 }),
-    new DeliveryError("never", { retryable: false, status: 400 }),
-  ];
-  const results = [{ rejected: [{ index: 0, error: "no" }] }];
-  const deliver = async () => {
-    const error = errors.shift();
-    if (error !== undefined) throw error;
-    return results.shift();
-  };
-  const bus = new EventBus(deliver, {
+  const outcomes = { rejected: [{ index: 0, error: "no" }] };
+  const sink = recorder([
+    fail(new Error("down")),
+    fail(new DeliveryError("busy", { unavailable: true, status: 503 })),
+    fail(new DeliveryError("no")),
+    fail(new DeliveryError("too many", { tooLarge: true, status: 413 })),
+    fail(new DeliveryError("never", { retryable: false, status: 400 })),
+    () => outcomes,
+  ]);
+  const bus = new EventBus(sink.callback, {
     retry: quickRetry,
     batch: { maxDelayMs: HOUR_MS },
     onDrop: () => {},
@@ -178,7 +174,7 @@ test("a meter sees a bus's store: its batches, its errors, and events of earlier
       },
       remove: async (key) => void batches.delete(key),
     });
-  const first = new EventBus(recorder([fail("down")]).callback, {
+  const first = new EventBus(recorder([], fail("down")).callback, {
     store: store(),
     onDrop: () => {},
   });
