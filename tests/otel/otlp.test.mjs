@@ -124,6 +124,30 @@ for (const protocol of PROTOCOLS) {
     await ours.shutdown();
   });
 
+  test(`records of many scopes arrive under their own, by ${protocol}`, async (t) => {
+    const receiver = await startReceiver();
+    t.after(() => receiver.stop());
+    /** @type {Keeper<import("@opentelemetry/sdk-logs").ReadableLogRecord>} */
+    const keeper = new Keeper();
+    const limits = { maxExportBatchSize: 1000 };
+    const ours = new BatchLogRecordProcessor({ url: receiver.url, protocol, ...limits });
+    const provider = new SdkLoggerProvider({ processors: [keeper, ours] });
+    // The first one alone is a request of its own.
+    provider.getLogger("first").emit({ body: "alone, [1,2] and a }{" });
+    await ours.forceFlush();
+    for (let i = 0; i < 900; i++) provider.getLogger(`scope ${i % 300}`).emit({ body: i });
+    await ours.forceFlush();
+    const serializer = protocol === "http/json" ? JsonLogsSerializer : ProtobufLogsSerializer;
+    const parts = [keeper.records.slice(0, 1), keeper.records.slice(1)];
+    assert.deepEqual(
+      receiver.requests.map(({ body }) => canonical(protocol, body)),
+      parts.map((part) =>
+        canonical(protocol, serializer.serializeRequest(part) ?? new Uint8Array()),
+      ),
+    );
+    await ours.shutdown();
+  });
+
   test(`spans arrive as upstream serialises them, by ${protocol}`, async (t) => {
     const receiver = await startReceiver();
     t.after(() => receiver.stop());

@@ -29,6 +29,10 @@ export class Groups {
     return index;
   }
 
+  get size(): number {
+    return this.#groups.length;
+  }
+
   at(index: number): Group {
     return this.#groups[index] as Group;
   }

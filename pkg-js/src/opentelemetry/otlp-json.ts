@@ -3,33 +3,58 @@ import { addTo, type Grouped } from "./groups.js";
 import type { OtlpEncoding } from "./otlp-encoding.js";
 import { type Field, isInt64, type Message, resource, scope } from "./otlp-messages.js";
 
-/** OTLP in JSON. An event is `[group,record]`. */
-export const json: OtlpEncoding<string> = {
+/** Stands for the records in the text around them; JSON never has it. */
+const RECORDS = "\u0000";
+
+/**
+ * OTLP in JSON. An event is a record, or `[group,record]` for another group than the first. As long
+ * as there is one group, as in most programs, the body of a batch goes into its request as it is.
+ */
+export const json: OtlpEncoding<string | Uint8Array> = {
   contentType: "application/json",
 
-  encode: (signal, record, group) => `[${group},${object(signal.record, record)}]`,
+  encode(signal, record, group) {
+    const text = object(signal.record, record);
+    return group === 0 ? text : `[${group},${text}]`;
+  },
 
   group(batch, groups) {
-    const grouped: Grouped<string> = new Map();
+    const grouped: Grouped<string | Uint8Array> = new Map();
+    if (groups.size === 1) {
+      addTo(grouped, groups.at(0), batch.body.subarray(1, -1));
+      return grouped;
+    }
     for (const event of batch) {
-      const comma = event.indexOf(",");
+      const comma = event.startsWith("[") ? event.indexOf(",") : 0;
       const group = groups.at(Number(event.slice(1, comma)));
-      addTo(grouped, group, event.slice(comma + 1, -1));
+      addTo(grouped, group, comma === 0 ? event : event.slice(comma + 1, -1));
     }
     return grouped;
   },
 
   request(signal, grouped) {
+    let body: Uint8Array | undefined;
+    const listed = (records: (string | Uint8Array)[]) => {
+      const [first] = records;
+      if (!isBytes(first)) return records.join();
+      body = first;
+      return RECORDS;
+    };
     const resources = Array.from(grouped, ([from, scopes]) => {
       const inner = Array.from(scopes, ([by, records]) => {
-        const members = [`"scope":${object(scope, by)}`, `"${signal.records}":[${records.join()}]`];
+        const members = [
+          `"scope":${object(scope, by)}`,
+          `"${signal.records}":[${listed(records)}]`,
+        ];
         return withSchema(members, by.schemaUrl);
       });
       const members = [`"resource":${object(resource, from)}`, `"${signal.scopes}":[${inner}]`];
       return withSchema(members, from.schemaUrl);
     });
     const text = `{"${signal.resources}":[${resources}]}`;
-    return utf8Encoder().encode(text) as Uint8Array<ArrayBuffer>;
+    if (body === undefined) return utf8Encoder().encode(text) as Uint8Array<ArrayBuffer>;
+    const [head, tail] = text.split(RECORDS).map((part) => utf8Encoder().encode(part));
+    return joined([head as Uint8Array, body, tail as Uint8Array]);
   },
 
   rejection(signal, answer) {
@@ -40,6 +65,16 @@ export const json: OtlpEncoding<string> = {
     return { count, message: String(partialSuccess.errorMessage ?? "") };
   },
 };
+
+function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
 
 function withSchema(members: string[], schemaUrl: string | undefined): string {
   if (schemaUrl) members.push(`"schemaUrl":${JSON.stringify(schemaUrl)}`);
@@ -88,12 +123,27 @@ function nanoseconds([seconds, nanos]: [number, number]): string {
 
 function keyValues(values: object): string {
   let text = "";
-  for (const [key, value] of Object.entries(values)) {
+  for (const key of Object.keys(values)) {
+    const value = (values as Record<string, unknown>)[key];
     if (value === undefined) continue;
-    if (text !== "") text += ",";
-    text += `{"key":${JSON.stringify(key)},"value":${anyValue(value)}}`;
+    text += `${text === "" ? "" : ","}${keyPart(key)}${anyValue(value)}}`;
   }
   return text;
+}
+
+/** Most keys whose text is kept: programs have few, unless they make them up. */
+const MAX_KEYS = 1000;
+
+const keyParts = /* @__PURE__ */ new Map<string, string>();
+
+/** The beginning of a `KeyValue`. */
+function keyPart(key: string): string {
+  let part = keyParts.get(key);
+  if (part === undefined) {
+    part = `{"key":${JSON.stringify(key)},"value":`;
+    if (keyParts.size < MAX_KEYS) keyParts.set(key, part);
+  }
+  return part;
 }
 
 function anyValue(value: unknown): string {

@@ -87,30 +87,35 @@ function write<R>(message: Message<R>, record: R): void {
         writer.hex(number, value as string);
         break;
       case "value":
-        writer.message(number, () => writeValue(value));
+        writeValue(number, value);
         break;
       case "attributes":
         writeKeyValues(number, value as object);
         break;
       default:
         for (const one of Array.isArray(value) ? value : [value]) {
-          writer.message(number, () => write(type, one as never));
+          const start = writer.beginMessage(number);
+          write(type, one as never);
+          writer.end(start);
         }
     }
   }
 }
 
 function writeKeyValues(number: number, values: object): void {
-  for (const [key, value] of Object.entries(values)) {
+  for (const key of Object.keys(values)) {
+    const value = (values as Record<string, unknown>)[key];
     if (value === undefined) continue;
-    writer.message(number, () => {
-      writer.text(1, key);
-      writer.message(2, () => writeValue(value));
-    });
+    const pair = writer.beginMessage(number);
+    writer.text(1, key);
+    writeValue(2, value);
+    writer.end(pair);
   }
 }
 
-function writeValue(value: unknown): void {
+/** Writes an `AnyValue` as a field. */
+function writeValue(number: number, value: unknown): void {
+  const start = writer.beginMessage(number);
   switch (typeof value) {
     case "string":
       writer.text(1, value);
@@ -123,14 +128,20 @@ function writeValue(value: unknown): void {
       else writer.double(4, value);
       break;
     case "object":
-      if (value === null) break;
-      if (isBytes(value)) writer.delimited(7, value);
-      else if (Array.isArray(value)) {
-        writer.message(5, () => {
-          for (const one of value) writer.message(1, () => writeValue(one));
-        });
-      } else writer.message(6, () => writeKeyValues(1, value));
+      if (value !== null) writeObject(value);
   }
+  writer.end(start);
+}
+
+function writeObject(value: object): void {
+  if (isBytes(value)) {
+    writer.delimited(7, value);
+    return;
+  }
+  const start = writer.beginMessage(Array.isArray(value) ? 5 : 6);
+  if (Array.isArray(value)) for (const one of value) writeValue(1, one);
+  else writeKeyValues(1, value);
+  writer.end(start);
 }
 
 /** Reads protobuf, as far as answers and our own events have it. */

@@ -48,7 +48,12 @@ export class ProtobufWriter {
   }
 
   #tag(field: number, type: number): void {
-    this.varint(field * 8 + type);
+    const tag = field * 8 + type;
+    if (tag >= 0x80) this.varint(tag);
+    else {
+      this.#reserve(1);
+      this.#bytes[this.#at++] = tag;
+    }
   }
 
   uint(field: number, value: number): void {
@@ -139,10 +144,15 @@ export class ProtobufWriter {
     return true;
   }
 
+  /** Begins a message as a field; `end` ends it. */
+  beginMessage(field: number): number {
+    this.#tag(field, DELIMITED);
+    return this.begin();
+  }
+
   /** Writes a message as a field. */
   message(field: number, write: () => void): void {
-    this.#tag(field, DELIMITED);
-    const start = this.begin();
+    const start = this.beginMessage(field);
     write();
     this.end(start);
   }
@@ -157,12 +167,14 @@ export class ProtobufWriter {
   /** Ends the bytes that began at `start`, and writes their length before them. */
   end(start: number): void {
     const length = this.#at - start;
-    if (length >= 0x80) {
-      let more = 1;
-      for (let rest = length >>> 14; rest > 0; rest >>>= 7) more++;
-      this.#reserve(more);
-      this.#bytes.copyWithin(start + more, start, this.#at);
+    if (length < 0x80) {
+      this.#bytes[start - 1] = length;
+      return;
     }
+    let more = 1;
+    for (let rest = length >>> 14; rest > 0; rest >>>= 7) more++;
+    this.#reserve(more);
+    this.#bytes.copyWithin(start + more, start, this.#at);
     this.#at = start - 1;
     this.varint(length);
     this.#at += length;
