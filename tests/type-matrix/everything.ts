@@ -37,6 +37,7 @@ import {
 } from "shardbus/sinks/presets";
 import { type ObjectBucket, r2Sink } from "shardbus/sinks/r2";
 import { type RedisEvaluator, redisSink } from "shardbus/sinks/redis";
+import { type SigningClient, s3Sink } from "shardbus/sinks/s3";
 import { initialize, EventBus as SlimBus } from "shardbus/slim";
 import { customStore } from "shardbus/stores/custom";
 import { fileStore } from "shardbus/stores/fs";
@@ -105,7 +106,11 @@ export const buses = [
 export const one: EventBus = new JsBus(() => {});
 installShutdownHooks([bus, ...buses]);
 
-declare const clients: QueueProducer & KafkaProducer & JetStreamPublisher & ObjectBucket;
+declare const clients: QueueProducer &
+  KafkaProducer &
+  JetStreamPublisher &
+  ObjectBucket &
+  SigningClient;
 declare const redis: RedisEvaluator;
 const name: ShardName = (shard) => `clicks-${shard}`;
 export const sinks = [
@@ -122,6 +127,7 @@ export const sinks = [
   splunkSink("https://splunk.example", { token: "t", host: maybe.id }),
   r2Sink(clients),
   redisSink(redis, name),
+  s3Sink(clients, "https://bucket.example", { gzip: maybe.on }),
 ];
 
 declare const log: EventBus;

@@ -51,6 +51,7 @@ pub const ENTRIES: &[&str] = &[
     "sinks/kafka",
     "sinks/r2",
     "sinks/presets",
+    "sinks/s3",
 ];
 
 /// Those of them that have an `EventBus` and do without `requests`.
@@ -67,7 +68,7 @@ const SHARED: [(&str, &[&str]); 3] = [
 ];
 
 /// The specifiers by which an entry imports other entries.
-const ENTRY_IMPORTS: [&str; 3] = ["../otel.js", "../sinks/http.js", "./http.js"];
+const ENTRY_IMPORTS: [&str; 4] = ["../otel.js", "../sinks/http.js", "./http.js", "./r2.js"];
 
 /// The packages that users have: ours, which an entry imports by its name so that the runtime's
 /// conditions choose the file, and peers.

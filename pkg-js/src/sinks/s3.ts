@@ -1,0 +1,68 @@
+import type { Batch } from "../batch.js";
+import { callable, flag, InvalidOptionError, show } from "../internal.js";
+import type { DeliveryCallback } from "../options.js";
+import type { FetchInit, FetchResponse, Url } from "../util/platform.js";
+import { checkClient, checkSinkOptions } from "./events.js";
+import { httpSink } from "./http.js";
+import { objectKey } from "./r2.js";
+
+/** The part of a client that an {@linkcode s3Sink} uses; an `AwsClient` of aws4fetch has it. */
+export interface SigningClient {
+  /** Signs a request, and sends it. */
+  fetch(url: string, init: FetchInit): Promise<FetchResponse>;
+}
+
+/** Options of an {@linkcode s3Sink}. */
+export interface S3SinkOptions {
+  /**
+   * The key of a batch's object. It must be the same for the same batch, and another for any other.
+   * @default objectKey of `shardbus/sinks/r2`
+   */
+  readonly key?: ((batch: Batch) => string) | undefined;
+  /**
+   * Stores objects compressed, with `gzip` as their content encoding.
+   * @default false
+   */
+  readonly gzip?: boolean | undefined;
+}
+
+const schema = { key: callable, gzip: flag };
+
+/**
+ * Writes each batch as one object to a bucket of S3, or of any store with its interface, with the
+ * batch's content type. A batch that is sent again overwrites its object with the same, so that
+ * nothing is there twice. A shard's objects, in the order of their keys, have its events in order.
+ *
+ * @example
+ * ```ts
+ * const client = new AwsClient({ accessKeyId, secretAccessKey, retries: 0 });
+ * const bus = new EventBus(s3Sink(client, "https://my-bucket.s3.eu-central-1.amazonaws.com"));
+ * ```
+ * @param client an `AwsClient` of aws4fetch, or another one that signs. The bus retries, so it need
+ * not.
+ * @param bucket the bucket's address.
+ * @throws {InvalidOptionError} if an argument or option has a wrong name or type.
+ */
+export function s3Sink(
+  client: SigningClient,
+  bucket: string | Url,
+  options: S3SinkOptions = {},
+): DeliveryCallback {
+  checkClient("client", client, "fetch", "an `AwsClient` of aws4fetch");
+  const { key = objectKey, gzip } = checkSinkOptions(options, schema);
+  const base = addressOf(bucket);
+  return httpSink((batch) => `${base}/${key(batch).split("/").map(encodeURIComponent).join("/")}`, {
+    gzip,
+    init: { method: "PUT" },
+    fetch: (url, init) => client.fetch(String(url), init),
+  });
+}
+
+function addressOf(bucket: string | Url): string {
+  try {
+    return new URL(String(bucket)).href.replace(/\/+$/, "");
+  } catch {
+    const sentence = `\`bucket\` is ${show(bucket)}, but it must be the bucket's address`;
+    throw new InvalidOptionError("bucket", sentence);
+  }
+}
