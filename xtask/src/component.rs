@@ -9,7 +9,7 @@ use xshell::{Shell, cmd};
 
 use crate::package::INLINING;
 use crate::toolchain::{TARGET, TARGET_DIR, WasmToolchain};
-use crate::{Unavailable, cache, exec, lock, npm, say, wasm_module};
+use crate::{Unavailable, cache, exec, lock, npm, say, wasm_module, wit_bindgen};
 
 /// The folder of the components.
 pub const BUILT: &str = "target/component";
@@ -20,13 +20,14 @@ pub const TESTS: &str = "component/tests";
 /// The programs and Python packages that build and run components, with their hashes.
 const REQUIREMENTS: &str = "component/requirements.txt";
 
-/// The components: the folder of each crate, its name, the prefixes of its imports, and its limit in
-/// bytes after gzip.
-const COMPONENTS: [Component; 1] =
+/// The components, each with the prefixes of its imports, and its limit in bytes after gzip.
+pub const COMPONENTS: [Component; 1] =
     [Component { name: "core", package: "shardbus-component", imports: &[], limit: 60_000 }];
 
-struct Component {
-    name: &'static str,
+/// A component.
+pub struct Component {
+    /// The name of its world, and of its crate's folder.
+    pub name: &'static str,
     package: &'static str,
     imports: &'static [&'static str],
     limit: usize,
@@ -86,6 +87,9 @@ pub fn build(sh: &Shell) -> Result<()> {
     let tools = Tools::set_up(sh)?;
     npm::set_up(sh)?;
     exec(cmd!(sh, "cargo run --quiet --package shardbus-wit"))?;
+    for component in &COMPONENTS {
+        wit_bindgen::write(sh, component.name)?;
+    }
     compile(sh, &WasmToolchain::set_up(sh)?)?;
     sh.create_dir(BUILT)?;
     eprintln!("{:<30}{:>12}{:>12}{:>12}", "component", "bytes", "gzip", "limit");

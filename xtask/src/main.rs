@@ -34,6 +34,7 @@ mod trunc_sat;
 mod tsan;
 mod wasm2js;
 mod wasm_module;
+mod wit_bindgen;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};

@@ -2,13 +2,18 @@
 //! without logic.
 #![cfg(target_family = "wasm")]
 
-#[allow(clippy::semicolon_if_nothing_returned, reason = "written by a macro")]
-mod bindings {
-    wit_bindgen::generate!({ path: "../../wit", world: "core" });
-}
-
 mod batches;
+#[allow(
+    missing_docs,
+    unsafe_op_in_unsafe_fn,
+    unused_qualifications,
+    clippy::all,
+    reason = "written by wit-bindgen"
+)]
+#[rustfmt::skip]
+mod bindings;
 mod bus;
+
 #[path = "../../conversions/counts.rs"]
 mod counts;
 #[path = "../../conversions/options.rs"]
