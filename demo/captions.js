@@ -1,6 +1,6 @@
 // @ts-check
 // One sentence or two about the state of things, by their numbers.
-import { ROOM } from "./drawing.js";
+import { ROOM } from "./drawing-shapes.js";
 
 /** @param {import("./world.js").World} world @param {import("./ledger.js").Account} account @param {import("shardbus").BusStats | undefined} stats */
 export function captionOf(world, account, stats) {

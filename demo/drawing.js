@@ -2,11 +2,10 @@
 // Draws the scene: events fly from the code into shards, batches travel to the receiver, losses fall
 // into bins, and the array of the comparison has a lane of its own.
 import { drawCapsule } from "./drawing-capsules.js";
+import { drawGhost, drawReceiver } from "./drawing-receivers.js";
+import { ROOM, roundRect, setFont } from "./drawing-shapes.js";
 import { FLIGHT_MS } from "./scene.js";
 import { COLOURS } from "./traffic.js";
-
-/** Events that fit into a shard: its capacity is 512, of which one slot stays free. */
-export const ROOM = 511;
 
 /** @typedef {"refused" | "gone" | "evicted" | "abandoned"} Bin */
 /** @type {readonly Bin[]} */
@@ -91,7 +90,7 @@ export function draw(context, layout, colours, world) {
   }
   drawDots(context, layout, colours, world);
   drawReceiver(context, layout, colours, world);
-  drawGhost(context, layout, colours, world.ghost, world.receiver);
+  drawGhost(context, layout, colours, world.ghost);
 }
 
 /** @param {Layout} layout @param {import("./scene.js").Tube} tube */
@@ -100,17 +99,6 @@ const middleOf = ({ top, bottom }, { y }) => top + (bottom - top) * y;
 /** @param {Layout} layout @param {import("./scene.js").Tube} tube */
 const heightOf = ({ top, bottom, isNarrow }, { height }) =>
   Math.max(2, Math.min((bottom - top) * height - (isNarrow ? 12 : 16), 84));
-
-/** @param {CanvasRenderingContext2D} context @param {number} size */
-function setFont(context, size, weight = 500) {
-  context.font = `${weight} ${size}px ui-sans-serif, system-ui, sans-serif`;
-}
-
-/** @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {number} w @param {number} h @param {number} r */
-function roundRect(context, x, y, w, h, r) {
-  context.beginPath();
-  context.roundRect(x, y, w, h, Math.min(r, h / 2, w / 2));
-}
 
 /** @param {CanvasRenderingContext2D} context @param {Layout} layout @param {Colours} colours @param {boolean} isTabOpen */
 function drawSource(context, { source, top, bottom, isNarrow }, colours, isTabOpen) {
@@ -233,7 +221,7 @@ function drawBins(context, layout, colours, losses) {
     context.fillText(count.toLocaleString("en"), x + width / 2, y + 19);
     context.fillStyle = colours.faint;
     setFont(context, layout.isNarrow ? 9.5 : 12);
-    context.fillText(LABELS[bin][layout.isNarrow ? 1 : 0], x + width / 2, y + 37);
+    context.fillText(LABELS[bin][width < 120 ? 1 : 0], x + width / 2, y + 37);
   }
 }
 
@@ -290,106 +278,4 @@ function placeOf(layout, tube, { kind, lane }, t) {
   const bin = binOf(layout, "refused");
   const end = bin.x + bin.width * (0.15 + lane * 0.7);
   return [from + (end - from) * p, y + (bin.y + 14 - y) * p * p];
-}
-
-/**
- * @param {CanvasRenderingContext2D} context
- * @param {Layout} layout
- * @param {Colours} colours
- * @param {{ receiver: import("./receiver.js").Receiver, scene: import("./scene.js").Scene, now: number }} world
- */
-function drawReceiver(context, layout, colours, { receiver, scene, now }) {
-  const { receiver: x, receiverWidth: width, top, bottom, isNarrow } = layout;
-  const light = { up: colours.good, slow: colours.warn, limited: colours.warn, down: colours.bad };
-  const colour = light[receiver.weather];
-  context.fillStyle = colours.surface;
-  context.strokeStyle = colour;
-  context.lineWidth = 2;
-  roundRect(context, x, top, width, bottom - top, 14);
-  context.fill();
-  // It glows with each batch that it has stored.
-  const [pulse] = scene.pulses.slice(-1);
-  if (pulse && scene.isMoving) {
-    context.globalAlpha = 0.28 * (1 - (now - pulse.at) / 350);
-    context.fillStyle = colours.good;
-    context.fill();
-    context.globalAlpha = 1;
-  }
-  context.stroke();
-  const centre = x + width / 2;
-  const middle = (top + bottom) / 2;
-  context.beginPath();
-  context.arc(centre, middle - 44, isNarrow ? 5 : 7, 0, Math.PI * 2);
-  context.fillStyle = colour;
-  context.fill();
-  context.textAlign = "center";
-  context.fillStyle = colours.ink;
-  setFont(context, isNarrow ? 10.5 : 13, 600);
-  context.fillText("receiver", centre, middle - 20);
-  setFont(context, isNarrow ? 13 : 20, 700);
-  context.fillText(receiver.stored.toLocaleString("en"), centre, middle + 6);
-  context.fillStyle = colours.faint;
-  setFont(context, isNarrow ? 9.5 : 12);
-  context.fillText(isNarrow ? "stored" : "events stored", centre, middle + 27);
-  if (receiver.repeated > 0) {
-    context.fillText(`${receiver.repeated.toLocaleString("en")} twice`, centre, middle + 45);
-  }
-}
-
-/** @param {CanvasRenderingContext2D} context @param {Layout} layout @param {Colours} colours @param {import("./ghost.js").Ghost} ghost @param {import("./receiver.js").Receiver} receiver */
-function drawGhost(context, layout, colours, ghost, receiver) {
-  const { from, to, receiver: end, height, isNarrow, width } = layout;
-  const top = height - layout.ghost + 14;
-  const tall = layout.ghost - 30;
-  const left = isNarrow ? 4 : from;
-  context.strokeStyle = colours.line;
-  context.lineWidth = 1;
-  context.beginPath();
-  context.moveTo(0, height - layout.ghost - 6);
-  context.lineTo(width, height - layout.ghost - 6);
-  context.stroke();
-  context.globalAlpha = 0.8;
-  context.setLineDash([4, 4]);
-  roundRect(context, left, top, to - left, tall, 10);
-  context.stroke();
-  context.setLineDash([]);
-  context.fillStyle = colours.faint;
-  // On the scale of the shards' cells together.
-  const share = Math.min(1, ghost.held / (ROOM * 3));
-  roundRect(
-    context,
-    to - 4 - (to - left - 8) * share,
-    top + 4,
-    (to - left - 8) * share,
-    tall - 8,
-    6,
-  );
-  context.globalAlpha = 0.45;
-  context.fill();
-  context.globalAlpha = 1;
-  setFont(context, isNarrow ? 10 : 12);
-  context.textAlign = "left";
-  context.fillText(
-    isNarrow ? "an array + setInterval" : "the same events in an array, posted by setInterval",
-    left + 2,
-    top - 8,
-  );
-  context.textAlign = "right";
-  context.fillText(`${ghost.held.toLocaleString("en")} held`, to - 4, top - 8);
-  context.textAlign = "left";
-  context.fillStyle = ghost.lost > 0 ? colours.bad : colours.faint;
-  setFont(context, isNarrow ? 11 : 14, 650);
-  const lost = `${ghost.lost.toLocaleString("en")} lost`;
-  context.fillText(isNarrow ? lost : `${lost}, uncounted`, to + 14, top + tall / 2);
-  context.textAlign = "center";
-  context.fillStyle = colours.faint;
-  setFont(context, isNarrow ? 11 : 14, 650);
-  context.fillText(
-    ghost.delivered.toLocaleString("en"),
-    end + layout.receiverWidth / 2,
-    top + tall / 2 - 6,
-  );
-  setFont(context, isNarrow ? 9.5 : 12);
-  context.fillText("arrived", end + layout.receiverWidth / 2, top + tall / 2 + 11);
-  void receiver;
 }

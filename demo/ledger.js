@@ -7,6 +7,7 @@
  * @property {import("shardbus").EventBus<any>} bus
  * @property {boolean} hasStore
  * @property {import("shardbus").BusStats | undefined} final the last statistics of a tab that is gone
+ * @property {boolean} isClosedInOrder whether `close()` ended its bus, and not the tab's end
  * @property {number} moved events that were offered to the next bus
  * @property {number} restoredSettled events of earlier tabs that this one has settled
  */
@@ -32,7 +33,14 @@ export class Ledger {
   /** @param {import("shardbus").EventBus<any>} bus @param {boolean} hasStore */
   open(bus, hasStore) {
     /** @type {Entry} */
-    const entry = { bus, hasStore, final: undefined, moved: 0, restoredSettled: 0 };
+    const entry = {
+      bus,
+      hasStore,
+      final: undefined,
+      isClosedInOrder: false,
+      moved: 0,
+      restoredSettled: 0,
+    };
     this.#tabs.push(entry);
     return entry;
   }
@@ -77,9 +85,12 @@ export class Ledger {
         sum.inFlight += inFlight;
         isBalanced &&= offered === delivered + inFlight + stats.pending + lost;
       } else {
-        // Its last answers reached nobody: the receiver knows.
-        const delivered = Math.max(this.#receiver.storedOf(run), this.#delivered.get(run) ?? 0);
-        const travelling = tab.hasStore ? 0 : this.#receiver.travellingOf(run);
+        // The last answers to a tab that was closed reached nobody: the receiver knows. A bus that
+        // was closed in order has accounted for its events itself.
+        const known = tab.isClosedInOrder ? 0 : this.#receiver.storedOf(run);
+        const delivered = Math.max(known, this.#delivered.get(run) ?? 0);
+        const isAwaited = !tab.hasStore && !tab.isClosedInOrder;
+        const travelling = isAwaited ? this.#receiver.travellingOf(run) : 0;
         const rest = offered - delivered - travelling - lost;
         sum.delivered += delivered;
         sum.inFlight += travelling;

@@ -103,6 +103,7 @@ export class World {
       const [tab, entry] = this.#leave();
       if (!tab || !entry) return;
       await tab.bus.close({ timeoutMs: HANDOVER_MS });
+      entry.isClosedInOrder = true;
       entry.final = tab.bus.stats();
       tab.remove();
       this.scene.reset();

@@ -133,7 +133,11 @@ export function testDemo(launch) {
 
   test("another policy refuses events, and counts them", async () => {
     await withDemo("/", async (tab) => {
+      // The bus is replaced while its batches are on their way.
+      await tab.call("choose", "weather", "slow");
+      await reaches(tab, "nothing is in flight", ({ inFlight }) => inFlight > 0);
       await tab.call("choose", "backpressure", "fail-producer");
+      await reaches(tab, "nothing is delivered", ({ delivered }) => delivered > 100);
       assert.include(await tab.call("code"), 'backpressure: "fail-producer"');
       await tab.call("choose", "weather", "down");
       await tab.call("choose", "rate", "2000");
