@@ -119,6 +119,23 @@ test("earlier events, and events of an event's own code, keep their order", () =
   assert.equal(comparableStats(bus).accepted, 6);
 });
 
+test("braces in events do not divide them", () => {
+  const bus = makeBus();
+  const flat = [{ a: 1 }, { a: "},{" }, { a: "{" }, { a: '\\"},{"a' }];
+  const others = [{ a: { b: 1 } }, [{ a: 1 }], new String("},{"), "},{", {}, 1, [], { a: [1, 2] }];
+  const kinds = [...flat, ...others];
+  for (const first of kinds) {
+    for (const second of kinds) {
+      for (const third of kinds) {
+        const list = [first, second, third];
+        bus.ingestBatch(list);
+        const expected = list.map((event) => JSON.stringify(event)).join("\n");
+        assert.equal(bodyText(bus.drain()[0]), expected);
+      }
+    }
+  }
+});
+
 test("an array may grow while it is read, and may iterate in a way of its own", () => {
   const bus = makeBus();
   /** @type {any[]} */

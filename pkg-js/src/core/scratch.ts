@@ -61,6 +61,16 @@ export class Scratch {
     return read === text.length && written === text.length;
   }
 
+  /** Writes a character before each of the texts at the beginning, which have these lengths. */
+  writeBeforeEach(lengths: Uint32Array, count: number, char: number): void {
+    const view = this.#view();
+    let at = 0;
+    for (let i = 0; i < count; i++) {
+      view[at] = char;
+      at += (lengths[i] as number) + 1;
+    }
+  }
+
   /**
    * Writes bytes at the beginning. Returns how many, {@linkcode TOO_LONG} if they are more than `max`,
    * or {@linkcode NO_MEMORY}.

@@ -28,6 +28,8 @@ export interface EventRun extends Texts {
   /** The number of other characters before each. */
   readonly gap: number;
   readonly count: number;
+  /** True if they stand as in an array of JSON: the character before each is not their separator. */
+  readonly isArray?: boolean;
   /** As many, if they have any. */
   readonly keys?: Texts | undefined;
 }
@@ -212,9 +214,10 @@ export class StagingBuffer {
   }
 
   /** Returns how many were accepted; `undefined`, with nothing done, if this way is not open. */
-  #commitMany({ text, gap, lengths, count, keys }: EventRun): number | undefined {
+  #commitMany({ text, gap, lengths, count, isArray, keys }: EventRun): number | undefined {
     // Lengths in characters are lengths in bytes only in ASCII.
     if (!this.#scratch.writeAscii(text, 0)) return undefined;
+    if (isArray) this.#scratch.writeBeforeEach(lengths, count, this.#separator.charCodeAt(0));
     if (keys !== undefined && !this.#scratch.writeAscii(keys.text, text.length)) return undefined;
     const table = this.#scratch.lengths();
     table.set(lengths);
