@@ -50,6 +50,7 @@ export function inlineDrawings(md, root) {
     const drawing = readFileSync(new URL(path, root), "utf8");
     // The site's stylesheet has its colours.
     const own = drawing.replace(/<style>.*?<\/style>/s, "").replaceAll("\n", "");
-    return own.replace("<svg ", '<svg class="drawing" ');
+    // On a phone it keeps a size that can be read, and scrolls.
+    return `<span class="drawing-frame" tabindex="0">${own.replace("<svg ", '<svg class="drawing" ')}</span>`;
   };
 }

@@ -88,7 +88,7 @@ for (const path of ["/", "/options", "/sinks", "/comparison", "/how-it-works", "
   });
 }
 
-for (const path of ["/", "/start/node", "/options"]) {
+for (const path of ["/", "/start/node", "/options", "/how-it-works"]) {
   test(`axe finds nothing at ${path}`, async () => {
     await withPage(path, async (page) => {
       await page.waitForSelector("h1");
