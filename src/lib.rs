@@ -1,4 +1,4 @@
-//! A bounded, sharded event buffer with batching and truthful delivery.
+//! A bounded, sharded event buffer with batching and delivery you can account for.
 //!
 //! # The most important types
 //!
