@@ -7,17 +7,23 @@ import { transpileBytes } from "@bytecodealliance/jco-transpile";
 /** The folder of the built components. */
 export const BUILT = fileURLToPath(new URL("../../target/component/", import.meta.url));
 
-/** The exports of a component. @param {string} name */
-export async function load(name) {
+/** A new folder with the module of a component. @param {string} name */
+export async function transpiled(name) {
   const { files } = await transpileBytes(await readFile(join(BUILT, `${name}.wasm`)), { name });
   const directory = await mkdtemp(join(BUILT, `${name}-`));
+  await writeFile(join(directory, "package.json"), '{ "type": "module" }');
+  for (const [path, bytes] of Object.entries(files)) {
+    if (path.endsWith(".d.ts")) continue;
+    await mkdir(dirname(join(directory, path)), { recursive: true });
+    await writeFile(join(directory, path), bytes);
+  }
+  return directory;
+}
+
+/** The exports of a component. @param {string} name */
+export async function load(name) {
+  const directory = await transpiled(name);
   try {
-    await writeFile(join(directory, "package.json"), '{ "type": "module" }');
-    for (const [path, bytes] of Object.entries(files)) {
-      if (path.endsWith(".d.ts")) continue;
-      await mkdir(dirname(join(directory, path)), { recursive: true });
-      await writeFile(join(directory, path), bytes);
-    }
     return await import(pathToFileURL(join(directory, `${name}.js`)).href);
   } finally {
     await rm(directory, { recursive: true });

