@@ -91,7 +91,8 @@ impl Session {
 
     pub fn clippy_wasm(&self) -> Result<()> {
         let clippy = WasmToolchain::set_up(&self.sh)?.cargo(&self.sh, "clippy");
-        let packages = ["--package", "shardbus-wasm", "--package", "shardbus-component"];
+        let packages = ["shardbus-wasm", "shardbus-component", "shardbus-http-component"];
+        let packages = packages.iter().flat_map(|package| ["--package", package]);
         exec(clippy.args(packages).arg("--all-targets").args(DENY_WARNINGS))
     }
 

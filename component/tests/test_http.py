@@ -1,0 +1,168 @@
+"""The component `http` sends over wasi:http in wasmtime."""
+
+import json
+import threading
+import unittest
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from bus import MS, SECOND, options
+from wasmtime import Engine, Store, WasiConfig
+from wasmtime import component as wit
+
+BUILT = Path(__file__).resolve().parents[2] / "target/component"
+ENGINE = Engine()
+HTTP = wit.Component.from_file(ENGINE, str(BUILT / "http.wasm"))
+
+
+class Receiver:
+    """A server that answers by a function of the request's number and body."""
+
+    def __init__(self, answer):
+        self.requests = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                length = self.headers["content-length"]
+                body = self.chunks() if length is None else self.rfile.read(int(length))
+                receiver.requests.append((self.path, dict(self.headers.items()), body))
+                status, headers = answer(len(receiver.requests), body)
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def chunks(self):
+                body = b""
+                while (size := int(self.rfile.readline(), 16)) > 0:
+                    body += self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+                return body
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/events?x=1"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+class Bus:
+    """A bus in an instance of its own, whose methods have the names of WIT, with underscores."""
+
+    def __init__(self, url, given=None, headers=()):
+        self.store = Store(ENGINE)
+        self.store.set_wasi(WasiConfig())
+        self.store.set_wasi_http()
+        linker = wit.Linker(ENGINE)
+        linker.add_wasip2()
+        linker.add_wasi_http()
+        self.instance = linker.instantiate(self.store, HTTP)
+        receiver = wit.Record()
+        receiver.url, receiver.headers = url, list(headers)
+        self.resource = self.call("[static]bus.create", receiver, options(given or {}))
+
+    def call(self, name, *arguments):
+        interface = self.instance.get_export_index(self.store, "shardbus:bus/http-bus@0.1.0")
+        index = self.instance.get_export_index(self.store, name, interface)
+        function = self.instance.get_func(self.store, index)
+        result = function(self.store, *arguments)
+        function.post_return(self.store)
+        return result
+
+    def __getattr__(self, name):
+        method = f"[method]bus.{name.replace('_', '-')}"
+        return lambda *arguments: self.call(method, self.resource, *arguments)
+
+
+def offer(bus, count):
+    for number in range(count):
+        bus.ingest(b'{"n":%d}' % number, None)
+
+
+class Http(unittest.TestCase):
+    def receiver(self, answer):
+        receiver = Receiver(answer)
+        self.addCleanup(receiver.stop)
+        return receiver
+
+    def test_a_flush_delivers_every_event_through_an_outage(self):
+        receiver = self.receiver(lambda count, body: (503, {}) if count <= 2 else (204, {}))
+        bus = Bus(receiver.url, {"batch": {"max-size": 500}}, [("authorization", "secret")])
+        offer(bus, 1001)
+        report = bus.flush(60 * SECOND)
+        self.assertEqual((report.delivered, report.pending), (1001, 0))
+        (path, headers, _), ids = receiver.requests[0], set()
+        self.assertEqual(path, "/events?x=1")
+        self.assertEqual(headers["content-type"], "application/x-ndjson")
+        self.assertEqual(headers["authorization"], "secret")
+        numbers = []
+        for _, headers, body in receiver.requests[2:]:
+            ids.add(headers["idempotency-key"])
+            numbers += [json.loads(line)["n"] for line in body.split(b"\n")]
+        self.assertEqual(numbers, list(range(1001)))
+        self.assertEqual(len(ids), len(receiver.requests) - 2)
+
+    def test_a_batch_that_is_too_large_is_halved_and_one_that_is_wrong_is_given_up(self):
+        def answer(count, body):
+            if body.count(b"\n") >= 4:
+                return 413, {}
+            return (400, {}) if b'{"n":3}' in body else (200, {})
+
+        receiver = self.receiver(answer)
+        bus = Bus(receiver.url)
+        offer(bus, 8)
+        report = bus.flush(60 * SECOND)
+        self.assertEqual((report.delivered, report.abandoned), (4, 4))
+        self.assertEqual(bus.stats().abandoned.permanent, 4)
+
+    def test_a_flush_ends_at_its_timeout_and_keeps_what_is_pending(self):
+        receiver = self.receiver(lambda count, body: (503, {"retry-after": "60"}))
+        bus = Bus(receiver.url)
+        offer(bus, 3)
+        report = bus.flush(200 * MS)
+        self.assertEqual((report.delivered, report.pending), (0, 3))
+        self.assertEqual(len(receiver.requests), 1, "the pause that it asked for is kept")
+
+    def test_a_receiver_that_is_gone_is_an_outage(self):
+        receiver = Receiver(lambda count, body: (200, {}))
+        receiver.stop()
+        bus = Bus(receiver.url, {"retry": {"max-attempts": 1}})
+        offer(bus, 3)
+        self.assertEqual(bus.flush(500 * MS).pending, 3)
+
+    def test_ticks_send_what_is_due_and_say_when_to_call_again(self):
+        receiver = self.receiver(lambda count, body: (200, {}))
+        bus = Bus(receiver.url, {"batch": {"min-size": 2, "max-size": 2}})
+        offer(bus, 3)
+        self.assertGreater(bus.tick(), 0)
+        self.assertEqual(bus.stats().delivered, 2)
+        bus.close()
+        self.assertEqual(bus.ingest(b"1", None), "closed")
+
+    def test_a_receiver_without_a_url_and_wrong_options_are_refused(self):
+        self.assertIn("no URL", Bus("localhost:80").resource)
+        error = Bus("http://localhost", {"batch": {"min-size": 3, "max-size": 2}}).resource
+        self.assertEqual(error.setting, "batch.max-size")
+
+    def test_instances_have_nonces_of_their_own(self):
+        receiver = self.receiver(lambda count, body: (200, {}))
+        for _ in range(3):
+            bus = Bus(receiver.url)
+            offer(bus, 1)
+            bus.flush(60 * SECOND)
+        ids = {headers["idempotency-key"] for _, headers, _ in receiver.requests}
+        self.assertEqual(len(ids), 3)
+
+
+if __name__ == "__main__":
+    unittest.main()
