@@ -1,5 +1,5 @@
 // @ts-check
-// The processors without an exporter: the receiver gets what upstream's serializers would send.
+// The processors without an exporter: the receiver gets the requests of upstream's serializers.
 import assert from "node:assert/strict";
 import test from "node:test";
 import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";

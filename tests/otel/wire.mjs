@@ -1,5 +1,5 @@
 // @ts-check
-// What two encodings of the same records have in common: all but the order of their fields, and
+// The common part of two encodings of the same records: all but the order of their fields, and
 // fields that are 0 or empty, which need not be written.
 
 const decoder = new TextDecoder("utf-8", { fatal: true });

@@ -57,7 +57,7 @@ function setUp() {
 
 const LIMIT_MS = 4000;
 
-/** What became of a promise. */
+/** The outcome of a promise. */
 const outcome = (promise) =>
   Promise.race([
     promise.then(

@@ -32,7 +32,7 @@ export interface QueueOptions {
   readonly exportTimeoutMillis?: number | undefined;
   /** In a page: do not send records when the page is hidden or left. */
   readonly disableAutoFlushOnDocumentHide?: boolean | undefined;
-  /** Where to record the processor's own metrics. */
+  /** The provider of the meter for the processor's own metrics. */
   readonly selfObsMeterProvider?: MeterProvider | undefined;
   /**
    * Called with the error of each export that failed, such as `globalErrorHandler` of
@@ -58,7 +58,7 @@ export interface Limits {
   readonly exportTimeoutMillis: number;
 }
 
-/** What the kinds of processors differ in. */
+/** The differences between the kinds of processors. */
 export interface Kind {
   readonly name: "BatchSpanProcessor" | "BatchLogRecordProcessor";
   /** The beginning of its environment variables. */
