@@ -50,6 +50,53 @@ test("calls have 256 kB at most", async () => {
   );
 });
 
+test("packed messages have as many events as fit, and their places", async () => {
+  /** @type {import("shardbus/sinks/cloudflare-queues").QueuedEvents<string>[]} */
+  const messages = [];
+  let calls = 0;
+  const queue = {
+    /** @param {Iterable<{ body: any }>} batch */
+    async sendBatch(batch) {
+      calls++;
+      messages.push(...Array.from(batch, ({ body }) => body));
+    },
+  };
+  const events = Array.from({ length: 1000 }, (_, n) => `${n}${"é".repeat(100)}`);
+  const sink = cloudflareQueuesSink(queue, { pack: true });
+  const { runId } = await send(sink, events, { batch: { maxBytes: 1 << 20 } });
+  assert.equal(messages.length, 2);
+  assert.equal(calls, 1);
+  assert.deepEqual(
+    messages.flatMap((message) => message.events),
+    events,
+  );
+  let sequence = 0;
+  for (const message of messages) {
+    assert.deepInclude(message, { id: `${runId}-0-${sequence}`, shard: 0, sequence });
+    assert.isAtMost(Buffer.byteLength(JSON.stringify(message)), 128_000);
+    sequence += message.events.length;
+  }
+});
+
+test("a packed message has no gap where an event was no JSON text", async () => {
+  /** @type {any[]} */
+  const messages = [];
+  const queue = {
+    /** @param {Iterable<{ body: any }>} batch */
+    async sendBatch(batch) {
+      messages.push(...Array.from(batch, ({ body }) => [body.sequence, body.events]));
+    },
+  };
+  const sink = cloudflareQueuesSink(queue, { pack: true });
+  const bus = new EventBus(sink, { onDrop() {} });
+  for (const text of ["0", "1", "no JSON", "3"]) bus.ingestRaw(text);
+  await bus.close();
+  assert.deepEqual(messages, [
+    [0, [0, 1]],
+    [3, [3]],
+  ]);
+});
+
 test("after a call that failed, the next attempt begins with it", async () => {
   const queue = fakeQueue(undefined, "Too Many Requests");
   assert.equal((await send(cloudflareQueuesSink(queue), numbers)).delivered, 250);

@@ -22,7 +22,11 @@ import { EventBus as JsBus } from "shardbus/js";
 import { logtapeSink } from "shardbus/logtape";
 import { pinoDestination, pinoTransport } from "shardbus/pino";
 import { installShutdownHooks, type ShutdownOptions } from "shardbus/shutdown";
-import { cloudflareQueuesSink, type QueueProducer } from "shardbus/sinks/cloudflare-queues";
+import {
+  cloudflareQueuesSink,
+  type QueuedEvents,
+  type QueueProducer,
+} from "shardbus/sinks/cloudflare-queues";
 import { type HttpSinkOptions, httpSink, refuseHtml } from "shardbus/sinks/http";
 import { type KafkaProducer, kafkaSink } from "shardbus/sinks/kafka";
 import { type JetStreamPublisher, natsSink, type ShardName } from "shardbus/sinks/nats";
@@ -115,6 +119,10 @@ declare const redis: RedisEvaluator;
 const name: ShardName = (shard) => `clicks-${shard}`;
 export const sinks = [
   cloudflareQueuesSink(clients),
+  cloudflareQueuesSink(
+    { sendBatch: async (_: Iterable<{ body: QueuedEvents }>) => {} },
+    { pack: true },
+  ),
   httpSink("https://collector.example", { check: refuseHtml, headers: { a: "b" } }),
   kafkaSink(clients, "clicks", { partitions: 4 }),
   natsSink(clients, name),

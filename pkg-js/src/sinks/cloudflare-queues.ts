@@ -1,6 +1,7 @@
 import type { Batch } from "../batch.js";
 import {
   DeliveryError,
+  flag,
   InvalidOptionError,
   messageOf,
   plain,
@@ -8,10 +9,11 @@ import {
   utf8Encoder,
 } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
+import { checkSinkOptions } from "./events.js";
 
 /** The part of a binding that a {@linkcode cloudflareQueuesSink} uses; a `Queue` has it. */
-export interface QueueProducer<T = unknown> {
-  sendBatch(messages: Iterable<{ body: QueuedEvent<T>; contentType: "json" }>): Promise<unknown>;
+export interface QueueProducer<T = unknown, Body = QueuedEvent<T>> {
+  sendBatch(messages: Iterable<{ body: Body; contentType: "json" }>): Promise<unknown>;
 }
 
 /** The body of a message. */
@@ -24,6 +26,32 @@ export interface QueuedEvent<T = unknown> {
   readonly sequence: number;
   readonly event: T;
 }
+
+/** The body of a message with several events, which follow each other in their shard. */
+export interface QueuedEvents<T = unknown> {
+  /** Identifies the first event, and the message; the same if it comes twice. */
+  readonly id: string;
+  /** The shard that they come from. */
+  readonly shard: number;
+  /** The index of the first event in that shard; the next ones follow without gaps. */
+  readonly sequence: number;
+  readonly events: readonly T[];
+}
+
+/** Options of a {@linkcode cloudflareQueuesSink}. */
+export interface CloudflareQueuesOptions {
+  /**
+   * Puts as many events into one message as fit, because a queue is paid by the message: then its
+   * body is a {@linkcode QueuedEvents}.
+   * @default false
+   */
+  readonly pack?: boolean | undefined;
+}
+
+/** A queue's binding, or a function that says which one is the shard's. */
+type QueueChoice<T, Body> = QueueProducer<T, Body> | ((shard: number) => QueueProducer<T, Body>);
+
+const schema = { pack: flag };
 
 /** Most messages of a `sendBatch`. */
 const MAX_MESSAGES = 100;
@@ -52,24 +80,36 @@ const OVERHEAD_BYTES = 128;
  * @throws {InvalidOptionError} if `queue` is neither.
  */
 export function cloudflareQueuesSink<T = unknown>(
-  queue: QueueProducer<T> | ((shard: number) => QueueProducer<T>),
+  queue: QueueChoice<T, QueuedEvent<T>>,
+  options?: { readonly pack?: false | undefined },
+): DeliveryCallback<T>;
+export function cloudflareQueuesSink<T = unknown>(
+  queue: QueueChoice<T, QueuedEvents<T>>,
+  options: { readonly pack: true },
+): DeliveryCallback<T>;
+export function cloudflareQueuesSink<T>(
+  queue: QueueChoice<T, QueuedEvent<T> | QueuedEvents<T>>,
+  options: CloudflareQueuesOptions = {},
 ): DeliveryCallback<T> {
   if (typeof queue !== "function" && typeof queue?.sendBatch !== "function") {
     const sentence = `\`queue\` is ${show(queue)}, but it must be a queue's binding or a function of the shard`;
     throw new InvalidOptionError("queue", sentence);
   }
+  const { pack = false } = checkSinkOptions(options, schema);
   /** The part of each shard's batch that was sent, for the attempt after one that fails. */
   const begun = new Map<number, { id: string; sent: number }>();
   return async (batch, { signal }) => {
     const { id, shard } = batch;
     const producer = typeof queue === "function" ? queue(shard) : queue;
-    const { bodies, rejected } = parse(batch);
-    const before = begun.get(shard);
-    let sent = before?.id === id ? Math.min(before.sent, bodies.length) : 0;
-    const sizes = bodies.map((body) => sizeOf(body));
-    if (sizes.some((size) => size > MAX_MESSAGE_BYTES)) {
+    const { bodies: single, rejected } = parse(batch);
+    const singleSizes = single.map((body) => sizeOf(body));
+    if (singleSizes.some((size) => size > MAX_MESSAGE_BYTES)) {
       throw tooLarge(`A message would be larger than ${MAX_MESSAGE_BYTES} bytes`);
     }
+    const bodies = pack ? packed(single) : single;
+    const sizes = pack ? bodies.map((body) => sizeOf(body)) : singleSizes;
+    const before = begun.get(shard);
+    let sent = before?.id === id ? Math.min(before.sent, bodies.length) : 0;
     while (sent < bodies.length) {
       signal.throwIfAborted();
       const end = endOfCall(sizes, sent);
@@ -105,9 +145,30 @@ function parse<T>(batch: Batch<T>) {
   return { bodies, rejected };
 }
 
-function sizeOf(body: QueuedEvent): number {
-  return utf8Encoder().encode(JSON.stringify(body)).length + OVERHEAD_BYTES;
+/** Puts events together that follow each other, as many as fit. */
+function packed<T>(bodies: readonly QueuedEvent<T>[]): QueuedEvents<T>[] {
+  const messages: (QueuedEvents<T> & { events: T[] })[] = [];
+  let bytes = 0;
+  for (const { event, ...place } of bodies) {
+    // With the comma before it.
+    const size = lengthOf(event) + 1;
+    const last = messages.at(-1);
+    const follows = last !== undefined && last.sequence + last.events.length === place.sequence;
+    if (follows && bytes + size <= MAX_MESSAGE_BYTES) {
+      last.events.push(event);
+      bytes += size;
+    } else {
+      const message = { ...place, events: [event] };
+      messages.push(message);
+      bytes = sizeOf(message);
+    }
+  }
+  return messages;
 }
+
+const sizeOf = (body: QueuedEvent | QueuedEvents): number => lengthOf(body) + OVERHEAD_BYTES;
+
+const lengthOf = (value: unknown): number => utf8Encoder().encode(JSON.stringify(value)).length;
 
 /** The end of the call that begins with the message `start`. */
 function endOfCall(sizes: number[], start: number): number {
