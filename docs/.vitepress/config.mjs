@@ -38,6 +38,7 @@ const guide = [
       ["Cloudflare Workers", "/start/cloudflare-workers"],
       ["Deno and Bun", "/start/deno-and-bun"],
       ["AWS Lambda", "/start/lambda"],
+      ["Serverless functions", "/start/serverless"],
       ["Rust", "/rust"],
       ["Coming from elsewhere", "/coming-from"],
     ]),
@@ -59,6 +60,7 @@ const guide = [
     text: "Do",
     items: items([
       ["Sinks", "/sinks"],
+      ["Streams and loops", "/streams"],
       ["Streams", "/streams"],
       ["Surviving a restart", "/stores"],
       ["Shutting down", "/shutdown"],

@@ -39,7 +39,7 @@ export function pinoDestination(bus: Pick<EventBus, "ingestRaw" | "flush">): Pin
 /** Options of a {@linkcode pinoTransport}. */
 export interface PinoTransportOptions {
   /**
-   * How long the last lines may take to be sent when pino ends the stream, in milliseconds. pino's
+   * The time to send the last lines when pino ends the stream, in milliseconds. pino's
    * main thread stands still meanwhile, and gives up after ten seconds.
    * @default 5000
    */

@@ -134,7 +134,7 @@ export function pullBus<T = unknown>(
   return new Pulled(exchange.offer, { ...options, timeoutMs: options.timeoutMs ?? TIMEOUT_MS });
 }
 
-/** Where batches wait for loops, or loops for batches. */
+/** Batches that wait for loops, and loops that wait for batches. */
 class Exchange<T> {
   readonly #offers = new Set<PulledBatch<T>>();
   readonly #takers: ((batch: PulledBatch<T> | undefined) => void)[] = [];

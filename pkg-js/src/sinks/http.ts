@@ -37,8 +37,7 @@ export interface HttpSinkOptions {
   readonly encode?: ((batch: Batch) => string | Bytes) | undefined;
   /**
    * Judges the response: the batch is delivered unless it throws or rejects. It may read the body;
-   * the sink reads a little of the rest. What it returns is what the callback returns, such as
-   * the outcomes of single events.
+   * the sink reads a little of the rest. It may return the outcomes of single events.
    * @default throws `DeliveryError.fromResponse(response)` unless `response.ok`
    */
   readonly check?: ((response: FetchResponse, batch: Batch) => unknown) | undefined;

@@ -15,7 +15,7 @@ import {
 export interface NewRelicOptions extends PresetOptions {
   readonly licenseKey: string;
   /**
-   * Where your account is.
+   * The region of your account.
    * @default "US"
    */
   readonly region?: "US" | "EU" | undefined;
