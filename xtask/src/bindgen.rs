@@ -11,7 +11,7 @@ const RUNNER: &str = "wasm-bindgen-test-runner";
 
 /// Finds the program that runs tests, or installs it.
 pub fn test_runner(sh: &Shell) -> Result<PathBuf> {
-    let version = locked_version(sh, "wasm-bindgen")?;
+    let version = locked_version(sh, "Cargo.lock", "wasm-bindgen")?;
     let recipe = [&*version, &*compiler(sh)?].join("\n");
     let directory = cache::once(RUNNER, &recipe, |to| install_runner(sh, &version, to))?;
     Ok(directory.join("bin").join(RUNNER))

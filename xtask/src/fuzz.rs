@@ -1,9 +1,11 @@
 //! The fuzz targets of `fuzz/`, built for libFuzzer by the stable compiler.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result};
 use xshell::{Cmd, Shell, cmd};
 
-use crate::{exec, say};
+use crate::{cache, exec, locked_version, say};
 
 /// The targets, as `fuzz/Cargo.toml` names them.
 const TARGETS: [&str; 3] = ["bytes", "operations", "restore"];
@@ -59,12 +61,39 @@ pub fn run(sh: &Shell, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// `cargo SUBCOMMAND` for the targets, always with the same flags, so that libFuzzer is compiled once.
+/// `cargo SUBCOMMAND` for the targets, always with the same flags, so that dependencies are compiled
+/// once.
 pub fn cargo<'a>(sh: &'a Shell, subcommand: &str) -> Result<Cmd<'a>> {
     // A target of its own keeps the flags away from build scripts.
     let host = cmd!(sh, "rustc --print host-tuple").quiet().read()?;
     let cargo = cmd!(sh, "cargo {subcommand} --release --manifest-path fuzz/Cargo.toml")
         .args(["--target-dir", "target/fuzz", "--target", &host])
+        .env(LIBRARY_VARIABLE, libfuzzer(sh)?.join(LIBRARY))
         .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
     Ok(cargo)
+}
+
+/// The file of libFuzzer, which the crate `libfuzzer-sys` compiles unless the variable names one.
+const LIBRARY: &str = "libfuzzer.a";
+const LIBRARY_VARIABLE: &str = "CUSTOM_LIBFUZZER_PATH";
+
+/// The directory of the compiled libFuzzer: C++ that takes longer than everything else here.
+fn libfuzzer(sh: &Shell) -> Result<PathBuf> {
+    let version = locked_version(sh, "fuzz/Cargo.lock", "libfuzzer-sys")?;
+    let compiler = cmd!(sh, "c++ --version").quiet().read()?;
+    cache::once("libfuzzer", &[&*version, &*compiler].join("\n"), |to| {
+        say("compiling libFuzzer (a minute)");
+        let dir = "target/libfuzzer";
+        sh.remove_path(dir)?;
+        let build = cmd!(sh, "cargo build --release --manifest-path fuzz/Cargo.toml")
+            .args(["--package", "libfuzzer-sys", "--target-dir", dir])
+            .env_remove(LIBRARY_VARIABLE);
+        exec(build)?;
+        let outputs = sh.read_dir(format!("{dir}/release/build"))?;
+        let built = outputs.iter().map(|output| output.join("out").join(LIBRARY));
+        let built = built.into_iter().find(|file| file.exists());
+        sh.create_dir(to)?;
+        sh.copy_file(built.context("libfuzzer-sys has compiled no library")?, to)?;
+        Ok(sh.remove_path(dir)?)
+    })
 }

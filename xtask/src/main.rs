@@ -147,13 +147,13 @@ fn say(what: impl std::fmt::Display) {
     eprintln!("==> {what}");
 }
 
-/// The version that `Cargo.lock` gives to a package.
-fn locked_version(sh: &Shell, package: &str) -> Result<String> {
-    let lock = sh.read_file("Cargo.lock")?;
+/// The version that a lock file of cargo gives to a package.
+fn locked_version(sh: &Shell, file: &str, package: &str) -> Result<String> {
+    let lock = sh.read_file(file)?;
     let name = format!("name = \"{package}\"");
     let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);
     match lines.next().and_then(|line| line.strip_prefix("version = ")) {
         Some(version) => Ok(version.trim_matches('"').to_owned()),
-        None => bail!("Cargo.lock has no package {package}: run `cargo update --workspace`"),
+        None => bail!("{file} has no package {package}: run `cargo update --workspace`"),
     }
 }

@@ -18,7 +18,7 @@ const NO_MODULES: [&str; 2] = ["./bus.wasm", "./package.json"];
 /// entries.
 pub fn check(sh: &Shell) -> Result<()> {
     let [npm, jsr] = [read(sh, NPM)?, read(sh, JSR)?];
-    let cargo = locked_version(sh, "shardbus")?;
+    let cargo = locked_version(sh, "Cargo.lock", "shardbus")?;
     for (file, manifest) in [(NPM, &npm), (JSR, &jsr)] {
         let version = &manifest["version"];
         ensure!(
