@@ -27,7 +27,7 @@ const SYSROOT: &str = "wasm-sysroot";
 
 /// True if the compiler and the standard library are installed.
 pub fn is_set_up(sh: &Shell) -> bool {
-    recipe(sh).is_ok_and(|recipe| cache::has(SYSROOT, &recipe))
+    recipe(sh, &std_flags()).is_ok_and(|recipe| cache::has(SYSROOT, &recipe))
 }
 
 /// Installs the compiler, which needs root, and builds the standard library.
@@ -35,7 +35,10 @@ pub fn set_up(sh: &Shell) -> Result<WasmToolchain> {
     let ordinary = format!("add {TARGET} to your Rust toolchain (`rustup target add {TARGET}`)");
     install_compiler(sh).context(ordinary)?;
     // The name has the recipe's hash, so another library is another flag to cargo.
-    let sysroot = cache::once(SYSROOT, &recipe(sh)?, |sysroot| build_std(sh, sysroot))?;
+    // `test` is for wasm-bindgen-test.
+    let (flags, crates) = (std_flags(), "std,panic_abort,test");
+    let std = Std { target: TARGET, crates, flags: &flags };
+    let sysroot = cache::once(SYSROOT, &recipe(sh, &flags)?, |to| build_std(sh, &std, None, to))?;
     Ok(WasmToolchain::Debian { sysroot })
 }
 
@@ -57,16 +60,16 @@ pub fn cargo<'a>(sh: &'a Shell, subcommand: &str) -> Cmd<'a> {
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
 }
 
-/// The flags that the standard library is built with, in cargo's encoding.
+/// The flags of the standard library for WebAssembly, in cargo's encoding.
 fn std_flags() -> String {
     // Bitcode is for link-time optimisation.
     ["-Cembed-bitcode=yes", &portable_paths()].join("\x1f")
 }
 
-/// The compiler and the flags: all that the standard library depends on.
-fn recipe(sh: &Shell) -> Result<String> {
+/// The compiler and the flags: all that a standard library depends on.
+pub fn recipe(sh: &Shell, flags: &str) -> Result<String> {
     let compiler = cmd!(sh, "/usr/bin/rustc --verbose --version").quiet().ignore_stderr();
-    Ok([compiler.read()?, std_flags()].join("\n"))
+    Ok([&*compiler.read()?, flags].join("\n"))
 }
 
 /// Installs the compiler and the source of its standard library.
@@ -115,31 +118,51 @@ pub fn install(sh: &Shell, packages: &[&str]) -> Result<()> {
     exec(install).with_context(|| format!("Debian has no {names} for us"))
 }
 
-/// Builds the standard library into a sysroot, as the one dependency of an empty crate, so that each library that
+/// A standard library to build.
+pub struct Std<'a> {
+    /// Its target.
+    pub target: &'a str,
+    /// Its crates.
+    pub crates: &'a str,
+    /// The compiler's flags, in cargo's encoding.
+    pub flags: &'a str,
+}
+
+/// Builds a standard library into a sysroot, as the one dependency of an empty crate, so that each library that
 /// comes out belongs to it.
-fn build_std(sh: &Shell, sysroot: &Path) -> Result<()> {
-    say("building the standard library for WebAssembly (a minute)");
-    let dir = "target/wasm-std";
+pub fn build_std(sh: &Shell, std: &Std<'_>, linker: Option<&Path>, sysroot: &Path) -> Result<()> {
+    let Std { target, crates, flags } = std;
+    say(format_args!("building the standard library for {target} (a minute)"));
+    let dir = &format!("target/std-{target}");
     sh.remove_path(dir)?;
     let manifest = "[package]\nname = \"empty\"\nedition = \"2024\"\n[workspace]\n";
     sh.write_file(format!("{dir}/Cargo.toml"), manifest)?;
     sh.write_file(format!("{dir}/src/lib.rs"), "")?;
-    // `test` is for wasm-bindgen-test.
     let build = cargo(sh, "build")
-        .args(["--release", "--target", TARGET, "-Zbuild-std=std,panic_abort,test"])
+        .args(["--release", "--target", target])
+        .arg(format!("-Zbuild-std={crates}"))
         .arg(format!("--manifest-path={dir}/Cargo.toml"))
         .arg(format!("--target-dir={dir}/target"))
-        .env("CARGO_ENCODED_RUSTFLAGS", std_flags())
+        .env("CARGO_ENCODED_RUSTFLAGS", flags)
         .env("RUSTC_BOOTSTRAP", "1");
+    let build = match linker {
+        Some(linker) => build.env(linker_variable(target), linker),
+        None => build,
+    };
     exec(build)?;
 
-    let libraries = sysroot.join("lib/rustlib").join(TARGET).join("lib");
+    let libraries = sysroot.join("lib/rustlib").join(target).join("lib");
     sh.create_dir(&libraries)?;
-    for file in sh.read_dir(format!("{dir}/target/{TARGET}/release/deps"))? {
+    for file in sh.read_dir(format!("{dir}/target/{target}/release/deps"))? {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         if name.ends_with(".rlib") && !name.starts_with("libempty-") {
             sh.copy_file(&file, &libraries)?;
         }
     }
     Ok(sh.remove_path(dir)?)
+}
+
+/// The variable that tells cargo the linker for a target.
+pub fn linker_variable(target: &str) -> String {
+    format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"))
 }
