@@ -64,6 +64,14 @@ impl Clock {
         let whole = ms.trunc();
         (whole as u64).saturating_mul(1_000_000).saturating_add(((ms - whole) * 1e6 + 0.5) as u64)
     }
+
+    /// Nanoseconds as milliseconds, such that [`nanos_of`](Self::nanos_of) them are not fewer: a host
+    /// that waits until a time must find it reached.
+    #[must_use]
+    pub fn millis_of(nanos: u64) -> f64 {
+        let ms = (nanos / 1_000_000) as f64 + (nanos % 1_000_000) as f64 / 1e6;
+        if Self::nanos_of(ms) < nanos { ms.next_up() } else { ms }
+    }
 }
 
 impl Default for Clock {
@@ -136,6 +144,18 @@ mod tests {
         let issued: Vec<_> = [100, 100, 100, 40, 102, 200].map(|now| timestamps.next(now)).into();
         assert_eq!(issued, [100, 101, 102, 103, 104, 200]);
         assert_eq!(timestamps.last(), 200);
+    }
+
+    #[test]
+    fn milliseconds_are_not_earlier_than_the_nanoseconds_that_they_stand_for() {
+        // Since the process began, and since 1970: there a double tells 244 ns apart.
+        for epoch in [0, 1_796_061_787_056_000_000] {
+            for nanos in (epoch..).step_by(1_234_567).take(10_000) {
+                let again = Clock::nanos_of(Clock::millis_of(nanos));
+                assert!((nanos..nanos + 500).contains(&again), "{again} stands for {nanos}");
+            }
+        }
+        assert_eq!(Clock::nanos_of(Clock::millis_of(u64::MAX)), u64::MAX);
     }
 
     #[test]

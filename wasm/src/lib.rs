@@ -11,8 +11,3 @@ pub mod calls;
 pub mod numbers;
 pub mod raw;
 mod registry;
-
-/// Nanoseconds in milliseconds.
-fn millis(nanos: u64) -> f64 {
-    nanos as f64 / 1e6
-}

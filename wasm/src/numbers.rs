@@ -1,7 +1,7 @@
 //! Rows of numbers that cross to JavaScript, and the codes among them. They are declared here; the
 //! TypeScript is written from it.
 
-use shardbus::{Abandoned, BatchHead, Format, Lease};
+use shardbus::{Abandoned, BatchHead, Clock, Format, Lease};
 
 /// Declares rows: a function that makes each, and the names of its numbers.
 macro_rules! rows {
@@ -41,12 +41,12 @@ rows! {
     lease as LEASE(lease: &Lease) {
         lease: lease.id as f64,
         attempt: f64::from(lease.attempt),
-        deadline_ms: crate::millis(lease.deadline),
+        deadline_ms: Clock::millis_of(lease.deadline),
     }
 
     /// The time of the next poll, and the [leeway](shardbus::EventBus::leeway) until then.
     wait as WAIT(wait: &(u64, (usize, usize))) {
-        wake_ms: crate::millis(wait.0),
+        wake_ms: Clock::millis_of(wait.0),
         events: wait.1.0 as f64,
         bytes: wait.1.1 as f64,
     }

@@ -55,7 +55,6 @@ export const workerdSuite = {
   name: "workerd",
   skips: {
     "tests/js/exhausted.test.mjs": "exhausted: a Worker gets its module compiled",
-    "tests/js/fake-time.test.mjs": "fake-time: its request does not end, now and then",
     "tests/js/wasm-refused.test.mjs": "wasm-refused: a Worker gets its module compiled",
   },
   hasNode: false,

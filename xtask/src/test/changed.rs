@@ -82,6 +82,7 @@ const RULES: &[(&str, &[&[&str]])] = &[
     ("tests/demo/", &[&["biome", "types", "demo-page"]]),
     ("demo/", &[&["biome", "types", "demo-page", "docs"]]),
     ("tests/seam/", &[RUST]),
+    ("tests/tsan/", &[&["tsan"]]),
     ("tests/common/", &[RUST]),
     ("tests/accounting", &[RUST]),
     ("examples/component/", &[&["biome", "component"]]),
