@@ -59,8 +59,8 @@ fn seed() -> Result<u64> {
 #[derive(clap::Args)]
 #[command(after_help = "Exit codes: 0 if nothing failed, 1 if a step failed or could not run \
                         because one that it needs failed, 2 for wrong arguments, 3 if a step that \
-                        --only names was skipped because this machine lacks its tools (with \
-                        CI=true that is a failure).")]
+                        --only names, or a runtime that --runtime names, was skipped because this \
+                        machine lacks its tools (with CI=true that is a failure).")]
 pub struct Args {
     /// Run this step and the steps that it needs; may be given several times
     #[arg(long, value_name = "STEP", value_parser = names())]
@@ -72,8 +72,9 @@ pub struct Args {
     /// Run the steps that the files need which differ from the branch `main`
     #[arg(long, conflicts_with = "only")]
     changed: bool,
-    /// Run the suite in the runtimes alone whose names contain this; may be given several times
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["only", "changed", "quick"])]
+    /// Run the suite (the step `runtimes`) in the runtimes alone whose names contain this; may be
+    /// given several times
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["changed", "quick"])]
     runtime: Vec<String>,
     /// List the steps
     #[arg(long)]
@@ -81,6 +82,14 @@ pub struct Args {
     /// Be the process of this step
     #[arg(long, hide = true, value_name = "STEP", value_parser = names())]
     step: Option<String>,
+}
+
+impl Args {
+    /// The steps that the caller names.
+    fn named(&self) -> Vec<&str> {
+        let suite = (!self.runtime.is_empty()).then_some("runtimes");
+        self.only.iter().map(String::as_str).chain(suite).collect()
+    }
 }
 
 /// The result of a step.
@@ -122,7 +131,7 @@ pub fn run(sh: Shell, args: &Args) -> Result<ExitCode> {
         let step = STEPS.iter().find(|step| step.name == name).context("clap checked the name")?;
         return process::run_here(sh, step, options);
     }
-    let is_named = |step: &Step| args.only.iter().any(|name| name == step.name);
+    let is_named = |step: &Step| args.named().contains(&step.name);
     let Some(chosen) = choose(&sh, args)? else {
         say("no file that differs from main needs a check");
         return Ok(ExitCode::SUCCESS);
@@ -159,17 +168,14 @@ fn choose(sh: &Shell, args: &Args) -> Result<Option<Vec<&'static str>>> {
     if args.quick {
         return Ok(Some(QUICK.to_vec()));
     }
-    if !args.runtime.is_empty() {
-        return Ok(Some(vec!["runtimes"]));
-    }
     if args.changed {
         let files = changed::files(sh)?;
         let steps = changed::steps(files.iter().map(String::as_str));
         let steps = steps.unwrap_or_else(|| all().collect());
         return Ok(Some(steps).filter(|steps| !steps.is_empty()));
     }
-    let is_chosen = |name: &&str| args.only.is_empty() || args.only.iter().any(|only| only == name);
-    Ok(Some(all().filter(is_chosen).collect()))
+    let named = args.named();
+    Ok(Some(all().filter(|name| named.is_empty() || named.contains(name)).collect()))
 }
 
 /// Runs each step as soon as its turn comes. If steps run `together`, each one's output is kept,

@@ -1,16 +1,17 @@
 //! The steps' implementations.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Error, Result, bail, ensure};
 use xshell::{Cmd, Shell, cmd};
 
-use super::Options;
+use super::{Options, SKIPPED};
 use crate::browsers::{self, Browser};
 use crate::toolchain::{Tools, WasmToolchain};
 use crate::{
-    api_report, bench, bindgen, component, debian, deny, exec, fuzz, licenses, npm, package,
-    reproducible, say, simulate, test_servers, tree_shaking, tsan,
+    Unavailable, api_report, bench, bindgen, component, debian, deny, exec, fuzz, licenses, npm,
+    package, reproducible, say, simulate, test_servers, tree_shaking, tsan,
 };
 
 /// The folder of the packed package.
@@ -285,7 +286,14 @@ impl Session {
                 say(format_args!("{error:#}"));
             }
         }
-        exec(cmd!(self.sh, "node tests/runtimes/suite/run.mjs").args(&self.options.runtimes))
+        let suite = cmd!(self.sh, "node tests/runtimes/suite/run.mjs").args(&self.options.runtimes);
+        match Command::from(suite).status()?.code() {
+            Some(0) => Ok(()),
+            Some(code) if code == i32::from(SKIPPED) => Err(Error::msg(Unavailable(
+                "this machine lacks a runtime that was named; the suite's table says why",
+            ))),
+            _ => bail!("the suite failed in a runtime; its table says in which"),
+        }
     }
 
     pub fn workerd(&self) -> Result<()> {
