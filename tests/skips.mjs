@@ -6,7 +6,6 @@
 /** @type {{ [what: string]: string }} */
 export const skips = {
   firefoxClosed: "Firefox drops about half of what a tab fetches while it is closed",
-  noNodeEntry: "`shardbus/js` has no entry for Node",
   noMount: "only root may mount a file system, to fill it",
 };
 

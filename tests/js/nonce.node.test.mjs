@@ -7,7 +7,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
-import { skips } from "../skips.mjs";
 import { run } from "./child.node.mjs";
 import { after, assert, before, test } from "./harness.mjs";
 
@@ -104,14 +103,4 @@ test("buses of a process with the same random numbers and a clock that stands ha
     console.log(ids.size);
   `);
   assert.equal(output, "1000\n");
-});
-
-// Only the entry for Node has a nonce of its own.
-const whyOtherEntry = typeof WebAssembly === "undefined" ? skips.noNodeEntry : false;
-
-test("sending a batch does not load Node's cryptography", { skip: whyOtherEntry }, async () => {
-  const output = await run(
-    `${program} console.log(process.moduleLoadList.filter((name) => name.includes("webcrypto")));`,
-  );
-  assert.equal(output, "[]\n");
 });

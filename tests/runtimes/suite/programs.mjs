@@ -207,6 +207,7 @@ export const programs = [
     () => process.execPath,
     {
       "tests/js/initialize.node.test.mjs": "initialize: there is no WebAssembly to load",
+      "tests/js/node-nonce.node.test.mjs": "node-nonce: `shardbus/js` has no entry for Node",
       "tests/js/requests.node.test.mjs": "requests: there is no WebAssembly for these entries",
       "tests/js/wasm-refused.test.mjs": "wasm-refused: there is none to refuse",
     },

@@ -32,6 +32,7 @@ const bundleOptions = {
     "shardbus/requests": path("../../../pkg-js/dist/requests.js"),
     "shardbus/stores/sealed": path("../../../pkg-js/dist/stores/sealed.js"),
     "shardbus/stores/custom": path("../../../pkg-js/dist/stores/custom.js"),
+    "shardbus/streams": path("../../../pkg-js/dist/streams.js"),
     shardbus: path("workerd-shardbus.mjs"),
   },
 };
