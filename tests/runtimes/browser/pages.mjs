@@ -12,7 +12,7 @@ import {
   eventually,
   HOUR_MS,
   quickRetry,
-  test,
+  test as testOnce,
   within,
 } from "../../js/harness.mjs";
 import { startCollector } from "../collector.mjs";
@@ -48,21 +48,49 @@ export function testPages(launch, skipped = {}) {
   /** The number of opened pages. */
   let opened = 0;
 
-  before(async () => {
-    browser = await launch();
-  });
-  after(() => browser?.stop());
-  beforeEach(async () => {
+  const startServers = async () => {
     tabs = [];
     opened = 0;
     site = await startSite();
     collector = await startCollector();
-  });
-  afterEach(async () => {
+  };
+  const stopServers = async () => {
     await collector.stop();
     await site.stop();
+  };
+
+  before(async () => {
+    browser = await launch();
+  });
+  after(() => browser?.stop());
+  beforeEach(startServers);
+  afterEach(async () => {
+    await stopServers();
     for (const tab of tabs) await tab.close();
   });
+
+  /**
+   * Runs a test, and once more if the browser crashes in the middle of it.
+   *
+   * @param {string} name
+   * @param {(t: import("node:test").TestContext) => Promise<void>} body
+   * @param {{ skip?: string | false }} [options]
+   */
+  function test(name, body, options = {}) {
+    testOnce(name, options, async (t) => {
+      try {
+        await body(t);
+      } catch (error) {
+        if (!(await browser.isLost())) throw error;
+        t.diagnostic(`the browser has crashed: ${error}`);
+        await browser.stop();
+        await stopServers();
+        await startServers();
+        browser = await launch();
+        await body(t);
+      }
+    });
+  }
 
   /**
    * Opens the page.
@@ -152,8 +180,8 @@ export function testPages(launch, skipped = {}) {
   };
 
   for (const [how, exit] of Object.entries(exits)) {
-    const name = `when the page ${how}, what is in the bus is sent, once`;
-    test(name, { skip: skipped[how] ?? false }, async () => {
+    const name = `when the page ${how}, pending events are sent, once`;
+    const body = async () => {
       const tab = await openBus();
       await tab.call("ingest", { count: 100 });
       assert.lengthOf(collector.log, 0);
@@ -163,7 +191,8 @@ export function testPages(launch, skipped = {}) {
       assert.deepEqual(events, made("", 100));
       assert.lengthOf(deliveries, 1);
       assert.isTrue(deliveries[0]?.keepalive);
-    });
+    };
+    test(name, body, { skip: skipped[how] ?? false });
   }
 
   test("the HTTP sink compresses in a page, unless the page goes", async () => {

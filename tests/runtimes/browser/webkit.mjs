@@ -87,7 +87,10 @@ async function newSession(url, stopDriver) {
 
   return {
     version: `${session.capabilities.browserName} ${session.capabilities.browserVersion}`,
-    isLost: async () => isLost,
+    async isLost() {
+      await tell("GET", "/window").catch(() => {});
+      return isLost;
+    },
     async open(pageUrl) {
       // A window, because it can be hidden by itself.
       await tell("POST", "/window", { handle: first });
