@@ -202,6 +202,7 @@ const page = {
   tellOnline: () => void dispatchEvent(new Event("online")),
   stats: (name = "bus") => bus(name).stats(),
   flush: (name = "bus") => bus(name).flush(),
+  persisted: (name = "bus") => bus(name).persisted(),
   close: (name = "bus") => bus(name).close(),
   failures: () => failures,
   url: () => location.href,

@@ -488,6 +488,7 @@ export function testPages(launch, skipped = {}) {
       );
     await tells("failures", /There is no room for its/);
     await tells("written", /./);
+    await tab.call("persisted");
     await close(tab);
     assert.lengthOf(await findInStore(1000), 1000);
   });
