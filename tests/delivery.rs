@@ -969,6 +969,15 @@ mod drains {
     }
 
     #[test]
+    fn a_drain_that_takes_nothing_makes_no_batch_due() {
+        let bus = bus(small());
+        ingest(&bus, "11");
+        assert!(bus.drain(1).is_none(), "it does not fit");
+        // The time of the first poll may be any.
+        assert_eq!(expect_wait(&bus, 5_000 * MS), 5_100 * MS);
+    }
+
+    #[test]
     fn leased_batches_stay_and_batches_to_retry_are_drained_first() {
         let bus = bus(small());
         ingest(&bus, "a b c d e");

@@ -166,7 +166,8 @@ impl BatchWorker {
         self.cut(shard, now, usize::MAX, usize::MAX)
     }
 
-    /// [`flush`](Self::flush) with bounds that may be lower than the configured ones.
+    /// [`flush`](Self::flush) with bounds that may be lower than the configured ones. `now` may be
+    /// the time of a poll long ago, so no event is taken to have waited since then.
     pub(crate) fn cut(
         &mut self,
         shard: &mut Shard,
@@ -177,14 +178,14 @@ impl BatchWorker {
         if max_len == 0 {
             return None;
         }
-        self.observe(shard, now);
+        self.count_arrivals(shard, now);
         let max_len = max_len.min(self.batcher.config.max_size);
         let max_bytes = max_bytes.min(self.batcher.config.max_bytes);
         let parts = shard.take_body(max_len, max_bytes)?;
         let key = (shard.id, self.next_sequence, self.process_nonce);
         let batch = Batch::new(key, shard.format(), parts);
         self.next_sequence = self.next_sequence.saturating_add(batch.len() as u64);
-        // The next look tells for the others: `now` may be the time of a poll long ago.
+        // The next look tells for the others.
         self.waiting_since = None;
         Some(batch)
     }
@@ -209,12 +210,16 @@ impl BatchWorker {
         )
     }
 
-    fn observe(&mut self, shard: &Shard, now: u64) {
+    fn count_arrivals(&mut self, shard: &Shard, now: u64) {
         let accepted = shard.stats().events_ingested;
         if accepted > self.recorded {
             self.batcher.record((accepted - self.recorded) as usize, now);
             self.recorded = accepted;
         }
+    }
+
+    fn observe(&mut self, shard: &Shard, now: u64) {
+        self.count_arrivals(shard, now);
         // The age by the wall clock now: from here on it may stand still.
         let since = now.saturating_sub(shard.oldest_age());
         let known = self.waiting_since.unwrap_or(since);
