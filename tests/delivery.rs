@@ -388,6 +388,20 @@ mod owners {
         expect_owner_is_done(&bus, flush, MS);
         assert_eq!(bus.flush_state(flush), FlushState::TimedOut);
     }
+
+    #[test]
+    fn the_last_flush_goes_on_after_its_leases_were_taken_back() {
+        let bus = manual();
+        ingest(&bus, "1");
+        bus.close();
+        let flush = bus.begin_flush_until(100 * MS);
+        let lease = expect_owner_sends(&bus, flush, 0);
+        expect_owner_waits(&bus, flush, 0);
+        bus.recall();
+        assert_eq!(bus.flush_state(flush), FlushState::Open);
+        assert!(!bus.acknowledge(lease.id, 0), "it was taken back");
+        assert_eq!(expect_owner_sends(&bus, flush, 0).attempt, 2);
+    }
 }
 
 mod leases {

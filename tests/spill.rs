@@ -5,8 +5,8 @@ mod common;
 
 use common::{MS, assert_accounts, bus, small, texts};
 use shardbus::{
-    AbandonReason, Action, Batch, BatchHead, BusConfig, EventBus, Failure, RestoreError,
-    RetryPolicy, Shared,
+    AbandonReason, Action, Batch, BatchHead, BusConfig, EventBus, Failure, FlushState,
+    RestoreError, RetryPolicy, Shared,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -210,6 +210,28 @@ fn a_batch_that_cannot_be_read_is_tried_three_times() {
         }
     }
     assert!(asked.windows(2).all(|pair| pair[1] - pair[0] >= SECOND), "{asked:?}");
+}
+
+#[test]
+fn the_last_flush_sends_a_batch_whose_load_it_has_awaited() {
+    let mut host = Host::new(config());
+    host.offer(0..1_000);
+    host.bus.close();
+    let end = host.now + MS;
+    let flush = host.bus.begin_flush_until(end);
+    let head = loop {
+        match host.bus.poll(host.now) {
+            Action::Load(head) => break head,
+            Action::Send(lease) => assert!(host.bus.acknowledge(lease.id, host.now)),
+            other => panic!("expected a batch to send or to load, got {other:?}"),
+        }
+    };
+    let awaited = host.bus.poll(host.now);
+    assert!(matches!(awaited, Action::WaitUntil(wake) if wake > end), "{awaited:?}");
+    assert_eq!(host.bus.flush_state(flush), FlushState::Open, "the host reads a batch");
+    host.bus.load(&host.store[&head.sequence_start]).expect("it was asked for");
+    assert_eq!(host.bus.flush_state(flush), FlushState::Open, "it can be sent now");
+    assert!(matches!(host.bus.poll(host.now), Action::Send(_)));
 }
 
 #[test]

@@ -233,6 +233,7 @@ impl Delivery {
     /// Takes an outgoing batch out of the bus.
     pub(super) fn take(&mut self, lane: usize, nth: usize, exit: Exit) -> Option<Outgoing> {
         let outgoing = self.lanes[lane].outgoing.remove(nth)?;
+        self.next_action = 0;
         if nth == 0 {
             // It was the first batch that was on trial, not the next one.
             self.lanes[lane].is_on_trial = false;

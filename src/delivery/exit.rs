@@ -101,6 +101,7 @@ impl Delivery {
     /// Takes all leases back. No attempt is counted as failed; answers come too late.
     pub(crate) fn recall(&mut self) {
         let now = self.now;
+        self.next_action = 0;
         for outgoing in self.lanes.iter_mut().flat_map(|lane| &mut lane.outgoing) {
             if outgoing.is_leased() {
                 outgoing.state = OutgoingState::waiting_since(now);

@@ -54,7 +54,7 @@ pub(crate) struct Delivery {
     pub(super) next_lease: u64,
     next_flush: u32,
     /// The time of the next action, if nothing happened since a poll said so; otherwise 0.
-    next_action: u64,
+    pub(super) next_action: u64,
     task: Option<TaskBudget>,
     /// Round-robin cursor of `poll`.
     next_lane: usize,
@@ -492,6 +492,7 @@ impl Delivery {
     /// The host has reason to believe that the destination is back: it is probed at once.
     pub(crate) fn probe(&mut self) {
         self.destination.probe_now();
+        self.next_action = 0;
     }
 
     /// Closes a flush; its events are no longer sent early.

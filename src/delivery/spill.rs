@@ -146,6 +146,7 @@ impl Delivery {
         let batch =
             if len == batch.len() { batch } else { Shared::new(batch.part(start..start + len)) };
         outgoing.content = Content::Loaded { batch, is_used: false };
+        self.next_action = 0;
         true
     }
 
@@ -204,6 +205,7 @@ impl Delivery {
             *is_on_trial = false;
         }
         shard.count_evicted(evicted.len());
+        self.next_action = 0;
         Some(evicted.head)
     }
 
