@@ -317,14 +317,14 @@ impl EventBus {
     /// The owner of a flush is alive, although it does not poll. Returns whether it is the one that
     /// sends.
     pub fn lead(&self, flush: u32, now: u64) -> bool {
-        self.delivery.lock().is_ok_and(|mut delivery| delivery.lead(flush, now))
+        self.with_delivery(|delivery| delivery.lead(flush, now))
     }
 
     /// Tells whether the owner of a flush did not poll in time, so that others may take it to be
     /// gone.
     #[must_use]
     pub fn is_silent(&self, flush: u32, now: u64) -> bool {
-        self.delivery.lock().is_ok_and(|delivery| delivery.is_silent(flush, now))
+        self.with_delivery(|delivery| delivery.is_silent(flush, now))
     }
 
     // Once for both: it is a tenth of the WebAssembly.

@@ -224,6 +224,17 @@ shardbus_seeds::properties! {
 }
 
 #[test]
+fn an_adaptive_batch_leaves_at_its_least_size() {
+    let batch =
+        BatchConfig { min_size: 10, max_size: 100, adaptive: true, ..BatchConfig::default() };
+    let mut host = Host::new(&BusConfig { batch, ..BusConfig::default() }, true);
+    for _ in 0..10 {
+        host.ingest(10, None);
+    }
+    assert_eq!(host.leases.len(), 1, "the tenth event makes it due");
+}
+
+#[test]
 fn a_batch_that_fills_up_needs_two_polls() {
     let batch = BatchConfig { min_size: 100, max_size: 100, ..BatchConfig::default() };
     let mut host = Host::new(&BusConfig { batch, ..BusConfig::default() }, true);

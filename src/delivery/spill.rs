@@ -124,10 +124,8 @@ impl Delivery {
 
     /// True if another batch may be loaded.
     pub(super) fn has_room_to_load(&self) -> bool {
-        let is_loaded = |outgoing: &&Outgoing| match outgoing.content {
-            Content::Held(_) => false,
-            Content::Loaded { .. } => true,
-            Content::Spilled { again_at, .. } => again_at > self.now,
+        let is_loaded = |outgoing: &&Outgoing| {
+            matches!(outgoing.content, Content::Loaded { .. }) || outgoing.is_being_loaded(self.now)
         };
         self.lanes.iter().flat_map(|lane| &lane.outgoing).filter(is_loaded).count() < AT_ONCE
     }
