@@ -91,6 +91,11 @@ impl Outgoing {
         matches!(self.content, Content::Spilled { .. })
     }
 
+    /// Tells whether the host reads it.
+    pub(super) fn is_being_loaded(&self, now: u64) -> bool {
+        matches!(self.content, Content::Spilled { again_at, .. } if again_at > now)
+    }
+
     /// Tells whether it is in memory, and the host does not have it.
     pub(super) const fn is_at_hand(&self) -> bool {
         !self.is_leased() && !self.is_spilled()

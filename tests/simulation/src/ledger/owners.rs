@@ -1,8 +1,8 @@
-//! Flushes of hosts that may end at any moment: one of them sends, and what a silent one leaves
-//! behind is sent by others.
+//! Flushes of hosts that may end at any moment: one of them sends, and others send the
+//! batches of a silent one.
 
 use crate::ledger::sending::Polled;
-use crate::ledger::{Content, Ledger, Outgoing, State};
+use crate::ledger::{Ledger, Outgoing, State};
 use crate::trace::note;
 use crate::violation::{CheckResult, ensure, ensure_eq};
 use shardbus::Action;
@@ -22,7 +22,7 @@ pub const MAX_PAUSES: [u64; 2] = [500 * MS, 4_000 * MS];
 #[derive(Debug)]
 pub(super) struct Owner {
     flush: u32,
-    /// It has said that it is alive, or that it will be.
+    /// The time of its last sign of life, or of its next poll if it waits.
     due_at: u64,
     has_waited: bool,
     is_lost: bool,
@@ -41,10 +41,8 @@ impl Ledger {
     /// An attempt is under way, or the host reads a batch.
     pub(super) fn is_busy(&self) -> bool {
         let lanes = self.present.iter().map(|&lane| &self.lanes[lane]);
-        let is_busy = |outgoing: &Outgoing| {
-            outgoing.is_leased()
-                || matches!(outgoing.content, Content::Spilled { again_at, .. } if again_at > self.now)
-        };
+        let is_busy =
+            |outgoing: &Outgoing| outgoing.is_leased() || outgoing.is_being_loaded(self.now);
         lanes.flat_map(|lane| &lane.outgoing).any(is_busy)
     }
 

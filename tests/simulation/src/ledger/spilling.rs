@@ -82,10 +82,8 @@ impl Ledger {
     }
 
     fn has_room_to_load(&self) -> bool {
-        let is_loaded = |outgoing: &&Outgoing| match outgoing.content {
-            Content::Held => false,
-            Content::Loaded { .. } => true,
-            Content::Spilled { again_at, .. } => again_at > self.now,
+        let is_loaded = |outgoing: &&Outgoing| {
+            matches!(outgoing.content, Content::Loaded { .. }) || outgoing.is_being_loaded(self.now)
         };
         let all = self.present.iter().flat_map(|&lane| &self.lanes[lane].outgoing);
         all.filter(is_loaded).count() < AT_ONCE
