@@ -351,11 +351,10 @@ impl EventBus {
         }
     }
 
-    /// The events, and bytes of them, that may come before a poll need be made. It is for hosts that
-    /// poll after each event otherwise: after a poll whose answer was to
-    /// [`WaitUntil`](crate::Action::WaitUntil) a time, and until that time, further polls have the same
-    /// answer while nothing but events comes, no more of them than this, and they have no more bytes,
-    /// each event counted as one byte longer than it is.
+    /// The number of events, and of their bytes, that need no poll, for hosts that poll after each
+    /// event otherwise. Ask after a poll whose answer was to [`WaitUntil`](crate::Action::WaitUntil) a
+    /// time: until then, polls have the same answer as long as only events come, and within both
+    /// numbers. Each event counts as one byte longer than it is.
     ///
     /// Only the rate that [`adaptive`](crate::BatchConfig::adaptive) batches follow is then measured at
     /// fewer times.

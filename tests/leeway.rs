@@ -1,5 +1,5 @@
-//! A host that polls only once the leeway is used up, or the time has come, sees what a host sees that
-//! polls after each event.
+//! A host that polls only at the end of the leeway or of its wait sees the same as a host that polls
+//! after each event.
 
 mod common;
 
@@ -10,7 +10,7 @@ use shardbus::{
 };
 use std::fmt::Debug;
 
-/// Polls and answers, and writes down what there is to see.
+/// Polls and answers, and keeps a log of all results.
 struct Host {
     bus: EventBus,
     /// False for the host that polls after each event.
@@ -184,7 +184,7 @@ fn config() -> impl Strategy<Value = BusConfig> {
                     max_size,
                     max_bytes: max_batch_bytes,
                     max_delay: ms(100),
-                    // It follows the rate as far as polls see it.
+                    // Its rate is measured by polls.
                     adaptive: false,
                     ..BatchConfig::default()
                 },

@@ -58,7 +58,7 @@ pub(crate) struct Flush {
     pub(crate) watermarks: Watermarks,
     /// The time at which it ends, settled or not.
     pub(crate) end: u64,
-    /// Whether no flush follows, so that it need not wait for an attempt that begins too late.
+    /// True if no flush follows, so that it need not wait for an attempt that begins too late.
     pub(crate) is_last: bool,
     /// The number of events that the flush covers.
     covered: u64,

@@ -1,4 +1,4 @@
-//! How much a host may take in without polling.
+//! The events that a host may take in without a poll.
 //!
 //! A poll after each event costs more than the event. Most of them have the answer of the one before:
 //! to wait until a time that earlier events have set.
@@ -32,7 +32,7 @@ impl Delivery {
     fn leeway_of(&self, lane: &Lane) -> Leeway {
         let Some(shard) = lane.shard.enter() else { return NONE };
         let is_first = shard.is_empty();
-        // A lane's first event sets times: when it is to leave, and when it is too old to.
+        // A lane's first event sets the times of its batch and of its expiry.
         if lane.is_on_trial || is_first && (lane.outgoing.is_empty() || self.expires()) {
             return NONE;
         }

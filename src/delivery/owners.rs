@@ -35,7 +35,7 @@ pub(super) struct Owner {
     began_at: u64,
     /// The time of its next poll, at the latest.
     due_at: u64,
-    /// Whether it has polled until it had to wait: then it stops at the end of its flush.
+    /// True if it has polled until it had to wait: then it stops at the end of its flush.
     has_waited: bool,
     is_lost: bool,
 }
@@ -132,7 +132,7 @@ impl Delivery {
         Some(flush)
     }
 
-    /// Tells whether the owner has nothing more to wait for. Its attempts belong to its request,
+    /// True if the owner is done. Its attempts belong to its request,
     /// even if another flush asked for them.
     fn is_over(&self, id: u32, has_leases: bool) -> bool {
         let flush = self.find_flush(id);

@@ -1,5 +1,5 @@
-//! Calls made at most a few times a turn, by one export: each export of its own would cost more than
-//! most of them do. Numbers cross, a boolean as 0 or 1; more numbers than one are left in a row, and
+//! One export for all calls outside the event path: exports of their own would take more bytes than
+//! most calls do. Numbers cross, a boolean as 0 or 1; more numbers than one are left in a row, and
 //! bytes in [memory](registry::leave). A handle that is not a bus's does nothing, and gives 0.
 
 use crate::numbers::{self, FAILED, Number, step};

@@ -28,8 +28,8 @@ pub(crate) struct Registry {
     pub(crate) scratch: Vec<u8>,
     /// The buffer into which the host writes their lengths.
     pub(crate) lengths: Vec<u32>,
-    /// Bytes that the host hands in for one call, or that a call leaves for the host to copy, where
-    /// they are more than the scratch is for.
+    /// Bytes of one call that are too many for the scratch: handed in by the host, or left for it to
+    /// copy.
     bytes: Vec<u8>,
     /// The buffer from which the host reads numbers.
     row: Vec<f64>,
@@ -90,7 +90,7 @@ pub(crate) fn leave(bytes: &[u8]) {
     lay_out(&[bytes.as_ptr() as usize as f64, bytes.len() as f64]);
 }
 
-/// [Leaves](leave) bytes that nobody else keeps. The host lets go of them by [`Registry::make_incoming`].
+/// [Leaves](leave) bytes, and keeps them until the host hands others in.
 pub(crate) fn give_out(bytes: Vec<u8>) {
     leave(&bytes);
     with(|registry| registry.bytes = bytes);
