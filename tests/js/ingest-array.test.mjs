@@ -136,6 +136,19 @@ test("braces in events do not divide them", () => {
   }
 });
 
+test("a collection arrives with its entries among events without objects", () => {
+  const bus = makeBus();
+  for (const place of [0, 1, 2]) {
+    /** @type {unknown[]} */
+    const list = [{ a: 1 }, { b: 2 }];
+    list.splice(place, 0, new Map([["c", 3]]));
+    bus.ingestBatch(list);
+    const expected = [{ a: 1 }, { b: 2 }];
+    expected.splice(place, 0, /** @type {any} */ ({ c: 3 }));
+    assert.deepEqual(bus.drain()[0]?.events(), expected);
+  }
+});
+
 test("an array may grow while it is read, and may iterate in a way of its own", () => {
   const bus = makeBus();
   /** @type {any[]} */
