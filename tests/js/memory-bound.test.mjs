@@ -1,5 +1,5 @@
 // @ts-check
-// The bound on memory that the README of the package states, with events of every size.
+// The bound on memory that docs/sizing.md states, with events of every size.
 import { hasWebAssembly, memoryBound, watchMemory } from "./memory.mjs";
 
 const memory = watchMemory();

@@ -9,7 +9,7 @@ export const hasWebAssembly = globalThis.WebAssembly !== undefined;
 const MiB = 1 << 20;
 
 /**
- * Most bytes of memory of one bus, as the README of the package says.
+ * Most bytes of memory of one bus, as docs/sizing.md says.
  *
  * @param {number} maxBytes
  * @param {number} shards

@@ -1,6 +1,6 @@
 // @ts-check
 
-// The code of a new user: the README's callback, and a source of events.
+// The code of a new user: a callback, and a source of events.
 import { setTimeout } from "node:timers/promises";
 import { DeliveryError, EventBus } from "shardbus";
 
@@ -11,7 +11,7 @@ export const eventOf = (n, bytes = 150) => {
   return event;
 };
 
-/** The README's callback. @param {string} url @returns {import("shardbus").DeliveryCallback<any>} */
+/** A callback as in docs/callback.md. @param {string} url @returns {import("shardbus").DeliveryCallback<any>} */
 export const sendTo =
   (url) =>
   async (batch, { signal }) => {

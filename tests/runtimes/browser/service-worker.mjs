@@ -1,6 +1,6 @@
 // @ts-check
 
-// A service worker that buffers what pages post to it, as the README says.
+// A service worker that buffers events of pages, as docs/start/pages.md says.
 // @ts-expect-error: the site serves it there.
 import { EventBus } from "/dist/index.js";
 // @ts-expect-error: the same.

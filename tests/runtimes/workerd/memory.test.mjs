@@ -7,7 +7,7 @@ import { startWorker } from "./workerd.mjs";
 const REQUESTS = 10_000;
 /** The options of the Worker beside this file. */
 const MAX_BYTES = 1 << 20;
-/** The bound of pkg-js/README.md: more than `maxBytes` the WebAssembly never takes. */
+/** The bound of docs/sizing.md: more than `maxBytes` the WebAssembly never takes. */
 const CONSTANT = 4 << 20;
 
 /** The handling of a request's five events of 800 bytes. @param {number} i */
