@@ -153,7 +153,7 @@ export const values = fc.oneof(
   oddities.map((odd) => () => ({ before: 1, odd: odd(), list: [odd(), "after"] })),
 );
 
-/** Bytes, and what passes itself off as bytes. */
+/** Bytes, and objects that pass themselves off as bytes. */
 export const byteLike = fc.oneof(
   made(fc.uint8Array({ maxLength: 200 })),
   made(texts.map((text) => new TextEncoder().encode(text))),

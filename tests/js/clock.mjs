@@ -1,5 +1,5 @@
 // @ts-check
-// A clock that tests move by hand: what takes a second on it takes no time at all.
+// A clock that tests move by hand: a second on it takes no time at all.
 import { idle } from "./harness.mjs";
 
 /** One timer that is set. */
@@ -55,7 +55,7 @@ export class Clock {
     });
   }
 
-  /** Moves on, timer by timer, and lets run what each of them makes ready. @param {number} ms */
+  /** Moves on, timer by timer, and lets the tasks run that each of them makes ready. @param {number} ms */
   async advance(ms) {
     const end = this.#now + ms;
     for (;;) {

@@ -139,7 +139,7 @@ test("without retries the first failure of any kind is the last", async () => {
   assert.lengthOf(sink.log, 1);
 });
 
-// The second is what 64 bits of nanoseconds cannot hold.
+// The second is too long for 64 bits of nanoseconds.
 for (const retryAfterMs of [HOUR_MS, 18_446_744_073_710, 2 ** 60, Number.POSITIVE_INFINITY]) {
   test(`no attempt is made before retryAfterMs has passed: ${retryAfterMs}`, async () => {
     const sink = recorder([fail(new DeliveryError("busy", { retryAfterMs }))]);

@@ -1,5 +1,5 @@
 // @ts-check
-// What `node:diagnostics_channel` says of a bus, without a word in the program that uses the bus.
+// The messages of a bus on `node:diagnostics_channel`, without a word in the program that uses it.
 import { channel, tracingChannel } from "node:diagnostics_channel";
 import { EventBus } from "shardbus";
 import {

@@ -1,5 +1,5 @@
 // @ts-check
-// How events arrive that hold what `JSON.stringify` writes as `{}`.
+// Events with objects in them that `JSON.stringify` writes as `{}` arrive whole.
 import { EventBus } from "shardbus";
 import { assert, HOUR_MS, recorder, test } from "./harness.mjs";
 

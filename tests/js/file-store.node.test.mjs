@@ -241,7 +241,7 @@ const NOBODY = 65_534;
 test("a directory that may not be written is refused", async () => {
   await mkdir(directory, { recursive: true });
   await chmod(directory, 0o500);
-  // Its way there has to be passable: what `mkdtemp` makes is its owner's alone.
+  // Its way there has to be passable: a directory of `mkdtemp` is its owner's alone.
   await chmod(parent, 0o755);
   const dropRoot = `if (process.getuid() === 0) process.setuid(${NOBODY});`;
   const output = await run(`

@@ -127,7 +127,7 @@ function byName(map) {
   return Object.fromEntries(forms);
 }
 
-/** Forms for what JSON has none for. @param {string} _ @param {any} value */
+/** JSON forms for values without one. @param {string} _ @param {any} value */
 function written(_, value) {
   try {
     if (value instanceof Map) return byName(value);

@@ -263,7 +263,7 @@ test("many refusals in one turn are one report a reason", async () => {
   ]);
 });
 
-// Each with what calls a method so that a part of the event would not go along.
+// Second arguments that would not go along with the event, and the option and message of each error.
 const strays = {
   "a part of the event": [{ x: 1 }, "x", /`x` is not an option of an event.*first argument/],
   "another name for the key": [{ Key: "k" }, "Key", /there is key/],

@@ -18,7 +18,7 @@ import {
 /** The longest that a browser was seen to count a request after its answer. */
 const GRACE_MS = 90;
 
-/** More than half of what browsers allow: 64 KiB. */
+/** More than half of the 64 KiB that browsers allow. */
 const LARGE = "x".repeat(40_000);
 
 /** The globals that make a page of a runtime without one. @type {{ [name: string]: unknown }} */

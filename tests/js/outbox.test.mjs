@@ -80,7 +80,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       await bus.close();
     });
 
-    it("gets what close could not deliver", async () => {
+    it("gets the events that close could not deliver", async () => {
       const store = new MemoryStore();
       const { bus, sink, drops } = busWith([hangUntilAborted], store, { scheduler });
       bus.ingestBatch([1, 2, 3, 4, 5]);
@@ -130,7 +130,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       await bus.close();
     });
 
-    it("forgets what saveSync wrote before it was open, once that is drained", async () => {
+    it("forgets batches that saveSync wrote before it was open, once they are drained", async () => {
       const store = new MemoryStore();
       const { bus, sink } = busWith([], store, { scheduler });
       bus.ingestBatch([1, 2]);
@@ -245,7 +245,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       });
     }
 
-    it("hands to onDrop what neither the receiver nor the store took", async () => {
+    it("hands to onDrop the events that neither the receiver nor the store took", async () => {
       const store = new MemoryStore();
       store.faults = { write: failing };
       const { bus, drops } = busWith([hangUntilAborted], store, { scheduler });

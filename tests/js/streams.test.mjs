@@ -1,4 +1,4 @@
-// Streams and loops: a full bus makes them wait, and what a loop has not acknowledged comes again.
+// Streams and loops: a full bus makes them wait, and batches without an answer come again.
 import { DeliveryError, EventBus } from "shardbus";
 import { pullBus, writableTo } from "shardbus/streams";
 import { accountedStats, assert, deferred, HOUR_MS, it, quickRetry, within } from "./harness.mjs";

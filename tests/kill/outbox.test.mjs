@@ -160,7 +160,7 @@ async function liveAndDie(directory, collector, random) {
   const cut = new Set();
   /** Keys. @type {Set<string>} */
   const damaged = new Set();
-  /** Keys of what could not be read. @type {Set<string>} */
+  /** Keys of unreadable batches. @type {Set<string>} */
   const reported = new Set();
 
   /** @param {{ errors: string, lines: string[] }} told */

@@ -1,5 +1,5 @@
 // @ts-check
-// Buses under the fake clocks of Node. `clocks/checks.cjs` says what holds.
+// Buses under the fake clocks of Node. The checks are in `clocks/checks.cjs`.
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { runProgram } from "../bundlers/programs.mjs";

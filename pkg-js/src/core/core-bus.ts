@@ -30,7 +30,7 @@ export class CoreBus extends Calls {
     return this.#handle;
   }
 
-  /** Frees its memory. Whatever is called afterwards does nothing. */
+  /** Frees its memory. Later calls do nothing. */
   free(): void {
     freeLater?.unregister(this);
     coreExports().free(this.#handle);

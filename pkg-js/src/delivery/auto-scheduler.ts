@@ -17,8 +17,8 @@ import type { FlushOptions, FlushReport, Scheduler, SchedulerHost } from "./sche
 import { type Waiter, Waiters } from "./waiters.js";
 
 /**
- * The scheduler `"auto"`: one for all who use the bus. It looks after what changed at the end of
- * the turn, and wakes up when the core wants to be asked again.
+ * The scheduler `"auto"`: one for all who use the bus. It looks after changes at the end of the
+ * turn, and wakes up when the core wants to be asked again.
  */
 export class AutoScheduler<T> implements Scheduler, LifecycleHost {
   readonly #core: CoreBus;
@@ -28,9 +28,9 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
   readonly #attempts: Attempts = new Map();
   readonly #timer = new DeadlineTimer(() => this.#runTask());
   #scheduled = false;
-  /** More has changed than that events are staged. */
+  /** True if anything has changed beside the staged events. */
   #isDue = false;
-  /** Until then, by the wall clock, staged events may stay, as far as time decides. */
+  /** The time, by the wall clock, until which staged events may stay. */
   #calmUntil = 0;
   /** Stands for the task in which the page was left, until that has ended. */
   #unloadTask: symbol | undefined;

@@ -161,7 +161,7 @@ export class Dispatcher<T> {
     this.#core.seed(high, low);
   }
 
-  /** What the last poll left until the next one, if it left any. */
+  /** The leeway until the next poll; nothing, if the last one found none. */
   get leeway(): Leeway | undefined {
     return this.#leeway;
   }
@@ -333,7 +333,7 @@ export class Dispatcher<T> {
     return batches;
   }
 
-  /** Gives up everything that is in the core, and cuts off the attempts, whoever began them. */
+  /** Gives up all events in the core, and cuts off the attempts. */
   stop(begun: readonly Attempts[]): void {
     const running = begun.flatMap((attempts) => [...attempts.values()]);
     for (const attempts of begun) attempts.clear();

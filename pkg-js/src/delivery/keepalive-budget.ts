@@ -4,7 +4,7 @@
  */
 const MAX_BYTES = 60_000;
 
-/** Most requests in flight: what Chromium allows. */
+/** Most requests in flight: Chromium allows no more. */
 const MAX_REQUESTS = 9;
 
 /**
@@ -57,7 +57,7 @@ export class KeepaliveBudget {
   /**
    * Takes the share of a request whose body has so many bytes.
    *
-   * @returns what gives it back; `undefined` if there is not enough.
+   * @returns a function that gives it back; `undefined` if there is not enough.
    */
   take(bytes: number): (() => void) | undefined {
     if (bytes > this.room()) return undefined;

@@ -151,7 +151,7 @@ export class ManualScheduler<T> implements Scheduler {
     }
   }
 
-  /** Does what the core says until it has nothing more for the loop. */
+  /** Performs the core's actions until it has none left for the loop. */
   async #run(loop: FlushLoop, signal?: AbortSignal): Promise<void> {
     for (;;) {
       const leads = this.#core.lead(loop.flush, elapsed());

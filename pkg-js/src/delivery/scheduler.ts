@@ -20,7 +20,7 @@ export interface FlushOptions extends WaitOptions {
   readonly onSleep?: ((until: number) => void) | undefined;
 }
 
-/** How much may come before the core has to be polled. */
+/** The events that a bus may take in before the core has to be polled. */
 export interface Leeway {
   readonly events: number;
   /** Bytes of them, each counted as one byte longer than it is. */
@@ -33,7 +33,7 @@ export interface Scheduler {
   schedule(): void;
   /** Events are staged: has them cross at the end of this turn, unless they may stay staged. */
   scheduleStaged(): void;
-  /** Does now what {@linkcode schedule} puts off, if this scheduler sends by itself. */
+  /** Looks after changes now, and not at the end of this turn, if this scheduler sends by itself. */
   pollNow?(): void;
   /** Sends the pending events, and resolves when they are settled. */
   flush(options: FlushOptions): Promise<FlushReport>;

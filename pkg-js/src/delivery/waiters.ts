@@ -5,7 +5,7 @@ import { throwUnlessPoisoned } from "../util/detached.js";
 export interface Waiter {
   /** True if it waits for room: then batches do not wait for size or time. */
   readonly awaitsReady: boolean;
-  /** Resolves whoever waits, if it is time. Returns whether it was. */
+  /** Resolves the wait, if it is time. Returns whether it was. */
   check(): boolean;
   /** The bus is closed. */
   close(): void;

@@ -1,5 +1,5 @@
-// JSON forms for what `JSON.stringify` writes as `{}` although it holds something: errors, whose
-// properties are not enumerable, and collections such as Map and Headers.
+// JSON forms for objects that `JSON.stringify` writes as `{}` although they hold something: errors,
+// whose properties are not enumerable, and collections such as Map and Headers.
 
 /** The common shape of Map, Set, Headers, URLSearchParams and FormData. */
 type Collection = Pick<Map<unknown, unknown>, "entries" | "values" | typeof Symbol.iterator>;

@@ -1,7 +1,7 @@
 import { InvalidEventError } from "../errors/invalid-event-error.js";
 import { holdsUnwritten, isError, written } from "./json-forms.js";
 
-/** The event as JSON, on one line. Throws what `JSON.stringify` or the event's own code throws. */
+/** The event as JSON, on one line. Throws errors of `JSON.stringify` and of the event's own code. */
 export function serialize(event: unknown): string {
   const text: string | undefined = JSON.stringify(event);
   // `JSON.stringify` has no text for these, and says so by returning undefined.

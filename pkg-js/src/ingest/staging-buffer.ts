@@ -136,7 +136,7 @@ export class StagingBuffer {
     );
   }
 
-  /** Sets how much may come before the core has to be polled. */
+  /** Sets the leeway, which a poll has just found. */
   setLeeway({ events, bytes }: Leeway): void {
     // Events that are staged by now came after the poll.
     this.#leewayEvents = this.#staged === 0 ? events : -1;

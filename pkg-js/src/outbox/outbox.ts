@@ -436,7 +436,7 @@ export class Outbox {
     this.#letGoOfReplaced(stored);
   }
 
-  /** Waits for what runs, and lets go of the store. */
+  /** Waits for running operations, and lets go of the store. */
   async close(): Promise<void> {
     await this.#try("close", undefined, async () => {
       await Promise.all(this.#running);

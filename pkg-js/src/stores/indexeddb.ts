@@ -115,7 +115,7 @@ class IndexedDbStore implements BatchStore {
     }
   }
 
-  /** Looks again and again for what tabs have left that ended meanwhile. */
+  /** Looks again and again for batches of tabs that have ended meanwhile. */
   #lookLater(found: (keys: string[]) => void, ms: number): void {
     this.#timer = setTimeout(async () => {
       try {

@@ -2,8 +2,8 @@
 type Release = () => void;
 
 /**
- * By what stores in different tabs know that a batch is still somebody's: batches have an owner, and
- * the lock of that owner is held while there are some. A lock that is held without need would keep
+ * Locks that tell stores in different tabs which batches are still somebody's: batches have an owner,
+ * and the lock of that owner is held while there are some. A lock that is held without need would keep
  * the page out of Firefox's back/forward cache, whatever happens in `pagehide`.
  *
  * An owner whose lock was given back is never locked again by the store that made it: others may
@@ -73,7 +73,7 @@ export class TabLocks {
       waiting.abort();
     };
     this.#held.set(owner, { release, isHeld });
-    // One that could not be had is not given back later. A failure is told to whoever asked.
+    // One that could not be had is not given back later. The caller is told of a failure.
     const forget = () => this.#held.delete(owner);
     isHeld.then((isOurs) => isOurs || forget(), forget);
     return isHeld;

@@ -146,7 +146,7 @@ export function testPages(launch, skipped = {}) {
     await eventually(isSo, () => `the bus does not say that it delivered ${count}`);
   }
 
-  /** All that was sent as what outlives the page. */
+  /** The requests that may outlive the page. */
   const keptAlive = () => collector.log.filter(({ keepalive }) => keepalive);
 
   test("events arrive, each once", async (t) => {
@@ -714,7 +714,7 @@ export function testPages(launch, skipped = {}) {
     assert.deepEqual(await collector.nthEvent(10), made("worker", 10));
   });
 
-  test("a service worker sends what pages post to it, with no page left", async () => {
+  test("a service worker sends the events that pages post to it, with no page left", async () => {
     const tab = await openPage();
     await tab.call("postToServiceWorker", 10);
     await close(tab);

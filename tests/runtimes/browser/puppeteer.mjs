@@ -17,7 +17,7 @@ import { within } from "../../js/harness.mjs";
 
 /**
  * @typedef {object} Tab
- * @property {(method: string, ...args: unknown[]) => Promise<any>} call calls what `page.mjs` offers
+ * @property {(method: string, ...args: unknown[]) => Promise<any>} call calls a function of `page.mjs`
  * @property {(url: string) => Promise<void>} goto
  * @property {() => Promise<unknown>} back goes back to the page before; resolves at once
  * @property {() => Promise<void>} hide hides the page, as when the user switches to another tab
@@ -27,7 +27,7 @@ import { within } from "../../js/harness.mjs";
  * @property {() => Promise<void>} close
  */
 
-/** The source of a call of what `page.mjs` offers. @param {string} method @param {unknown[]} args */
+/** The source of a call of a function of `page.mjs`. @param {string} method @param {unknown[]} args */
 export const callSource = (method, args) =>
   `page.${method}(${args.map((arg) => JSON.stringify(arg)).join(", ")})`;
 

@@ -7,7 +7,7 @@ const { searchParams } = new URL(location.href);
 /** @param {string} path @param {BodyInit} body */
 const post = (path, body) => fetch(path, { method: "POST", body });
 
-/** @returns {string} what compiling a module of eight bytes throws */
+/** @returns {string} the error of compiling a module of eight bytes */
 function compile() {
   try {
     new WebAssembly.Module(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));

@@ -1,6 +1,6 @@
 // @ts-check
 
-// A reporter of `node --test` that says what happened line by line, as JSON.
+// A reporter of `node --test` that writes the results line by line, as JSON.
 import { inspect } from "node:util";
 
 /**

@@ -4,7 +4,7 @@ import { assert, eventually, test } from "../../js/harness.mjs";
 import { startCollector } from "../collector.mjs";
 import { startWorker } from "./workerd.mjs";
 
-/** @param {string} options of the bus @param {string} afterwards what each request does after it has offered */
+/** @param {string} options of the bus @param {string} afterwards the rest of each request's code */
 const source = (options, afterwards) => `
   import { EventBus } from "shardbus";
   import { httpSink } from "shardbus/sinks/http";

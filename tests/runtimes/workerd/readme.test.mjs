@@ -4,7 +4,7 @@ import { assert, eventually, test } from "../../js/harness.mjs";
 import { startCollector } from "../collector.mjs";
 import { startWorker } from "./workerd.mjs";
 
-test("the documented Worker delivers what its requests ingest", async () => {
+test("the documented Worker delivers the events of its requests", async () => {
   const example = await program("docs/start/cloudflare-workers.md", "export default");
   const collector = await startCollector();
   const worker = await startWorker(example, collector.port);

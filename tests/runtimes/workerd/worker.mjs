@@ -1,7 +1,7 @@
 // @ts-check
 
-// The Worker of the tests beside it. A bus at module scope is what Workers have, and it may even
-// take events there.
+// The Worker of the tests beside it. Workers have a bus at module scope, and it may
+// even take events there.
 import { DeliveryError, EventBus } from "shardbus";
 
 const COLLECTOR = "https://collector.example";

@@ -72,7 +72,7 @@ export async function startWorker(source, collectorPort, flags = [], resolveDir 
   const args = ["serve", join(directory, "config.capnp"), "--control-fd=3", ...addresses];
   const child = spawn(workerd.default, args, { stdio: ["ignore", "ignore", "pipe", "pipe"] });
   const exit = once(child, "exit");
-  // A gentler signal lets it wait for what its requests wait for.
+  // After a gentler signal it would wait for the promises of its requests.
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
   // Errors that a Worker does not catch, which some tests make on purpose.
