@@ -19,7 +19,19 @@ const START_MS = 60_000;
 /** The line that workerd prints for an uncaught error. */
 const UNCAUGHT = /uncaught exception; source = Uncaught; stack = (.*(?:\n +at .*)*)/g;
 
-const path = (/** @type {string} */ name) => fileURLToPath(new URL(name, import.meta.url));
+/**
+ * Has tests import the bus of `workerd-shardbus.mjs`. An alias would take the package's other entries
+ * along.
+ *
+ * @type {import("esbuild").Plugin}
+ */
+const toWorkerBus = {
+  name: "shardbus",
+  setup(build) {
+    const path = fileURLToPath(new URL("workerd-shardbus.mjs", import.meta.url));
+    build.onResolve({ filter: /^shardbus$/ }, () => ({ path }));
+  },
+};
 
 const bundleOptions = {
   conditions: ["workerd"],
@@ -28,13 +40,7 @@ const bundleOptions = {
   footer: {
     js: "export default { async fetch() { return Response.json(await run()); } };",
   },
-  alias: {
-    "shardbus/requests": path("../../../pkg-js/dist/requests.js"),
-    "shardbus/stores/sealed": path("../../../pkg-js/dist/stores/sealed.js"),
-    "shardbus/stores/custom": path("../../../pkg-js/dist/stores/custom.js"),
-    "shardbus/streams": path("../../../pkg-js/dist/streams.js"),
-    shardbus: path("workerd-shardbus.mjs"),
-  },
+  plugins: [toWorkerBus],
 };
 
 /** @param {boolean} hasBus whether the file imports `shardbus`, and so its WebAssembly */
