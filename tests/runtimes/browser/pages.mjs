@@ -16,6 +16,7 @@ import {
   within,
 } from "../../js/harness.mjs";
 import { startCollector } from "../collector.mjs";
+import { startBrowser } from "./restart.mjs";
 import { startSite } from "./site.mjs";
 
 /** @typedef {import("./puppeteer.mjs").Tab} Tab */
@@ -37,7 +38,7 @@ const made = (tag, count, from = 0) => Array.from({ length: count }, (_, i) => `
  * @param {{ [test: string]: string }} [skipped] tests that the engine cannot pass, and why
  */
 export function testPages(launch, skipped = {}) {
-  /** @type {import("./puppeteer.mjs").Browser} */
+  /** @type {Awaited<ReturnType<typeof startBrowser>>} */
   let browser;
   /** @type {Awaited<ReturnType<typeof startSite>>} */
   let site;
@@ -60,7 +61,7 @@ export function testPages(launch, skipped = {}) {
   };
 
   before(async () => {
-    browser = await launch();
+    browser = await startBrowser(launch);
   });
   after(() => browser?.stop());
   beforeEach(startServers);
@@ -78,17 +79,12 @@ export function testPages(launch, skipped = {}) {
    */
   function test(name, body, options = {}) {
     testOnce(name, options, async (t) => {
-      try {
-        await body(t);
-      } catch (error) {
-        if (!(await browser.isLost())) throw error;
+      const onCrash = async (/** @type {unknown} */ error) => {
         t.diagnostic(`the browser has crashed: ${error}`);
-        await browser.stop();
         await stopServers();
         await startServers();
-        browser = await launch();
-        await body(t);
-      }
+      };
+      await browser.run(() => body(t), onCrash);
     });
   }
 

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { within } from "../../js/harness.mjs";
 import { serve } from "../../loopback.mjs";
 import { launchChromium, launchFirefox } from "../browser/puppeteer.mjs";
+import { startBrowser } from "../browser/restart.mjs";
 import { launchWebKit } from "../browser/webkit.mjs";
 import { bundleTest } from "./bundle.mjs";
 import { FILE_TIMEOUT_MS, oneByOne, Unavailable } from "./runtime.mjs";
@@ -46,7 +47,7 @@ const inBrowser = (name, program, launch) => ({
   hasNode: false,
   async start() {
     if (!existsSync(program)) throw new Unavailable(`${program} is missing`);
-    let browser = await launch();
+    const browser = await startBrowser(launch);
     const directory = await mkdtemp(join(tmpdir(), "shardbus-suite-"));
     const site = await serveFiles(directory);
     let pages = 0;
@@ -64,13 +65,10 @@ const inBrowser = (name, program, launch) => ({
 
     /** Runs a file, and once more if the browser crashes. @param {string} file */
     const runFileInBrowser = (file) =>
-      runFile(file).catch(async (error) => {
-        if (!(await browser.isLost())) throw error;
-        console.log(`${name} has crashed during ${file}: ${error.message}`);
-        await browser.stop();
-        browser = await launch();
-        return runFile(file);
-      });
+      browser.run(
+        () => runFile(file),
+        (error) => console.log(`${name} has crashed during ${file}: ${error}`),
+      );
 
     return {
       version: browser.version,
