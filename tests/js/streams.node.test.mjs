@@ -1,12 +1,11 @@
 // @ts-check
 // Node's own streams, and a process that has nothing but a loop.
-import { execFile } from "node:child_process";
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { promisify } from "node:util";
 import { EventBus } from "shardbus";
 import { writableTo } from "shardbus/streams";
 import { program } from "../documents.mjs";
+import { run } from "./child.node.mjs";
 import { assert, it } from "./harness.mjs";
 
 it("a pipeline of Node's streams ends in a bus", async () => {
@@ -30,15 +29,8 @@ it("the loop of docs/streams.md gets its event", async () => {
     };
     ${example}
   `;
-  const { stdout } = await run(source);
-  assert.equal(stdout, '[{"type":"click"}]\n');
+  assert.equal(await run(source), '[{"type":"click"}]\n');
 });
-
-/** Runs a program. @param {string} source */
-const run = (source) =>
-  promisify(execFile)(process.execPath, ["--input-type=module", "--eval", source], {
-    timeout: 30_000,
-  });
 
 it("a process that only loops lives until the bus is closed", async () => {
   const source = `
@@ -53,6 +45,5 @@ it("a process that only loops lives until the bus is closed", async () => {
     }
     console.log("the end");
   `;
-  const { stdout } = await run(source);
-  assert.equal(stdout, "1\nthe end\n");
+  assert.equal(await run(source), "1\nthe end\n");
 });

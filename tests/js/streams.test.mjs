@@ -1,7 +1,16 @@
 // Streams and loops: a full bus makes them wait, and batches without an answer come again.
 import { DeliveryError, EventBus } from "shardbus";
 import { pullBus, writableTo } from "shardbus/streams";
-import { accountedStats, assert, deferred, HOUR_MS, it, quickRetry, within } from "./harness.mjs";
+import {
+  accountedStats,
+  assert,
+  deferred,
+  eventually,
+  HOUR_MS,
+  it,
+  quickRetry,
+  within,
+} from "./harness.mjs";
 
 const soon = () => new Promise((resolve) => setTimeout(resolve, 1));
 
@@ -201,7 +210,10 @@ it("loops share the batches of several shards", async () => {
 it("a batch that nobody pulls waits, and does not fail", async () => {
   const bus = pullBus(EventBus, options);
   bus.ingest(1);
-  while (bus.stats().inFlight === 0) await soon();
+  await eventually(
+    () => bus.stats().inFlight > 0,
+    () => "no attempt begins",
+  );
   for (let turn = 0; turn < 20; turn++) await soon();
   for await (const { attempt, signal } of bus) {
     assert.equal(attempt, 1);
@@ -215,7 +227,10 @@ it("a batch that was not pulled in its time is offered again, once", async () =>
   const bus = pullBus(EventBus, { ...options, timeoutMs: 20, batch: { maxDelayMs: HOUR_MS } });
   bus.ingest(1);
   const flushed = bus.flush();
-  while (bus.stats().batches.retries < 2) await soon();
+  await eventually(
+    () => bus.stats().batches.retries >= 2,
+    () => `it is offered again ${bus.stats().batches.retries} times`,
+  );
   const found = [];
   for await (const batch of bus) {
     found.push(batch.id);
