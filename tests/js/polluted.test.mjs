@@ -43,7 +43,7 @@ const pollution = {
   store: { open() {}, read() {}, write() {}, remove() {} },
   onStoreError: () => assert.fail("nobody's handler was told"),
   signal: AbortSignal.abort(new Error("nobody's signal")),
-  isLast: true,
+  onSleep: () => assert.fail("nobody's flush was told"),
   retryable: false,
   unavailable: true,
   split: true,

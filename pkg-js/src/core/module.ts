@@ -3,7 +3,10 @@
 import { NotInitializedError } from "../errors/not-initialized-error.js";
 import { PoisonedError } from "../errors/poisoned-error.js";
 
-/** The core's exports: those of the event path (`wasm/src/raw.rs`), and one for all else. */
+/**
+ * The core's exports: those of the event path (`wasm/src/raw.rs`), and those that make, free and call
+ * a bus (`wasm/src/calls.rs`).
+ */
 export interface CoreExports {
   readonly memory: { readonly buffer: ArrayBufferLike };
   scratch_ptr(): number;
