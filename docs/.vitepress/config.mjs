@@ -61,7 +61,6 @@ const guide = [
     items: items([
       ["Sinks", "/sinks"],
       ["Streams and loops", "/streams"],
-      ["Streams", "/streams"],
       ["Surviving a restart", "/stores"],
       ["Shutting down", "/shutdown"],
       ["Watching a bus", "/watching"],

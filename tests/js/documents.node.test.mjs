@@ -21,6 +21,7 @@ const documents = [
   "RELEASING.md",
   "SECURITY.md",
   "benches/README.md",
+  "component/README.md",
   ...examples.map((example) => `examples/${example}/README.md`),
   ...(await pages()),
 ];
@@ -37,7 +38,7 @@ async function filesIn(/** @type {string} */ document) {
     /\]\(https:\/\/github\.com\/shardbus\/shardbus\/(?:blob|raw|tree)\/main\/([^)#]+)/g,
   );
   const code = prose.matchAll(
-    /`((?:src|wasm|pkg-js|tests|fuzz|examples|benches|docs|xtask|\.github|\.ci)\/[^`*\s]*)`/g,
+    /`((?:src|wasm|wit|component|pkg-js|tests|fuzz|examples|benches|docs|demo|xtask|\.github|\.ci)\/[^`*\s]*)`/g,
   );
   return [
     ...Array.from(links, ([, path = ""]) => new URL(path, place)),
