@@ -1,6 +1,11 @@
 // @ts-check
 // The program that makes the bus of the demo, as the controls are.
 
+/** Slots of a shard, of which one stays free. */
+export const CAPACITY = 512;
+/** The longest pause between two attempts in an outage. */
+export const LONGEST_PAUSE_MS = 4000;
+
 /** @typedef {{ backpressure: string, isAutoScaled: boolean, hasStore: boolean }} Settings */
 
 /** Its lines. @param {Settings} settings */
@@ -12,6 +17,7 @@ export function codeOf({ backpressure, isAutoScaled, hasStore }) {
     ...(hasStore ? ['import { indexedDbStore } from "shardbus/stores/indexeddb";'] : []),
     "",
     'const bus = new EventBus(httpSink("/events"), {',
+    "  // And with small bounds, so that you see them reached.",
     "  key: (event) => event.user,",
     `  backpressure: ${policy},`,
     isAutoScaled
@@ -27,10 +33,10 @@ export function codeOf({ backpressure, isAutoScaled, hasStore }) {
 /** The options behind those lines. The bounds are small, so that they are reached before your eyes. */
 export function optionsOf(/** @type {Settings} */ { backpressure, isAutoScaled }) {
   return {
-    capacity: 512,
+    capacity: CAPACITY,
     timeoutMs: 4000,
     batch: { minSize: 20, maxSize: 200, maxDelayMs: 600, maxBytes: 16 << 10 },
-    retry: { baseDelayMs: 500, maxDelayMs: 4000 },
+    retry: { baseDelayMs: 500, maxDelayMs: LONGEST_PAUSE_MS },
     backpressure: backpressure === "sample" ? { sample: 4 } : backpressure,
     scaling: isAutoScaled
       ? {

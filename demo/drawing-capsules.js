@@ -1,8 +1,7 @@
 // @ts-check
 // Batches on their way: to the receiver, back from it, and waiting for their next attempt.
+import { LONGEST_PAUSE_MS } from "./code.js";
 
-/** The longest pause between two attempts in an outage: `retry.maxDelayMs` of the demo. */
-const LONGEST_PAUSE_MS = 4000;
 const HEIGHT = 24;
 
 /**

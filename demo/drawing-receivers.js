@@ -1,6 +1,7 @@
 // @ts-check
 // Draws the receiver, and the lane of the array that the demo compares with.
 import { ROOM, roundRect, setFont } from "./drawing-shapes.js";
+import { AFTERGLOW_MS } from "./scene.js";
 
 /**
  * @param {CanvasRenderingContext2D} context
@@ -18,9 +19,9 @@ export function drawReceiver(context, layout, colours, { receiver, scene, now })
   roundRect(context, x, top, width, bottom - top, 14);
   context.fill();
   // It glows with each batch that it has stored.
-  const [pulse] = scene.pulses.slice(-1);
-  if (pulse && scene.isMoving) {
-    context.globalAlpha = 0.28 * (1 - (now - pulse.at) / 350);
+  const age = now - scene.storedAt;
+  if (age < AFTERGLOW_MS && scene.isMoving) {
+    context.globalAlpha = 0.28 * (1 - age / AFTERGLOW_MS);
     context.fillStyle = colours.good;
     context.fill();
     context.globalAlpha = 1;

@@ -1,8 +1,9 @@
 // @ts-check
-// What the parts of the drawing share.
+// Shapes and sizes that the parts of the drawing share.
+import { CAPACITY } from "./code.js";
 
-/** Events that fit into a shard: its capacity is 512, of which one slot stays free. */
-export const ROOM = 511;
+/** Events that fit into a shard. */
+export const ROOM = CAPACITY - 1;
 
 /** @param {CanvasRenderingContext2D} context @param {number} size */
 export function setFont(context, size, weight = 500) {

@@ -47,7 +47,6 @@ export class Ghost {
     this.inFlight += batch.length;
     const request = {
       id: "ghost",
-      run: "ghost",
       shard: -1,
       events: batch.map(() => ""),
       isOfGhost: true,

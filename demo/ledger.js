@@ -1,6 +1,7 @@
 // @ts-check
-// Adds up the events of all tabs so far. A tab's bus accounts for its events itself; what a closed
-// tab left is found in the receiver or in the outbox.
+// Adds up the events of all tabs so far. A tab's bus accounts for its events itself; the rest of a
+// closed tab is found in the receiver or in the outbox.
+import { runOf } from "./receiver.js";
 
 /**
  * @typedef {object} Entry a tab's account
@@ -104,6 +105,3 @@ export class Ledger {
     return { ...sum, lost, losses, isBalanced };
   }
 }
-
-/** The run of a batch: its id without shard and sequence. @param {string} id */
-export const runOf = (id) => id.split("-").slice(0, -2).join("-");

@@ -29,7 +29,6 @@ export class Panel {
     this.#check.textContent = account.isBalanced ? "✓" : "✗";
     this.#check.ariaLabel = account.isBalanced ? "adds up" : "does not add up";
     this.#check.dataset.balanced = String(account.isBalanced);
-    this.#check.dataset.values = JSON.stringify(account);
     const hasOutbox = account.outbox > 0;
     partOf(this.#root, "outbox").hidden = !hasOutbox;
     partOf(this.#root, "outbox-sign").hidden = !hasOutbox;

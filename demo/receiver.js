@@ -7,7 +7,6 @@
 /**
  * @typedef {object} Request
  * @property {string} id the batch's
- * @property {string} run
  * @property {number} shard
  * @property {readonly string[]} events as JSON
  * @property {boolean} isOfGhost
@@ -31,6 +30,9 @@ const RETRY_AFTER_S = 2;
 
 /** Milliseconds of a request and its answer, in each weather. @type {{ [weather in Weather]: [number, number] }} */
 const LATENCY = { up: [130, 220], slow: [1400, 2000], limited: [130, 220], down: [220, 320] };
+
+/** The run of a batch: its id without shard and sequence. @param {string} id */
+export const runOf = (id) => id.split("-").slice(0, -2).join("-");
 
 /** The collector. */
 export class Receiver {
@@ -117,13 +119,15 @@ export class Receiver {
   }
 
   /** @param {Request} request @param {1 | -1} sign */
-  #travel({ run, events }, sign) {
+  #travel({ id, events }, sign) {
+    const run = runOf(id);
     this.#travelling.set(run, this.travellingOf(run) + sign * events.length);
   }
 
   /** Stores a batch, unless it is there already. @param {Request} request */
-  #store({ run, id, events, isOfGhost }) {
+  #store({ id, events, isOfGhost }) {
     if (isOfGhost) return;
+    const run = runOf(id);
     const ids = this.#batches.get(run) ?? new Set();
     this.#batches.set(run, ids);
     if (ids.has(id)) {

@@ -1,12 +1,12 @@
 // @ts-check
-// What the drawing shows, kept by the numbers of the bus: each cell is a pending event, each capsule
-// a batch that the sink has posted.
+// The contents of the drawing, kept by the numbers of the bus: each cell is a pending event, each
+// capsule a batch that the sink has posted.
 import { COLOURS, colourOf } from "./traffic.js";
 
 /** Milliseconds of an event's flight into its shard, and of a loss into its bin. */
 export const FLIGHT_MS = 450;
-/** Milliseconds for which a settled capsule is still shown. */
-const AFTERGLOW_MS = 350;
+/** Milliseconds for which a settled capsule is still shown, and the receiver glows. */
+export const AFTERGLOW_MS = 350;
 /** Most dots that fly at a time. */
 const MOST_DOTS = 1500;
 
@@ -26,7 +26,6 @@ const MOST_DOTS = 1500;
  * @property {number} count
  * @property {readonly number[]} colours the number of events of each colour
  * @property {import("./receiver.js").Attempt} attempt the last
- * @property {number} failures in a row
  * @property {number} settledAt 0 until it is settled
  */
 
@@ -36,9 +35,7 @@ const MOST_DOTS = 1500;
  * @property {boolean} isDraining
  * @property {number[]} cells colours of the pending events, the oldest first
  * @property {number[]} bornAt
- * @property {number} cut events that have left the shard and are not delivered
  * @property {number} evicted
- * @property {number} left
  * @property {number} y its place, which follows its rank
  * @property {number} height
  */
@@ -50,8 +47,8 @@ export class Scene {
   dots = [];
   /** @type {Map<string, Capsule>} */
   capsules = new Map();
-  /** The number of events that the receiver got with its last answers. @type {{ at: number, count: number }[]} */
-  pulses = [];
+  /** The time of the receiver's last answer to a batch that it stored. */
+  storedAt = Number.NEGATIVE_INFINITY;
   /** Whether dots fly. */
   isMoving = true;
   /** The shard of each key, until the shards change. @type {Map<string, number>} */
@@ -105,7 +102,6 @@ export class Scene {
       return tube;
     });
     this.dots = this.dots.filter(({ at }) => now - at < FLIGHT_MS);
-    this.pulses = this.pulses.filter(({ at }) => now - at < AFTERGLOW_MS);
     for (const [id, { settledAt }] of this.capsules) {
       if (settledAt > 0 && now - settledAt > AFTERGLOW_MS) this.capsules.delete(id);
     }
@@ -117,8 +113,8 @@ export class Scene {
     const place = before
       ? { y: before.y, height: 0 }
       : { y: (rank + 0.5) / total, height: 1 / total };
-    const counts = { evicted: shard.evicted, left: shard.nextSequence, cut: 0 };
-    return { id: shard.id, isDraining: false, cells: [], bornAt: [], ...counts, ...place };
+    const { id, evicted } = shard;
+    return { id, evicted, isDraining: false, cells: [], bornAt: [], ...place };
   }
 
   /** @param {Tube} tube @param {import("shardbus").ShardStats} shard @param {number} now */
@@ -133,8 +129,6 @@ export class Scene {
     tube.bornAt.splice(0, surplus);
     tube.isDraining = shard.state === "draining";
     tube.evicted = shard.evicted;
-    tube.left = shard.nextSequence;
-    tube.cut = shard.inFlight;
   }
 
   /** Follows an attempt. @param {import("./receiver.js").Attempt} attempt */
@@ -148,16 +142,13 @@ export class Scene {
       count: events.length,
       colours: coloursOf(events),
       attempt,
-      failures: 0,
       settledAt: 0,
     };
     this.capsules.set(id, capsule);
     capsule.attempt = attempt;
     if (state === "delivered") {
       capsule.settledAt = endedAt;
-      this.pulses.push({ at: endedAt, count: events.length });
-    } else if (state !== "travelling") {
-      capsule.failures++;
+      this.storedAt = endedAt;
     }
   }
 

@@ -22,7 +22,6 @@ async function fetchFromReceiver(_url, init) {
   const [shard] = id.split("-").slice(-2);
   const request = {
     id,
-    run: id.split("-").slice(0, -2).join("-"),
     shard: Number(shard),
     events: decoder.decode(init.body).split("\n"),
     isOfGhost: false,
@@ -36,7 +35,8 @@ async function fetchFromReceiver(_url, init) {
 
 async function open() {
   const { options, hasStore, isFirst } = host;
-  // Batches of an earlier visit are not part of this one.
+  // Batches of an earlier visit are not part of this one. A page without IndexedDB has none, and says
+  // so when the outbox is switched on.
   if (isFirst) await clearIndexedDbStore({ name }).catch(() => {});
   const store = hasStore ? indexedDbStore({ name }) : undefined;
   const bus = new EventBus(httpSink("/events", { fetch: fetchFromReceiver }), {
