@@ -1,22 +1,11 @@
 // @ts-check
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { posix } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitepress";
 import { inlineDrawings, linkToRepository } from "./markdown.mjs";
 
 /** @param {[string, string][]} pages */
 const items = (pages) => pages.map(([text, link]) => ({ text, link }));
-
-/** The pages of a folder, by their titles, without its index. @param {string} [folder] */
-function pagesIn(folder = "") {
-  const place = new URL(`../${folder}${folder && "/"}`, import.meta.url);
-  const files = readdirSync(place).filter((file) => file !== "index.md" && file.endsWith(".md"));
-  return files.sort().map((file) => {
-    const [, text] = /^# (.*)/m.exec(readFileSync(new URL(file, place), "utf8")) ?? [];
-    return { text: text ?? file, link: `/${folder}${folder && "/"}${file.replace(".md", "")}` };
-  });
-}
 
 /** TypeDoc's pages, once they are made. */
 const apiSidebar = fileURLToPath(new URL("../api/typedoc-sidebar.json", import.meta.url));
@@ -71,7 +60,11 @@ const guide = [
   },
   {
     text: "Integrate",
-    items: [{ text: "Overview", link: "/integrations/" }, ...pagesIn("integrations")],
+    items: items([
+      ["Overview", "/integrations/"],
+      ["Loggers and frameworks", "/integrations/loggers"],
+      ["OpenTelemetry", "/integrations/opentelemetry"],
+    ]),
   },
   {
     text: "Look up",
@@ -88,10 +81,6 @@ const guide = [
   },
 ];
 
-const listed = guide.flatMap((group) => group.items.map(({ link }) => link));
-const others = pagesIn().filter(({ link }) => !listed.includes(link));
-if (others.length > 0) guide.push({ text: "More", items: others });
-
 export default defineConfig({
   title: "shardbus",
   description:
@@ -107,7 +96,7 @@ export default defineConfig({
   markdown: {
     theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
     config(md) {
-      linkToRepository(md, (path, from) => posix.join(posix.dirname(from), path));
+      linkToRepository(md);
       inlineDrawings(md, new URL("../", import.meta.url));
     },
   },

@@ -1,6 +1,7 @@
 // @ts-check
 // Rules by which a page reads well in the repository and on the site.
 import { readFileSync } from "node:fs";
+import { posix } from "node:path";
 
 const REPOSITORY = "https://github.com/shardbus/shardbus/blob/main/";
 
@@ -8,9 +9,8 @@ const REPOSITORY = "https://github.com/shardbus/shardbus/blob/main/";
  * A link to a file beside `docs/` leads to the repository.
  *
  * @param {any} md
- * @param {(path: string, from: string) => string} resolve
  */
-export function linkToRepository(md, resolve) {
+export function linkToRepository(md) {
   const { link_open: usual } = md.renderer.rules;
   md.renderer.rules.link_open = (
     /** @type {any} */ tokens,
@@ -20,8 +20,8 @@ export function linkToRepository(md, resolve) {
     /** @type {any} */ self,
   ) => {
     const href = String(tokens[at].attrGet("href"));
-    const target = href.startsWith("..") ? resolve(href, env.relativePath) : "";
-    if (target.startsWith("../")) {
+    const target = posix.join(posix.dirname(env.relativePath), href);
+    if (href.startsWith("../") && target.startsWith("../")) {
       tokens[at].attrSet("href", REPOSITORY + target.slice("../".length));
     }
     return usual
