@@ -1,18 +1,17 @@
 // @ts-check
 // The tests of the demo, for any engine.
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { extname, join } from "node:path";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { buildDemo } from "../../demo/build.mjs";
 import { after, assert, before, eventually, test } from "../js/harness.mjs";
 import { serve } from "../loopback.mjs";
+import { sendFile } from "../send-file.mjs";
 
 /** @typedef {import("../runtimes/browser/puppeteer.mjs").Tab} Tab */
 
 const PATIENCE_MS = 60_000;
-
-/** @type {{ [extension: string]: string }} */
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
 
 const PAGE = `<!doctype html>
 <html lang="en">
@@ -39,19 +38,13 @@ async function startSite() {
   const fileOf = (path) => {
     if (path === "/page.js") return new URL("page.mjs", import.meta.url);
     if (path === "/axe.js") return new URL(import.meta.resolve("axe-core"));
-    return join(directory, path);
+    return pathToFileURL(join(directory, path));
   };
-  const server = await serve(async ({ url = "/" }, response) => {
+  const server = await serve(({ url = "/" }, response) => {
     const { pathname } = new URL(url, "http://site.example");
-    const type = TYPES[extname(pathname)] ?? "text/html";
-    response.setHeader("content-type", type);
-    if (pathname === "/dark") return response.end(PAGE.replace("<html", '<html class="dark"'));
-    if (pathname === "/") return response.end(PAGE);
-    try {
-      response.end(await readFile(fileOf(pathname)));
-    } catch {
-      response.writeHead(404).end();
-    }
+    if (pathname !== "/" && pathname !== "/dark") return sendFile(response, fileOf(pathname));
+    response.setHeader("content-type", "text/html");
+    response.end(pathname === "/" ? PAGE : PAGE.replace("<html", '<html class="dark"'));
   });
   const stop = async () => {
     await server.stop();

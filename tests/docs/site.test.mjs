@@ -1,20 +1,12 @@
 // @ts-check
 // The built site, in Chromium.
-import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { after, assert, before, eventually, test } from "../js/harness.mjs";
 import { serve } from "../loopback.mjs";
 import { makeProfile, startBrowser } from "../runtimes/stores/browser.mjs";
+import { sendFile } from "../send-file.mjs";
 
 const dist = new URL("../../docs/.vitepress/dist/", import.meta.url);
-
-/** @type {{ [extension: string]: string }} */
-const TYPES = {
-  ".html": "text/html",
-  ".js": "text/javascript",
-  ".css": "text/css",
-  ".svg": "image/svg+xml",
-};
 
 /** @type {Awaited<ReturnType<typeof serve>>} */
 let server;
@@ -24,17 +16,10 @@ let profile;
 let browser;
 
 before(async () => {
-  server = await serve(async ({ url = "/" }, response) => {
+  server = await serve(({ url = "/" }, response) => {
     const { pathname } = new URL(url, "http://site.example");
     const path = `.${pathname}${pathname.endsWith("/") ? "index" : ""}`;
-    const file = extname(path) === "" ? `${path}.html` : path;
-    try {
-      const content = await readFile(new URL(file, dist));
-      response.setHeader("content-type", TYPES[extname(file)] ?? "application/octet-stream");
-      response.end(content);
-    } catch {
-      response.writeHead(404).end();
-    }
+    sendFile(response, new URL(extname(path) === "" ? `${path}.html` : path, dist));
   });
   profile = await makeProfile();
   browser = await startBrowser(profile.directory);
