@@ -1,5 +1,5 @@
 // @ts-check
-// One sentence or two about the state of things, by their numbers.
+// The caption of the drawing: a sentence or two, chosen by the numbers.
 import { ROOM } from "./drawing-shapes.js";
 
 /** @param {import("./world.js").World} world @param {import("./ledger.js").Account} account @param {import("shardbus").BusStats | undefined} stats */

@@ -1,6 +1,6 @@
 // @ts-check
-// The comparison: forty lines that everybody has written, fed with the same events, in the same
-// weather. Nothing bounds the array, a failed request takes its events along, and nobody counts.
+// The comparison: an array and a timer, with the same events and in the same weather. Nothing bounds
+// the array, a failed request takes its events along, and nobody counts.
 
 /** Milliseconds between two posts. */
 const INTERVAL_MS = 1000;

@@ -2,7 +2,7 @@
 // The only simulated part: the network and the collector behind it. It answers what the HTTP sink
 // of the package posts, as `fetch` would.
 
-/** The time that a slow collector takes, and others. @typedef {"up" | "slow" | "limited" | "down"} Weather */
+/** The collector's state. @typedef {"up" | "slow" | "limited" | "down"} Weather */
 
 /**
  * @typedef {object} Request
