@@ -102,7 +102,6 @@ test("oldestAgeMs is the age of the oldest event that the bus holds", async () =
   const flushed = bus.flush();
   const [, second] = await sink.calls(2);
   while (Date.now() < start + 30) await idle();
-  bus.ingest(2);
   const { oldestAgeMs } = bus.stats();
   assert.isAtLeast(oldestAgeMs, 29);
   assert.isAtMost(oldestAgeMs, Date.now() - start + 2);

@@ -359,8 +359,10 @@ calls! {
         changed(bus.core.scale_down(count as u16))
     }
 
-    /// Leaves a row: where every event is. Returns how many numbers it has.
-    fn stats(bus) -> usize {
+    /// Leaves a row: where every event is, and the age of the oldest one at this time by the wall
+    /// clock. Returns how many numbers it has.
+    fn stats(bus, wall_ms: f64) -> usize {
+        bus.core.clock().set(Clock::nanos_of(wall_ms));
         registry::lay_out(&bus.core.stats().numbers())
     }
 

@@ -7,7 +7,7 @@ import type { CoreBus } from "./core-bus.js";
 import { joinHalves } from "./numbers.js";
 
 /** The statistics that the core counts. */
-export const decodeStats = (core: CoreBus): BusCounts => readStats(core.stats());
+export const decodeStats = (core: CoreBus): BusCounts => readStats(core.stats(Date.now()));
 
 /** The outcome of a flush. */
 export const flushReport = (core: CoreBus, flush: number, timedOut: boolean): FlushReport => ({

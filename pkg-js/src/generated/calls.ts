@@ -259,9 +259,12 @@ export abstract class Calls {
     return call(this.handle(), 41, count);
   }
 
-  /** Leaves a row: where every event is. Returns how many numbers it has. */
-  stats(): number {
-    return call(this.handle(), 42);
+  /**
+   * Leaves a row: where every event is, and the age of the oldest one at this time by the wall
+   * clock. Returns how many numbers it has.
+   */
+  stats(wallMs: number): number {
+    return call(this.handle(), 42, wallMs);
   }
 
   /** Refuses all events from now on. */
