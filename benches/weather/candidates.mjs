@@ -1,4 +1,4 @@
-// How each candidate sends the same events, as its own documentation shows it and with its defaults.
+// The candidates, each set up as its own documentation shows, with its defaults.
 
 /** @typedef {{ push: (n: number) => void, finish: () => Promise<unknown> }} Candidate */
 

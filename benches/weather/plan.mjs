@@ -6,7 +6,7 @@ export const SECONDS = 90;
 export const BAD = { from: 15, to: 75 };
 
 /**
- * What the receiver does with a request in bad weather: `true` if it stores it.
+ * The receiver's answers to requests in bad weather: each returns `true` if it stores the request.
  *
  * @type {{ [name: string]: (response: import("node:http").ServerResponse) => boolean }}
  */

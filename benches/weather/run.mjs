@@ -12,11 +12,9 @@ async function measure(name, weather) {
   const begin = performance.now();
   /** @type {Map<string, number>} */
   const stored = new Map();
-  let requests = 0;
   const server = createServer(async (request, response) => {
     const body = await buffer(request).catch(() => undefined);
     if (!body) return;
-    requests++;
     const elapsed = (performance.now() - begin) / 1000;
     const isBad = elapsed >= BAD.from && elapsed < BAD.to;
     const isStored = (isBad ? weathers[weather] : weathers["always up"])?.(response);
@@ -36,11 +34,12 @@ async function measure(name, weather) {
   child.stdout.on("data", (text) => {
     printed += text;
   });
-  await once(child, "close");
+  const [code] = await once(child, "close");
   server.closeAllConnections();
   server.close();
+  if (code !== 0) throw new Error(`the process of ${name} ended with ${code}`);
   const offered = Number(/\d+\s*$/.exec(printed)?.[0]);
-  return { offered, lost: offered - stored.size, requests };
+  return { offered, lost: offered - stored.size };
 }
 
 const names = Object.keys(candidates);

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
-/** What a page imports of each. @type {{ [name: string]: string }} */
+/** The imports of a page, by candidate. @type {{ [name: string]: string }} */
 const imports = {
   array: `let events = []; setInterval(() => { const body = JSON.stringify(events); events = [];
     fetch("/events", { method: "POST", body }).catch(() => {}); }, 1000);
