@@ -1,11 +1,20 @@
 """The component `core` in wasmtime, with Python's dictionaries for records."""
 
+import re
+from pathlib import Path
+
 from wasmtime import Engine, Store
 from wasmtime import component as wit
 
-INTERFACE = "shardbus:bus/event-bus@0.1.0"
+TYPES = Path(__file__).resolve().parents[2] / "wit/types.wit"
+VERSION = re.match(r"package shardbus:bus@(.+);", TYPES.read_text())[1]
 MS = 1_000_000
 SECOND = 1000 * MS
+
+
+def interface_name(interface):
+    """The name by which components export an interface."""
+    return f"shardbus:bus/{interface}@{VERSION}"
 
 
 class Given(wit.Record):
@@ -49,7 +58,7 @@ class Host:
     def create(self, fields, nonce=7):
         """A bus, or the record of an error."""
         store, instance = self.instantiate()
-        interface = instance.get_export_index(store, INTERFACE)
+        interface = instance.get_export_index(store, interface_name("event-bus"))
         functions = {}
 
         def call(name, *arguments):

@@ -12,7 +12,7 @@ import { transpiled } from "./jco.mjs";
 
 const EXAMPLES = new URL("../../examples/component/", import.meta.url);
 
-/** Runs a program against a receiver. Returns what it printed, and the events that arrived. */
+/** Runs a program against a receiver. Returns its output, and the number of events that arrived. */
 async function run(command, program, env = {}) {
   const events = new Set();
   let requests = 0;

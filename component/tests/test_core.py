@@ -23,7 +23,7 @@ def numbers(batch):
 
 
 def drive(bus, until, answer, start=0):
-    """Polls from `start` until a time or until nothing is left to do. Returns what was given up."""
+    """Polls from `start` until a time or until nothing is left to do. Returns the abandoned batches."""
     now, lost = start, []
     while now < until:
         action = bus.poll(now)

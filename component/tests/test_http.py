@@ -6,7 +6,7 @@ import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from bus import MS, SECOND, options
+from bus import MS, SECOND, interface_name, options
 from wasmtime import Engine, Store, WasiConfig
 from wasmtime import component as wit
 
@@ -72,7 +72,7 @@ class Bus:
         self.resource = self.call("[static]bus.create", receiver, options(given or {}))
 
     def call(self, name, *arguments):
-        interface = self.instance.get_export_index(self.store, "shardbus:bus/http-bus@0.1.0")
+        interface = self.instance.get_export_index(self.store, interface_name("http-bus"))
         index = self.instance.get_export_index(self.store, name, interface)
         function = self.instance.get_func(self.store, index)
         result = function(self.store, *arguments)

@@ -73,7 +73,7 @@ def failure(url, batch, seconds):
 
 
 def flush(bus, url):
-    """Sends everything that is in the bus. Returns the outcomes."""
+    """Sends all held events. Returns the outcomes."""
     flush = bus.begin_flush()
     while bus.flush_report(flush).pending > 0:
         action = bus.poll(time.monotonic_ns())

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{cache, exec, freshness, say};
 
-/// As in the manifests of the components.
+/// That of the crate in the components' manifests.
 const VERSION: &str = "0.63.0";
 
 /// Writes the code of a world into a crate, unless it is there already.
@@ -53,7 +53,7 @@ fn header(root: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::component::COMPONENTS;
+    use crate::component::{COMPONENTS, Component};
 
     #[test]
     fn the_code_that_is_checked_in_is_that_of_the_interfaces() -> Result<()> {
@@ -63,6 +63,18 @@ mod tests {
             let path = path(component.name);
             let code = std::fs::read_to_string(root.join(&path))?;
             assert!(code.starts_with(&header), "{path} is old: run `cargo xtask component`");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_components_link_the_version_that_writes_their_code() -> Result<()> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for Component { name, .. } in &COMPONENTS {
+            let manifest = root.join(format!("component/{name}/Cargo.toml"));
+            let dependency = format!("wit-bindgen = {{ version = \"={VERSION}\"");
+            let is_linked = std::fs::read_to_string(&manifest)?.contains(&dependency);
+            assert!(is_linked, "{} has another version than {VERSION}", manifest.display());
         }
         Ok(())
     }

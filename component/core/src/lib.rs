@@ -12,7 +12,6 @@ mod batches;
     clippy::pedantic,
     reason = "written by wit-bindgen"
 )]
-#[rustfmt::skip]
 mod bindings;
 mod bus;
 

@@ -24,7 +24,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// The receiver, or what is wrong with it.
+    /// The receiver, or the fault of its URL or headers.
     pub fn new(given: wit::Receiver) -> Result<Self, String> {
         let split = |scheme: &str| given.url.strip_prefix(scheme).map(str::to_owned);
         let (scheme, rest) = match (split("https://"), split("http://")) {

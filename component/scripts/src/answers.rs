@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// The answers. Those of several shards do not depend on the order of their batches among each other.
 #[derive(Serialize, Default)]
 pub struct Answers {
-    /// Whether each event was accepted.
+    /// For each event, true if it was accepted.
     pub accepted: Vec<bool>,
     /// The attempts of each shard, in order: sequence number, attempt, body.
     pub attempts: BTreeMap<u16, Vec<(u64, u32, String)>>,

@@ -1,7 +1,7 @@
 //! `shardbus-scripts`: writes scripts and the answers that the crate gives to them, as JSON. The
 //! component and the npm package run the same scripts, and must give the same answers.
 //!
-//! The scripts are those of `tests/vectors/weather.json`, which say what they expect, and random ones.
+//! The scripts are those of `tests/vectors/weather.json`, which have the counts to expect, and random ones.
 
 mod answers;
 mod random;

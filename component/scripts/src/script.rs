@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The file of scripts that say what they expect.
+/// The file of scripts with their expected counts.
 #[derive(Deserialize)]
 pub struct Table {
     /// The scripts.
@@ -24,7 +24,7 @@ pub struct Script {
     pub name: String,
     /// The options, in JavaScript's names and units.
     pub options: Options,
-    /// What happens, one after another.
+    /// The steps, in order.
     pub steps: Vec<Step>,
     /// The receiver's rules: the first that applies answers an attempt. Without one, it delivers.
     pub rules: Vec<Rule>,
