@@ -154,6 +154,15 @@ class Http(unittest.TestCase):
         error = Bus("http://localhost", {"batch": {"min-size": 3, "max-size": 2}}).resource
         self.assertEqual(error.setting, "batch.max-size")
 
+    def test_events_grow_old_between_calls_and_expire(self):
+        receiver = self.receiver(lambda count, body: (200, {}))
+        bus = Bus(receiver.url, {"retry": {"max-age": 1}})
+        offer(bus, 1)
+        self.assertGreater(getattr(bus.stats(), "oldest-age"), 0)
+        self.assertEqual(bus.flush(60 * SECOND).abandoned, 1)
+        self.assertEqual(bus.stats().abandoned.expired, 1)
+        self.assertEqual(receiver.requests, [])
+
     def test_instances_have_nonces_of_their_own(self):
         receiver = self.receiver(lambda count, body: (200, {}))
         for _ in range(3):

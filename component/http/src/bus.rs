@@ -15,9 +15,16 @@ pub struct Bus {
 }
 
 impl Bus {
+    /// Sets the core's wall clock, by which events are stamped and grow old.
+    fn set_clock(&self) {
+        let now = wall_clock::now();
+        self.core.clock().set(now.seconds * 1_000_000_000 + u64::from(now.nanoseconds));
+    }
+
     /// Acts until there is nothing to do now. Returns the time of the next action, if there is one.
     fn act(&self) -> Option<u64> {
         loop {
+            self.set_clock();
             match self.core.poll(monotonic_clock::now()) {
                 Action::Send(lease) => {
                     let answer = self.receiver.send(&lease);
@@ -59,8 +66,7 @@ impl wit::GuestBus for Bus {
     }
 
     fn ingest(&self, payload: Vec<u8>, key: Option<Vec<u8>>) -> Result<(), wit::Rejection> {
-        let now = wall_clock::now();
-        self.core.clock().set(now.seconds * 1_000_000_000 + u64::from(now.nanoseconds));
+        self.set_clock();
         let accepted = self.core.ingest(&payload, key.as_deref());
         accepted.map(drop).map_err(|error| rejection(&error))
     }
@@ -79,6 +85,7 @@ impl wit::GuestBus for Bus {
     }
 
     fn stats(&self) -> wit::Stats {
+        self.set_clock();
         counts::stats(self.core.stats())
     }
 
