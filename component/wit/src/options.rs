@@ -125,18 +125,8 @@ fn default(setting: &Setting) -> String {
         Unit::Backpressure => "`drop-oldest`".to_owned(),
         Unit::Flag | Unit::Presence => (number == 1.0).to_string(),
         Unit::Micros => format!("{} ms", number / 1000.0),
-        Unit::Bytes(_) => bytes(number),
+        Unit::Bytes(_) => shardbus_prose::bytes(number),
         _ => format!("{number}{unit}"),
     };
     format!("Default: {written}.")
-}
-
-/// A number of bytes, as one would say it.
-fn bytes(number: f64) -> String {
-    let (kib, mib) = (f64::from(1 << 10), f64::from(1 << 20));
-    match number {
-        _ if number % mib == 0.0 => format!("{} MiB", number / mib),
-        _ if number % kib == 0.0 => format!("{} KiB", number / kib),
-        _ => number.to_string(),
-    }
 }

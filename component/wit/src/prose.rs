@@ -2,26 +2,12 @@
 
 /// Lines of documentation as one paragraph, in WIT's names and without links.
 pub fn sentence(lines: &[&str]) -> String {
-    let text = lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
-    in_names_of_wit(&without_links(&text))
-}
-
-/// `[text](link)` becomes `text`.
-fn without_links(text: &str) -> String {
-    let split = || {
-        let (before, rest) = text.split_once('[')?;
-        let (label, rest) = rest.split_once("](")?;
-        let (_, after) = rest.split_once(')')?;
-        Some(format!("{before}{label}{}", without_links(after)))
-    };
-    split().unwrap_or_else(|| text.to_owned())
+    shardbus_prose::sentence(lines, kebab)
 }
 
 /// A name between backticks becomes that of WIT.
 pub fn in_names_of_wit(text: &str) -> String {
-    let parts = text.split('`').enumerate();
-    let parts = parts.map(|(at, part)| if at % 2 == 1 { kebab(part) } else { part.to_owned() });
-    parts.collect::<Vec<_>>().join("`")
+    shardbus_prose::renamed(text, kebab)
 }
 
 /// `in_flight`, `inFlight` and `InFlight` are `in-flight`.
@@ -45,7 +31,7 @@ pub fn kebab(name: &str) -> String {
 /// A comment of documentation, broken into lines of at most 100 characters.
 pub fn comment(indent: &str, text: &str) -> String {
     let width = 100 - indent.len() - "/// ".len();
-    let lines = textwrap::wrap(text, width);
+    let lines = shardbus_prose::wrapped(text, width);
     lines.iter().map(|line| format!("{indent}/// {line}\n")).collect()
 }
 

@@ -2,29 +2,16 @@
 
 use crate::groups::GROUPS;
 use shardbus::{Setting, Unit};
+use shardbus_prose::{bytes, renamed, wrapped};
 
 /// Lines of documentation as one paragraph, in JavaScript's names and without links.
 pub fn sentence(lines: &[&str]) -> String {
-    let text = lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
-    in_names_of_javascript(&without_links(&text))
-}
-
-/// `[text](link)` becomes `text`.
-fn without_links(text: &str) -> String {
-    let split = || {
-        let (before, rest) = text.split_once('[')?;
-        let (label, rest) = rest.split_once("](")?;
-        let (_, after) = rest.split_once(')')?;
-        Some(format!("{before}{label}{}", without_links(after)))
-    };
-    split().unwrap_or_else(|| text.to_owned())
+    shardbus_prose::sentence(lines, path)
 }
 
 /// A name between backticks becomes that of JavaScript.
 pub fn in_names_of_javascript(text: &str) -> String {
-    let parts = text.split('`').enumerate();
-    let parts = parts.map(|(at, part)| if at % 2 == 1 { path(part) } else { part.to_owned() });
-    parts.collect::<Vec<_>>().join("`")
+    renamed(text, path)
 }
 
 /// The path of an option: `batch.max_delay` is `batch.maxDelayMs`.
@@ -90,21 +77,11 @@ pub fn default(setting: &Setting) -> (String, Option<String>) {
     (written, spoken.or(bytes))
 }
 
-/// A number of bytes, as one would say it.
-fn bytes(number: f64) -> String {
-    let (kib, mib) = (f64::from(1 << 10), f64::from(1 << 20));
-    match number {
-        _ if number % mib == 0.0 => format!("{} MiB", number / mib),
-        _ if number % kib == 0.0 => format!("{} KiB", number / kib),
-        _ => number.to_string(),
-    }
-}
-
 /// A comment of documentation with these paragraphs, each broken into lines of at most 100
 /// characters.
 pub fn comment(indent: &str, paragraphs: &[String]) -> String {
     let width = 100 - indent.len() - " * ".len();
-    let lines: Vec<_> = paragraphs.iter().flat_map(|text| broken(text, width)).collect();
+    let lines: Vec<_> = paragraphs.iter().flat_map(|text| wrapped(text, width)).collect();
     match &lines[..] {
         [line] if line.len() + "/**  */".len() + indent.len() <= 100 => {
             format!("{indent}/** {line} */\n")
@@ -114,21 +91,6 @@ pub fn comment(indent: &str, paragraphs: &[String]) -> String {
             format!("{indent}/**\n{body}{indent} */\n")
         }
     }
-}
-
-/// Lines of a text, each as long as it may be.
-fn broken(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if String::len(line) + 1 + word.len() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]
