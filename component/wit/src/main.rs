@@ -10,27 +10,23 @@ use std::path::Path;
 /// The file, of which the parts between marks are written.
 const PATH: &str = "wit/types.wit";
 
-/// The file as it should be, made of the one that is there.
-fn write(file: &str) -> String {
-    let parts = [("options", options::write()), ("counts", stats::write())];
-    parts.iter().fold(file.to_owned(), |file, (name, content)| between(&file, name, content))
+/// The file as it should be, made of the one that is there; `None` if that lacks a mark.
+fn write(file: &str) -> Option<String> {
+    between(&between(file, "options", &options::write())?, "counts", &stats::write())
 }
 
-/// Replaces the text between two marks; without them, nothing.
-fn between(text: &str, name: &str, content: &str) -> String {
+/// Replaces the text between two marks.
+fn between(text: &str, name: &str, content: &str) -> Option<String> {
     let (begin, end) = (format!("  // <{name} of the core>\n"), format!("  // </{name}>\n"));
-    let split = || {
-        let (before, rest) = text.split_once(&begin)?;
-        let (_, after) = rest.split_once(&end)?;
-        Some(format!("{before}{begin}{content}{end}{after}"))
-    };
-    split().unwrap_or_else(|| text.to_owned())
+    let (before, rest) = text.split_once(&begin)?;
+    let (_, after) = rest.split_once(&end)?;
+    Some(format!("{before}{begin}{content}{end}{after}"))
 }
 
 fn main() -> std::io::Result<()> {
     let path = Path::new(PATH);
     let old = std::fs::read_to_string(path)?;
-    let new = write(&old);
+    let new = write(&old).ok_or_else(|| std::io::Error::other(format!("{PATH} lacks a mark")))?;
     // A file that is as it should be keeps its time.
     if new == old { Ok(()) } else { std::fs::write(path, new) }
 }
@@ -49,7 +45,15 @@ mod tests {
     fn the_file_that_is_checked_in_is_the_one_that_follows_from_the_core() {
         let file = file();
         assert!(file.contains("record options {"), "{PATH} has its marks");
-        assert!(write(&file) == file, "{PATH} is out of date: run `cargo xtask component`");
+        let is_current = write(&file).is_some_and(|new| new == file);
+        assert!(is_current, "{PATH} is out of date: run `cargo xtask component`");
+    }
+
+    #[test]
+    fn a_file_that_lacks_a_mark_is_not_taken_for_a_current_one() {
+        for mark in ["<options of the core>", "</options>", "<counts of the core>", "</counts>"] {
+            assert_eq!(write(&file().replace(mark, "")), None, "{mark}");
+        }
     }
 
     /// The names of an enum's or a variant's cases.

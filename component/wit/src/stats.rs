@@ -49,5 +49,5 @@ fn field(field: &Field) -> String {
 
 fn group(field: &Field) -> &'static str {
     let name = GROUPS.iter().find(|(name, _)| *name == field.name);
-    name.map_or("unknown", |(_, name)| name)
+    name.map(|(_, name)| *name).expect("`GROUPS` has a record's name for each group of counts")
 }
