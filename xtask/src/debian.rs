@@ -27,7 +27,7 @@ const SYSROOT: &str = "wasm-sysroot";
 
 /// True if the compiler and the standard library are installed.
 pub fn is_set_up(sh: &Shell) -> bool {
-    recipe(sh, &std_flags()).is_ok_and(|recipe| cache::has(SYSROOT, &recipe))
+    wasm_std(&std_flags()).recipe(sh).is_ok_and(|recipe| cache::has(SYSROOT, &recipe))
 }
 
 /// Installs the compiler, which needs root, and builds the standard library.
@@ -35,10 +35,9 @@ pub fn set_up(sh: &Shell) -> Result<WasmToolchain> {
     let ordinary = format!("add {TARGET} to your Rust toolchain (`rustup target add {TARGET}`)");
     install_compiler(sh).context(ordinary)?;
     // The name has the recipe's hash, so another library is another flag to cargo.
-    // `test` is for wasm-bindgen-test.
-    let (flags, crates) = (std_flags(), "std,panic_abort,test");
-    let std = Std { target: TARGET, crates, flags: &flags };
-    let sysroot = cache::once(SYSROOT, &recipe(sh, &flags)?, |to| build_std(sh, &std, None, to))?;
+    let flags = std_flags();
+    let std = wasm_std(&flags);
+    let sysroot = cache::once(SYSROOT, &std.recipe(sh)?, |to| build_std(sh, &std, None, to))?;
     Ok(WasmToolchain::Debian { sysroot })
 }
 
@@ -66,10 +65,10 @@ fn std_flags() -> String {
     ["-Cembed-bitcode=yes", &portable_paths()].join("\x1f")
 }
 
-/// The compiler and the flags: all that a standard library depends on.
-pub fn recipe(sh: &Shell, flags: &str) -> Result<String> {
-    let compiler = cmd!(sh, "/usr/bin/rustc --verbose --version").quiet().ignore_stderr();
-    Ok([&*compiler.read()?, flags].join("\n"))
+/// The standard library for WebAssembly.
+const fn wasm_std(flags: &str) -> Std<'_> {
+    // `test` is for wasm-bindgen-test.
+    Std { target: TARGET, crates: "std,panic_abort,test", flags }
 }
 
 /// Installs the compiler and the source of its standard library.
@@ -126,6 +125,15 @@ pub struct Std<'a> {
     pub crates: &'a str,
     /// The compiler's flags, in cargo's encoding.
     pub flags: &'a str,
+}
+
+impl Std<'_> {
+    /// All that the library depends on.
+    pub fn recipe(&self, sh: &Shell) -> Result<String> {
+        let Std { target, crates, flags } = self;
+        let compiler = cmd!(sh, "/usr/bin/rustc --verbose --version").quiet().ignore_stderr();
+        Ok([&*compiler.read()?, target, crates, flags].join("\n"))
+    }
 }
 
 /// Builds a standard library into a sysroot, as the one dependency of an empty crate, so that each library that

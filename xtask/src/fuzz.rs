@@ -68,7 +68,7 @@ pub fn cargo<'a>(sh: &'a Shell, subcommand: &str) -> Result<Cmd<'a>> {
     let host = cmd!(sh, "rustc --print host-tuple").quiet().read()?;
     let cargo = cmd!(sh, "cargo {subcommand} --release --manifest-path fuzz/Cargo.toml")
         .args(["--target-dir", "target/fuzz", "--target", &host])
-        .env(LIBRARY_VARIABLE, libfuzzer(sh)?.join(LIBRARY))
+        .env(LIBRARY_VARIABLE, libfuzzer(sh, &host)?.join(LIBRARY))
         .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
     Ok(cargo)
 }
@@ -78,16 +78,19 @@ const LIBRARY: &str = "libfuzzer.a";
 const LIBRARY_VARIABLE: &str = "CUSTOM_LIBFUZZER_PATH";
 
 /// The directory of the compiled libFuzzer: C++ that takes longer than everything else here.
-fn libfuzzer(sh: &Shell) -> Result<PathBuf> {
+fn libfuzzer(sh: &Shell, host: &str) -> Result<PathBuf> {
     let version = locked_version(sh, "fuzz/Cargo.lock", "libfuzzer-sys")?;
     let compiler = cmd!(sh, "c++ --version").quiet().read()?;
-    cache::once("libfuzzer", &[&*version, &*compiler].join("\n"), |to| {
+    cache::once("libfuzzer", &[&*version, &*compiler, host].join("\n"), |to| {
         say("compiling libFuzzer (a minute)");
         let dir = "target/libfuzzer";
         sh.remove_path(dir)?;
         let build = cmd!(sh, "cargo build --release --manifest-path fuzz/Cargo.toml")
             .args(["--package", "libfuzzer-sys", "--target-dir", dir])
-            .env_remove(LIBRARY_VARIABLE);
+            .env_remove(LIBRARY_VARIABLE)
+            // They would choose another compiler than that of the recipe.
+            .env_remove("CXX")
+            .env_remove("CXXFLAGS");
         exec(build)?;
         let outputs = sh.read_dir(format!("{dir}/release/build"))?;
         let built = outputs.iter().map(|output| output.join("out").join(LIBRARY));

@@ -14,8 +14,8 @@ use crate::{Unavailable, cache, exec, say};
 
 const TESTS: [&str; 6] = ["--test", "threads", "--test", "scaling_threads", "--test", "held_shard"];
 
-/// The sanitizer, without the compiler's own runtime, which Debian's lacks. What it instruments runs
-/// several times longer without optimisation, and more optimisation takes longer than it saves.
+/// The sanitizer, without the compiler's own runtime, which Debian's lacks. Instrumented code
+/// runs several times longer without optimisation, and more optimisation takes longer than it saves.
 const FLAGS: [&str; 3] = ["-Zsanitizer=thread", "-Zexternal-clangrt", "-Copt-level=1"];
 
 /// Builds the tests with the sanitizer, and runs them: a race makes them fail.
@@ -30,9 +30,8 @@ pub fn run(sh: &Shell) -> Result<()> {
 
     let flags = FLAGS.join("\x1f");
     let std = Std { target: &host, crates: "std,test", flags: &flags };
-    let sysroot = cache::once("tsan-sysroot", &debian::recipe(sh, &flags)?, |to| {
-        build_std(sh, &std, Some(&linker), to)
-    })?;
+    let sysroot =
+        cache::once("tsan-sysroot", &std.recipe(sh)?, |to| build_std(sh, &std, Some(&linker), to))?;
 
     say("running the tests with threads under ThreadSanitizer (a minute)");
     let test = debian::cargo(sh, "test")
