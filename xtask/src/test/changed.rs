@@ -57,7 +57,7 @@ const RULES: &[(&str, &[&[&str]])] = &[
     ("wasm/tests/", &[&["fmt", "clippy-wasm", "rust-wasm", "rust-wasm-chromium"]]),
     ("wasm/", &[RUST, &["clippy-wasm", "rust-wasm"], PACKAGE]),
     ("wit/", &[RUST, &["component"]]),
-    ("component/", &[RUST, &["biome", "component"]]),
+    ("component/", &[RUST, &["clippy-wasm", "biome", "component"]]),
     ("xtask/src/component.rs", &[&["fmt", "clippy", "component"]]),
     ("tests/vectors/weather.json", &[&["rust", "component"]]),
     ("tests/unit/", &[&["biome", "types", "unit"]]),

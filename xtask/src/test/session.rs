@@ -92,8 +92,8 @@ impl Session {
 
     pub fn clippy_wasm(&self) -> Result<()> {
         let clippy = WasmToolchain::set_up(&self.sh)?.cargo(&self.sh, "clippy");
-        let packages = ["shardbus-wasm", "shardbus-component", "shardbus-http-component"];
-        let packages = packages.iter().flat_map(|package| ["--package", package]);
+        let components = component::COMPONENTS.iter().map(|component| component.package);
+        let packages = components.chain(["shardbus-wasm"]).flat_map(|name| ["--package", name]);
         exec(clippy.args(packages).arg("--all-targets").args(DENY_WARNINGS))
     }
 
@@ -146,7 +146,7 @@ impl Session {
     pub fn doc(&self) -> Result<()> {
         let doc = cmd!(self.sh, "cargo doc --no-deps --package shardbus");
         exec(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
-        // `cargo publish` would take whatever lies in a folder that `include` names.
+        // A name in `include` that does not begin with a slash stands for folders at any depth.
         let list = cmd!(self.sh, "cargo package --list --allow-dirty --package shardbus");
         let packaged = list.quiet().read()?;
         let stray = packaged.lines().find(|file| file.contains('/') && !file.starts_with("src/"));
