@@ -1,13 +1,12 @@
 //! Builds the bus as WebAssembly components, for hosts other than JavaScript engines.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
-use flate2::{Compression, write::GzEncoder};
 use xshell::{Shell, cmd};
 
-use crate::package::INLINING;
+use crate::package::{INLINING, WASM_OPT};
+use crate::sizes::{gzipped, kilobytes};
 use crate::toolchain::{TARGET, TARGET_DIR, WasmToolchain};
 use crate::{Unavailable, cache, exec, lock, npm, say, wasm_module, wit_bindgen};
 
@@ -35,25 +34,14 @@ pub const COMPONENTS: [Component; 2] = [
 pub struct Component {
     /// The name of its world, and of its crate's folder.
     pub name: &'static str,
-    package: &'static str,
+    /// Its crate.
+    pub package: &'static str,
     imports: &'static [&'static str],
     limit: usize,
 }
 
-/// The options of `wasm-opt`: it drops functions that nobody calls once panics are traps.
-const WASM_OPT: [&str; 11] = [
-    "--remove-unused-module-elements",
-    "--enable-bulk-memory",
-    "--enable-multivalue",
-    "--enable-mutable-globals",
-    "--enable-nontrapping-float-to-int",
-    "--enable-reference-types",
-    "--enable-sign-ext",
-    "--enable-simd",
-    "--strip-debug",
-    "--strip-producers",
-    "--strip-target-features",
-];
+/// Drops functions that nobody calls once panics are traps.
+const DROP_UNUSED: &str = "--remove-unused-module-elements";
 
 /// Programs and Python packages, in a directory of their own.
 pub struct Tools {
@@ -64,8 +52,8 @@ impl Tools {
     /// Installs them with pip.
     pub fn set_up(sh: &Shell) -> Result<Self> {
         let requirements = sh.read_file(REQUIREMENTS)?;
-        let python = cmd!(sh, "python3 --version").quiet().ignore_stderr().read();
-        let python = python.context(Unavailable("python3 is missing"))?;
+        let python = cmd!(sh, "python3 -m pip --version").quiet().ignore_stderr().read();
+        let python = python.context(Unavailable("python3 or its pip is missing"))?;
         let recipe = [python, requirements].join("\n");
         let directory = cache::once("component-tools", &recipe, |to| {
             say("installing wasm-tools and wasmtime");
@@ -137,7 +125,7 @@ fn make(sh: &Shell, tools: &Tools, component: &Component) -> Result<Vec<u8>> {
     let module = format!("{BUILT}/{name}.module.wasm");
     sh.write_file(&module, trapping)?;
     let wasm_opt = npm::bin("wasm-opt");
-    exec(cmd!(sh, "{wasm_opt} {module} --output {module} {WASM_OPT...}"))?;
+    exec(cmd!(sh, "{wasm_opt} {module} --output {module} {DROP_UNUSED} {WASM_OPT...}"))?;
 
     let (wasm_tools, made) = (tools.wasm_tools(), format!("{BUILT}/{name}.wasm"));
     exec(cmd!(sh, "{wasm_tools} component new {module} --output {made}"))?;
@@ -148,14 +136,4 @@ fn make(sh: &Shell, tools: &Tools, component: &Component) -> Result<Vec<u8>> {
         ensure!(is_allowed, "the component {name} imports {import}");
     }
     Ok(sh.read_binary_file(made)?)
-}
-
-fn gzipped(bytes: &[u8]) -> Result<usize> {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-    gzip.write_all(bytes)?;
-    Ok(gzip.finish()?.len())
-}
-
-fn kilobytes(bytes: usize) -> String {
-    format!("{:.1} kB", bytes as f64 / 1000.0)
 }

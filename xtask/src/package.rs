@@ -88,12 +88,9 @@ const BUNDLE: [&str; 4] =
 /// events: everywhere else size matters more than speed.
 pub const INLINING: &str = "-Cllvm-args=-inline-threshold=5";
 
-/// The options of `wasm-opt`, which refuses features that it is not told of. A function with one
-/// caller is not inlined, because it compresses better.
-const WASM_OPT: [&str; 13] = [
-    "-O3",
-    "--converge",
-    "--one-caller-inline-max-function-size=0",
+/// The options of `wasm-opt` for every module: the features of the compiler's output, without which
+/// it is refused, and the sections that no host reads.
+pub const WASM_OPT: [&str; 10] = [
     "--enable-bulk-memory",
     "--enable-multivalue",
     "--enable-mutable-globals",
@@ -105,6 +102,10 @@ const WASM_OPT: [&str; 13] = [
     "--strip-producers",
     "--strip-target-features",
 ];
+
+/// Further options of `wasm-opt` for the package. A function with one caller is not inlined, because it
+/// compresses better.
+const OPTIMISE: [&str; 3] = ["-O3", "--converge", "--one-caller-inline-max-function-size=0"];
 
 /// The inputs of a build, beside the compiler and its flags. This program is one of them.
 const INPUTS: [&str; 20] = [
@@ -210,7 +211,7 @@ fn outputs() -> Result<String> {
 /// Makes `bus.wasm` in [`WORK`].
 fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     compile_wasm(sh, tools)?;
-    let options = WASM_OPT.join(" ").into_bytes();
+    let options = [&OPTIMISE[..], &WASM_OPT].concat().join(" ").into_bytes();
     let module = sh.read_binary_file(COMPILED)?;
     let stamp = Path::new(WORK).join("wasm-opt.stamp");
     stamp::once(sh, &stamp, &[options, module].concat(), || optimise(sh))
@@ -238,7 +239,7 @@ fn optimise(sh: &Shell) -> Result<()> {
     say("optimising the WebAssembly");
     let wasm_opt = npm::bin("wasm-opt");
     let (input, output) = (COMPILED, format!("{WORK}/bus.wasm"));
-    exec(cmd!(sh, "{wasm_opt} {input} --output {output} {WASM_OPT...}"))?;
+    exec(cmd!(sh, "{wasm_opt} {input} --output {output} {OPTIMISE...} {WASM_OPT...}"))?;
     let module = sh.read_binary_file(output)?;
     let sections = wasm_module::custom_sections(&module);
     let sections = sections.context("wasm-opt wrote a malformed module")?;

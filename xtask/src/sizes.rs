@@ -93,12 +93,14 @@ fn bundle(sh: &Shell, dist: &str, files: &[&str]) -> Result<Vec<Vec<u8>>> {
     files.iter().map(read).collect()
 }
 
-fn gzipped(bytes: &[u8]) -> Result<usize> {
+/// The size of a file as servers send it.
+pub fn gzipped(bytes: &[u8]) -> Result<usize> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(bytes)?;
     Ok(gzip.finish()?.len())
 }
 
-fn kilobytes(bytes: usize) -> String {
+/// A size for a table.
+pub fn kilobytes(bytes: usize) -> String {
     format!("{:.1} kB", bytes as f64 / 1000.0)
 }
