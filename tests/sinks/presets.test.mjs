@@ -292,13 +292,16 @@ test("ClickHouse: an insert has the batch's id as its token, and the rows as the
 
 test("ClickHouse: a bad row is abandoned alone, a busy server is waited for, other errors are final", async () => {
   const sink = (/** @type {string} */ url) => clickhouseSink(url, { table: "t" });
-  /** @type {Answer} */
-  const insert = (response, { body }) => {
-    if (body.includes('"n":1')) exception(27)(response, /** @type {any} */ (undefined));
+  /** @type {(code: number) => Answer} */
+  const insert = (code) => (response, request) => {
+    if (request.body.includes('"n":1')) exception(code)(response, request);
     else response.end();
   };
-  const bad = await through(sink, three, Array(10).fill(insert));
-  assert.deepEqual([bad.stats.delivered, bad.stats.abandoned.permanent], [2, 1]);
+  // No number; no array; a text too long for its column; no element of an enum.
+  for (const code of [27, 130, 131, 691]) {
+    const bad = await through(sink, three, Array(10).fill(insert(code)));
+    assert.deepEqual([bad.stats.delivered, bad.stats.abandoned.permanent], [2, 1], `${code}`);
+  }
   const busy = await through(sink, three, Array(12).fill(exception(252, 500)));
   assert.equal(busy.stats.delivered, 3);
   const unknown = await through(sink, three, [exception(60, 404)]);

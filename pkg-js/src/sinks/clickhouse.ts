@@ -34,11 +34,12 @@ const schema = {
 };
 
 /**
- * The codes of rows that cannot be read: texts, numbers, dates, unknown fields and the like. One such
- * row has the whole insert refused.
+ * The codes of rows that cannot be read: texts, numbers, dates, arrays, unknown fields and the like. One
+ * such row has the whole insert refused.
  */
 const BAD_ROWS = [
-  6, 16, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 321, 349, 376, 441, 467, 469, 674, 675, 676,
+  6, 16, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 130, 131, 321, 349, 376, 441, 467, 469, 675,
+  676, 691,
 ];
 /** The codes of a server that has too much to do, or is read-only for now. */
 const BUSY = [159, 164, 201, 202, 203, 209, 210, 241, 242, 243, 252, 319, 425, 999];
