@@ -322,6 +322,7 @@ const wrong = [
     () => clickhouseSink("http://x", /** @type {any} */ ({ table: "t", settings: { a: 1 } })),
   ],
   ["url", () => clickhouseSink("no url", { table: "t" })],
+  ["url", () => clickhouseSink("http://user:password@x:8123", { table: "t" })],
 ];
 
 test("wrong options are named", () => {

@@ -68,5 +68,7 @@ test("a refusal for good is told, and the objects of an outage wait", async () =
 
 test("wrong arguments are named", () => {
   assert.throws(() => s3Sink(/** @type {any} */ ({}), "https://x"), InvalidOptionError, "`client`");
-  assert.throws(() => s3Sink(client, "bucket"), InvalidOptionError, "`bucket`");
+  for (const bucket of ["bucket", "localhost:9000/bucket"]) {
+    assert.throws(() => s3Sink(client, bucket), InvalidOptionError, "`bucket`");
+  }
 });

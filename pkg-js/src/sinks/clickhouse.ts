@@ -1,8 +1,9 @@
 import type { Batch } from "../batch.js";
-import { DeliveryError, InvalidOptionError, show } from "../internal.js";
+import { DeliveryError } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { FetchResponse, Url } from "../util/platform.js";
 import { checkBody, checkSinkOptions } from "./events.js";
+import { checkUrl } from "./http-url.js";
 import {
   type PresetOptions,
   presetSchema,
@@ -59,7 +60,7 @@ export function clickhouseSink(url: string | Url, options: ClickHouseOptions): D
   const own = checkSinkOptions(options, schema);
   const { table, database, user = "default", password = "", settings = {} } = own;
   required("table", table);
-  const base = parse(url);
+  const base = checkUrl(url);
   const target = (batch: Batch) => {
     const address = new URL(base);
     const query = `INSERT INTO ${quoted(table)} FORMAT JSONEachRow`;
@@ -78,14 +79,6 @@ export function clickhouseSink(url: string | Url, options: ClickHouseOptions): D
     return batch.body;
   };
   return presetSink(target, own, { headers, encode, refuse });
-}
-
-function parse(url: string | Url): URL {
-  try {
-    return new URL(String(url));
-  } catch {
-    throw new InvalidOptionError("url", `\`url\` is ${show(url)}, but it must be a whole URL`);
-  }
 }
 
 /** A name as ClickHouse's SQL quotes it. */

@@ -1,26 +1,27 @@
 import { InvalidOptionError, show } from "../internal.js";
 
 /**
- * Checks that `fetch` can send to a URL.
+ * Checks that `fetch` can send to the URL of an argument, and returns it whole.
  *
  * @throws {InvalidOptionError} if it cannot, whatever the receiver does.
  */
-export function checkUrl(url: unknown): void {
-  const fault = faultOf(url);
-  if (fault !== undefined) throw new InvalidOptionError("url", `\`url\` is ${show(url)}, ${fault}`);
-}
-
-function faultOf(url: unknown): string | undefined {
+export function checkUrl(url: unknown, argument = "url"): URL {
+  const wrong = (fault: string) =>
+    new InvalidOptionError(argument, `\`${argument}\` is ${show(url)}, ${fault}`);
   if (typeof url !== "string" && !(url instanceof URL)) {
-    return "but it must be a URL or a function of the batch";
+    throw wrong("but it must be a URL");
   }
   const parsed = parse(url);
-  if (parsed === undefined) return "which is not whole: it has to begin with https:// or http://";
-  if (!/^https?:$/.test(parsed.protocol)) return "but it must begin with https:// or http://";
-  if (parsed.username !== "" || parsed.password !== "") {
-    return "with credentials in it, which `fetch` refuses: send the header `authorization`";
+  if (parsed === undefined) {
+    throw wrong("which is not whole: it has to begin with https:// or http://");
   }
-  return undefined;
+  if (!/^https?:$/.test(parsed.protocol)) {
+    throw wrong("but it must begin with https:// or http://");
+  }
+  if (parsed.username !== "" || parsed.password !== "") {
+    throw wrong("with credentials in it, which `fetch` refuses: send the header `authorization`");
+  }
+  return parsed;
 }
 
 /** A URL as `fetch` takes it: relative to the page's, where there is one. */

@@ -1,9 +1,10 @@
 import type { Batch } from "../batch.js";
-import { callable, flag, InvalidOptionError, show } from "../internal.js";
+import { callable, flag } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { FetchInit, FetchResponse, Url } from "../util/platform.js";
 import { checkClient, checkSinkOptions } from "./events.js";
 import { httpSink } from "./http.js";
+import { checkUrl } from "./http-url.js";
 import { objectKey } from "./r2.js";
 
 /** The part of a client that an {@linkcode s3Sink} uses; an `AwsClient` of aws4fetch has it. */
@@ -50,19 +51,10 @@ export function s3Sink(
 ): DeliveryCallback {
   checkClient("client", client, "fetch", "an `AwsClient` of aws4fetch");
   const { key = objectKey, gzip } = checkSinkOptions(options, schema);
-  const base = addressOf(bucket);
+  const base = checkUrl(bucket, "bucket").href.replace(/\/+$/, "");
   return httpSink((batch) => `${base}/${key(batch).split("/").map(encodeURIComponent).join("/")}`, {
     gzip,
     init: { method: "PUT" },
     fetch: (url, init) => client.fetch(String(url), init),
   });
-}
-
-function addressOf(bucket: string | Url): string {
-  try {
-    return new URL(String(bucket)).href.replace(/\/+$/, "");
-  } catch {
-    const sentence = `\`bucket\` is ${show(bucket)}, but it must be the bucket's address`;
-    throw new InvalidOptionError("bucket", sentence);
-  }
 }
