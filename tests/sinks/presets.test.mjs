@@ -53,12 +53,8 @@ const fetchFrom = (url) => (/** @type {any} */ address, /** @type {any} */ init)
 };
 
 /** One payload is no JSON text, and one is good. @param {import("shardbus").DeliveryCallback<any>} sink */
-async function sendRaw(sink, format = "ndjson") {
-  const bus = new EventBus(sink, {
-    retry: quickRetry,
-    onDrop() {},
-    format: /** @type {any} */ (format),
-  });
+async function sendRaw(sink) {
+  const bus = new EventBus(sink, { retry: quickRetry, onDrop() {} });
   bus.ingestRaw("{broken");
   bus.ingestRaw('{"n":1}');
   await bus.close();
@@ -105,6 +101,28 @@ test("Elasticsearch: each document has its own outcome", async () => {
   assert.match(drops[0].error.message, /mapper_parsing_exception: no number/);
   const again = requests.slice(1).map(({ body }) => JSON.parse(body.split("\n")[1] ?? ""));
   assert.deepEqual(again, [{ n: 2 }, { n: 4 }]);
+});
+
+test("Elasticsearch: documents wait for an index that is too busy for any of them", async () => {
+  const busy = json({ items: three.map(() => ({ create: { status: 429 } })) });
+  const items = three.map(() => ({ create: { status: 201 } }));
+  const { stats } = await through((url) => elasticsearchSink(url, { index: "i" }), three, [
+    ...Array(12).fill(busy),
+    json({ items }),
+  ]);
+  assert.equal(stats.delivered, 3);
+});
+
+test("Elasticsearch: an event with newlines between its tokens is one line", async () => {
+  const receiver = await startReceiver(json({ items: [{ create: { status: 201 } }] }));
+  try {
+    const bus = new EventBus(elasticsearchSink(receiver.url, { index: "i" }), { format: "json" });
+    bus.ingestRaw('{\n"n": 1\n}');
+    await bus.close();
+    assert.equal(receiver.requests[0]?.body.split("\n")[1], '{"n":1}');
+  } finally {
+    await receiver.stop();
+  }
 });
 
 test("Elasticsearch: an answer without an item for each document delivers nothing", async () => {

@@ -20,7 +20,8 @@ const ANSWER = "filter_path=items.*.status,items.*.error";
 /**
  * Writes to an index or data stream of Elasticsearch or OpenSearch, by `_bulk`. An event's id is its
  * document's, so an event that is sent again is there once. Documents that are refused are abandoned
- * alone, each with its error; those that came too fast are sent again.
+ * alone, each with its error; those that came too fast are sent again. An index that takes none of
+ * them for that reason is in an outage.
  *
  * @example
  * ```ts
@@ -67,6 +68,10 @@ async function readBulk(response: FetchResponse, batch: Batch): Promise<EventOut
   const { items } = (await response.json()) as { items: readonly { create: BulkItem }[] };
   if (items?.length !== batch.count) {
     throw new DeliveryError(`The answer has ${items?.length ?? "no"} items for ${batch.count}`);
+  }
+  // As if the whole request were answered so: an index that is busy is no fault of the documents.
+  if (items.every(({ create }) => create.status === 429)) {
+    throw new DeliveryError("The index takes no document at the moment", { status: 429 });
   }
   const rejected: { index: number; error: unknown }[] = [];
   const retry: number[] = [];
