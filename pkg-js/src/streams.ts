@@ -22,8 +22,9 @@ const PAUSE_MS = 20;
 
 /**
  * A stream that writes into a bus, and waits where a full bus would evict or refuse events. To close
- * it flushes the bus; if events were abandoned or evicted meanwhile, that fails. An event that the
- * bus cannot take at all (invalid, too large) fails the stream.
+ * it flushes the bus; if events were abandoned or evicted since it began, that fails. An event that
+ * the bus cannot take at all (invalid, too large) fails the stream. A stream that is aborted waits no
+ * longer.
  *
  * @example
  * ```ts
@@ -31,7 +32,7 @@ const PAUSE_MS = 20;
  * ```
  */
 export function writableTo(
-  bus: Pick<EventBus, "flush" | "ingest" | "ingestRaw" | "isReady" | "ready">,
+  bus: Pick<EventBus, "flush" | "ingest" | "ingestRaw" | "isReady" | "ready" | "stats">,
   { raw = false }: WritableOptions = {},
 ): EventStream {
   const offer = (chunk: unknown) =>
@@ -47,20 +48,41 @@ export function writableTo(
       await bus.ready();
     }
   };
+  const lostBefore = lostBy(bus);
+  let signal: AbortSignal;
   return new WritableStream({
+    start(controller) {
+      ({ signal } = controller);
+    },
     async write(chunk) {
       for (;;) {
-        await waitForRoom();
+        if (!bus.isReady) await unlessAborted(waitForRoom(), signal);
         if (isTaken(() => offer(chunk))) return;
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }
     },
     async close() {
-      const { abandoned, evicted } = await bus.flush();
-      const lost = abandoned + evicted;
+      await bus.flush({ signal });
+      const lost = lostBy(bus) - lostBefore;
       if (lost > 0)
         throw new DeliveryError(`${lost} events of the stream, or beside it, were lost`);
     },
+  });
+}
+
+/** The number of events that a bus accepted and lost. */
+function lostBy(bus: Pick<EventBus, "stats">): number {
+  const { abandoned, evicted } = bus.stats();
+  return Object.values(abandoned).reduce((sum, count) => sum + count, evicted);
+}
+
+/** Rejects with the reason of the signal, if it is aborted first. */
+function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }
 
@@ -134,10 +156,13 @@ export function pullBus<T = unknown>(
   return new Pulled(exchange.offer, { ...options, timeoutMs: options.timeoutMs ?? TIMEOUT_MS });
 }
 
+/** Gets the next batch, or nothing at the end. */
+type Taker<T> = (batch: PulledBatch<T> | undefined) => void;
+
 /** Batches that wait for loops, and loops that wait for batches. */
 class Exchange<T> {
   readonly #offers = new Set<PulledBatch<T>>();
-  readonly #takers: ((batch: PulledBatch<T> | undefined) => void)[] = [];
+  readonly #takers = new Set<Taker<T>>();
   #keepsAlive: ReturnType<typeof setInterval> | undefined;
   #isEnded = false;
 
@@ -145,10 +170,8 @@ class Exchange<T> {
   readonly offer: DeliveryCallback<T> = (batch, { attempt, signal }) =>
     new Promise<EventOutcomes | undefined>((settle, fail) => {
       const pulled = Object.assign(batch, { attempt, signal, settle, fail });
-      const taker = this.#takers.shift();
-      this.#keepAlive();
-      if (taker !== undefined) {
-        taker(pulled);
+      for (const taker of this.#takers) {
+        this.#answer(taker, pulled);
         return;
       }
       this.#offers.add(pulled);
@@ -158,40 +181,55 @@ class Exchange<T> {
   /** The bus is closed. */
   end(): void {
     this.#isEnded = true;
-    for (const taker of this.#takers.splice(0)) taker(undefined);
-    this.#keepAlive();
+    for (const taker of this.#takers) this.#answer(taker, undefined);
   }
 
   pull(): AsyncIterator<PulledBatch<T>, undefined> {
     let held: PulledBatch<T> | undefined;
+    let taker: Taker<T> = () => {};
     return {
-      next: async () => {
-        held?.settle();
-        held = await this.#take();
-        return held === undefined ? { done: true, value: held } : { done: false, value: held };
-      },
+      next: () =>
+        new Promise((resolve) => {
+          held?.settle();
+          taker = (batch) => {
+            held = batch;
+            resolve(
+              batch === undefined ? { done: true, value: batch } : { done: false, value: batch },
+            );
+          };
+          this.#take(taker);
+        }),
       return: async () => {
+        // A stream that is made of the bus leaves while it waits, which `for await` cannot.
+        if (this.#takers.has(taker)) this.#answer(taker, undefined);
         held?.fail(new DeliveryError("The loop over the batches was left", { unavailable: true }));
         return { done: true, value: undefined };
       },
     };
   }
 
-  async #take(): Promise<PulledBatch<T> | undefined> {
+  #take(taker: Taker<T>): void {
     for (const offer of this.#offers) {
       this.#offers.delete(offer);
-      return offer;
+      taker(offer);
+      return;
     }
-    if (this.#isEnded) return undefined;
-    return new Promise((resolve) => {
-      this.#takers.push(resolve);
+    if (this.#isEnded) taker(undefined);
+    else {
+      this.#takers.add(taker);
       this.#keepAlive();
-    });
+    }
+  }
+
+  #answer(taker: Taker<T>, batch: PulledBatch<T> | undefined): void {
+    this.#takers.delete(taker);
+    this.#keepAlive();
+    taker(batch);
   }
 
   /** Keeps the process alive while a loop waits, as the bus's own timers do not. */
   #keepAlive(): void {
-    if (this.#takers.length > 0) this.#keepsAlive ??= setInterval(() => {}, TIMEOUT_MS);
+    if (this.#takers.size > 0) this.#keepsAlive ??= setInterval(() => {}, TIMEOUT_MS);
     else {
       clearInterval(this.#keepsAlive);
       this.#keepsAlive = undefined;

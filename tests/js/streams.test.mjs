@@ -88,6 +88,39 @@ it("a stream whose events are abandoned does not close as if they were delivered
   await bus.close();
 });
 
+it("a stream whose events were abandoned before it closes fails too", async () => {
+  const refuse = () => {
+    throw new DeliveryError("no", { retryable: false });
+  };
+  const bus = new EventBus(refuse, { onDrop() {} });
+  const writer = writableTo(bus).getWriter();
+  writer.closed.catch(() => {});
+  await writer.write(1);
+  await bus.flush();
+  const error = await writer.close().catch((error) => error);
+  assert.equal(error.code, "ERR_DELIVERY");
+  await bus.close();
+});
+
+it("a stream that is aborted waits neither for room nor for delivery", async () => {
+  const never = () => new Promise(() => {});
+  for (const meanwhile of ["write", "close"]) {
+    const bus = new EventBus(never, { maxBytes: 64 << 10, maxEventBytes: 1 << 10, onDrop() {} });
+    const writer = writableTo(bus).getWriter();
+    writer.closed.catch(() => {});
+    await writer.write(1);
+    while (meanwhile === "write" && bus.isReady) bus.ingest("x".repeat(1000));
+    const waiting = (meanwhile === "write" ? writer.write(2) : writer.close()).catch(
+      (error) => error,
+    );
+    await soon();
+    const reason = new Error("no longer wanted");
+    writer.abort(reason).catch(() => {});
+    assert.equal(await within(waiting, () => `${meanwhile} still waits`), reason);
+    await bus.close({ timeoutMs: 0 });
+  }
+});
+
 it("a stream into a closed bus fails", async () => {
   const bus = new EventBus(() => {});
   await bus.close();
@@ -241,4 +274,20 @@ it("a batch that was not pulled in its time is offered again, once", async () =>
   assert.lengthOf(found, 1);
   assert.equal(accountedStats(bus).delivered, 1);
   await bus.close();
+});
+
+it("a stream of batches that is cancelled while it waits takes no batch along", async () => {
+  const bus = pullBus(EventBus, options);
+  const loop = bus[Symbol.asyncIterator]();
+  const waiting = loop.next();
+  await loop.return();
+  assert.isTrue((await within(waiting, () => "it still waits")).done);
+  bus.ingest(1);
+  const found = [];
+  const looped = (async () => {
+    for await (const batch of bus) found.push(...batch.events());
+  })();
+  await bus.close();
+  await within(looped, () => "the loop does not end");
+  assert.deepEqual(found, [1]);
 });
