@@ -102,12 +102,11 @@ export function cloudflareQueuesSink<T>(
     const { id, shard } = batch;
     const producer = typeof queue === "function" ? queue(shard) : queue;
     const { bodies: single, rejected } = parse(batch);
-    const singleSizes = single.map((body) => sizeOf(body));
-    if (singleSizes.some((size) => size > MAX_MESSAGE_BYTES)) {
+    const bodies = pack ? packed(single) : single;
+    const sizes = bodies.map((body) => sizeOf(body));
+    if (sizes.some((size) => size > MAX_MESSAGE_BYTES)) {
       throw tooLarge(`A message would be larger than ${MAX_MESSAGE_BYTES} bytes`);
     }
-    const bodies = pack ? packed(single) : single;
-    const sizes = pack ? bodies.map((body) => sizeOf(body)) : singleSizes;
     const before = begun.get(shard);
     let sent = before?.id === id ? Math.min(before.sent, bodies.length) : 0;
     while (sent < bodies.length) {
