@@ -204,6 +204,7 @@ test("Splunk: a refusal of all without a place, and a busy server", async () => 
   const ok = json({ text: "Success", code: 0 });
   const sink = (/** @type {string} */ url) => splunkSink(url, { token: "t" });
   assert.equal((await through(sink, three, [denied])).stats.abandoned.permanent, 3);
+  assert.equal((await through(sink, three, [json(null, 400)])).stats.abandoned.permanent, 3);
   assert.equal((await through(sink, three, [...Array(12).fill(busy), ok])).stats.delivered, 3);
 });
 
@@ -331,6 +332,7 @@ test("ClickHouse: a bad row is abandoned alone, a busy server is waited for, oth
 const wrong = [
   ["index", () => elasticsearchSink("http://x", /** @type {any} */ ({}))],
   ["labels", () => lokiSink("http://x", /** @type {any} */ ({ labels: "a" }))],
+  ["labels", () => lokiSink("http://x", /** @type {any} */ ({}))],
   ["token", () => splunkSink("http://x", { token: "" })],
   ["region", () => newRelicSink(/** @type {any} */ ({ licenseKey: "k", region: "UK" }))],
   ["apiKey", () => datadogSink(/** @type {any} */ ({}))],

@@ -46,8 +46,14 @@ export function axiomSink(options: AxiomOptions): DeliveryCallback {
   return presetSink(target, own, { headers, encode: jsonArray as (batch: Batch) => string, read });
 }
 
+/** The used part of an answer. */
+interface IngestStatus {
+  readonly failed: number;
+  readonly failures?: readonly { readonly error?: string }[];
+}
+
 async function read(response: FetchResponse, { count }: Batch): Promise<void> {
-  const { failed, failures } = await response.json();
+  const { failed, failures } = (await response.json()) as IngestStatus;
   if (!(failed > 0)) return;
   const sentence = `The dataset did not take ${failed} of ${count} events: ${failures?.[0]?.error}`;
   throw new DeliveryError(plain(sentence), { split: true });

@@ -1,4 +1,5 @@
 import type { Batch } from "../batch.js";
+import { InvalidOptionError } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { Url } from "../util/platform.js";
 import { checkSinkOptions } from "./events.js";
@@ -32,7 +33,13 @@ export function lokiSink<T = unknown>(
   options: LokiOptions<T>,
 ): DeliveryCallback<T> {
   const own = checkSinkOptions(options, schema);
-  const { labels = {} } = own;
+  const { labels } = own;
+  if (labels === undefined) {
+    throw new InvalidOptionError(
+      "labels",
+      "`labels` is missing: Loki takes no line without a label",
+    );
+  }
   const encode = (batch: Batch) => encodePush(batch as Batch<T>, labels);
   const headers = { "content-type": "application/json" };
   const target = below(url, "loki/api/v1/push");

@@ -59,15 +59,21 @@ export function splunkSink(url: string | Url, options: SplunkOptions): DeliveryC
   return presetSink(below(url, "services/collector/event"), own, { headers, encode, refuse });
 }
 
+/** The used part of an answer. */
+interface CollectorAnswer {
+  readonly text?: string;
+  readonly "invalid-event-number"?: number;
+}
+
 /** The collector names one event by its place, and says nothing of the others. */
 async function refuse(response: FetchResponse, batch: Batch): Promise<EventOutcomes> {
   if (response.status !== 400) return refuseByStatus(response, batch);
-  const answer = await response.json().catch(() => ({}));
-  const invalid = answer["invalid-event-number"];
-  if (!Number.isInteger(invalid) || invalid < 0 || invalid >= batch.count) {
-    return refuseByStatus(response, batch);
-  }
-  const sentence = `The collector refused the event: ${answer.text}`;
+  // Something before the collector may answer with a page, which names no event.
+  const answer: CollectorAnswer | null = await response.json().catch(() => null);
+  const invalid = answer?.["invalid-event-number"] ?? -1;
+  const isPlace = Number.isInteger(invalid) && invalid >= 0 && invalid < batch.count;
+  if (!isPlace) return refuseByStatus(response, batch);
+  const sentence = `The collector refused the event: ${answer?.text}`;
   const error = new DeliveryError(sentence, { status: 400, cause: answer });
   const others = Array.from({ length: batch.count }, (_, i) => i).filter((i) => i !== invalid);
   return { rejected: [{ index: invalid, error }], retry: others };
