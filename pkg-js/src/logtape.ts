@@ -1,3 +1,4 @@
+import { emitLine } from "./emit-line.js";
 import type { EventBus } from "./event-bus.js";
 
 /** The used part of a `LogRecord` of LogTape. */
@@ -37,10 +38,7 @@ export function logtapeSink<R extends LogTapeRecord = LogTapeRecord>(
   formatter?: (record: R) => string,
 ): (record: R) => void {
   if (formatter === undefined) return (record) => bus.emit(eventOf(record));
-  return (record) => {
-    const line = formatter(record);
-    bus.ingestRaw(line.endsWith("\n") ? line.slice(0, -1) : line);
-  };
+  return (record) => emitLine(bus, formatter(record));
 }
 
 function eventOf({ timestamp, level, category, message, properties }: LogTapeRecord): LogTapeEvent {

@@ -1,4 +1,5 @@
 import { Writable } from "node:stream";
+import { emitLine } from "./emit-line.js";
 import type { EventBus } from "./event-bus.js";
 
 /** A destination for pino. */
@@ -28,7 +29,7 @@ export interface PinoTransport {
 export function pinoDestination(bus: Pick<EventBus, "ingestRaw" | "flush">): PinoDestination {
   return {
     write(line) {
-      offer(bus, line.endsWith("\n") ? line.slice(0, -1) : line);
+      emitLine(bus, line);
     },
     flush(done = () => {}) {
       bus.flush().then(() => done(), done);
@@ -67,24 +68,14 @@ export function pinoTransport(
     write(chunk: string | Buffer, _encoding, done) {
       const lines = `${begun}${chunk}`.split("\n");
       begun = lines.pop() ?? "";
-      for (const line of lines) offer(bus, line);
+      for (const line of lines) emitLine(bus, line);
       done();
     },
     final(done) {
-      offer(bus, begun);
+      emitLine(bus, begun);
       bus.close({ timeoutMs }).then(() => done(), done);
     },
   });
   const { flush } = pinoDestination(bus);
   return Object.assign(stream, { flush });
-}
-
-/** A logger must not fail its program: a line that is too large is counted, and no more. */
-function offer(bus: Pick<EventBus, "ingestRaw">, line: string): void {
-  if (line === "") return;
-  try {
-    bus.ingestRaw(line);
-  } catch {
-    // The bus has reported it to `onDrop`.
-  }
 }

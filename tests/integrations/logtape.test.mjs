@@ -64,3 +64,24 @@ test("a formatter of LogTape's own makes the event", async () => {
   const [event] = await eventsOf((logger) => logger.info("hello"), jsonLinesFormatter);
   assert.deepInclude(event, { level: "INFO", message: "hello", logger: "app.http" });
 });
+
+test("a line that is too large is counted, and is no failure of the sink", async () => {
+  /** @type {string[]} */
+  const lost = [];
+  const onDrop = (/** @type {any} */ { reason }) => void lost.push(reason);
+  const bus = new EventBus(() => {}, { maxEventBytes: 200, onDrop });
+  const sink = logtapeSink(bus, jsonLinesFormatter);
+  /** @type {unknown[]} */
+  const failures = [];
+  const watched = (/** @type {import("@logtape/logtape").LogRecord} */ record) => {
+    try {
+      sink(record);
+    } catch (error) {
+      failures.push(error);
+    }
+  };
+  (await loggerTo(watched)).info("x".repeat(300));
+  await bus.close();
+  assert.deepEqual(lost, ["oversize"]);
+  assert.deepEqual(failures, []);
+});

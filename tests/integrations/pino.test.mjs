@@ -84,6 +84,21 @@ test("a line that is too large is counted, and harms neither the program nor the
   assert.deepEqual(lost, ["oversize"]);
 });
 
+test("a bus that takes nothing any more is told of once, and harms no logger", (context) => {
+  const print = context.mock.method(console, "error", () => {});
+  const error = new Error("the module is gone");
+  const bus = /** @type {any} */ ({
+    ingestRaw() {
+      throw error;
+    },
+  });
+  const logger = pino({}, pinoDestination(bus));
+  logger.info("first");
+  logger.info("second");
+  assert.lengthOf(print.mock.calls, 1);
+  assert.equal(print.mock.calls[0]?.arguments[1], error);
+});
+
 test("a transport's thread sends every line through an outage, and ends with all of them", async () => {
   const collector = await startCollector();
   try {
