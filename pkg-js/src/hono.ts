@@ -15,7 +15,7 @@ export interface HonoContext {
 /** The event of a request. */
 export interface RequestEvent {
   readonly type: "request";
-  /** When the request came: milliseconds since the Unix epoch. */
+  /** The time of the request: milliseconds since the Unix epoch. */
   readonly at: number;
   readonly method: string;
   readonly path: string;

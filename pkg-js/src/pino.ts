@@ -61,7 +61,7 @@ export function pinoTransport(
   bus: Pick<EventBus, "ingestRaw" | "flush" | "close">,
   { timeoutMs = 5000 }: PinoTransportOptions = {},
 ): PinoTransport {
-  /** The beginning of a line whose end has not come. */
+  /** The incomplete line at the end of the last chunk. */
   let begun = "";
   const stream = new Writable({
     decodeStrings: false,

@@ -1,4 +1,4 @@
-// Streams and loops: a full bus makes them wait, and batches without an answer come again.
+// Streams and loops: a full bus makes them wait, and unacknowledged batches come again.
 import { DeliveryError, EventBus } from "shardbus";
 import { pullBus, writableTo } from "shardbus/streams";
 import {

@@ -1,6 +1,6 @@
 // @ts-check
-// The presets at the boundary of their protocols: what receivers get over HTTP, and what becomes of
-// the batch for each of their answers.
+// The presets at the boundary of their protocols: their requests over HTTP, and the outcome of a
+// batch for each answer.
 import { EventBus, InvalidOptionError } from "shardbus";
 import {
   axiomSink,
