@@ -255,6 +255,27 @@ test("a request that the protocol forbids to repeat is not sent again", async (t
   await provider.shutdown();
 });
 
+const LIMIT = { timeout: 30_000 };
+
+test("a shutdown in an outage ends at its limit, and reports the rest as lost", LIMIT, async () => {
+  const receiver = await startReceiver();
+  await receiver.stop();
+  /** @type {import("shardbus").Drop[]} */
+  const drops = [];
+  const provider = new LoggerProvider({
+    url: receiver.url,
+    exportTimeoutMillis: 200,
+    onError: () => {},
+    bus: { onDrop: (drop) => void drops.push(drop) },
+  });
+  provider.getLogger("a").emit({ body: "x" });
+  await provider.shutdown();
+  assert.deepEqual(
+    drops.map(({ reason, count }) => [reason, count]),
+    [["shutdown", 1]],
+  );
+});
+
 test("the environment says where to send to, and options go before it", async (t) => {
   const receiver = await startReceiver();
   t.after(() => receiver.stop());
