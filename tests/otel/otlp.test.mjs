@@ -194,6 +194,40 @@ for (const protocol of PROTOCOLS) {
     await ours.shutdown();
   });
 
+  test(`a record that cannot be sent is counted, and costs no other one, by ${protocol}`, async (t) => {
+    const receiver = await startReceiver();
+    t.after(() => receiver.stop());
+    /** @type {unknown[]} */
+    const errors = [];
+    /** @type {import("shardbus").Drop[]} */
+    const drops = [];
+    const provider = new LoggerProvider({
+      url: receiver.url,
+      protocol,
+      onError: (error) => errors.push(error),
+      bus: { onDrop: (drop) => void drops.push(drop) },
+    });
+    const logger = provider.getLogger("a");
+    /** @type {Record<string, unknown>} */
+    const circular = {};
+    circular.self = circular;
+    logger.emit({ body: circular });
+    logger.emit({ body: "no time", timestamp: new Date(Number.NaN) });
+    logger.emit({ body: "before 1970", timestamp: new Date(-1500) });
+    logger.emit({ body: "sound" });
+    await provider.shutdown();
+    const { offered, delivered, rejected } = provider.bus.stats();
+    assert.deepEqual([offered, delivered, rejected.invalid], [4, 1, 3]);
+    assert.equal(errors.length, 3);
+    assert.match(String(errors[1]), /cannot be encoded: The time \[NaN, NaN\] is not between/);
+    assert.deepEqual(
+      drops.map(({ reason, count }) => [reason, count]),
+      [["invalid", 3]],
+    );
+    assert.ok(receiver.requests[0].body.includes("sound"));
+    assert.ok(!receiver.requests[0].body.includes("1970"));
+  });
+
   test(`records that a receiver rejects are abandoned, and not sent again, by ${protocol}`, async (t) => {
     const rejection =
       protocol === "http/json"
@@ -274,6 +308,24 @@ test("a shutdown in an outage ends at its limit, and reports the rest as lost", 
     drops.map(({ reason, count }) => [reason, count]),
     [["shutdown", 1]],
   );
+});
+
+test("times and integers have the digits that receivers read", async (t) => {
+  const receiver = await startReceiver();
+  t.after(() => receiver.stop());
+  const provider = new LoggerProvider({ url: receiver.url, protocol: "http/json" });
+  const emit = (/** @type {unknown} */ body, /** @type {[number, number]} */ timestamp) =>
+    provider.getLogger("a").emit({ body, timestamp });
+  emit(-(2 ** 63), [5, 1e9]);
+  emit(2 ** 62, [1_790_000_000, 7]);
+  await provider.shutdown();
+  const text = `${receiver.requests[0].body}`;
+  assert.deepEqual(text.match(/"timeUnixNano":"\d+"|"intValue":-?\d+/g), [
+    '"timeUnixNano":"6000000000"',
+    '"intValue":-9223372036854775808',
+    '"timeUnixNano":"1790000000000000007"',
+    '"intValue":4611686018427387904',
+  ]);
 });
 
 test("the environment says where to send to, and options go before it", async (t) => {

@@ -1,7 +1,7 @@
 import { diag } from "@opentelemetry/api";
 import { EventBus } from "shardbus";
 import type { EventBus as Bus } from "../event-bus.js";
-import { InvalidOptionError, messageOf, pollNow } from "../internal.js";
+import { InvalidEventError, InvalidOptionError, messageOf, pollNow } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { BusStats } from "../stats.js";
 import { exporterDelivery } from "./exporter-delivery.js";
@@ -104,8 +104,15 @@ export abstract class BatchProcessor<R extends RecordLike> {
       const callback = otlpSender(signal, encoding, groups, receiver as never, options);
       this.bus = makeBus(this.#reporting(callback), { format: "json" });
       this.#intake = {
-        add: (record) =>
-          this.bus.ingestRaw(encoding.encode(signal, record, groups.indexOf(record))),
+        add: (record) => {
+          let event: string | Uint8Array;
+          try {
+            event = encoding.encode(signal, record, groups.indexOf(record));
+          } catch (cause) {
+            return this.bus.ingest(unreadable(cause));
+          }
+          return this.bus.ingestRaw(event);
+        },
       };
     }
     this.#endObservation = observeProcessor(kind.observed, options.selfObsMeterProvider, {
@@ -226,6 +233,13 @@ export abstract class BatchProcessor<R extends RecordLike> {
     }
   }
 }
+
+/** An event in place of a record that cannot be encoded: the bus counts it as invalid, and throws. */
+const unreadable = (cause: unknown) => ({
+  toJSON() {
+    throw new InvalidEventError(`The record cannot be encoded: ${messageOf(cause)}`, { cause });
+  },
+});
 
 /** The records whose processing has ended, as a bus counts them. */
 function* processedBy({ delivered, rejected, evicted, abandoned }: BusStats) {

@@ -1,7 +1,14 @@
 import { isBytes, utf8Decoder, utf8Encoder } from "../internal.js";
 import { addTo, type Grouped } from "./groups.js";
 import type { OtlpEncoding } from "./otlp-encoding.js";
-import { type Field, isInt64, type Message, resource, scope } from "./otlp-messages.js";
+import {
+  checkedTime,
+  type Field,
+  isInt64,
+  type Message,
+  resource,
+  scope,
+} from "./otlp-messages.js";
 
 /** Stands for the records in the text around them; JSON never has it. */
 const RECORDS = "\u0000";
@@ -97,7 +104,7 @@ function fieldValue<R>({ type }: Field<R>, value: unknown): string {
   if (value === undefined || value === null) return "";
   switch (type) {
     case "time":
-      return `"${nanoseconds(value as [number, number])}"`;
+      return `"${nanoseconds(checkedTime(value as [number, number]))}"`;
     case "uint":
     case "fixed32":
       return value === 0 ? "" : String(value);
@@ -153,7 +160,10 @@ function anyValue(value: unknown): string {
     case "boolean":
       return `{"boolValue":${value}}`;
     case "number":
-      if (isInt64(value)) return `{"intValue":${value}}`;
+      // A large one exactly: its shortest text may be beyond 64 bits.
+      if (isInt64(value)) {
+        return `{"intValue":${Number.isSafeInteger(value) ? value : BigInt(value)}}`;
+      }
       return `{"doubleValue":${Number.isFinite(value) ? value : `"${value}"`}}`;
     case "object":
       if (value === null) return "{}";

@@ -1,7 +1,7 @@
 // The messages of the OpenTelemetry protocol (opentelemetry/proto, 1.10): the number of each field
 // in protobuf, its name in JSON, and where its value comes from. Both encodings follow these tables.
 
-import type { SpanContext } from "@opentelemetry/api";
+import type { HrTime, SpanContext } from "@opentelemetry/api";
 import type {
   LogRecordLike,
   ResourceLike,
@@ -120,6 +120,21 @@ export const scope: Message<ScopeLike> = [
 /** Tells whether a number is written as an `int64`; any other one is a `double`. */
 export const isInt64 = (value: number): boolean =>
   Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63;
+
+/** Seconds from 1970 on whose nanoseconds fit into 64 bits. */
+const MAX_SECONDS = 2 ** 34;
+
+/**
+ * A time in whole seconds, and in nanoseconds of less than a second.
+ *
+ * @throws {RangeError} if the protocol cannot express it: receivers refuse whole requests for it.
+ */
+export function checkedTime([seconds, nanos]: HrTime): HrTime {
+  const carry = Math.floor(nanos / 1e9);
+  const whole = Math.trunc(seconds) + carry;
+  if (whole >= 0 && whole < MAX_SECONDS) return [whole, Math.trunc(nanos) - carry * 1e9];
+  throw new RangeError(`The time [${seconds}, ${nanos}] is not between 1970 and 2514`);
+}
 
 /** One kind of telemetry: the end of its URL, and the names of its messages. */
 export interface Signal<R> {

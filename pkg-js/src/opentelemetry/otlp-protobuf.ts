@@ -1,7 +1,7 @@
 import { isBytes, utf8Decoder } from "../internal.js";
 import { addTo, type Grouped } from "./groups.js";
 import type { OtlpEncoding } from "./otlp-encoding.js";
-import { isInt64, type Message, resource, scope } from "./otlp-messages.js";
+import { checkedTime, isInt64, type Message, resource, scope } from "./otlp-messages.js";
 import { ProtobufWriter } from "./protobuf-writer.js";
 
 const writer = /* @__PURE__ */ new ProtobufWriter();
@@ -72,7 +72,7 @@ function write<R>(message: Message<R>, record: R): void {
     }
     switch (type) {
       case "time":
-        writer.time(number, value as [number, number]);
+        writer.time(number, checkedTime(value as [number, number]));
         break;
       case "uint":
         writer.uint(number, value as number);
