@@ -1,5 +1,5 @@
+import { isShardbusError } from "./errors/shardbus-error.js";
 import type { EventBus } from "./event-bus.js";
-import { isShardbusError } from "./internal.js";
 
 /** The codes of refusals, which the bus counts and tells to `onDrop`. */
 const REFUSALS = ["ERR_INVALID_EVENT", "ERR_EVENT_TOO_LARGE", "ERR_BACKPRESSURE"];

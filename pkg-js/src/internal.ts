@@ -10,6 +10,7 @@ export { type Nonce, randomNonce, randomWord, setNonceSource } from "./delivery/
 export { isPage } from "./delivery/page-lifecycle.js";
 export { pollNow } from "./delivery/poll-now.js";
 export { provideRequests } from "./delivery/provide-requests.js";
+export { emitLine } from "./emit-line.js";
 export * from "./errors/index.js";
 export { EventBus } from "./event-bus.js";
 export { RestoreRefusal } from "./generated/layout.js";

@@ -1,5 +1,5 @@
-import { emitLine } from "./emit-line.js";
 import type { EventBus } from "./event-bus.js";
+import { emitLine } from "./internal.js";
 
 /** The used part of a `LogRecord` of LogTape. */
 export interface LogTapeRecord {

@@ -1,6 +1,6 @@
 import { Writable } from "node:stream";
-import { emitLine } from "./emit-line.js";
 import type { EventBus } from "./event-bus.js";
+import { emitLine } from "./internal.js";
 
 /** A destination for pino. */
 export interface PinoDestination {
