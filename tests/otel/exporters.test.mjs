@@ -76,3 +76,73 @@ test("a failed export costs its own records alone", async () => {
   assert.deepEqual(names(exporter.getFinishedSpans()), ["a", "b", "d", "e"]);
   await provider.shutdown();
 });
+
+test("a batch whose earlier attempt ends late keeps its records", {
+  timeout: 30_000,
+}, async (t) => {
+  // Timers of a request that has ended never fire: here, those of the exports.
+  const EXPORT_MS = 47;
+  const { setTimeout } = globalThis;
+  t.after(() => Object.assign(globalThis, { setTimeout }));
+  const stub = (/** @type {any[]} */ ...[task, ms, ...rest]) =>
+    ms === EXPORT_MS ? undefined : setTimeout(task, ms, ...rest);
+  Object.assign(globalThis, { setTimeout: stub });
+  /** @type {{ names: string[], done: (result: { code: number }) => void }[]} */
+  const exports = [];
+  const processor = new BatchSpanProcessor({
+    exporter: {
+      export(spans, done) {
+        exports.push({ names: names(spans), done });
+        // The second attempt hangs as well, while the first one fails.
+        if (exports.length === 2) exports[0].done({ code: 1 });
+        if (exports.length > 2) done({ code: 0 });
+      },
+      async shutdown() {},
+    },
+    maxExportBatchSize: 1,
+    exportTimeoutMillis: EXPORT_MS,
+    onError: () => {},
+    bus: { onDrop: () => {}, retry: { baseDelayMs: 1, maxDelayMs: 1 } },
+  });
+  const provider = new TracerProvider({ sampler, spanProcessors: [processor] });
+  for (const name of ["a", "b", "c"]) provider.getTracer("t").startSpan(name).end();
+  await processor.forceFlush().catch(() => {});
+  assert.deepEqual(
+    exports.map((it) => it.names),
+    [["a"], ["a"], ["a"], ["b"], ["c"]],
+  );
+  await provider.shutdown();
+});
+
+test("a processor whose full queue was drained takes records again", async () => {
+  /** @type {string[][]} */
+  const exported = [];
+  let endFirst = () => {};
+  const processor = new BatchSpanProcessor({
+    exporter: {
+      export(spans, done) {
+        const end = () => done({ code: 0 });
+        if (exported.push(names(spans)) === 1) endFirst = end;
+        else end();
+      },
+      async shutdown() {},
+    },
+    maxExportBatchSize: 2,
+    maxQueueSize: 2,
+    bus: { onDrop: () => {} },
+  });
+  const provider = new TracerProvider({ sampler, spanProcessors: [processor] });
+  const make = (/** @type {string} */ name) => provider.getTracer("t").startSpan(name).end();
+  // Two are exported, two fill the queue, and one finds no room.
+  for (const name of ["a", "b", "c", "d", "full"]) make(name);
+  processor.bus.drain();
+  for (const name of ["e", "f"]) make(name);
+  const flushed = processor.forceFlush();
+  endFirst();
+  await flushed;
+  assert.deepEqual(exported, [
+    ["a", "b"],
+    ["e", "f"],
+  ]);
+  await provider.shutdown();
+});

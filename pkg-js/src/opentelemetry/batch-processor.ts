@@ -146,8 +146,14 @@ export abstract class BatchProcessor<R extends RecordLike> {
   /** Called at the beginning of a shutdown, as upstream's processors do. */
   protected onShutdown(): void {}
 
+  /** The queue may have records whose events were drained or have expired: only events count. */
+  get #isFull(): boolean {
+    const limit = this._maxQueueSize;
+    return this.#held.pending.length >= limit && this.bus.stats().pending >= limit;
+  }
+
   #hold(record: R): boolean {
-    if (this.#held.pending.length >= this._maxQueueSize || !this.bus.ingestRaw("0")) {
+    if (this.#isFull || !this.bus.ingestRaw("0")) {
       this.#finish(1, "queue_full");
       return false;
     }

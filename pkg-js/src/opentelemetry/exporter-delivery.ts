@@ -27,16 +27,16 @@ export function exporterDelivery<R extends RecordLike>(
   host: ExportHost,
 ): DeliveryCallback {
   return async ({ sequence, count }) => {
-    const records = held.lease(sequence, count);
+    const lease = held.lease(sequence, count);
     try {
       // Begins the export before the first `await`, as upstream does.
-      await exportRecords(exporter, records, host);
+      await exportRecords(exporter, lease.records, host);
     } catch (cause) {
       const error = cause instanceof Error ? cause : new Error(messageOf(cause));
       host.onError(error);
       throw new DeliveryError(error.message, { retryable: false, cause });
     } finally {
-      held.release(sequence);
+      held.release(lease);
     }
   };
 }

@@ -1,3 +1,9 @@
+/** The records of an attempt. */
+export interface Lease<R> {
+  readonly sequence: number;
+  readonly records: R[];
+}
+
 /**
  * The records of a stock exporter, which takes objects. The bus has one event for each, in the same
  * order, and so the sequence number of a batch says which records it has.
@@ -7,22 +13,26 @@ export class HeldRecords<R> {
   readonly pending: R[] = [];
   /** The sequence number of the first of them. */
   #next = 0;
-  #leased: { readonly sequence: number; readonly records: R[] } | undefined;
+  #leased: Lease<R> | undefined;
 
-  /** The records of a batch. A batch that is sent again gets the same ones. */
-  lease(sequence: number, count: number): R[] {
-    if (this.#leased?.sequence === sequence) return this.#leased.records;
-    // Events that were drained or evicted have left their records behind.
-    this.pending.splice(0, sequence - this.#next);
-    const records = this.pending.splice(0, count);
-    this.#next = sequence + count;
+  /** The records of a batch, for one attempt. A batch that is sent again gets the same ones. */
+  lease(sequence: number, count: number): Lease<R> {
+    const current = this.#leased;
+    const records = current?.sequence === sequence ? current.records : this.#take(sequence, count);
     this.#leased = { sequence, records };
-    return records;
+    return this.#leased;
   }
 
-  /** Forgets the records of a batch that is settled. */
-  release(sequence: number): void {
-    if (this.#leased?.sequence === sequence) this.#leased = undefined;
+  #take(sequence: number, count: number): R[] {
+    // Events that were drained or evicted have left their records behind.
+    this.pending.splice(0, sequence - this.#next);
+    this.#next = sequence + count;
+    return this.pending.splice(0, count);
+  }
+
+  /** Forgets the records of a batch that is settled: not at the late end of an earlier attempt. */
+  release(lease: Lease<R>): void {
+    if (this.#leased === lease) this.#leased = undefined;
   }
 
   clear(): void {
