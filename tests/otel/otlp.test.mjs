@@ -310,6 +310,31 @@ test("a shutdown in an outage ends at its limit, and reports the rest as lost", 
   );
 });
 
+test("values that are empty, 0 or false keep their type", async (t) => {
+  const receiver = await startReceiver();
+  t.after(() => receiver.stop());
+  const values = { s: "", n: 0, b: false, l: [] };
+  for (const protocol of PROTOCOLS) {
+    const provider = new LoggerProvider({ url: receiver.url, protocol });
+    provider.getLogger("a").emit({ attributes: values });
+    await provider.shutdown();
+  }
+  const [json, protobuf] = receiver.requests.map(({ body }) => body);
+  const [{ attributes }] = JSON.parse(`${json}`).resourceLogs[0].scopeLogs[0].logRecords;
+  assert.deepEqual(attributes, [
+    { key: "s", value: { stringValue: "" } },
+    { key: "n", value: { intValue: 0 } },
+    { key: "b", value: { boolValue: false } },
+    { key: "l", value: { arrayValue: { values: [] } } },
+  ]);
+  // Each as field 6 of its record: the key, and a value with the field of its type.
+  const pairs = { s: "0a00", n: "1800", b: "1000", l: "2a00" };
+  for (const [key, value] of Object.entries(pairs)) {
+    const pair = `32070a01${Buffer.from(key).toString("hex")}1202${value}`;
+    assert.ok(protobuf.toString("hex").includes(pair), key);
+  }
+});
+
 test("times and integers have the digits that receivers read", async (t) => {
   const receiver = await startReceiver();
   t.after(() => receiver.stop());

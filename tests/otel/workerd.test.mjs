@@ -61,5 +61,6 @@ test("a Worker's records arrive although its requests end before their exports",
   }
   for (const name of ["exporter-logs", "exporter-spans", "otlp-logs", "otlp-spans"]) {
     assert.equal(counts[name], RECORDS, `${name}: ${JSON.stringify({ counts, outcomes })}`);
+    assert.equal(outcomes[name], "ok");
   }
 });
