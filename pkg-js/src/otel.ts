@@ -134,8 +134,11 @@ interface AttemptError {
 }
 
 /** The attributes of an attempt; `error.type` is the status of the answer, or the error's name. */
-function outcomeOf({ error, result }: EndedAttempt): Attributes {
-  if (error === undefined) return { outcome: isPartial(result) ? "partial" : "delivered" };
+function outcomeOf(attempt: EndedAttempt): Attributes {
+  if (!("error" in attempt)) {
+    return { outcome: isPartial(attempt.result) ? "partial" : "delivered" };
+  }
+  const { error } = attempt;
   const { name = "_OTHER", code, status, ...rest } = readError(error);
   return { outcome: outcomeOfError(code, rest), "error.type": String(status ?? name) };
 }
@@ -146,7 +149,7 @@ function readError(error: unknown): AttemptError {
       error as AttemptError;
     return { name, code, status, outcomes, split, tooLarge, retryable, unavailable };
   } catch {
-    // A getter of its own threw.
+    // It has no properties, or a getter of its own threw.
     return {};
   }
 }

@@ -142,6 +142,18 @@ test("a meter times attempts, by their outcome and the type of their error", asy
   assert.equal((await reader.read())[`${name} delivered`], 1, "and none after the end");
 });
 
+test("a meter tells a failure without an error from a delivery", async () => {
+  const reader = new Reader();
+  const meter = new MeterProvider({ readers: [reader] }).getMeter("test");
+  const bus = new EventBus(recorder([fail(undefined)]).callback, { retry: quickRetry });
+  observeBus(bus, meter, { bus: "clicks" });
+  bus.ingest({ i: 1 });
+  await bus.close();
+  const read = await reader.read();
+  assert.equal(read["shardbus.attempt.duration unavailable _OTHER"], 1);
+  assert.equal(read["shardbus.attempt.duration delivered"], 1);
+});
+
 test("a meter counts an attempt whose time was up once, as a timeout", async () => {
   const reader = new Reader();
   const meter = new MeterProvider({ readers: [reader] }).getMeter("test");
