@@ -2,7 +2,7 @@
 // The processors without an exporter: the receiver gets the requests of upstream's serializers.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { context, diag, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { logs } from "@opentelemetry/api-logs";
 import {
   JsonLogsSerializer,
@@ -388,6 +388,32 @@ test("the environment says where to send to, and options go before it", async (t
   assert.equal(span.headers.authorization, "Bearer b");
   assert.equal(span.headers["content-encoding"], "gzip");
   assert.equal(span.headers["content-type"], "application/x-protobuf");
+});
+
+test("an environment variable that cannot be used is told", async (t) => {
+  /** @type {string[]} */
+  const warnings = [];
+  const nothing = () => {};
+  diag.setLogger({
+    warn: (message) => void warnings.push(message),
+    error: nothing,
+    info: nothing,
+    debug: nothing,
+    verbose: nothing,
+  });
+  t.after(() => diag.disable());
+  const env = {
+    OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+    OTEL_EXPORTER_OTLP_COMPRESSION: "zstd",
+    OTEL_EXPORTER_OTLP_TIMEOUT: "10s",
+    OTEL_BLRP_MAX_QUEUE_SIZE: "-1",
+    OTEL_BLRP_SCHEDULE_DELAY: "",
+  };
+  await new LoggerProvider({ env }).shutdown();
+  assert.deepEqual(
+    warnings.map((warning) => /grpc|zstd|10s|-1/.exec(warning)?.[0]),
+    ["grpc", "zstd", "10s", "-1"],
+  );
 });
 
 test("a provider without the SDK sends what the SDK's would", async (t) => {

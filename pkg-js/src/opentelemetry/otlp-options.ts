@@ -52,6 +52,10 @@ export function receiverOf(signal: "logs" | "traces", options: OtlpOptions): Otl
   if (protocol !== "http/json" && protocol !== "http/protobuf") {
     diag.warn(`The OTLP protocol ${protocol} is not supported; http/protobuf is used instead`);
   }
+  const compression = options.compression ?? variable("COMPRESSION") ?? "none";
+  if (compression !== "gzip" && compression !== "none") {
+    diag.warn(`The OTLP compression ${compression} is not supported; requests are not compressed`);
+  }
   return {
     url,
     // Later ones go before earlier ones, whatever the case of their names.
@@ -61,7 +65,7 @@ export function receiverOf(signal: "logs" | "traces", options: OtlpOptions): Otl
       ...lowerCased(options.headers ?? {}),
     },
     isJson: protocol === "http/json",
-    gzip: (options.compression ?? variable("COMPRESSION")) === "gzip",
+    gzip: compression === "gzip",
     timeoutMs: toNumber(variable("TIMEOUT")),
   };
 }
@@ -78,10 +82,15 @@ export function reader(env: Environment | undefined): (name: string) => string |
   };
 }
 
-/** A positive number; nothing, if the text is none. */
+/** A positive number; nothing, with a warning, if the text of an environment variable is none. */
 export function toNumber(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
   const number = Number(text);
-  return number > 0 && number < 2 ** 31 ? number : undefined;
+  if (number > 0 && number < 2 ** 31) return number;
+  diag.warn(
+    `${text} in an environment variable is ignored: it must be a number above 0 and below 2^31`,
+  );
+  return undefined;
 }
 
 /** Parses `name=value,name=value`, with percent signs as in URLs. */

@@ -11,7 +11,10 @@ import type { Signal } from "./otlp-messages.js";
 import type { OtlpOptions, OtlpReceiver } from "./otlp-options.js";
 import { suppressTracing } from "./suppress-tracing.js";
 
-/** The answers of the protocol that allow another attempt, and 413, for which batches are split. */
+/**
+ * The answers that allow another attempt: the protocol's, 408 and 425 of HTTP, and 413, for which
+ * batches are split.
+ */
 const TEMPORARY = [408, 413, 425, 429, 502, 503, 504];
 
 /** The receiver took a request but for some records. */
