@@ -25,4 +25,5 @@ export { nodeBuiltin } from "./util/node-builtin.js";
 export { own } from "./util/own.js";
 export { utf8Decoder, utf8Encoder } from "./util/utf8.js";
 export { setDefaultScheduler } from "./validation/bus-options.js";
+export { checkUrl } from "./validation/check-url.js";
 export * from "./validation/schema.js";

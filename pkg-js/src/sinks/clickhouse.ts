@@ -1,9 +1,8 @@
 import type { Batch } from "../batch.js";
-import { DeliveryError } from "../internal.js";
+import { checkUrl, DeliveryError } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { FetchResponse, Url } from "../util/platform.js";
 import { checkBody, checkSinkOptions } from "./events.js";
-import { checkUrl } from "./http-url.js";
 import {
   type PresetOptions,
   presetSchema,

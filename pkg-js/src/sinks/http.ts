@@ -1,5 +1,5 @@
 import type { Batch } from "../batch.js";
-import { callable, DeliveryError, flag, isRecord, utf8Encoder } from "../internal.js";
+import { callable, checkUrl, DeliveryError, flag, isRecord, utf8Encoder } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { Bytes, FetchInit, FetchResponse, Url } from "../util/platform.js";
 import { checkBody, checkSinkOptions } from "./events.js";
@@ -7,7 +7,7 @@ import { finishAnswer } from "./http-answer.js";
 import { makeCompressor } from "./http-compress.js";
 import { type HeaderList, headersRule, toHeaders } from "./http-headers.js";
 import { sendThrough } from "./http-redirect.js";
-import { checkUrl, withId } from "./http-url.js";
+import { withId } from "./http-url.js";
 
 export type { HeaderList } from "./http-headers.js";
 

@@ -1,10 +1,9 @@
 import type { Batch } from "../batch.js";
-import { callable, flag } from "../internal.js";
+import { callable, checkUrl, flag } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { FetchInit, FetchResponse, Url } from "../util/platform.js";
 import { checkClient, checkSinkOptions } from "./events.js";
 import { httpSink } from "./http.js";
-import { checkUrl } from "./http-url.js";
 import { objectKey } from "./r2.js";
 
 /** The part of a client that an {@linkcode s3Sink} uses; an `AwsClient` of aws4fetch has it. */
