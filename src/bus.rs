@@ -524,10 +524,10 @@ impl EventBus {
         self.with_delivery(|delivery| delivery.poll_exit(now, max_bytes, order))
     }
 
-    /// Cuts everything that is in the bus into batches, and returns all that are not settled, leased
-    /// ones included: shard by shard, oldest first; not those that only the store has. They stay in
-    /// the bus. For a host that keeps copies, as [`Batch::encode`] makes them. Their bytes are held
-    /// until the last of them is dropped.
+    /// Cuts all pending events into batches, and returns the unsettled batches, leased ones
+    /// included: shard by shard, oldest first; not those in the store alone. They stay in the bus.
+    /// For a host that keeps copies, as [`Batch::encode`] makes them. Their bytes are held until the
+    /// last of them is dropped.
     #[must_use]
     pub fn stage(&self, now: u64) -> Vec<Shared<Batch>> {
         self.with_delivery(|delivery| delivery.stage(now))
@@ -634,8 +634,8 @@ impl EventBus {
         self.with_delivery(|delivery| delivery.is_restoring())
     }
 
-    /// Opens a flush: everything that is in the bus now may leave without waiting for size or
-    /// time, until [`end_flush`](Self::end_flush). Returns its id.
+    /// Opens a flush: all present events may leave without waiting for size or time, until
+    /// [`end_flush`](Self::end_flush). Returns its id.
     #[must_use]
     pub fn begin_flush(&self) -> u32 {
         self.begin_flush_until(u64::MAX)
@@ -684,8 +684,8 @@ impl EventBus {
         self.closed.get()
     }
 
-    /// Gives up everything that is in the bus, leased batches included. [`poll`](Self::poll) hands
-    /// it out as abandoned. What only the store has stays there, and counts as drained.
+    /// Gives up all events, leased batches included. [`poll`](Self::poll) hands them out as
+    /// abandoned. Batches in the store alone stay there, and count as drained.
     pub fn abandon_everything(&self) {
         self.with_delivery(Delivery::abandon_everything);
     }

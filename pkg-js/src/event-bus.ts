@@ -389,8 +389,8 @@ export class EventBus<T = unknown> {
   }
 
   /**
-   * Writes everything that is in the bus to its `store` before it returns: for the last moment of
-   * a process, such as `process.on("exit")`. The next start sends it.
+   * Writes all unsettled events to the `store` before it returns: for the last moment of a process,
+   * such as `process.on("exit")`. The next start sends them.
    *
    * @returns whether there is a store that can do so.
    */

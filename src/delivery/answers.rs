@@ -277,7 +277,7 @@ impl Delivery {
         self.abandoned.push_back(Abandoned { reason, attempts, batch });
     }
 
-    /// Gives up everything that is in the bus.
+    /// Gives up all unsettled events.
     pub(crate) fn abandon_everything(&mut self) {
         let now = self.now;
         self.fences.clear();

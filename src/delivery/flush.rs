@@ -86,8 +86,8 @@ impl Flush {
         }
     }
 
-    /// The report, given how many covered events are still in the bus. What neither is there nor
-    /// left in a batch was evicted.
+    /// The report, given how many covered events are unsettled. All others that left in
+    /// no batch were evicted.
     pub(crate) const fn report(&self, pending: u64) -> FlushReport {
         let FlushReport { delivered, abandoned, drained, .. } = self.report;
         let evicted = self.covered - delivered - abandoned - drained - pending;

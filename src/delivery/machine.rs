@@ -193,7 +193,7 @@ impl Delivery {
         self.abandoned.remove(0)
     }
 
-    /// Lets another lane probe if whoever probed is gone.
+    /// Lets another lane probe if the lease of the probe is gone.
     fn drop_lost_probe(&mut self) {
         let probe = self.destination.probe;
         self.destination.probe = probe.filter(|&lease| self.find_lease(lease).is_some());

@@ -53,7 +53,7 @@ pub(crate) const NEVER: u64 = u64::MAX;
 pub enum Action {
     /// Send this batch, then acknowledge it or report its failure. Then poll again.
     Send(Lease),
-    /// This batch was given up: show it to whoever collects lost events. Then poll again.
+    /// This batch was given up: show it to the collector of lost events. Then poll again.
     Abandoned(Abandoned),
     /// This batch waits: write it to the store, then say that it [is
     /// there](crate::EventBus::note_stored). Then poll again. Only with a

@@ -73,7 +73,7 @@ impl Delivery {
         self.may_spill() && self.lanes.iter().map(pending).sum::<u64>() > self.config.max_bytes / 4
     }
 
-    /// Lets go of stored events that memory is not for.
+    /// Lets go of stored events beyond their share of memory.
     pub(super) fn spill(&mut self) {
         if !self.may_spill() {
             return;

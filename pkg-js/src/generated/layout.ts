@@ -235,7 +235,7 @@ export function readLease() {
   };
 }
 
-/** The time of the next poll, and how much may come until then. */
+/** The time of the next poll, and the leeway until then. */
 export function readWait() {
   const numbers = row(3);
   return {

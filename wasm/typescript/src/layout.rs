@@ -42,7 +42,7 @@ pub fn write() -> String {
         decode("BusCounts", "Stats", "The statistics.", BusStats::FIELDS),
         decode("FlushCounts", "Flush", "The outcome of a flush.", FlushReport::FIELDS),
         row("Lease", "A lease without its batch.", LEASE),
-        row("Wait", "The time of the next poll, and how much may come until then.", WAIT),
+        row("Wait", "The time of the next poll, and the leeway until then.", WAIT),
         row("Abandoned", "The reason for which a batch was given up, and its attempts.", ABANDONED),
         row("Batch", "A batch without its body. Numbers of 64 bits are in halves.", BATCH),
         format!(

@@ -88,7 +88,7 @@ impl Ledger {
                 return self.show_abandoned(abandoned, keep);
             }
             _ if !has_polled && !self.abandoned.is_empty() => {
-                ensure!(false, "what was given up is shown to whoever polls");
+                ensure!(false, "a batch that was given up is shown to any owner that polls");
                 None
             }
             Action::WaitUntil(wake) => Some(wake),

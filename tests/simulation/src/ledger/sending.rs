@@ -26,7 +26,7 @@ const MAX_BATCHES_PER_TASK: u32 = 8;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
     pub(super) fence: Option<usize>,
-    /// All that hold something may send.
+    /// True if all lanes with events may send.
     pub(super) is_hurried: bool,
 }
 
@@ -43,7 +43,7 @@ impl Ledger {
         self.carry_out(action, is_hurried, keep)
     }
 
-    /// All that hold something may send.
+    /// True if all lanes with events may send.
     pub(super) fn is_hurried(&self) -> bool {
         let max = self.config().max_bytes;
         self.is_automatic() && (self.is_room_awaited || self.held > max - max / 4)
