@@ -2,9 +2,6 @@
 
 // Runs the suite in browsers: each file in a page of its own.
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { within } from "../../js/harness.mjs";
 import { serve } from "../../loopback.mjs";
 import { launchChromium, launchFirefox } from "../browser/puppeteer.mjs";
@@ -20,8 +17,8 @@ const page = (/** @type {string} */ script) => `<!doctype html>
   globalThis.page = { run: async () => (await import("/${script}")).run() };
 </script>`;
 
-/** Serves the files of a directory, and a page for each. @param {string} directory */
-async function serveFiles(directory) {
+/** Serves scripts by their names, and a page for each. @param {Map<string, string>} scripts */
+async function serveScripts(scripts) {
   return serve(async (request, response) => {
     const name = String(request.url).slice(1);
     if (name.endsWith(".html")) {
@@ -29,10 +26,23 @@ async function serveFiles(directory) {
       response.end(page(name.replace(/html$/, "js")));
       return;
     }
-    const body = await readFile(join(directory, name)).catch(() => undefined);
-    response.writeHead(body === undefined ? 404 : 200, { "content-type": "text/javascript" });
-    response.end(body);
+    const script = scripts.get(name);
+    response.writeHead(script === undefined ? 404 : 200, { "content-type": "text/javascript" });
+    response.end(script);
   });
+}
+
+/** The script of each test file, made once for all browsers. @type {Map<string, Promise<string>>} */
+const made = new Map();
+
+/** @param {string} file */
+function scriptOf(file) {
+  const known = made.get(file);
+  if (known !== undefined) return known;
+  const options = { conditions: ["browser"], write: false };
+  const script = bundleTest(file, "page.js", options).then(([output]) => output?.text ?? "");
+  made.set(file, script);
+  return script;
 }
 
 /**
@@ -48,13 +58,14 @@ const inBrowser = (name, program, launch) => ({
   async start() {
     if (!existsSync(program)) throw new Unavailable(`${program} is missing`);
     const browser = await startBrowser(launch);
-    const directory = await mkdtemp(join(tmpdir(), "shardbus-suite-"));
-    const site = await serveFiles(directory);
+    /** @type {Map<string, string>} */
+    const scripts = new Map();
+    const site = await serveScripts(scripts);
     let pages = 0;
 
     const runFile = async (/** @type {string} */ file) => {
       const page = `${pages++}`;
-      await bundleTest(file, join(directory, `${page}.js`), { conditions: ["browser"] });
+      scripts.set(`${page}.js`, await scriptOf(file));
       const tab = await browser.open(`${site.url}/${page}.html`);
       try {
         return await within(tab.call("run"), () => "it does not end", FILE_TIMEOUT_MS);
@@ -76,7 +87,6 @@ const inBrowser = (name, program, launch) => ({
       async stop() {
         await browser.stop();
         await site.stop();
-        await rm(directory, { recursive: true });
       },
     };
   },

@@ -17,14 +17,15 @@ const environment = () =>
   );
 
 /**
- * A test file as a module that exports `run` of the runner.
+ * Makes of a test file a module that exports `run` of the runner. Returns the files, unless they are
+ * written.
  *
  * @param {string} file its path in the repository
  * @param {string} outfile
  * @param {import("esbuild").BuildOptions} options
  */
 export async function bundleTest(file, outfile, options) {
-  const { warnings } = await build({
+  const { warnings, outputFiles } = await build({
     ...options,
     stdin: { contents: `import "./${file}"; export { run } from "node:test";`, resolveDir: root },
     outfile,
@@ -37,4 +38,5 @@ export async function bundleTest(file, outfile, options) {
   // As of an import that is not there.
   const texts = warnings.map(({ text }) => text);
   if (texts.length > 0) throw new Error(`esbuild warns: ${texts.join("; ")}`);
+  return outputFiles ?? [];
 }
