@@ -1,8 +1,8 @@
 //! Every check, as a list of steps that can also be run one by one.
 //!
 //! A step whose tools this machine cannot have is skipped, and the table says why; in CI (where `CI`
-//! is `true`) it fails, unless [`steps::SKIPPED_IN_CI`] lists it. Each step is a process; two run at a time, and all of them run although one
-//! fails.
+//! is `true`) it fails, unless [`steps::SKIPPED_IN_CI`] lists it. Each step is a process; up to three
+//! run at a time, and all of them run although one fails.
 
 mod changed;
 mod process;

@@ -1,9 +1,14 @@
-//! Chooses the next step: two run at a time, each after the steps that it needs have passed.
+//! Chooses the next step. Three run at a time, each after the steps that it needs have passed: one
+//! that compiles and two that wait, as long as there are both.
 
 use super::Verdict;
 
-/// The number of steps that run at a time.
-const LANES: usize = 2;
+/// The number of steps that run at a time. With two, two cores are idle for two fifths of a whole run.
+const LANES: usize = 3;
+
+/// The number of compiling steps that run at a time, and only while no other step is ready: each takes
+/// all cores, and they wait for each other's locks.
+const COMPILERS: usize = 2;
 
 /// A step's use of the machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,14 +63,15 @@ impl<P: Plan> Schedule<P> {
         if running.len() == LANES || running.contains(&Load::Alone) {
             return None;
         }
-        let ready: Vec<usize> =
-            (0..self.steps.len()).filter(|&index| self.is_ready(index)).collect();
-        let load = |index: usize| self.steps[index].0.load();
-        let shared = || ready.iter().copied().filter(|&index| load(index) != Load::Alone);
-        // Prefers a compiling step beside a waiting one; otherwise any two.
-        let other = shared().find(|&index| !running.contains(&load(index)));
-        let alone = || ready.first().copied().filter(|_| running.is_empty());
-        let index = other.or_else(|| shared().next()).or_else(alone)?;
+        let ready = |load| (0..self.steps.len()).find(|&index| self.is_ready(index, load));
+        let compiles = |load: &&Load| **load == Load::Compiles;
+        let index = match running.iter().filter(compiles).count() {
+            0 => ready(Load::Compiles).or_else(|| ready(Load::Waits)),
+            _ => ready(Load::Waits)
+                .or_else(|| ready(Load::Compiles).filter(|_| running.len() < COMPILERS)),
+        };
+        let alone = || ready(Load::Alone).filter(|_| running.is_empty());
+        let index = index.or_else(alone)?;
         self.steps[index].1 = State::Running;
         Some(self.steps[index].0)
     }
@@ -102,10 +108,13 @@ impl<P: Plan> Schedule<P> {
         self.steps.into_iter().filter_map(verdict).collect()
     }
 
-    fn is_ready(&self, index: usize) -> bool {
+    /// Whether a step with such a load could begin now.
+    fn is_ready(&self, index: usize, load: Load) -> bool {
         let (step, state) = &self.steps[index];
         let has_passed = |need: &&str| matches!(self.verdict(need), Some(Verdict::Passed { .. }));
-        matches!(state, State::Pending) && step.needs().iter().all(has_passed)
+        step.load() == load
+            && matches!(state, State::Pending)
+            && step.needs().iter().all(has_passed)
     }
 
     fn verdict(&self, name: &str) -> Option<&Verdict> {
@@ -168,24 +177,33 @@ mod tests {
     }
 
     #[test]
-    fn two_steps_run_at_a_time_a_compiler_beside_one_that_waits() {
+    fn two_compiling_steps_run_beside_each_other_only_while_nothing_else_is_ready() {
         let mut schedule = Schedule::new(STEPS, |_| true);
         assert_eq!(start(&mut schedule), Some("lint"));
         assert_eq!(start(&mut schedule), Some("build"), "nothing that waits is ready");
-        assert_eq!(start(&mut schedule), None, "both lanes are taken");
+        assert_eq!(start(&mut schedule), None, "two compilers take all cores");
         schedule.end("build", passed());
         assert_eq!(start(&mut schedule), Some("page"));
-        schedule.end("lint", passed());
-        assert_eq!(start(&mut schedule), Some("node"), "no compiler is left");
+        assert_eq!(start(&mut schedule), Some("node"));
+        assert_eq!(start(&mut schedule), None, "a measuring step runs alone");
     }
 
     #[test]
-    fn a_compiling_step_is_preferred_beside_a_waiting_one() {
-        let steps: &[Fake] =
-            &[("a", Load::Waits, &[]), ("b", Load::Waits, &[]), ("c", Load::Compiles, &[])];
+    fn a_compiling_step_runs_beside_two_that_wait() {
+        let steps: &[Fake] = &[
+            ("a", Load::Waits, &[]),
+            ("b", Load::Waits, &[]),
+            ("c", Load::Compiles, &[]),
+            ("d", Load::Compiles, &[]),
+            ("e", Load::Waits, &[]),
+        ];
         let mut schedule = Schedule::new(steps, |_| true);
-        assert_eq!(start(&mut schedule), Some("a"));
-        assert_eq!(start(&mut schedule), Some("c"));
+        let started = [(); 4].map(|()| start(&mut schedule));
+        assert_eq!(started, [Some("c"), Some("a"), Some("b"), None]);
+        schedule.end("c", passed());
+        assert_eq!(start(&mut schedule), Some("d"));
+        schedule.end("d", passed());
+        assert_eq!(start(&mut schedule), Some("e"), "no compiler is left");
     }
 
     #[test]
