@@ -15,6 +15,7 @@ mod debian;
 mod deny;
 mod freshness;
 mod fuzz;
+mod jsr;
 mod licenses;
 mod lock;
 mod manifests;

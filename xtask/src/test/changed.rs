@@ -52,7 +52,7 @@ const RULES: &[(&str, &[&[&str]])] = &[
     ("pkg-js/src/", &[PACKAGE]),
     ("pkg-js/README.md", &[&["js"]]),
     ("pkg-js/shardbus.api.md", &[&["api"]]),
-    ("pkg-js/", &[PACKAGE, &["publint", "attw"]]),
+    ("pkg-js/", &[PACKAGE, &["publint", "attw", "jsr"]]),
     ("tests/simulation/", &[RUST, &["simulate"]]),
     ("wasm/tests/", &[&["fmt", "clippy-wasm", "rust-wasm", "rust-wasm-chromium"]]),
     ("wasm/", &[RUST, &["clippy-wasm", "rust-wasm"], PACKAGE]),

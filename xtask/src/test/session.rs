@@ -10,8 +10,8 @@ use super::{Options, SKIPPED};
 use crate::browsers::{self, Browser};
 use crate::toolchain::{Tools, WasmToolchain};
 use crate::{
-    Unavailable, api_report, bench, bindgen, component, debian, deny, exec, fuzz, licenses, npm,
-    package, reproducible, say, simulate, test_servers, tree_shaking, tsan,
+    Unavailable, api_report, bench, bindgen, component, debian, deny, exec, fuzz, jsr, licenses,
+    npm, package, reproducible, say, simulate, test_servers, tree_shaking, tsan,
 };
 
 /// The folder of the packed package.
@@ -438,6 +438,10 @@ impl Session {
     pub fn attw(&self) -> Result<()> {
         let tarball = self.tarball()?;
         self.npm_bin("attw", &[&*tarball.to_string_lossy(), "--exclude-entrypoints", "./bus.wasm"])
+    }
+
+    pub fn jsr(&self) -> Result<()> {
+        jsr::check(&self.sh)
     }
 
     pub fn bench(&self) -> Result<()> {

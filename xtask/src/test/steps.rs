@@ -96,6 +96,7 @@ pub const STEPS: &[Step] = &[
     step("advisories", "dependencies: no known weaknesses", Waits, &["setup"], Session::advisories),
     step("tree-shaking", "an app carries nothing that it does not import", Waits, &["pack"], Session::tree_shaking),
     step("publint", "the packed package, by publint's rules", Waits, &["pack"], Session::publint),
+    step("jsr", "JSR would accept the package", Waits, &["build"], Session::jsr),
     step("attw", "the packed package's types resolve everywhere", Waits, &["pack"], Session::attw),
     step("bench", "the benchmarks run, and every candidate delivers what it should", Alone, &["build"], Session::bench),
 ];
