@@ -9,9 +9,9 @@ import { resourceFromAttributes } from "@opentelemetry/resources";
 import { LoggerProvider } from "@opentelemetry/sdk-logs";
 import { pino } from "pino";
 import { EventBus } from "shardbus";
+import { BatchLogRecordProcessor } from "shardbus/opentelemetry";
 import { pinoDestination } from "shardbus/pino";
 import { httpSink } from "shardbus/sinks/http";
-import { BusLogRecordProcessor, sendOtlp } from "./otel-processor.mjs";
 
 const collector = createServer(async (request, response) => {
   console.log(`\n${request.url} got\n${await text(request)}`);
@@ -28,10 +28,10 @@ logger.info({ user: "ada" }, "signed in");
 logger.warn("the disk is nearly full");
 await lines.close();
 
-const records = new EventBus(sendOtlp(`${url}/v1/logs`));
+const records = new BatchLogRecordProcessor({ url: `${url}/v1/logs`, protocol: "http/json" });
 const provider = new LoggerProvider({
   resource: resourceFromAttributes({ "service.name": "shop" }),
-  processors: [new BusLogRecordProcessor(records)],
+  processors: [records],
 });
 const otel = provider.getLogger("checkout");
 otel.emit({ severityNumber: SeverityNumber.INFO, body: "paid", attributes: { user: "ada" } });
