@@ -21,7 +21,7 @@ export class World {
   ghost = new Ghost(this.receiver);
   /** @type {import("./code.js").Settings} */
   settings = { backpressure: "drop-oldest", isAutoScaled: false, hasStore: false };
-  /** The message of a store that does not work. */
+  /** The message of the open tab's store, if it does not work. */
   storeError = "";
   /** @type {{ bus: import("shardbus").EventBus<any>, close: () => Promise<void>, remove: () => void } | undefined} */
   #tab;
@@ -54,12 +54,14 @@ export class World {
 
   /** @param {() => Promise<void>} change */
   #change(change) {
-    this.#changes = this.#changes.then(() => (this.#isEnded ? undefined : change()));
-    this.#changes.catch((error) => console.error(error));
+    const made = this.#changes.then(() => (this.#isEnded ? undefined : change()));
+    // The next change is made although this one failed.
+    this.#changes = made.catch((error) => console.error(error));
   }
 
   async #open() {
     const { hasStore } = this.settings;
+    this.storeError = "";
     /** @type {import("./ledger.js").Entry | undefined} */
     let entry;
     const tab = await openTab(this.#place, this.#tabUrl, {
