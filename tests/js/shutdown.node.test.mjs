@@ -314,7 +314,7 @@ test("with a store, events that a signal leaves no time for are sent at the next
   const program = `
     const bus = new EventBus(hang, { ...slow, store });
     for (const event of ["one", "two"]) bus.ingest(event);
-    installShutdownHooks(bus, { timeoutMs: 500 });
+    installShutdownHooks(bus, { timeoutMs: 3000 });
     keepRunning();
     console.log("ready");
   `;
