@@ -7,7 +7,7 @@ use crate::delivery::{
     Abandoned, Action, Delivery, DeliveryStats, ExitOrder, Failure, FlushReport, FlushState, Lane,
     Lease, Outcome, Permit,
 };
-use crate::error::{ConfigError, IngestionError, RestoreError, Rule, Rules, ScalingError};
+use crate::error::{ConfigError, IngestionError, RestoreError, Rule, ScalingError};
 use crate::event::{Event, RawEvent};
 use crate::lines::Lines;
 use crate::memory;
@@ -67,20 +67,28 @@ impl EventBus {
     ///
     /// The first rule that `config` breaks; on wasm also that there is no memory for its shards.
     pub fn new(config: impl Into<BusConfig>, clock: Clock) -> Result<Self, ConfigError> {
-        Self::of_config(config.into(), clock)
+        let config = config.into();
+        config.validate()?;
+        let no_memory = ConfigError { rule: Rule::ShardsMemory, value: config.shards.into() };
+        Self::of_valid(config, clock).ok_or(no_memory)
     }
 
-    fn of_config(config: BusConfig, clock: Clock) -> Result<Self, ConfigError> {
-        config.validate()?;
-        room_for_shards(config.shards)?;
-        let manager = ShardManager::for_bus(&config, clock.clone())?;
+    /// [`new`](Self::new) for the npm package, which has checked every rule itself; `None` if there is
+    /// no memory for the shards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_valid(config: BusConfig, clock: Clock) -> Option<Self> {
+        if !has_room_for_shards(config.shards) {
+            return None;
+        }
+        let manager = ShardManager::for_bus(&config, clock.clone());
         let mut delivery = Delivery::new(config.clone());
         for shard in manager.shards() {
             let collector = collector(&manager, shard.id());
             delivery.add_lane(shard, collector);
         }
         let delivery = Lock::new(delivery);
-        Ok(Self {
+        Some(Self {
             config,
             clock,
             manager,
@@ -423,7 +431,7 @@ impl EventBus {
         if count == 0 {
             return Ok(Vec::new());
         }
-        if room_for_shards(count).is_err() {
+        if !has_room_for_shards(count) {
             return Err(ScalingError::NoMemory);
         }
         let Change { ids, watermarks } = self.manager.grow(count, cools)?;
@@ -793,15 +801,9 @@ fn decode(bytes: &[u8]) -> Result<Batch, RestoreError> {
     Batch::decode(bytes)
 }
 
-/// Checks that there is memory for so many shards, and for handing events to the first of them.
-fn room_for_shards(count: u16) -> Result<(), ConfigError> {
-    let mut rules = Rules::default();
-    rules.check(
-        memory::can_have(usize::from(count) * SHARD_BYTES + 2 * memory::FOR_SMALL),
-        Rule::ShardsMemory,
-        f64::from(count),
-    );
-    rules.result()
+/// Tells whether there is memory for so many shards, and for handing events to the first of them.
+fn has_room_for_shards(count: u16) -> bool {
+    memory::can_have(usize::from(count) * SHARD_BYTES + 2 * memory::FOR_SMALL)
 }
 
 fn busy() -> ScalingError {

@@ -280,29 +280,6 @@ settings! {
     }
 }
 
-impl BusOptions {
-    /// The options as numbers, in the order of [`SETTINGS`](Self::SETTINGS), then those of
-    /// [`BatchOptions`], then 0 if batches are never sent again, then those of [`RetryOptions`], then
-    /// 1 if the number of shards changes, then those of [`ScalingOptions`]. NaN stands for an option
-    /// that is not given.
-    #[must_use]
-    pub fn from_numbers(numbers: &[f64]) -> Self {
-        let mut numbers = Numbers(numbers);
-        let mut options = Self::default();
-        options.read(&mut numbers);
-        options.batch.read(&mut numbers);
-        let is_retried = numbers.take() != Some(0.0);
-        options.retry.get_or_insert_default().read(&mut numbers);
-        if !is_retried {
-            options.retry = None;
-        }
-        if numbers.take() == Some(1.0) {
-            options.scaling.get_or_insert_default().read(&mut numbers);
-        }
-        options
-    }
-}
-
 impl From<BusOptions> for BusConfig {
     fn from(options: BusOptions) -> Self {
         let mut config = Self::default();
@@ -347,7 +324,76 @@ impl From<BusOptions> for BusConfig {
     }
 }
 
+/// A bound of a setting by another one: `lower` is at most `upper`.
+#[derive(Debug)]
+pub struct Bound {
+    /// The field with the lower value, such as `batch.min_size`.
+    pub lower: &'static str,
+    /// The field with the upper value.
+    pub upper: &'static str,
+    /// Where the default of the lower one goes down with the upper one: no further than this.
+    pub down_to: Option<f64>,
+    /// True if the default of the upper one goes up with the lower one.
+    pub goes_up: bool,
+    /// True if the brackets of a body count with the lower one.
+    pub has_brackets: bool,
+    /// The rule that says so.
+    pub rule: Rule,
+}
+
+impl Bound {
+    const fn new(lower: &'static str, upper: &'static str, rule: Rule) -> Self {
+        Self { lower, upper, down_to: None, goes_up: false, has_brackets: false, rule }
+    }
+
+    const fn down_to(self, least: f64) -> Self {
+        Self { down_to: Some(least), ..self }
+    }
+
+    const fn up(self) -> Self {
+        Self { goes_up: true, ..self }
+    }
+}
+
 impl BusConfig {
+    /// The bounds of settings by others, by which the npm package puts in the defaults and checks the
+    /// rules: first all defaults, then all rules, each in this order. Here [`BusOptions`] does the one,
+    /// and [`validate`](Self::validate) the other.
+    pub const BOUNDS: [Bound; 7] = [
+        Bound::new("max_event_bytes", "max_bytes", Rule::MaxEventBytesTotal).down_to(1.0),
+        Bound::new("batch.min_size", "batch.max_size", Rule::BatchMaxSizeOrder).down_to(1.0).up(),
+        Bound {
+            has_brackets: true,
+            ..Bound::new("max_event_bytes", "batch.max_bytes", Rule::MaxEventBytesBatch)
+                .down_to(1.0)
+        },
+        Bound::new("retry.base_delay", "retry.max_delay", Rule::RetryMaxDelay).down_to(0.0).up(),
+        Bound::new("scaling.min_shards", "scaling.max_shards", Rule::MaxShards),
+        Bound::new("scaling.min_shards", "shards", Rule::ShardsMin).up(),
+        Bound::new("shards", "scaling.max_shards", Rule::ShardsMax).up(),
+    ];
+
+    /// The settings as numbers, in the order of [`BusOptions::SETTINGS`], then those of
+    /// [`BatchOptions`], then 0 if batches are never sent again, then those of [`RetryOptions`], then
+    /// 1 if the number of shards changes, then those of [`ScalingOptions`]. Each number is a double,
+    /// little-endian.
+    #[must_use]
+    pub fn from_numbers(numbers: &[[u8; 8]]) -> Self {
+        let mut numbers = Numbers(numbers);
+        let mut config = Self::default();
+        config.read(&mut numbers);
+        config.batch.read(&mut numbers);
+        let is_retried = numbers.take() != 0.0;
+        config.retry.get_or_insert_default().read(&mut numbers);
+        if !is_retried {
+            config.retry = None;
+        }
+        if numbers.take() == 1.0 {
+            config.scaling.get_or_insert_default().read(&mut numbers);
+        }
+        config
+    }
+
     /// The time for which a lease outlasts its attempt's timeout: time for the host to notice the
     /// timeout and say so. Only a host that died lets a lease expire.
     pub const LEASE_MARGIN: Duration = Duration::from_secs(1);
@@ -423,6 +469,8 @@ impl BusConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Numeric;
+    use proptest::prelude::*;
 
     #[test]
     fn defaults_and_presets_are_valid() {
@@ -534,69 +582,139 @@ mod tests {
         assert_eq!(scaled(Some(20), None), (20, Some(20)));
     }
 
-    #[test]
-    fn numbers_are_read_in_the_order_of_the_settings() {
-        let groups = [BusOptions::SETTINGS, BatchOptions::SETTINGS, RetryOptions::SETTINGS];
-        let numbers = |setting: &crate::Setting| match setting.unit {
-            Unit::Halves => vec![0.0, 0.0],
-            _ => vec![(setting.number)()],
-        };
-        let [bus, batch, retry] =
-            groups.map(|group| group.iter().flat_map(numbers).collect::<Vec<_>>());
-        let scaling: Vec<_> = ScalingOptions::SETTINGS.iter().map(|s| (s.number)()).collect();
-        let micros = ScalingOptions::SETTINGS.iter().position(|s| s.unit == Unit::Micros);
-        let mut scaling = scaling;
-        micros.into_iter().for_each(|at| scaling[at] /= 1000.0);
-        let all = [&bus[..], &batch, &[f64::NAN], &retry, &[1.0], &scaling].concat();
-        let expected =
-            BusConfig { scaling: Some(ScalingPolicy::default()), ..BusConfig::default() };
-        assert_eq!(BusConfig::from(BusOptions::from_numbers(&all)), expected);
-        let none = vec![f64::NAN; all.len()];
-        assert_eq!(BusOptions::from_numbers(&none), BusOptions::default());
-        let mut once = none.clone();
-        once[bus.len() + batch.len()] = 0.0;
-        assert_eq!(BusOptions::from_numbers(&once).retry, None);
+    const GROUPS: [(&str, &[crate::Setting]); 4] = [
+        ("", BusOptions::SETTINGS),
+        ("batch.", BatchOptions::SETTINGS),
+        ("retry.", RetryOptions::SETTINGS),
+        ("scaling.", ScalingOptions::SETTINGS),
+    ];
+
+    /// All numbers, with the paths of their settings, as a host hands them over that has been given
+    /// none of them.
+    fn numbers() -> Vec<(String, f64)> {
+        let mut numbers = Vec::new();
+        for (group, settings) in GROUPS {
+            if matches!(group, "retry." | "scaling.") {
+                numbers.push((group.to_owned(), 1.0));
+            }
+            for setting in settings {
+                let number = match setting.unit {
+                    Unit::Micros => (setting.number)() / 1000.0,
+                    _ => (setting.number)(),
+                };
+                numbers.push((format!("{group}{}", setting.field), number));
+                if setting.unit == Unit::Halves {
+                    numbers.push((format!("{group}{}", setting.field), number));
+                }
+            }
+        }
+        numbers
+    }
+
+    fn config_of(numbers: &[(String, f64)]) -> BusConfig {
+        let bytes: Vec<_> = numbers.iter().map(|(_, number)| number.to_le_bytes()).collect();
+        BusConfig::from_numbers(&bytes)
     }
 
     #[test]
-    fn what_a_host_may_give_breaks_rules_between_settings_alone() {
-        let scaled =
-            BusOptions { scaling: Some(ScalingOptions::default()), ..BusOptions::default() };
-        let check = |number: f64, give: &dyn Fn(&mut BusOptions, &mut Numbers<'_>)| {
-            let mut options = scaled.clone();
-            give(&mut options, &mut Numbers(&[number]));
-            let broken = BusConfig::from(options).validate().map_err(|error| error.rule);
-            let is_between = |rule: Rule| (rule as usize) < Rule::BETWEEN.len();
-            assert!(broken.is_ok() || broken.is_err_and(is_between), "{number}: {broken:?}");
-        };
-        type Read = fn(&mut BusOptions, &mut Numbers<'_>);
-        let groups: [(&[crate::Setting], Read); 4] = [
-            (BusOptions::SETTINGS, |options, numbers| options.read(numbers)),
-            (BatchOptions::SETTINGS, |options, numbers| options.batch.read(numbers)),
-            (RetryOptions::SETTINGS, |options, numbers| {
-                options.retry.get_or_insert_default().read(numbers);
-            }),
-            (ScalingOptions::SETTINGS, |options, numbers| {
-                options.scaling.get_or_insert_default().read(numbers);
-            }),
-        ];
-        for (settings, read) in groups {
-            for (at, setting) in settings.iter().enumerate() {
-                let bounds = match setting.unit {
-                    Unit::Whole(min, max) | Unit::WholeOrInfinity(min, max) => [min, max],
-                    Unit::Bytes(max) => [1, max],
-                    Unit::Share | Unit::Flag | Unit::Millis | Unit::Micros => [0, 1],
-                    _ => continue,
-                };
-                // Numbers that halves take come before some of them.
-                let halves = settings[..at].iter().filter(|it| it.unit == Unit::Halves).count();
-                for bound in bounds {
-                    check(bound as f64, &|options, numbers| {
-                        let mut all = vec![f64::NAN; at + halves];
-                        all.extend_from_slice(numbers.0);
-                        read(options, &mut Numbers(&all));
-                    });
+    fn numbers_are_read_in_the_order_of_the_settings() {
+        let scaling = Some(ScalingPolicy::default());
+        let mut numbers = numbers();
+        assert_eq!(config_of(&numbers), BusConfig { scaling, ..BusConfig::default() });
+        for (path, number) in &mut numbers {
+            if matches!(&path[..], "retry." | "scaling.") {
+                *number = 0.0;
+            }
+        }
+        assert_eq!(config_of(&numbers), BusConfig { retry: None, ..BusConfig::default() });
+    }
+
+    /// The numbers that a host makes of those that it is given, as the npm package does it; or the rule
+    /// that they break.
+    fn completed(given: &[(&str, f64)]) -> Result<Vec<(String, f64)>, Rule> {
+        let mut numbers = numbers();
+        for (path, number) in &mut numbers {
+            if let Some((_, given)) = given.iter().find(|(other, _)| other == path) {
+                *number = *given;
+            }
+        }
+        let find = |path: &str| numbers.iter().position(|(other, _)| other == path).unwrap();
+        let places = BusConfig::BOUNDS.map(|bound| (find(bound.lower), find(bound.upper)));
+        let brackets = 2.0 * numbers[find("format")].1;
+        let is_given = |path: &str| given.iter().any(|(other, _)| *other == path);
+        for (bound, (lower, upper)) in BusConfig::BOUNDS.iter().zip(places) {
+            let beside = if bound.has_brackets { brackets } else { 0.0 };
+            if let Some(least) = bound.down_to.filter(|_| !is_given(bound.lower)) {
+                numbers[lower].1 = numbers[lower].1.min(numbers[upper].1 - beside).max(least);
+            } else if bound.goes_up && !is_given(bound.upper) {
+                numbers[upper].1 = numbers[upper].1.max(numbers[lower].1 + beside);
+            }
+        }
+        for (bound, (lower, upper)) in BusConfig::BOUNDS.iter().zip(places) {
+            let beside = if bound.has_brackets { brackets } else { 0.0 };
+            if numbers[lower].1 + beside > numbers[upper].1 {
+                return Err(bound.rule);
+            }
+        }
+        Ok(numbers)
+    }
+
+    fn options_of(given: &[(&str, f64)]) -> BusOptions {
+        let millis = |ms: f64| Duration::from_millis(ms as u64);
+        let mut options =
+            BusOptions { scaling: Some(ScalingOptions::NONE), ..BusOptions::default() };
+        for &(path, number) in given {
+            let BusOptions { batch, retry: Some(retry), scaling: Some(scaling), .. } = &mut options
+            else {
+                panic!("both groups are there");
+            };
+            match path {
+                "batch.min_size" => batch.min_size = Some(number as usize),
+                "batch.max_size" => batch.max_size = Some(number as usize),
+                "batch.max_bytes" => batch.max_bytes = Some(number as usize),
+                "retry.base_delay" => retry.base_delay = Some(millis(number)),
+                "retry.max_delay" => retry.max_delay = Some(millis(number)),
+                "scaling.min_shards" => scaling.min_shards = Some(number as u16),
+                "scaling.max_shards" => scaling.max_shards = Some(number as u16),
+                "shards" => options.shards = Some(number as u16),
+                "max_bytes" => options.max_bytes = Some(number as u64),
+                "max_event_bytes" => options.max_event_bytes = Some(number as usize),
+                _ => options.format = Some(Numeric::from_number(number)),
+            }
+        }
+        options
+    }
+
+    fn given() -> impl Strategy<Value = Vec<(&'static str, f64)>> {
+        let paths = BusConfig::BOUNDS.iter().flat_map(|bound| [bound.lower, bound.upper]);
+        let mut paths: Vec<_> = paths.collect();
+        paths.sort_unstable();
+        paths.dedup();
+        let number = prop_oneof![1u32..12, Just(100), Just(1000), Just(300_000)];
+        let numbers = proptest::collection::vec(number, paths.len());
+        let all = numbers.prop_map(move |numbers| {
+            paths.iter().copied().zip(numbers.into_iter().map(f64::from)).collect::<Vec<_>>()
+        });
+        let is_given = proptest::collection::vec(any::<bool>(), 32);
+        (all, is_given, any::<bool>()).prop_map(|(all, is_given, is_json)| {
+            let given = all.into_iter().zip(is_given).filter(|(_, is_given)| *is_given);
+            let format = ("format", f64::from(u8::from(is_json)));
+            given.map(|(number, _)| number).chain([format]).collect()
+        })
+    }
+
+    shardbus_seeds::properties! {
+        2048;
+
+        #[test]
+        fn hosts_complete_options_by_the_bounds_as_they_are_completed_here(given in given()) {
+            let config = BusConfig::from(options_of(&given));
+            match completed(&given) {
+                Ok(numbers) => {
+                    prop_assert_eq!(config.validate(), Ok(()));
+                    prop_assert_eq!(config_of(&numbers), config);
                 }
+                Err(rule) => prop_assert_eq!(config.validate().map_err(|e| e.rule), Err(rule)),
             }
         }
     }

@@ -132,8 +132,8 @@ pub use batch::{Batch, BatchHead};
 pub use bus::EventBus;
 pub use clock::{Clock, TimestampGenerator};
 pub use config::{
-    BackpressureMode, BatchConfig, BatchOptions, BusConfig, BusOptions, Format, RetryOptions,
-    RetryPolicy, Scheduler,
+    BackpressureMode, BatchConfig, BatchOptions, Bound, BusConfig, BusOptions, Format,
+    RetryOptions, RetryPolicy, Scheduler,
 };
 pub use counters::{Field, Shape};
 pub use delivery::{

@@ -1,8 +1,9 @@
 //! Settings, each declared once: its field, its default, and its number for a host.
 //!
 //! A host gives some settings, and none of the others: [`BusOptions`](crate::BusOptions) has a place
-//! for each, and becomes a [`BusConfig`](crate::BusConfig), which has them all. Hosts that hand over
-//! nothing but numbers do so in the order of the [`Setting`]s.
+//! for each, and becomes a [`BusConfig`](crate::BusConfig), which has them all. A host that hands over
+//! nothing but numbers puts the defaults in by itself, by the same declarations: it hands over all of
+//! them, in the order of the [`Setting`]s.
 
 use crate::clock::Clock;
 use crate::config::{BackpressureMode, Format, Scheduler};
@@ -64,32 +65,31 @@ pub enum Unit {
 /// The largest size on a target with 32 bits.
 pub(crate) const MAX_SIZE: u64 = u32::MAX as u64;
 
-/// Numbers in the order of the settings; NaN for one that is not given.
-pub(crate) struct Numbers<'a>(pub(crate) &'a [f64]);
+/// Numbers in the order of the settings.
+pub(crate) struct Numbers<'a>(pub(crate) &'a [[u8; 8]]);
 
 // Nothing is inlined: called some thirty times, it would make up a twentieth of the npm package's
 // module.
 impl Numbers<'_> {
-    /// The next number, if it is given.
+    /// The next number; NaN behind the last.
     #[inline(never)]
-    pub(crate) fn take(&mut self) -> Option<f64> {
-        self.0.split_off_first().copied().filter(|number| !number.is_nan())
+    pub(crate) fn take(&mut self) -> f64 {
+        self.0.split_off_first().map_or(f64::NAN, |number| f64::from_le_bytes(*number))
     }
 
     #[inline(never)]
-    pub(crate) fn read<T: Numeric>(&mut self, option: &mut Option<T>) {
-        *option = self.take().map(T::from_number);
+    pub(crate) fn read<T: Numeric>(&mut self, setting: &mut T) {
+        *setting = T::from_number(self.take());
     }
 
     /// 64 bits from two numbers.
-    pub(crate) fn halves(&mut self, option: &mut Option<u64>) {
-        let (high, low) = (self.take(), self.take());
-        *option = high.zip(low).map(|(high, low)| (high as u64) << 32 | low as u64);
+    pub(crate) fn halves(&mut self, setting: &mut u64) {
+        *setting = (self.take() as u64) << 32 | self.take() as u64;
     }
 
     /// Microseconds from milliseconds.
-    pub(crate) fn micros(&mut self, option: &mut Option<u64>) {
-        *option = self.take().map(|ms| (ms * 1000.0) as u64);
+    pub(crate) fn micros(&mut self, setting: &mut u64) {
+        *setting = (self.take() * 1000.0) as u64;
     }
 }
 
@@ -230,6 +230,11 @@ macro_rules! settings {
                 $($field: $value,)+
                 $($($more: $more_value,)+)?
             };
+
+            /// Reads the settings of this group alone.
+            pub(crate) fn read(&mut self, numbers: &mut $crate::settings::Numbers<'_>) {
+                $(settings!(@read numbers self.$field $(, $read)?);)+
+            }
         }
 
         impl Default for $Config {
@@ -272,11 +277,6 @@ macro_rules! settings {
                 },
             )+];
 
-            /// Reads the settings of this group alone.
-            pub(crate) fn read(&mut self, numbers: &mut $crate::settings::Numbers<'_>) {
-                $(settings!(@read numbers self.$field $(, $read)?);)+
-            }
-
             /// Replaces the settings of this group that are given.
             pub(crate) fn give(&self, config: &mut $Config) {
                 $($crate::settings::give(&mut config.$field, &self.$field);)+
@@ -285,8 +285,8 @@ macro_rules! settings {
     };
     (@optional) => { None };
     (@optional $text:literal) => { Some($text) };
-    (@read $numbers:ident $option:expr) => { $numbers.read(&mut $option) };
-    (@read $numbers:ident $option:expr, $read:path) => { $read($numbers, &mut $option) };
+    (@read $numbers:ident $setting:expr) => { $numbers.read(&mut $setting) };
+    (@read $numbers:ident $setting:expr, $read:path) => { $read($numbers, &mut $setting) };
 }
 
 pub(crate) use settings;

@@ -18,7 +18,12 @@ import { ClosedError } from "./errors/closed-error.js";
 import { InvalidOptionError } from "./errors/invalid-option-error.js";
 import { ScalingError } from "./errors/scaling-error.js";
 import { StoreError } from "./errors/store-error.js";
-import { DEFAULT_MAX_BYTES, DEFAULT_TIMEOUT_MS, SCALING_REFUSALS } from "./generated/layout.js";
+import {
+  DEFAULT_MAX_BYTES,
+  DEFAULT_TIMEOUT_MS,
+  encodeOptions,
+  SCALING_REFUSALS,
+} from "./generated/layout.js";
 import { type IngestOptions, Ingestor, type Receipt } from "./ingest/ingestor.js";
 import { StagingBuffer } from "./ingest/staging-buffer.js";
 import { deliveryReporter } from "./observability/delivery-reporter.js";
@@ -39,8 +44,8 @@ import {
   checkOptions,
   checkWaitOptions,
   checkWaitUntilOptions,
-  toInvalidOptionError,
 } from "./validation/bus-options.js";
+import { completeOptions } from "./validation/complete-options.js";
 
 /** A store that can make the outbox of a bus. */
 interface StoreWithOutbox extends BatchStore {
@@ -99,11 +104,7 @@ export class EventBus<T = unknown> {
     const SchedulerClass = isManual ? requestSupport("scheduler").ManualScheduler : AutoScheduler;
     if (this.#waitUntil !== undefined) requestSupport("waitUntil");
     const isInPage = lifecycle !== "manual" && isPage();
-    try {
-      this.#core = new CoreBus(checked);
-    } catch (error) {
-      throw toInvalidOptionError(error);
-    }
+    this.#core = new CoreBus(completeOptions(encodeOptions(checked)));
     if (store !== undefined) this.#core.beginRestore();
     const run = captureContext();
     this.#losses = new LossReporter(

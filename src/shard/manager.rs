@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::config::{BackpressureMode, BusConfig, Format};
-use crate::error::{ConfigError, IngestionError, ScalingError};
+use crate::error::{IngestionError, ScalingError};
 use crate::event::{Event, RawEvent, seeded_hash};
 use crate::lines::Lines;
 use crate::memory;
@@ -190,16 +190,15 @@ impl ShardManager {
     }
 
     /// The shards of a bus, whose configuration is valid.
-    pub(crate) fn for_bus(config: &BusConfig, clock: Clock) -> Result<Self, ConfigError> {
+    pub(crate) fn for_bus(config: &BusConfig, clock: Clock) -> Self {
         let BusConfig { shards, backpressure, max_bytes, .. } = *config;
-        let capacity = config.slots();
-        let mapper = match config.scaling.clone() {
-            Some(policy) => Some(ShardMapper::with_clock(shards, capacity, policy, clock.clone())?),
-            None => None,
-        };
+        let mapper = config
+            .scaling
+            .clone()
+            .map(|policy| ShardMapper::of_valid(shards, config.slots(), policy, clock.clone()));
         let (rings, budget) = (RingSpec::for_bus(config), ByteBudget::new(max_bytes));
         let manager = Self::with_parts(shards, rings, backpressure, clock, budget, mapper);
-        Ok(Self { routing_seed: config.routing_seed, ..manager })
+        Self { routing_seed: config.routing_seed, ..manager }
     }
 
     fn with_parts(
@@ -514,7 +513,7 @@ mod tests {
 
     fn bounded(shards: u16, max_bytes: u64) -> ShardManager {
         let config = BusConfig { shards, capacity: 16, max_bytes, ..BusConfig::default() };
-        ShardManager::for_bus(&config, Clock::manual(0)).expect("the configuration is valid")
+        ShardManager::for_bus(&config, Clock::manual(0))
     }
 
     /// A payload of `len` bytes that goes to shard `shard` of `manager`.

@@ -191,10 +191,20 @@ impl ShardMapper {
         let policy = policy.normalize();
         let policy = ScalingPolicy { max_shards: policy.max_shards.max(initial), ..policy };
         policy.validate()?;
+        Ok(Self::of_valid(initial, capacity, policy, clock))
+    }
+
+    /// [`with_clock`](Self::with_clock) for a policy that keeps every rule.
+    pub(super) fn of_valid(
+        initial: u16,
+        capacity: usize,
+        policy: ScalingPolicy,
+        clock: Clock,
+    ) -> Self {
         let mut state = State { shards: Vec::new(), next_id: 0, scaled_at: None };
         state.add(initial, capacity, ShardState::Active, None, &clock);
         let (state, version) = (Lock::new(state), Counter::default());
-        Ok(Self { policy, capacity, clock, state, version })
+        Self { policy, capacity, clock, state, version }
     }
 
     fn state(&self) -> LockGuard<'_, State> {

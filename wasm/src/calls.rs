@@ -5,8 +5,8 @@
 use crate::numbers::{self, FAILED, Number, step};
 use crate::registry::{self, Bus};
 use shardbus::{
-    Abandoned, Action, BusOptions, Clock, ConfigError, EventBus, ExitOrder, Failure, Lease,
-    Outcome, Rule, ScalingError, Shared,
+    Abandoned, Action, BusConfig, Clock, EventBus, ExitOrder, Failure, Lease, Outcome,
+    ScalingError, Shared,
 };
 use std::time::Duration;
 
@@ -67,29 +67,18 @@ macro_rules! calls {
     };
 }
 
-/// Makes a bus of [`BusOptions::from_numbers`], which the host has handed in, and returns its handle.
-/// If they break a rule, returns -1 and leaves a row: the rule, which is one of [`Rule::BETWEEN`] as
-/// the host has checked each option by itself, and the value.
+/// Makes a bus of [`BusConfig::from_numbers`], which the host has handed in and checked, and returns
+/// its handle; -1 if there is no memory for it.
 #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
 pub extern "C" fn create() -> isize {
-    let mut options = Vec::new();
-    for number in registry::take_in().as_chunks().0 {
-        options.push(f64::from_le_bytes(*number));
-    }
-    let bus = match options.len() {
+    let numbers = registry::take_in();
+    let bus = match numbers.as_chunks().0 {
         // There was no memory to hand them in.
-        0 => Err(ConfigError { rule: Rule::ShardsMemory, value: f64::NAN }),
-        _ => EventBus::new(BusOptions::from_numbers(&options), Clock::manual(0)),
+        [] => None,
+        numbers => EventBus::of_valid(BusConfig::from_numbers(numbers), Clock::manual(0)),
     };
-    match bus {
-        Ok(bus) => {
-            registry::with(|registry| registry.add(bus)).map_or(-1, |handle| handle as isize)
-        }
-        Err(ConfigError { rule, value }) => {
-            registry::lay_out(&[f64::from(rule as u32), value]);
-            -1
-        }
-    }
+    let handle = bus.and_then(|bus| registry::with(|registry| registry.add(bus)));
+    handle.map_or(-1, |handle| handle as isize)
 }
 
 /// Forgets the bus. The handle may become another one's.

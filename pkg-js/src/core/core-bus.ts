@@ -1,7 +1,7 @@
+import { InvalidOptionError } from "../errors/invalid-option-error.js";
 import { Calls } from "../generated/calls.js";
-import { encodeOptions, RECORD_WORDS, RestoreRefusal } from "../generated/layout.js";
-import type { EventBusOptions } from "../options.js";
-import { copyLeft, coreExports, handIn, isDead, row } from "./module.js";
+import { MEMORY_RULE, RECORD_WORDS, RestoreRefusal } from "../generated/layout.js";
+import { copyLeft, coreExports, handIn, isDead } from "./module.js";
 
 // Nobody could catch an error of a finaliser. Not every Worker has finalisers.
 const freeLater =
@@ -15,13 +15,16 @@ const freeLater =
 export class CoreBus extends Calls {
   #handle: number;
 
-  /** Throws `[code, value]` if the options break a rule. */
-  constructor(options: EventBusOptions<never>) {
+  /** Takes the numbers of all options. Throws if there is no memory for so many shards. */
+  constructor(options: Float64Array) {
     super();
     const { create } = coreExports();
-    handIn(new Uint8Array(encodeOptions(options).buffer));
+    handIn(new Uint8Array(options.buffer));
     this.#handle = create();
-    if (this.#handle < 0) throw [...row(2)];
+    if (this.#handle < 0) {
+      const [place, option, rule] = MEMORY_RULE;
+      throw new InvalidOptionError(option, `\`${option}\` is ${options[place]}, but it ${rule}`);
+    }
     freeLater?.register(this, this.#handle, this);
   }
 

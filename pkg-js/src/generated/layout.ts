@@ -79,22 +79,6 @@ export const SCALING_REFUSALS: { readonly [code: number]: ScalingRefusal } = {
   [-5]: "no-memory",
 };
 
-/** Rules between options, by their code: the option, and the rule. */
-export const RULES: readonly (readonly [option: string, rule: string])[] = [
-  ["batch.maxSize", "must be at least `batch.minSize`"],
-  ["batch.velocityWindowMs", "must be greater than 0 while `batch.adaptive` is on"],
-  ["retry.maxDelayMs", "must be at least `retry.baseDelayMs`"],
-  ["maxEventBytes", "must be at most `maxBytes`"],
-  [
-    "maxEventBytes",
-    "must fit into `batch.maxBytes` (in format `json` with 2 bytes for the brackets)",
-  ],
-  ["shards", "must be at least `scaling.minShards`"],
-  ["shards", "must be at most `scaling.maxShards`"],
-  ["scaling.maxShards", "must be at least `scaling.minShards`"],
-  ["shards", "must be few enough for the memory that is left"],
-];
-
 /** A group of options of which none was given. */
 const NONE = /* @__PURE__ */ Object.freeze(/* @__PURE__ */ Object.create(null));
 
@@ -123,13 +107,13 @@ export function encodeOptions<T>(given: EventBusOptions<T>): Float64Array {
     batch.maxDelayMs,
     batch.adaptive,
     batch.velocityWindowMs,
-    given.retry === false ? 0 : undefined,
+    given.retry !== false,
     retry.maxAttempts,
     retry.baseDelayMs,
     retry.maxDelayMs,
     retry.maxAgeMs,
     retry.maxRetryAfterMs,
-    given.scaling ? 1 : undefined,
+    !!given.scaling,
     scaling.minShards,
     scaling.maxShards,
     scaling.autoScale,
@@ -141,6 +125,47 @@ export function encodeOptions<T>(given: EventBusOptions<T>): Float64Array {
     scaling.metricsWindowMs,
   ] as number[]);
 }
+
+/** The defaults of these numbers. */
+// biome-ignore format: they are only many
+export const DEFAULTS: readonly number[] = [
+  1, 65536, 8388608, 262144, 1024, 0, 0, 0, 0, 0, 0, 0, 10000, 100, 1000, 262144, 1000, 1, 100, 1,
+  10, 200, 5000, Infinity, 60000, 0, 1, 8, 1, 0.7, 1000, 0.1, 1000, 10000, 100,
+];
+
+/**
+ * Bounds of options by others: the places of the lower and of the upper number; where the default
+ * of the lower one goes down with the upper one, the least that it becomes; whether the default of
+ * the upper one goes up with the lower one; the place of the format, if the brackets of a body
+ * count with the lower one; and the rule: the place of its option, the option, and a sentence.
+ */
+// biome-ignore format: a table
+export const BOUNDS: readonly (readonly [
+  lower: number,
+  upper: number,
+  downTo: number,
+  goesUp: boolean,
+  format: number | undefined,
+  place: number,
+  option: string,
+  rule: string,
+])[] = [
+  [3, 2, 1, false, undefined, 3, "maxEventBytes", "must be at most `maxBytes`"],
+  [13, 14, 1, true, undefined, 14, "batch.maxSize", "must be at least `batch.minSize`"],
+  [3, 15, 1, false, 8, 3, "maxEventBytes", "must fit into `batch.maxBytes` (in format `json` with 2 bytes for the brackets)"],
+  [21, 22, 0, true, undefined, 22, "retry.maxDelayMs", "must be at least `retry.baseDelayMs`"],
+  [26, 27, NaN, false, undefined, 27, "scaling.maxShards", "must be at least `scaling.minShards`"],
+  [26, 0, NaN, true, undefined, 0, "shards", "must be at least `scaling.minShards`"],
+  [0, 27, NaN, true, undefined, 0, "shards", "must be at most `scaling.maxShards`"],
+];
+
+/** The rule of the window in which events count. */
+// biome-ignore format: as the others
+export const VELOCITY_WINDOW_RULE = [18, "batch.velocityWindowMs", "must be greater than 0 while `batch.adaptive` is on"] as const;
+
+/** The rule that a bus breaks for which there is no memory. */
+// biome-ignore format: as the others
+export const MEMORY_RULE = [0, "shards", "must be few enough for the memory that is left"] as const;
 
 /** The default of `shards`. */
 export const DEFAULT_SHARDS = 1;

@@ -1,7 +1,4 @@
-import { misuse } from "../core/module.js";
 import type { WaitUntilOptions } from "../delivery/wait-until.js";
-import { InvalidOptionError } from "../errors/invalid-option-error.js";
-import { RULES } from "../generated/layout.js";
 import { schema as coreSchema } from "../generated/schema.js";
 import type { DrainOptions, EventBusOptions, WaitOptions } from "../options.js";
 import { createOutbox } from "../outbox/create-outbox.js";
@@ -116,8 +113,8 @@ export function checkDrainOptions(options: unknown): DrainOptions {
 }
 
 /**
- * Checks names, types and bounds, and copies the options. The core judges their values together; it
- * takes the copy, which has no getter that throws and no value of a wrong type.
+ * Checks names, types and bounds, and copies the options. The copy has no getter that throws and no
+ * value of a wrong type. Their values together are judged by `completeOptions`.
  */
 export function checkOptions<T>(options: unknown): EventBusOptions<T> & {
   readonly scheduler: "auto" | "manual";
@@ -138,14 +135,4 @@ export function checkOptions<T>(options: unknown): EventBusOptions<T> & {
     copy.scheduler ??= defaultScheduler;
     return copy as unknown as ReturnType<typeof checkOptions<T>>;
   });
-}
-
-/** The error for a rule between options that the core found broken. */
-export function toInvalidOptionError(error: unknown): unknown {
-  if (!Array.isArray(error)) return error;
-  const [code, value] = error as [number, number];
-  const broken = RULES[code];
-  if (broken === undefined) return misuse(code);
-  const [name, rule] = broken;
-  return new InvalidOptionError(name, `\`${name}\` is ${value}, but it ${rule}`);
 }

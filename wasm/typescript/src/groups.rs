@@ -10,13 +10,13 @@ pub struct Group {
     pub interface: &'static str,
     /// The interface's documentation.
     pub about: &'static str,
-    /// A number that crosses first: whether the group is there.
-    pub presence: Option<&'static str>,
+    /// A number that crosses first: whether the group is there, and whether it is by default.
+    pub presence: Option<(&'static str, bool)>,
     /// Its options.
     pub settings: &'static [Setting],
 }
 
-/// All groups: [`BusOptions::from_numbers`] reads their numbers.
+/// All groups: [`BusConfig::from_numbers`](shardbus::BusConfig::from_numbers) reads their numbers.
 pub const GROUPS: [Group; 4] = [
     Group {
         name: "",
@@ -37,14 +37,14 @@ pub const GROUPS: [Group; 4] = [
         interface: "RetryOptions",
         about: "The limits of retrying. An outage of the destination ends nothing: batches that wait for its\n\
                 return are lost only for want of room (`maxBytes`, `capacity`) or for their age (`maxAgeMs`).",
-        presence: Some("given.retry === false ? 0 : undefined"),
+        presence: Some(("given.retry !== false", true)),
         settings: RetryOptions::SETTINGS,
     },
     Group {
         name: "scaling",
         interface: "ScalingOptions",
         about: "The conditions on which the number of shards changes.",
-        presence: Some("given.scaling ? 1 : undefined"),
+        presence: Some(("!!given.scaling", false)),
         settings: ScalingOptions::SETTINGS,
     },
 ];

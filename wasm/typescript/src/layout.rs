@@ -3,8 +3,8 @@
 use crate::groups::GROUPS;
 use crate::{prose, stats};
 use shardbus::{
-    AbandonReason, Batch, BusStats, Failure, Field, FlushReport, FlushState, IngestionError,
-    RestoreError, Rule, ScalingError, Setting, Shape, Unit,
+    AbandonReason, Batch, BusConfig, BusStats, Failure, Field, FlushReport, FlushState,
+    IngestionError, RestoreError, Rule, ScalingError, Setting, Shape, Unit,
 };
 use shardbus_wasm::numbers::{ABANDONED, BATCH, FAILED, LEASE, MISUSED, WAIT, step};
 
@@ -36,8 +36,19 @@ pub fn write() -> String {
             reasons.join(", ")
         ),
         scaling_refusals(),
-        rules(),
         encode(),
+        all_defaults(),
+        bounds(),
+        rule(
+            "VELOCITY_WINDOW",
+            "The rule of the window in which events count.",
+            Rule::BatchVelocityWindow,
+        ),
+        rule(
+            "MEMORY",
+            "The rule that a bus breaks for which there is no memory.",
+            Rule::ShardsMemory,
+        ),
         defaults(),
         decode("BusCounts", "Stats", "The statistics.", BusStats::FIELDS),
         decode("FlushCounts", "Flush", "The outcome of a flush.", FlushReport::FIELDS),
@@ -85,17 +96,96 @@ fn scaling_refusals() -> String {
     )
 }
 
-fn rules() -> String {
-    let rules = Rule::BETWEEN.iter().map(|(field, rule)| {
-        let (path, rule) = (prose::path(field), prose::in_names_of_javascript(rule));
-        let line = format!("  [\"{path}\", \"{rule}\"],\n");
-        let broken = format!("  [\n    \"{path}\",\n    \"{rule}\",\n  ],\n");
-        if line.len() <= 101 { line } else { broken }
+/// The places of the numbers, by the paths of their settings: `batch.min_size`.
+fn places() -> Vec<String> {
+    let mut paths = Vec::new();
+    for group in &GROUPS {
+        paths.extend(group.presence.map(|_| group.name.to_owned()));
+        for setting in group.settings {
+            let dot = if group.name.is_empty() { "" } else { "." };
+            let path = format!("{}{dot}{}", group.name, setting.field);
+            paths.extend(numbers_of("", setting).iter().map(|_| path.clone()));
+        }
+    }
+    paths
+}
+
+fn place(path: &str) -> usize {
+    let place = places().iter().position(|other| other == path);
+    place.unwrap_or_else(|| panic!("{path} is the path of a setting"))
+}
+
+/// The defaults of all numbers.
+fn all_defaults() -> String {
+    let mut numbers = Vec::new();
+    for group in &GROUPS {
+        numbers.extend(group.presence.map(|(_, is_there)| u8::from(is_there).to_string()));
+        for setting in group.settings {
+            let number = match setting.unit {
+                Unit::Micros => (setting.number)() / 1000.0,
+                _ => (setting.number)(),
+            };
+            let number =
+                if number.is_infinite() { "Infinity".to_owned() } else { number.to_string() };
+            numbers.extend(numbers_of("", setting).iter().map(|_| number.clone()));
+        }
+    }
+    let lines = shardbus_prose::wrapped(&format!("{},", numbers.join(", ")), 98);
+    let lines: String = lines.iter().map(|line| format!("  {line}\n")).collect();
+    format!(
+        "/** The defaults of these numbers. */\n\
+         // biome-ignore format: they are only many\n\
+         export const DEFAULTS: readonly number[] = [\n{lines}];\n"
+    )
+}
+
+/// The bounds of options by others.
+fn bounds() -> String {
+    let bounds = BusConfig::BOUNDS.iter().map(|bound| {
+        let (field, rule) = bound.rule.parts();
+        let least = bound.down_to.map_or("NaN".to_owned(), |least| least.to_string());
+        format!(
+            "  [{}, {}, {least}, {}, {}, {}, \"{}\", \"{}\"],\n",
+            place(bound.lower),
+            place(bound.upper),
+            bound.goes_up,
+            if bound.has_brackets { place("format").to_string() } else { "undefined".to_owned() },
+            place(field),
+            prose::path(field),
+            prose::in_names_of_javascript(rule),
+        )
     });
     format!(
-        "/** Rules between options, by their code: the option, and the rule. */\n\
-         export const RULES: readonly (readonly [option: string, rule: string])[] = [\n{}];\n",
-        rules.collect::<String>()
+        "/**\n \
+          * Bounds of options by others: the places of the lower and of the upper number; where the default\n \
+          * of the lower one goes down with the upper one, the least that it becomes; whether the default of\n \
+          * the upper one goes up with the lower one; the place of the format, if the brackets of a body\n \
+          * count with the lower one; and the rule: the place of its option, the option, and a sentence.\n \
+          */\n\
+         // biome-ignore format: a table\n\
+         export const BOUNDS: readonly (readonly [\n  \
+           lower: number,\n  \
+           upper: number,\n  \
+           downTo: number,\n  \
+           goesUp: boolean,\n  \
+           format: number | undefined,\n  \
+           place: number,\n  \
+           option: string,\n  \
+           rule: string,\n\
+         ])[] = [\n{}];\n",
+        bounds.collect::<String>()
+    )
+}
+
+/// A rule that no bound says.
+fn rule(name: &str, about: &str, rule: Rule) -> String {
+    let (field, sentence) = rule.parts();
+    let (path, sentence) = (prose::path(field), prose::in_names_of_javascript(sentence));
+    format!(
+        "/** {about} */\n\
+         // biome-ignore format: as the others\n\
+         export const {name}_RULE = [{}, \"{path}\", \"{sentence}\"] as const;\n",
+        place(field)
     )
 }
 
@@ -103,7 +193,7 @@ fn rules() -> String {
 fn encode() -> String {
     let mut numbers = String::new();
     for group in &GROUPS {
-        if let Some(presence) = group.presence {
+        if let Some((presence, _)) = group.presence {
             numbers += &format!("    {presence},\n");
         }
         let of = if group.name.is_empty() { "given" } else { group.name };
