@@ -438,12 +438,13 @@ impl Delivery {
         let id = self.next_flush;
         self.next_flush = self.next_flush.wrapping_add(1);
         let mut covered = 0;
-        let watermark = |lane: &Lane| {
-            let shard = lane.shard.enter()?;
-            covered += shard.len() as u64 + lane.in_flight();
-            Some((shard.id, shard.stats().events_ingested))
-        };
-        let watermarks = self.lanes.iter().filter_map(watermark).collect();
+        let mut watermarks = Watermarks::default();
+        for lane in &self.lanes {
+            if let Some(shard) = lane.shard.enter() {
+                covered += shard.len() as u64 + lane.in_flight();
+                watermarks.add(shard.id, shard.stats().events_ingested);
+            }
+        }
         self.flushes.push(Flush::new(id, watermarks, covered, end, is_last));
         self.destination.probe_soon();
         self.next_action = 0;

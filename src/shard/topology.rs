@@ -54,12 +54,12 @@ impl ShardManager {
     /// Shows every shard the present table, and returns what each had accepted by older ones.
     fn watermarks(&self) -> Watermarks {
         let table = self.table.load();
-        let watermark = |shard: &ShardRef| {
-            let mut shard = shard.enter()?;
+        let mut watermarks = Watermarks::default();
+        for mut shard in table.shards.iter().filter_map(ShardRef::enter) {
             shard.see_table(table.version);
-            Some((shard.id, shard.accepted_by_older_tables()))
-        };
-        table.shards.iter().filter_map(watermark).collect()
+            watermarks.add(shard.id, shard.accepted_by_older_tables());
+        }
+        watermarks
     }
 
     /// Adds a shard that takes no events until it is [activated](Self::activate_shard).

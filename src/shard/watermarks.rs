@@ -17,18 +17,12 @@ impl Watermarks {
         let found = self.marks.binary_search_by_key(&shard, |(id, _)| *id);
         found.map_or(0, |at| self.marks[at].1.saturating_sub(start).min(len))
     }
-}
 
-impl FromIterator<(u16, u64)> for Watermarks {
-    /// From shards and how many events each has accepted.
-    fn from_iter<I: IntoIterator<Item = (u16, u64)>>(shards: I) -> Self {
-        let mut marks = Vec::new();
-        for mark in shards {
-            // They come in order, but for the lane of restored batches.
-            let at = marks.partition_point(|other| *other < mark);
-            marks.insert(at, mark);
-        }
-        Self { marks }
+    /// Notes how many events a shard, which has no watermark yet, has accepted.
+    pub(crate) fn add(&mut self, shard: u16, accepted: u64) {
+        // They come in order, but for the lane of restored batches.
+        let at = self.marks.partition_point(|(id, _)| *id < shard);
+        self.marks.insert(at, (shard, accepted));
     }
 }
 
@@ -38,7 +32,9 @@ mod tests {
 
     #[test]
     fn what_was_accepted_before_is_covered() {
-        let watermarks: Watermarks = [(7, 3), (0, 10)].into_iter().collect();
+        let mut watermarks = Watermarks::default();
+        watermarks.add(7, 3);
+        watermarks.add(0, 10);
         assert_eq!(watermarks.covers(0, 4, 3), 3, "all before");
         assert_eq!(watermarks.covers(0, 8, 5), 2, "across");
         assert_eq!(watermarks.covers(0, 10, 5), 0, "all after");

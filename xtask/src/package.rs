@@ -231,7 +231,7 @@ fn compile_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     say("compiling the core to WebAssembly");
     let trapping = wasm_module::with_trapping_panics(&compile_core(sh, tools)?);
     let trapping = trapping.context("cargo wrote a module without functions or names")?;
-    let silent = wasm_module::without_panic_positions(&trapping);
+    let silent = wasm_module::without_panic_texts(&trapping);
     Ok(sh.write_file(COMPILED, silent.context("cargo wrote a module with unusual data")?)?)
 }
 

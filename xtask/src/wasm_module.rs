@@ -77,24 +77,45 @@ pub fn with_trapping_panics(module: &[u8]) -> Option<Vec<u8>> {
     Some(written)
 }
 
-/// The module with zeros, which `wasm-opt` drops, in place of the source positions of its panics: a
-/// [trap](with_trapping_panics) names none. `None` if the module is malformed.
-pub fn without_panic_positions(module: &[u8]) -> Option<Vec<u8>> {
+/// The module with zeros, which `wasm-opt` drops, in place of what its panics would say: a
+/// [trap](with_trapping_panics) says nothing. `None` if the module is malformed.
+pub fn without_panic_texts(module: &[u8]) -> Option<Vec<u8>> {
     let segments = data_segments(module)?;
     let mut written = module.to_vec();
     for segment in &segments {
-        let misaligned = segment.address.next_multiple_of(4) - segment.address;
-        let start = segment.start + misaligned;
-        for position in (start..segment.start + segment.len).step_by(4) {
-            let in_module = |(address, len)| range_in(&segments, address, len);
-            let file = file_of_position(module, position).and_then(in_module);
-            if let Some(file) = file.filter(|file| is_source_file(&module[file.clone()])) {
-                written[file].fill(0);
-                written[position..position + POSITION_LEN].fill(0);
+        blank_positions(&segments, segment, &mut written);
+        let mut rest = &mut written[segment.start..segment.start + segment.len];
+        while let Some(start) = rest.iter().position(|&byte| is_of_message(byte)) {
+            let message = &mut rest[start..];
+            let len = message.iter().take_while(|&&byte| is_of_message(byte)).count();
+            if len >= MESSAGE_LEN {
+                message[..len].fill(0);
             }
+            rest = &mut message[len..];
         }
     }
     Some(written)
+}
+
+/// Fewest bytes of a message. Everything else that looks like text, such as the beginning of a batch
+/// in a store, is shorter: for the host, the module has numbers alone.
+const MESSAGE_LEN: usize = 12;
+
+fn is_of_message(byte: u8) -> bool {
+    byte == b' ' || byte.is_ascii_graphic()
+}
+
+/// Puts zeros in place of the source positions in a segment.
+fn blank_positions(segments: &[DataSegment], segment: &DataSegment, module: &mut [u8]) {
+    let misaligned = segment.address.next_multiple_of(4) - segment.address;
+    let start = segment.start + misaligned;
+    for position in (start..segment.start + segment.len).step_by(4) {
+        let in_module = |(address, len)| range_in(segments, address, len);
+        let file = file_of_position(module, position).and_then(in_module);
+        if file.is_some_and(|file| is_source_file(&module[file])) {
+            module[position..position + POSITION_LEN].fill(0);
+        }
+    }
 }
 
 /// Bytes of a `core::panic::Location`: the address of the file's name, its length, line and column.
@@ -273,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_of_panics_are_blank() {
+    fn positions_and_messages_of_panics_are_blank() {
         let words = |words: [u32; 4]| words.map(u32::to_le_bytes).concat();
         let module = |texts: &[u8], positions: &[u8]| {
             let data = [vector(texts), b"\0\x41\xe4\0\x0b".to_vec(), vector(positions)].concat();
@@ -283,9 +304,10 @@ mod tests {
         let no_file = words([12, 4, 3, 7]);
         let positions = [words([4, 8, 3, 7]), no_file.clone()].concat();
         let blank = [vec![0; POSITION_LEN], no_file].concat();
-        let before = module(b"src/a.rstext", &positions);
-        let after = module(b"\0\0\0\0\0\0\0\0text", &blank);
-        assert_eq!(without_panic_positions(&before), Some(after));
+        let before = module(b"src/a.rs\x01text\0a long message\0shardbus", &positions);
+        let after =
+            module(&[b"src/a.rs\x01text\0".as_slice(), &[0; 14], b"\0shardbus"].concat(), &blank);
+        assert_eq!(without_panic_texts(&before), Some(after));
     }
 
     #[test]
