@@ -761,8 +761,11 @@ impl EventBus {
     }
 
     fn oldest_age(&self, lanes: &[Lane]) -> u64 {
-        let oldest = lanes.iter().filter_map(Lane::oldest_timestamp).min();
-        oldest.map_or(0, |timestamp| self.clock.now().saturating_sub(timestamp))
+        let mut oldest = u64::MAX;
+        for timestamp in lanes.iter().filter_map(Lane::oldest_timestamp) {
+            oldest = oldest.min(timestamp);
+        }
+        self.clock.now().saturating_sub(oldest)
     }
 
     fn rejected(&self, manager: &ManagerStats) -> Rejected {

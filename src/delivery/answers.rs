@@ -84,7 +84,7 @@ impl Delivery {
     pub(super) fn expire_leases(&mut self) {
         let now = self.now;
         let has_expired = |outgoing: &Outgoing| matches!(outgoing.state, OutgoingState::Leased { expires, .. } if expires <= now);
-        while let Some((lane, nth)) = self.find(has_expired) {
+        while let Some((lane, nth)) = self.find(&has_expired) {
             self.expire_nth(lane, nth);
         }
     }
@@ -227,7 +227,7 @@ impl Delivery {
     }
 
     pub(super) fn find_lease(&self, lease: u64) -> Option<(usize, usize)> {
-        self.find(|outgoing| matches!(outgoing.state, OutgoingState::Leased { lease: id, .. } if id == lease))
+        self.find(&|outgoing| matches!(outgoing.state, OutgoingState::Leased { lease: id, .. } if id == lease))
     }
 
     /// Takes an outgoing batch out of the bus.
@@ -286,7 +286,7 @@ impl Delivery {
                 self.abandon(lane, 0, AbandonReason::Shutdown);
             }
             while let Some((batch, first_index)) =
-                self.lanes[lane].cut(now, usize::MAX, |_| usize::MAX)
+                self.lanes[lane].cut(now, usize::MAX, &|_| usize::MAX)
             {
                 self.note_exit(lane, first_index, batch.len() as u64, Exit::Abandoned);
                 self.count_abandoned(AbandonReason::Shutdown, 0, batch);

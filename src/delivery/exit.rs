@@ -94,16 +94,21 @@ impl Delivery {
         for lane in 0..self.lanes.len() {
             while self.cut_outgoing(lane, usize::MAX, usize::MAX) {}
         }
-        let outgoing = self.lanes.iter().flat_map(|lane| &lane.outgoing);
-        outgoing.filter_map(Outgoing::batch).map(Shared::clone).collect()
+        let mut batches = Vec::new();
+        for lane in &self.lanes {
+            for batch in lane.outgoing.iter().filter_map(Outgoing::batch) {
+                batches.push(Shared::clone(batch));
+            }
+        }
+        batches
     }
 
     /// Takes all leases back. No attempt is counted as failed; answers come too late.
     pub(crate) fn recall(&mut self) {
         let now = self.now;
         self.next_action = 0;
-        for outgoing in self.lanes.iter_mut().flat_map(|lane| &mut lane.outgoing) {
-            if outgoing.is_leased() {
+        for lane in &mut self.lanes {
+            for outgoing in lane.outgoing.iter_mut().filter(|outgoing| outgoing.is_leased()) {
                 outgoing.state = OutgoingState::waiting_since(now);
             }
         }
@@ -115,7 +120,7 @@ impl Delivery {
             let is_same = outgoing.batch().is_some_and(|held| Shared::ptr_eq(held, batch));
             is_same && !outgoing.is_leased()
         };
-        let Some((lane, nth)) = self.find(is_it) else { return false };
+        let Some((lane, nth)) = self.find(&is_it) else { return false };
         let released = self.take(lane, nth, Exit::Drained);
         self.stats.events_drained += released.map_or(0, |outgoing| outgoing.len());
         true
@@ -126,10 +131,10 @@ impl Delivery {
         self.destination.probe_now();
         for lane in &mut self.lanes {
             lane.resumes_at = 0;
-        }
-        for outgoing in self.lanes.iter_mut().flat_map(|lane| &mut lane.outgoing) {
-            if let OutgoingState::Waiting { until, at_least_until } = &mut outgoing.state {
-                *until = *at_least_until;
+            for outgoing in &mut lane.outgoing {
+                if let OutgoingState::Waiting { until, at_least_until } = &mut outgoing.state {
+                    *until = *at_least_until;
+                }
             }
         }
     }
@@ -138,7 +143,7 @@ impl Delivery {
     pub(super) fn cut_outgoing(&mut self, lane: usize, max_len: usize, max_bytes: usize) -> bool {
         let (now, fences) = (self.now, &self.fences);
         let max_len = |shard: &Shard| max_len.min(up_to_fence(fences, shard));
-        self.lanes[lane].cut_outgoing(now, max_bytes, max_len)
+        self.lanes[lane].cut_outgoing(now, max_bytes, &max_len)
     }
 }
 

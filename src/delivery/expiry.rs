@@ -2,7 +2,7 @@
 
 use crate::batch::BatchHead;
 use crate::delivery::flush::Exit;
-use crate::delivery::lane::{Lane, Outgoing};
+use crate::delivery::lane::Outgoing;
 use crate::delivery::machine::Delivery;
 use crate::delivery::store::Copy;
 use crate::delivery::{AbandonReason, NEVER};
@@ -54,14 +54,14 @@ impl Delivery {
         let is_old = |outgoing: &Outgoing| {
             outgoing.head.first_timestamp <= newest && outgoing.may_be_asked_for(self.now)
         };
-        let (lane, nth) = self.find(is_old)?;
+        let (lane, nth) = self.find(&is_old)?;
         self.ask_for(lane, nth)
     }
 
     fn cut_old(&mut self, lane: usize, newest: u64) -> Option<crate::sync::Shared<crate::Batch>> {
         let (now, max_size) = (self.now, self.config.batch.max_size);
         let max_len = |shard: &Shard| shard.count_until(newest, max_size);
-        let (batch, first_index) = self.lanes[lane].cut(now, usize::MAX, max_len)?;
+        let (batch, first_index) = self.lanes[lane].cut(now, usize::MAX, &max_len)?;
         self.note_exit(lane, first_index, batch.len() as u64, Exit::Abandoned);
         Some(batch)
     }
@@ -74,19 +74,20 @@ impl Delivery {
             let due_in = first.saturating_add(max_age).saturating_sub(wall);
             self.now.saturating_add(due_in)
         };
-        let of_lane = |lane: &Lane| {
+        let mut next = NEVER;
+        for lane in &self.lanes {
+            let mut has_outgoing = false;
             // Batches of earlier runs need not be in order.
-            let outgoing = lane.outgoing.iter().filter(|outgoing| !outgoing.is_leased());
-            if outgoing.clone().next().is_none() {
-                let oldest = lane.shard.enter().and_then(|shard| shard.oldest_timestamp());
-                return oldest.map_or(NEVER, due);
-            }
-            let at_hand = outgoing.map(|outgoing| {
+            for outgoing in lane.outgoing.iter().filter(|outgoing| !outgoing.is_leased()) {
+                has_outgoing = true;
                 let at = due(outgoing.head.first_timestamp);
-                outgoing.at_hand_from(at, self.now, has_room)
-            });
-            at_hand.fold(NEVER, u64::min)
-        };
-        self.lanes.iter().map(of_lane).fold(NEVER, u64::min)
+                next = next.min(outgoing.at_hand_from(at, self.now, has_room));
+            }
+            let oldest = || lane.shard.enter()?.oldest_timestamp();
+            if !has_outgoing && let Some(oldest) = oldest() {
+                next = next.min(due(oldest));
+            }
+        }
+        next
     }
 }

@@ -212,10 +212,11 @@ impl Lane {
     /// The time at which the oldest unsettled event was accepted, by the wall clock.
     pub(crate) fn oldest_timestamp(&self) -> Option<u64> {
         // Batches of earlier runs need not come back in order.
-        match self.outgoing.iter().map(|outgoing| outgoing.head.first_timestamp).min() {
-            Some(first) => Some(first),
-            None => self.shard.enter()?.oldest_timestamp(),
+        if self.outgoing.is_empty() {
+            return self.shard.enter()?.oldest_timestamp();
         }
+        let first = |oldest: u64, outgoing: &Outgoing| oldest.min(outgoing.head.first_timestamp);
+        Some(self.outgoing.iter().fold(u64::MAX, first))
     }
 
     /// The number of events that have left the shard and are not settled.
@@ -234,11 +235,12 @@ impl Lane {
         &mut self,
         now: u64,
         max_bytes: usize,
-        max_len: impl FnOnce(&Shard) -> usize,
+        max_len: &dyn Fn(&Shard) -> usize,
     ) -> Option<(Shared<Batch>, u64)> {
         let mut shard = self.shard.enter()?;
-        let max_len = max_len(&shard);
-        cut(&mut self.worker, &mut shard, now, (max_len, max_bytes))
+        let (max_len, first_index) = (max_len(&shard), shard.head_index());
+        let batch = self.worker.cut(&mut shard, now, max_len, max_bytes)?;
+        Some((Shared::new(batch), first_index))
     }
 
     /// [Cuts](Self::cut) a batch and lets it wait. Returns whether there was one.
@@ -246,30 +248,10 @@ impl Lane {
         &mut self,
         now: u64,
         max_bytes: usize,
-        max_len: impl FnOnce(&Shard) -> usize,
+        max_len: &dyn Fn(&Shard) -> usize,
     ) -> bool {
-        let cut = self.cut(now, max_bytes, max_len);
-        self.wait(cut, now)
-    }
-
-    /// Lets a batch wait, if there is one. Returns whether there is.
-    #[inline(never)]
-    fn wait(&mut self, batch: Option<(Shared<Batch>, u64)>, now: u64) -> bool {
-        let Some((batch, first_index)) = batch else { return false };
+        let Some((batch, first_index)) = self.cut(now, max_bytes, max_len) else { return false };
         self.outgoing.push_back(Outgoing::new(batch, first_index, now));
         true
     }
-}
-
-// Once for all that cut.
-#[inline(never)]
-fn cut(
-    worker: &mut BatchWorker,
-    shard: &mut Shard,
-    now: u64,
-    (max_len, max_bytes): (usize, usize),
-) -> Option<(Shared<Batch>, u64)> {
-    let first_index = shard.head_index();
-    let batch = worker.cut(shard, now, max_len, max_bytes)?;
-    Some((Shared::new(batch), first_index))
 }

@@ -205,9 +205,14 @@ impl Delivery {
     }
 
     /// The first outgoing batch of which something is true: its lane, and its place there.
-    pub(super) fn find(&self, is_it: impl Fn(&Outgoing) -> bool) -> Option<(usize, usize)> {
-        let place = |lane: &Lane| lane.outgoing.iter().position(&is_it);
-        self.lanes.iter().enumerate().find_map(|(index, lane)| Some((index, place(lane)?)))
+    // One copy for all questions: each is smaller than the loops.
+    pub(super) fn find(&self, is_it: &dyn Fn(&Outgoing) -> bool) -> Option<(usize, usize)> {
+        for (index, lane) in self.lanes.iter().enumerate() {
+            if let Some(nth) = lane.outgoing.iter().position(is_it) {
+                return Some((index, nth));
+            }
+        }
+        None
     }
 
     /// Leases the lane's next batch, or loads it, if there is one that may be sent now.
@@ -234,7 +239,7 @@ impl Delivery {
                     || permit == Permit::Due && (fence.is_some() || lane.is_draining);
                 let may_leave = is_hurried || permit == Permit::Due && lane.is_due(now);
                 let max_len = |shard: &Shard| before(fence, shard);
-                if !may_leave || !lane.cut_outgoing(now, usize::MAX, max_len) {
+                if !may_leave || !lane.cut_outgoing(now, usize::MAX, &max_len) {
                     return None;
                 }
             }
@@ -261,7 +266,7 @@ impl Delivery {
         let (now, fence) = (self.now, self.fences.first());
         let lane = &mut self.lanes[index];
         let max_len = |shard: &Shard| before(fence, shard);
-        let has_second = lane.outgoing.len() > 1 || lane.cut_outgoing(now, usize::MAX, max_len);
+        let has_second = lane.outgoing.len() > 1 || lane.cut_outgoing(now, usize::MAX, &max_len);
         if !has_second || !self.may_be_tried(index) {
             self.lanes[index].is_on_trial = false;
             return None;
@@ -427,7 +432,7 @@ impl Delivery {
                 return drained.map(|_| batch);
             }
             let max_len = |shard: &Shard| before(fence, shard);
-            let (batch, first_index) = self.lanes[index].cut(now, max_bytes, max_len)?;
+            let (batch, first_index) = self.lanes[index].cut(now, max_bytes, &max_len)?;
             self.note_exit(index, first_index, batch.len() as u64, Exit::Drained);
             Some(batch)
         })
@@ -487,7 +492,7 @@ impl Delivery {
     fn is_hopeless(&self, flush: &Flush) -> bool {
         let is_busy =
             |outgoing: &Outgoing| outgoing.is_leased() || outgoing.is_being_loaded(self.now);
-        flush.is_last && self.next_action > flush.end && self.find(is_busy).is_none()
+        flush.is_last && self.next_action > flush.end && self.find(&is_busy).is_none()
     }
 
     /// The host has reason to believe that the destination is back: it is probed at once.

@@ -126,7 +126,7 @@ impl Delivery {
         let lost = self.owners.iter_mut().find(|owner| !owner.is_lost && owner.is_silent(now))?;
         lost.is_lost = true;
         let flush = lost.flush;
-        while let Some((lane, nth)) = self.find(|outgoing| outgoing.is_leased_to(flush)) {
+        while let Some((lane, nth)) = self.find(&|outgoing| outgoing.is_leased_to(flush)) {
             self.expire_nth(lane, nth);
         }
         Some(flush)

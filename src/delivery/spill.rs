@@ -101,11 +101,14 @@ impl Delivery {
     /// The batch that is sent last of those that can be spilled: the one with the most before it.
     fn last_to_spill(&self) -> Option<(usize, usize)> {
         let is_it = |outgoing: &Outgoing| outgoing.held_bytes() > 0 && outgoing.may_spill();
-        let last = |(index, lane): (usize, &Lane)| {
-            let nth = lane.outgoing.iter().rposition(is_it)?;
-            (!lane.is_restored() && nth >= usize::from(lane.is_on_trial)).then_some((index, nth))
-        };
-        self.lanes.iter().enumerate().filter_map(last).max_by_key(|(_, nth)| *nth)
+        let mut last = None;
+        for (index, lane) in self.lanes.iter().enumerate().filter(|(_, lane)| !lane.is_restored()) {
+            let least = last.map_or(0, |(_, nth)| nth).max(usize::from(lane.is_on_trial));
+            if let Some(nth) = lane.outgoing.iter().rposition(is_it).filter(|&nth| nth >= least) {
+                last = Some((index, nth));
+            }
+        }
+        last
     }
 
     /// Asks the host for a batch that only its store has, unless it was asked already, or enough are
@@ -123,11 +126,17 @@ impl Delivery {
     }
 
     /// True if another batch may be loaded.
+    #[inline(never)]
     pub(super) fn has_room_to_load(&self) -> bool {
-        let is_loaded = |outgoing: &&Outgoing| {
-            matches!(outgoing.content, Content::Loaded { .. }) || outgoing.is_being_loaded(self.now)
-        };
-        self.lanes.iter().flat_map(|lane| &lane.outgoing).filter(is_loaded).count() < AT_ONCE
+        let mut loaded = 0;
+        for lane in &self.lanes {
+            for outgoing in &lane.outgoing {
+                let is_loaded = matches!(outgoing.content, Content::Loaded { .. })
+                    || outgoing.is_being_loaded(self.now);
+                loaded += usize::from(is_loaded);
+            }
+        }
+        loaded < AT_ONCE
     }
 
     /// The host has read a batch. Returns whether it was asked for.
@@ -137,7 +146,7 @@ impl Delivery {
             let is_asked_for = matches!(outgoing.content, Content::Spilled { again_at: 1.., .. });
             is_asked_for && head.covers(&outgoing.head)
         };
-        let Some((lane, nth)) = self.find(is_it) else { return false };
+        let Some((lane, nth)) = self.find(&is_it) else { return false };
         let Some(outgoing) = self.lanes[lane].outgoing.get_mut(nth) else { return false };
         let start = (outgoing.head.sequence_start - head.sequence_start) as usize;
         let len = outgoing.head.len as usize;
@@ -155,7 +164,7 @@ impl Delivery {
             let BatchHead { process_nonce, shard_id, sequence_start, .. } = outgoing.head;
             outgoing.batch().is_none() && (process_nonce, shard_id, sequence_start) == head
         };
-        let Some((lane, nth)) = self.find(is_it) else { return false };
+        let Some((lane, nth)) = self.find(&is_it) else { return false };
         let outgoing = self.lanes[lane].outgoing.get_mut(nth);
         let Some(Content::Spilled { failures, .. }) = outgoing.map(|found| &mut found.content)
         else {
@@ -209,9 +218,13 @@ impl Delivery {
 
     /// Payload bytes that only the store has.
     pub(crate) fn spilled_bytes(&self) -> u64 {
-        let all = self.lanes.iter().flat_map(|lane| &lane.outgoing);
-        let spilled = all.filter(|outgoing| outgoing.batch().is_none());
-        spilled.map(|outgoing| outgoing.head.payload_bytes).sum()
+        let mut spilled = 0;
+        for lane in &self.lanes {
+            for outgoing in lane.outgoing.iter().filter(|outgoing| outgoing.batch().is_none()) {
+                spilled += outgoing.head.payload_bytes;
+            }
+        }
+        spilled
     }
 }
 

@@ -37,7 +37,7 @@ impl Delivery {
 
     fn find_to_store(&mut self) -> Option<(usize, usize)> {
         let now = self.now;
-        if let Some(place) = self.find(|outgoing| outgoing.stores_at() <= now) {
+        if let Some(place) = self.find(&|outgoing| outgoing.stores_at() <= now) {
             return Some(place);
         }
         let is_pressed = self.is_pressed();
@@ -64,11 +64,14 @@ impl Delivery {
 
     /// The host's store has these events, by their sequence numbers in a shard of a run.
     pub(crate) fn note_stored(&mut self, (nonce, shard): (u64, u16), events: &Range<u64>) {
-        for outgoing in self.lanes.iter_mut().flat_map(|lane| &mut lane.outgoing) {
-            let BatchHead { process_nonce, shard_id, sequence_start: start, .. } = outgoing.head;
-            let is_of_shard = (process_nonce, shard_id) == (nonce, shard);
-            if is_of_shard && events.start <= start && start + outgoing.len() <= events.end {
-                outgoing.copy = Copy::Stored;
+        for lane in &mut self.lanes {
+            for outgoing in &mut lane.outgoing {
+                let BatchHead { process_nonce, shard_id, sequence_start: start, .. } =
+                    outgoing.head;
+                let is_of_shard = (process_nonce, shard_id) == (nonce, shard);
+                if is_of_shard && events.start <= start && start + outgoing.len() <= events.end {
+                    outgoing.copy = Copy::Stored;
+                }
             }
         }
         self.spill();

@@ -229,9 +229,16 @@ impl ShardManager {
         manager
     }
 
+    /// [`current_table`](Self::current_table) away from the path of events, where size matters more
+    /// than speed.
+    #[inline(never)]
+    pub(super) fn table(&self) -> impl Deref<Target = RoutingTable> {
+        self.current_table()
+    }
+
     /// The table of the moment, which routes as the mapper says.
     #[inline]
-    pub(super) fn table(&self) -> impl Deref<Target = RoutingTable> {
+    fn current_table(&self) -> impl Deref<Target = RoutingTable> {
         let table = self.table.load();
         match &self.mapper {
             Some(mapper) if mapper.version() != table.mapper_version => {
@@ -305,7 +312,7 @@ impl ShardManager {
     ) -> Result<(u16, u64), IngestionError> {
         check_len(payload)?;
         loop {
-            let table = self.table();
+            let table = self.current_table();
             let Some(target) = table.route(hash, is_keyed) else {
                 self.unrouted.add(1);
                 return Err(IngestionError::Unrouted);
@@ -365,8 +372,13 @@ impl ShardManager {
     /// Evicts the oldest event of the shard that holds most bytes. Returns whether there was one.
     fn evict_from_fullest(&self) -> bool {
         let table = self.table.load();
-        let bytes = |shard: &ShardRef| shard.enter().map_or(0, |shard| shard.bytes());
-        let fullest = table.shards.iter().max_by_key(|shard| bytes(shard));
+        let (mut most, mut fullest) = (0, None);
+        for shard in &table.shards {
+            let bytes = shard.enter().map_or(0, |shard| shard.bytes());
+            if bytes >= most {
+                (most, fullest) = (bytes, Some(shard));
+            }
+        }
         fullest.and_then(ShardRef::enter).is_some_and(|mut shard| shard.evict_oldest())
     }
 
@@ -456,15 +468,16 @@ impl ShardManager {
             ..ManagerStats::default()
         };
         let table = self.table.load();
-        let shards = table.shards.iter().map(|shard| shard.counters().stats());
-        for stats in shards.chain([table.removed]) {
-            sum.events_ingested += stats.events_ingested;
-            sum.events_dropped += stats.events_dropped;
-            sum.batches_dispatched += stats.batches_dispatched;
-            sum.events_full += stats.events_full;
-            sum.events_sampled += stats.events_sampled;
-            sum.events_evicted += stats.events_evicted;
+        let mut all = table.removed;
+        for shard in &table.shards {
+            all = all.plus(&shard.counters().stats());
         }
+        sum.events_ingested += all.events_ingested;
+        sum.events_dropped += all.events_dropped;
+        sum.batches_dispatched += all.batches_dispatched;
+        sum.events_full += all.events_full;
+        sum.events_sampled += all.events_sampled;
+        sum.events_evicted += all.events_evicted;
         sum
     }
 
@@ -498,10 +511,13 @@ impl ShardManager {
     /// The guaranteed capacity, whatever the hashes are.
     pub(crate) fn room(&self) -> Room {
         let table = self.table();
-        let slots = |shard: &ShardRef| shard.enter().map_or(0, |shard| shard.certain_slots());
-        let events = table.keyed.iter().map(slots).min().unwrap_or(0);
+        let mut events = usize::MAX;
+        for shard in &table.keyed {
+            events = events.min(shard.enter().map_or(0, |shard| shard.certain_slots()));
+        }
+        let has_none = table.keyed.is_empty() || memory::is_short();
         Room {
-            events: if memory::is_short() { 0 } else { events },
+            events: if has_none { 0 } else { events },
             bytes: self.budget.max().saturating_sub(self.budget.held()),
         }
     }

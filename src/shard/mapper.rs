@@ -379,9 +379,15 @@ impl ShardMapper {
         let weight = |shard: &MappedShard| shard.metrics.map_or(0.0, |metrics| metrics.weight);
         let mut ids = Vec::new();
         for _ in 0..count {
-            let active = state.shards.iter_mut().filter(|shard| shard.is_active());
-            // The first of equals: the oldest.
-            let lightest = active.min_by(|a, b| weight(a).total_cmp(&weight(b)));
+            let mut least = f64::INFINITY;
+            let mut lightest = None;
+            for shard in state.shards.iter_mut().filter(|shard| shard.is_active()) {
+                // The first of equals: the oldest.
+                if weight(shard) < least || lightest.is_none() {
+                    least = weight(shard);
+                    lightest = Some(shard);
+                }
+            }
             let Some(lightest) = lightest else { break };
             lightest.state = ShardState::Draining;
             ids.push(lightest.id);

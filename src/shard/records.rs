@@ -166,12 +166,14 @@ impl Records {
     /// than `timestamp`; and how many bytes they take up.
     fn count(&self, max: usize, room: usize, timestamp: u64) -> (usize, usize) {
         let (mut count, mut stored) = (0, 0);
-        for record in self.stream.runs().flat_map(records).take(max) {
-            let with_it = stored + record.len as usize + 1;
-            if with_it > room || record.timestamp > timestamp {
-                break;
+        for run in self.stream.runs() {
+            for record in records(run) {
+                let with_it = stored + record.len as usize + 1;
+                if count == max || with_it > room || record.timestamp > timestamp {
+                    return (count, stored);
+                }
+                (count, stored) = (count + 1, with_it);
             }
-            (count, stored) = (count + 1, with_it);
         }
         (count, stored)
     }

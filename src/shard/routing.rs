@@ -60,12 +60,7 @@ impl RoutingTable {
             shards.remove(at);
             removed = removed.plus(&gone.counters().stats());
         }
-        // All are sorted by id.
-        let pick = |ids: &[u16]| -> Vec<ShardRef> {
-            let is_picked = |shard: &&ShardRef| ids.binary_search(&shard.id()).is_ok();
-            shards.iter().filter(is_picked).cloned().collect()
-        };
-        let (keyed, unkeyed) = (pick(&view.keyed), pick(&view.unkeyed));
+        let (keyed, unkeyed) = (pick(&shards, &view.keyed), pick(&shards, &view.unkeyed));
         let reroutes = !keyed.iter().map(ShardRef::id).eq(self.keyed.iter().map(ShardRef::id));
         let is_provisioning = |(_, state): &&(u16, ShardState)| *state == ShardState::Provisioning;
         let num_provisioning = view.states.iter().filter(is_provisioning).count();
@@ -101,6 +96,18 @@ impl RoutingTable {
         let shards = if is_keyed { &self.keyed } else { &self.unkeyed };
         shards.get(reduce(hash, shards.len()))
     }
+}
+
+/// The shards with these ids.
+#[inline(never)]
+fn pick(shards: &[ShardRef], ids: &[u16]) -> Vec<ShardRef> {
+    let mut picked = Vec::new();
+    for shard in shards {
+        if ids.contains(&shard.id()) {
+            picked.push(shard.clone());
+        }
+    }
+    picked
 }
 
 /// Holds the present table. Without scaling there is only one, and no event pays for a snapshot of

@@ -33,9 +33,9 @@ pub fn with_target_features(module: &[u8], features: &[&str]) -> Option<Vec<u8>>
     Some(written)
 }
 
-/// Parts of the names of functions that never return: each ends in a panic, or in giving up for want
-/// of memory.
-const PANICS: [&str; 12] = [
+/// Parts of the names of functions that never return, because each ends in a panic or in giving up
+/// for want of memory, and of those that write texts for them.
+const PANICS: [&str; 14] = [
     "panicking",
     "panic_",
     "rust_panic",
@@ -48,6 +48,8 @@ const PANICS: [&str; 12] = [
     "alloc_error_handler",
     "capacity_overflow",
     "rust_oom",
+    "4core3fmt",
+    "4core3str5count",
 ];
 
 /// The module with nothing but a trap in each function that panics. A panic ends in that trap
