@@ -26,6 +26,7 @@ mod packed;
 mod reproducible;
 mod simulate;
 mod sizes;
+mod source_maps;
 mod stamp;
 mod test;
 mod test_servers;

@@ -12,7 +12,9 @@ use crate::freshness::{self, files};
 use crate::packed::{self, Packed};
 use crate::toolchain::{TARGET, TARGET_DIR, Tools, portable_paths};
 
-use crate::{exec, licenses, lock, manifests, npm, say, sizes, stamp, wasm_module, wasm2js};
+use crate::{
+    exec, licenses, lock, manifests, npm, say, sizes, source_maps, stamp, wasm_module, wasm2js,
+};
 
 /// The TypeScript sources.
 pub const SOURCES: &str = "pkg-js/src";
@@ -83,6 +85,10 @@ pub const BUNDLED: [(&str, &str); 1] = [("idb", "stores/idb")];
 /// The options of esbuild.
 const BUNDLE: [&str; 4] =
     ["--bundle", "--platform=neutral", "--external:node:*", "--log-level=warning"];
+
+/// Further options of esbuild for what is published: parsing takes most of a start. Names stay, as they
+/// are in the users' stack traces.
+const COMPACT: [&str; 2] = ["--minify-whitespace", "--minify-syntax"];
 
 /// Inlines only functions that are smaller than their call, or marked `#[inline]` as on the path of
 /// events: everywhere else size matters more than speed.
@@ -291,7 +297,8 @@ fn compile(sh: &Shell) -> Result<()> {
     let requests = format!("--inject:{DIST}/requests.js");
     for (entries, inject) in [(without_requests, Some(requests)), (others, None)] {
         let inputs = entries.iter().map(|entry| format!("{DIST}/{entry}.js"));
-        let bundle = cmd!(sh, "{esbuild} {inputs...} {BUNDLE...} --format=cjs").args(inject);
+        let bundle = cmd!(sh, "{esbuild} {inputs...} {BUNDLE...} {COMPACT...} --format=cjs");
+        let bundle = bundle.args(inject);
         let bundle = bundle.args(EXTERNAL.map(|name| format!("--external:{name}")));
         let bundle = bundle.args([format!("--outdir={DIST}"), format!("--outbase={DIST}")]);
         exec(bundle.arg("--out-extension:.js=.cjs"))?;
@@ -332,7 +339,8 @@ fn join_modules(sh: &Shell) -> Result<()> {
     let shared = SHARED.map(|(name, _)| name);
     let names = ENTRIES.iter().chain(&CONDITIONAL).chain(&shared);
     let inputs = names.map(|name| format!("{DIST}/{name}.js"));
-    let bundle = cmd!(sh, "{esbuild} {inputs...} {BUNDLE...} --format=esm");
+    let bundle =
+        cmd!(sh, "{esbuild} {inputs...} {BUNDLE...} {COMPACT...} --format=esm --sourcemap");
     let imported = SHARED.iter().flat_map(|(_, specifiers)| *specifiers);
     let imported = imported.chain(&ENTRY_IMPORTS).chain(&EXTERNAL);
     let external = imported.chain(&["*.wasm", "*?module"]).map(|name| format!("--external:{name}"));
@@ -342,13 +350,18 @@ fn join_modules(sh: &Shell) -> Result<()> {
     exec(bundle.arg(format!("--metafile={contents}")))?;
     check_shared(&serde_json::from_str(&sh.read_file(contents)?)?)?;
     for file in files(DIST)? {
-        if file.extension().is_some_and(|extension| extension == "js") {
+        if file.extension().is_some_and(|extension| extension == "js" || extension == "map") {
             sh.remove_path(file)?;
         }
     }
     for file in files(&joined)? {
         let name = file.strip_prefix(&joined)?;
-        sh.copy_file(&file, Path::new(DIST).join(name))?;
+        let published = Path::new(DIST).join(name);
+        if file.extension().is_some_and(|extension| extension == "map") {
+            sh.write_file(published, source_maps::publish(&sh.read_file(&file)?, name, &MADE)?)?;
+        } else {
+            sh.copy_file(&file, published)?;
+        }
     }
     Ok(())
 }
@@ -403,7 +416,9 @@ fn name_types(sh: &Shell, stem: &str) -> Result<()> {
     let module = format!("{stem}.js");
     let name = Path::new(stem).file_name().context("a module has a name")?;
     let types = format!("/* @ts-self-types=\"./{}.d.ts\" */\n", name.display());
-    Ok(sh.write_file(&module, types + &sh.read_file(&module)?)?)
+    sh.write_file(&module, types + &sh.read_file(&module)?)?;
+    let map = format!("{module}.map");
+    Ok(sh.write_file(&map, source_maps::below_a_line(&sh.read_file(&map)?)?)?)
 }
 
 /// Puts a package where it is imported, so that ours has no dependencies. Its types show in none of
