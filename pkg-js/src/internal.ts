@@ -5,7 +5,7 @@
 export { idStem } from "./batch.js";
 export { fromBase64, fromCharacters } from "./core/base64.js";
 export { setCoreSource } from "./core/module.js";
-export { initialize, provide, type WasmSource } from "./core/wasm.js";
+export { initialize, provide, provideBytes, type WasmSource } from "./core/wasm.js";
 export { type Nonce, randomNonce, randomWord, setNonceSource } from "./delivery/nonce.js";
 export { isPage } from "./delivery/page-lifecycle.js";
 export { pollNow } from "./delivery/poll-now.js";

@@ -1,7 +1,8 @@
 import { InvalidOptionError } from "../errors/invalid-option-error.js";
 import { Calls } from "../generated/calls.js";
-import { MEMORY_RULE, RECORD_WORDS, RestoreRefusal } from "../generated/layout.js";
-import { copyLeft, coreExports, handIn, isDead } from "./module.js";
+import { MEMORY_RULE, Place, RECORD_WORDS, RestoreRefusal } from "../generated/layout.js";
+import { Beginning, canBegin } from "./beginning.js";
+import { canLoadLater, copyLeft, coreExports, handIn, isDead, orFail } from "./module.js";
 
 // Nobody could catch an error of a finaliser. Not every Worker has finalisers.
 const freeLater =
@@ -13,11 +14,21 @@ const freeLater =
 
 /** The core of one bus. */
 export class CoreBus extends Calls {
-  #handle: number;
+  #handle = -1;
+  /** The bus's state until the core has made it, which takes longest for the first one. */
+  #beginning: Beginning | undefined;
 
-  /** Takes the numbers of all options. Throws if there is no memory for so many shards. */
+  /**
+   * Takes the numbers of all options. Throws if the core cannot be loaded, or there is no memory for
+   * so many shards.
+   */
   constructor(options: Float64Array) {
     super();
+    if (canBegin(options) && canLoadLater()) this.#beginning = new Beginning(options);
+    else this.#create(options);
+  }
+
+  #create(options: Float64Array): void {
     const { create } = coreExports();
     handIn(new Uint8Array(options.buffer));
     this.#handle = create();
@@ -26,10 +37,22 @@ export class CoreBus extends Calls {
       throw new InvalidOptionError(option, `\`${option}\` is ${options[place]}, but it ${rule}`);
     }
     freeLater?.register(this, this.#handle, this);
+    this.#beginning = undefined;
+    // Only the scheduler "auto" has a task from the start.
+    if (options[Place.scheduler] === 0) this.beginTask();
   }
 
-  /** Names the bus on the event path. */
+  /** The state of a bus that the core has not made yet. */
+  get beginning(): Beginning | undefined {
+    return this.#beginning;
+  }
+
+  /** Names the bus on the event path. The core makes it if need be. */
   handle(): number {
+    if (this.#beginning !== undefined) {
+      const { options } = this.#beginning;
+      orFail(() => this.#create(options));
+    }
     return this.#handle;
   }
 

@@ -33,12 +33,42 @@ export const misuse = (code: number): Error =>
   new Error(`The core refused a call of shardbus's own (${code})`);
 
 let load: (() => CoreExports) | undefined;
+let probe: (() => void) | undefined;
 let core: CoreExports | undefined;
 let trap: unknown;
 
-/** Says where the core comes from once it is needed. */
-export function setCoreSource(source: () => CoreExports): void {
+/**
+ * Says where the core comes from once it is needed. With a `check`, which throws if the core cannot be
+ * loaded here, a bus may begin without it.
+ */
+export function setCoreSource(source: () => CoreExports, check?: () => void): void {
   load = source;
+  probe = check;
+}
+
+/**
+ * Tells whether a bus may begin without the core, because loading it takes time.
+ *
+ * @throws {WasmUnavailableError} if it cannot be loaded here.
+ */
+export function canLoadLater(): boolean {
+  if (core !== undefined || trap !== undefined || probe === undefined) return false;
+  probe();
+  return true;
+}
+
+/**
+ * Runs a task for events that were accepted before the core was loaded. Without the core they are
+ * lost, so the core counts as failed if the task throws.
+ */
+export function orFail(task: () => void): void {
+  assertRoom();
+  try {
+    task();
+  } catch (error) {
+    trap ??= error;
+    throw new PoisonedError(trap);
+  }
 }
 
 /** Loads the core, unless one is loaded already. */
@@ -58,13 +88,13 @@ export function assertAlive(): void {
 const ROOM = 72;
 
 /** A function that callers may give more than it takes. */
-type Probe = (calls: number, ...filler: 0[]) => number;
+type Deep = (calls: number, ...filler: 0[]) => number;
 
 /** Arguments take their place on the stack, and fewer calls for the same depth take less time. */
-const probe: Probe = (calls) =>
+const descend: Deep = (calls) =>
   calls > 0
     ? // biome-ignore format: they are only many
-      probe(calls - 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) + 1
+      descend(calls - 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) + 1
     : 0;
 
 /**
@@ -72,7 +102,7 @@ const probe: Probe = (calls) =>
  * within the core would be its end: nobody could tell which half of an operation was done.
  */
 export function assertRoom(calls: number = ROOM): void {
-  probe(calls);
+  descend(calls);
 }
 
 /** The exports, loaded if need be. */

@@ -46,7 +46,6 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
     this.#host = host;
     // Only while somebody waits do the timers keep the process alive.
     this.#waiters = new Waiters(core, (awaited) => this.#timer.setRef(awaited));
-    core.beginTask();
   }
 
   schedule(): void {
@@ -89,10 +88,19 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
 
   readonly #endTurn = (): void => {
     const now = Date.now();
+    this.#waitForCore(now);
     // A clock of a test's own has to be asked each time.
     const mayStay = !this.#isDue && now < this.#calmUntil && this.#timer.isRunning();
     if (!mayStay || !this.#host.keepStaged(now)) this.#run();
   };
+
+  /** Before the core has made the bus, only the first events' delay can make it due. */
+  #waitForCore(now: number): void {
+    const delayMs = this.#core.beginning?.delayMs;
+    if (delayMs === undefined || this.#isDue || this.#timer.isRunning()) return;
+    this.#timer.schedule(elapsed() + delayMs);
+    this.#calmUntil = now + delayMs;
+  }
 
   /** Runs a task without a caller who could catch its errors. */
   #runDetached(task: () => void): void {

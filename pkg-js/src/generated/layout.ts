@@ -126,6 +126,23 @@ export function encodeOptions<T>(given: EventBusOptions<T>): Float64Array {
   ] as number[]);
 }
 
+/** The places of some of them. */
+export const Place = {
+  capacity: 1,
+  maxBytes: 2,
+  maxEventBytes: 3,
+  maxKeyBytes: 4,
+  scheduler: 9,
+  hasStore: 10,
+  batchMinSize: 13,
+  batchMaxSize: 14,
+  batchMaxBytes: 15,
+  batchMaxDelay: 16,
+  batchAdaptive: 17,
+  retryMaxAge: 23,
+  scaling: 25,
+} as const;
+
 /** The defaults of these numbers. */
 // biome-ignore format: they are only many
 export const DEFAULTS: readonly number[] = [

@@ -1,7 +1,7 @@
 import type { CoreBus } from "../core/core-bus.js";
-import { assertAlive, assertRoom, misuse, row } from "../core/module.js";
+import { assertAlive, assertRoom, type CoreExports, misuse, row } from "../core/module.js";
 import { joinHalves } from "../core/numbers.js";
-import { NO_MEMORY, sharedScratch } from "../core/scratch.js";
+import { NO_MEMORY, type Scratch, sharedScratch } from "../core/scratch.js";
 import type { Leeway, Scheduler } from "../delivery/scheduler.js";
 import { Refusal } from "../generated/layout.js";
 
@@ -47,10 +47,11 @@ export interface EventRun extends Texts {
  * timestamps from the end of their turn.
  */
 export class StagingBuffer {
-  readonly #scratch = sharedScratch();
-  readonly #raw = this.#scratch.raw;
   readonly #core: CoreBus;
-  readonly #handle: number;
+  /** These three are there once the core has made the bus. */
+  #scratch!: Scratch;
+  #raw!: CoreExports;
+  #handle = -1;
   readonly #maxEventBytes: number;
   readonly #maxKeyBytes: number;
   readonly #scheduler: Pick<Scheduler, "scheduleStaged">;
@@ -74,8 +75,11 @@ export class StagingBuffer {
   /** The core's guaranteed capacity, less the staged events. */
   #guaranteedEvents = 0;
   #guaranteedBytes = 0;
-  /** The scratch's `looks` at this bus's last one: another bus may have taken memory since. */
-  #lookedAt = 0;
+  /**
+   * The scratch's `looks` at this bus's last one: another bus may have taken memory since. None before
+   * there is a scratch.
+   */
+  #lookedAt: number | undefined;
 
   /** The scheduler is told of each staged event. */
   constructor(
@@ -85,11 +89,24 @@ export class StagingBuffer {
   ) {
     this.#core = core;
     this.#separator = format === "json" ? "," : "\n";
-    this.#handle = core.handle();
-    this.#maxEventBytes = core.maxEventBytes();
-    this.#maxKeyBytes = core.maxKeyBytes();
     this.#scheduler = scheduler;
-    this.look();
+    const { beginning } = core;
+    this.#maxEventBytes = beginning?.maxEventBytes ?? core.maxEventBytes();
+    this.#maxKeyBytes = beginning?.maxKeyBytes ?? core.maxKeyBytes();
+    if (beginning === undefined) this.look();
+    else {
+      this.#guaranteedEvents = beginning.events;
+      this.#guaranteedBytes = beginning.bytes;
+      this.setLeeway(beginning);
+    }
+  }
+
+  /** Has the core make the bus, unless that is done. */
+  #open(): void {
+    if (this.#handle >= 0) return;
+    this.#handle = this.#core.handle();
+    this.#scratch = sharedScratch();
+    this.#raw = this.#scratch.raw;
   }
 
   /** Offers one line of JSON. Returns {@linkcode STAGED}, or what {@linkcode push} returns. */
@@ -97,7 +114,7 @@ export class StagingBuffer {
     assertAlive();
     // UTF-8 has at most three bytes for one UTF-16 unit.
     const bytes = text.length * 3;
-    if (this.#staged === 0 && this.#scratch.looks !== this.#lookedAt) {
+    if (this.#staged === 0 && this.#scratch?.looks !== this.#lookedAt) {
       assertRoom();
       this.look();
     }
@@ -151,7 +168,7 @@ export class StagingBuffer {
     if (this.#leewayEvents < 0 || this.#leewayBytes < 0) return false;
     const isOfThisTime = this.#kept === 0 || this.#keptAt === now;
     // Another bus may have taken memory since this one looked.
-    if (!isOfThisTime || this.#scratch.looks !== this.#lookedAt) this.#cross(now);
+    if (!isOfThisTime || this.#scratch?.looks !== this.#lookedAt) this.#cross(now);
     this.#kept = this.#staged;
     this.#keptAt = now;
     return true;
@@ -209,6 +226,7 @@ export class StagingBuffer {
   }
 
   #pushMany(events: EventRun, time: number): number {
+    this.#open();
     this.#raw.set_clock(this.#handle, time);
     return this.#afterPush(this.#commitMany(events) ?? this.#commitOneByOne(events));
   }
@@ -269,6 +287,7 @@ export class StagingBuffer {
    */
   shardFor(keyOrBytes: string | Uint8Array): number {
     assertRoom();
+    this.#open();
     const isKey = typeof keyOrBytes === "string";
     const length = isKey
       ? this.#scratch.writeText(keyOrBytes, 0, this.#maxKeyBytes)
@@ -314,6 +333,7 @@ export class StagingBuffer {
 
   #beginPush(): void {
     assertRoom();
+    this.#open();
     this.#raw.set_clock(this.#handle, Date.now());
   }
 
@@ -324,6 +344,7 @@ export class StagingBuffer {
 
   /** Reads the core's guaranteed capacity anew. Nothing may be staged. */
   look(): void {
+    this.#open();
     this.#lookedAt = ++this.#scratch.looks;
     this.#guaranteedEvents = this.#raw.room_events(this.#handle) >>> 0;
     this.#guaranteedBytes = this.#raw.room_bytes(this.#handle) >>> 0;

@@ -37,6 +37,7 @@ pub fn write() -> String {
         ),
         scaling_refusals(),
         encode(),
+        named_places(),
         all_defaults(),
         bounds(),
         rule(
@@ -113,6 +114,32 @@ fn places() -> Vec<String> {
 fn place(path: &str) -> usize {
     let place = places().iter().position(|other| other == path);
     place.unwrap_or_else(|| panic!("{path} is the path of a setting"))
+}
+
+/// The numbers that JavaScript reads by itself.
+const NAMED: [&str; 13] = [
+    "capacity",
+    "max_bytes",
+    "max_event_bytes",
+    "max_key_bytes",
+    "scheduler",
+    "has_store",
+    "batch.min_size",
+    "batch.max_size",
+    "batch.max_bytes",
+    "batch.max_delay",
+    "batch.adaptive",
+    "retry.max_age",
+    "scaling",
+];
+
+fn named_places() -> String {
+    let name = |path: &str| prose::camel_case(&path.replace('.', "_"));
+    let places = NAMED.iter().map(|path| format!("  {}: {},\n", name(path), place(path)));
+    format!(
+        "/** The places of some of them. */\nexport const Place = {{\n{}}} as const;\n",
+        places.collect::<String>()
+    )
 }
 
 /// The defaults of all numbers.
