@@ -85,7 +85,7 @@ export function assertAlive(): void {
  * The depth of calls that {@linkcode assertRoom} probes: 20 kB and more, which the core never needs of
  * the stack.
  */
-const ROOM = 72;
+const ROOM = 18;
 
 /** A function that callers may give more than it takes. */
 type Deep = (calls: number, ...filler: 0[]) => number;
@@ -94,7 +94,7 @@ type Deep = (calls: number, ...filler: 0[]) => number;
 const descend: Deep = (calls) =>
   calls > 0
     ? // biome-ignore format: they are only many
-      descend(calls - 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) + 1
+      descend(calls - 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) + 1
     : 0;
 
 /**
@@ -103,6 +103,23 @@ const descend: Deep = (calls) =>
  */
 export function assertRoom(calls: number = ROOM): void {
   descend(calls);
+}
+
+/** True while there is room for several calls. */
+let hasRoom = false;
+
+/**
+ * Makes several calls of a bus, and looks for room once. Users' code must not run meanwhile: it may
+ * call a bus from the end of the stack.
+ */
+export function withRoom<R>(calls: () => R): R {
+  assertRoom();
+  hasRoom = true;
+  try {
+    return calls();
+  } finally {
+    hasRoom = false;
+  }
 }
 
 /** The exports, loaded if need be. */
@@ -203,7 +220,7 @@ type Export = (
 function guardExport(call: Export, room: number): Export {
   return (a, b, c, d, e, f, g) => {
     assertAlive();
-    assertRoom(room);
+    assertRoom(hasRoom ? 0 : room);
     try {
       return call(a, b, c, d, e, f, g);
     } catch (error) {

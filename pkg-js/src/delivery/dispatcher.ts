@@ -1,7 +1,7 @@
 import { CoreBatch } from "../batch.js";
 import type { CoreBus } from "../core/core-bus.js";
 import { decodeBatchHeader, decodeHeader, runIdOf } from "../core/layout.js";
-import { row } from "../core/module.js";
+import { row, withRoom } from "../core/module.js";
 import { DeliveryError } from "../errors/delivery-error.js";
 import { TimeoutError } from "../errors/timeout-error.js";
 import {
@@ -176,10 +176,12 @@ export class Dispatcher<T> {
     isUnloading: boolean,
   ): CoreBatch<T> {
     const { lease, attempt, deadlineMs: deadline } = readLease();
-    const head = decodeBatchHeader(this.#core);
-    // The store is not waited for when the page goes: `sendBeforeUnload` sees to it.
-    const copy = isUnloading ? undefined : this.#host.outbox?.copy(head);
-    const batch = this.#takeBatch(head);
+    const { copy, batch } = withRoom(() => {
+      const head = decodeBatchHeader(this.#core);
+      // The store is not waited for when the page goes: `sendBeforeUnload` sees to it.
+      const copy = isUnloading ? undefined : this.#host.outbox?.copy(head);
+      return { copy, batch: this.#takeBatch(head) };
+    });
     const lazyAbort = new LazyAbort();
     // An earlier attempt may have failed because other requests had used up the browser's quota,
     // which is reported as a network error.
