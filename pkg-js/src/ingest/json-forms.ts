@@ -8,9 +8,10 @@ type Collection = Pick<Map<unknown, unknown>, "entries" | "values" | typeof Symb
 export function isError(value: unknown): value is Error {
   try {
     if (typeof value !== "object" || value === null) return false;
-    // Most objects: asking for their tag costs more.
-    if (Object.getPrototypeOf(value) === Object.prototype) return false;
-    return value instanceof Error || Object.prototype.toString.call(value) === "[object Error]";
+    if (value instanceof Error) return true;
+    // Most objects: asking for their tag costs more. Those of another realm are none of this one's.
+    if (value instanceof Object) return false;
+    return Object.prototype.toString.call(value) === "[object Error]";
   } catch {
     // A proxy that does not answer.
     return false;
