@@ -92,7 +92,7 @@ pub(super) struct RingSpec {
 
 impl RingSpec {
     /// Events, and bytes of them, that a host brings in at most after it was told that there is room.
-    const TOGETHER: usize = 64;
+    const TOGETHER: usize = 256;
     const TOGETHER_BYTES: usize = 128 << 10;
 
     /// A body for which every bus leaves room in memory, however full it is itself.
