@@ -1,10 +1,12 @@
 """The component `http` sends over wasi:http in wasmtime."""
 
 import json
+import socket
 import threading
 import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 from bus import MS, SECOND, interface_name, options
 from wasmtime import Engine, Store, WasiConfig
@@ -51,6 +53,38 @@ class Receiver:
         self.thread.start()
 
     def stop(self):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+class Hasty:
+    """A server that reads no body. It answers as soon as a request begins, if it has an answer."""
+
+    def __init__(self, answer=None):
+        self.connections = []
+        connections = self.connections
+
+        class Handler(BaseRequestHandler):
+            def handle(self):
+                connections.append(self.request)
+                if answer is not None:
+                    self.request.recv(1)
+                    self.request.sendall(answer)
+                is_over.wait()
+
+        self.is_over = is_over = threading.Event()
+        self.server = ThreadingTCPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+        # So small that a body does not fit, and its sender has to wait.
+        self.server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.server.server_bind()
+        self.server.server_activate()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def stop(self):
+        self.is_over.set()
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
@@ -105,6 +139,7 @@ class Http(unittest.TestCase):
         self.assertEqual(path, "/events?x=1")
         self.assertEqual(headers["content-type"], "application/x-ndjson")
         self.assertEqual(headers["authorization"], "secret")
+        self.assertGreater(int(headers["content-length"]), 1000)
         numbers = []
         for _, headers, body in receiver.requests[2:]:
             ids.add(headers["idempotency-key"])
@@ -140,6 +175,27 @@ class Http(unittest.TestCase):
         offer(bus, 3)
         self.assertEqual(bus.flush(500 * MS).pending, 3)
 
+    def test_a_flush_ends_an_attempt_at_its_timeout_and_does_not_count_it(self):
+        receiver = Hasty()
+        self.addCleanup(receiver.stop)
+        hour = 3600 * SECOND
+        pauses = {"base-delay": hour, "max-delay": hour}
+        bus = Bus(receiver.url, {"timeout": hour, "retry": pauses})
+        offer(bus, 3)
+        for _ in range(2):
+            self.assertEqual(bus.flush(SECOND).pending, 3)
+        self.assertEqual(len(receiver.connections), 2, "no pause after an attempt that does not count")
+
+    def test_an_answer_before_the_body_is_read_counts(self):
+        receiver = Hasty(b"HTTP/1.1 400 No\r\ncontent-length: 0\r\n\r\n")
+        self.addCleanup(receiver.stop)
+        limit = 1 << 20
+        limits = {name: limit for name in ("max-bytes", "max-event-bytes")}
+        bus = Bus(receiver.url, limits | {"batch": {"max-bytes": limit}})
+        bus.ingest(b'"%s"' % (b"x" * (limit - 2)), None)
+        self.assertEqual(bus.flush(60 * SECOND).abandoned, 1)
+        self.assertEqual(bus.stats().abandoned.permanent, 1)
+
     def test_ticks_send_what_is_due_and_say_when_to_call_again(self):
         receiver = self.receiver(lambda count, body: (200, {}))
         bus = Bus(receiver.url, {"batch": {"min-size": 2, "max-size": 2}})
@@ -153,6 +209,12 @@ class Http(unittest.TestCase):
         self.assertIn("no URL", Bus("localhost:80").resource)
         error = Bus("http://localhost", {"batch": {"min-size": 3, "max-size": 2}}).resource
         self.assertEqual(error.setting, "batch.max-size")
+
+    def test_options_that_need_a_store_are_refused(self):
+        for option, value in (("has-store", True), ("max-store-bytes", 1 << 30)):
+            error = Bus("http://localhost", {option: value}).resource
+            self.assertEqual(error.setting, option)
+            self.assertIn("without a store", error.rule)
 
     def test_events_grow_old_between_calls_and_expire(self):
         receiver = self.receiver(lambda count, body: (200, {}))

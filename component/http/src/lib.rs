@@ -17,6 +17,8 @@ mod counts;
 #[path = "../../conversions/options.rs"]
 mod options;
 mod receiver;
+#[path = "../../conversions/storeless.rs"]
+mod storeless;
 
 use bindings::exports::shardbus::bus::{http_bus, types};
 
