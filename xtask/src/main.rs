@@ -11,6 +11,7 @@ mod bindgen;
 mod browsers;
 mod cache;
 mod component;
+mod component_examples;
 mod debian;
 mod deny;
 mod freshness;
@@ -66,7 +67,11 @@ enum Task {
         accept_api: bool,
     },
     /// Build the bus as WebAssembly components, in `target/component`
-    Component,
+    Component {
+        /// Build the services of `examples/component*` with it
+        #[arg(long)]
+        examples: bool,
+    },
     /// Build the package and run the flights example on it
     Demo {
         /// Arguments for the example
@@ -108,7 +113,13 @@ fn run(cli: Cli) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Task::Component => component::build(&sh).map(|()| ExitCode::SUCCESS),
+        Task::Component { examples } => {
+            component::build(&sh)?;
+            if examples {
+                component_examples::build(&sh, &component::Tools::set_up(&sh)?)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Demo { args } => {
             let _built = package::build_for_node(&sh, &Tools::set_up()?)?;
             demo(&sh, &args)

@@ -9,14 +9,20 @@ use anyhow::{Context as _, Result};
 use xshell::{Shell, cmd};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::component::Component;
 use crate::{cache, exec, freshness, say};
 
 /// That of the crate in the components' manifests.
 const VERSION: &str = "0.63.0";
 
-/// Writes the code of a world into a crate, unless it is there already.
-pub fn write(sh: &Shell, world: &str) -> Result<()> {
-    let (path, header) = (path(world), header(Path::new("."))?);
+/// Records with a default, in which nothing is given.
+const WITH_DEFAULT: [&str; 2] =
+    ["shardbus:bus/types@0.1.0/options", "shardbus:bus/types@0.1.0/batch-options"];
+
+/// Writes the code of a component's world into its crate, unless it is there already.
+pub fn write(sh: &Shell, component: &Component) -> Result<()> {
+    let Component { name, world, interfaces, .. } = component;
+    let (path, header) = (path(component), header(Path::new("."), component)?);
     if sh.read_file(&path).is_ok_and(|code| code.starts_with(&header)) {
         return Ok(());
     }
@@ -29,38 +35,50 @@ pub fn write(sh: &Shell, world: &str) -> Result<()> {
             .env("CARGO_PROFILE_DEV_DEBUG", "0");
         exec(install).with_context(|| format!("{package} could not be installed"))
     })?;
-    let (tool, out) = (tool.join("bin/wit-bindgen"), format!("target/component/{world}-bindings"));
-    exec(cmd!(sh, "{tool} rust wit --world {world} --out-dir {out}"))?;
-    let code = sh.read_file(format!("{out}/{world}.rs"))?;
+    let (tool, out) = (tool.join("bin/wit-bindgen"), format!("target/component/{name}-bindings"));
+    let defaults = WITH_DEFAULT.iter().flat_map(|record| {
+        ["--additional-type-attributes".to_owned(), format!("{record}=#[derive(Default)]")]
+    });
+    let write =
+        cmd!(sh, "{tool} rust").args(*interfaces).args(["--generate-all", "--world", world]);
+    exec(write.args(defaults).args(["--out-dir", &out]))?;
+    let file = world.rsplit(['/', '%']).next().unwrap_or_default();
+    let code = sh.read_file(format!("{out}/{file}.rs"))?;
     sh.write_file(&path, format!("{header}{code}"))?;
     exec(cmd!(sh, "rustfmt --edition 2024 {path}"))
 }
 
-fn path(world: &str) -> String {
-    format!("component/{world}/src/bindings.rs")
+fn path(component: &Component) -> String {
+    format!("{}/src/bindings.rs", component.folder)
 }
 
 /// The first line of the code: a hash of all that it depends on.
-fn header(root: &Path) -> Result<String> {
+fn header(root: &Path, component: &Component) -> Result<String> {
     let mut inputs = VERSION.as_bytes().to_vec();
-    for file in freshness::files(root.join("wit"))? {
-        inputs.extend(std::fs::read(file)?);
+    for folder in component.interfaces {
+        for file in freshness::files(root.join(folder))? {
+            inputs.extend(std::fs::read(file)?);
+        }
     }
-    let hash = xxh3_128(&inputs);
-    Ok(format!("// Written by `cargo xtask component` from `wit/`, whose hash is {hash:032x}.\n"))
+    let (hash, from) = (xxh3_128(&inputs), component.interfaces.join("`, `"));
+    Ok(format!("// Written by `cargo xtask component` from `{from}`, whose hash is {hash:032x}.\n"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::component::{COMPONENTS, Component};
+    use crate::component::COMPONENTS;
+    use crate::component_examples::EXAMPLES;
+
+    fn all() -> impl Iterator<Item = &'static Component> {
+        COMPONENTS.iter().chain(&EXAMPLES)
+    }
 
     #[test]
     fn the_code_that_is_checked_in_is_that_of_the_interfaces() -> Result<()> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let header = header(&root)?;
-        for component in &COMPONENTS {
-            let path = path(component.name);
+        for component in all() {
+            let (path, header) = (path(component), header(&root, component)?);
             let code = std::fs::read_to_string(root.join(&path))?;
             assert!(code.starts_with(&header), "{path} is old: run `cargo xtask component`");
         }
@@ -70,8 +88,8 @@ mod tests {
     #[test]
     fn the_components_link_the_version_that_writes_their_code() -> Result<()> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for Component { name, .. } in &COMPONENTS {
-            let manifest = root.join(format!("component/{name}/Cargo.toml"));
+        for Component { folder, .. } in all() {
+            let manifest = root.join(folder).join("Cargo.toml");
             let dependency = format!("wit-bindgen = {{ version = \"={VERSION}\"");
             let is_linked = std::fs::read_to_string(&manifest)?.contains(&dependency);
             assert!(is_linked, "{} has another version than {VERSION}", manifest.display());

@@ -1,7 +1,8 @@
 //! The resource `bus`.
 #![expect(clippy::disallowed_types, reason = "the seam is for types that threads share")]
 
-use crate::batches::{action, batch, failure, head, lease, outcome, stored};
+use crate::actions::{action, lease, stored};
+use crate::batches::{batch, failure, head, outcome};
 use crate::counts;
 use crate::event_bus as wit;
 use crate::options::{config_error, options, rejection, size};

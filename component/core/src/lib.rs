@@ -3,7 +3,7 @@
 #![cfg(target_family = "wasm")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "there are none but those of wit-bindgen")]
 
-mod batches;
+mod actions;
 #[allow(
     missing_docs,
     unsafe_op_in_unsafe_fn,
@@ -15,6 +15,8 @@ mod batches;
 mod bindings;
 mod bus;
 
+#[path = "../../conversions/batches.rs"]
+mod batches;
 #[path = "../../conversions/counts.rs"]
 mod counts;
 #[path = "../../conversions/options.rs"]

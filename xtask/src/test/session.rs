@@ -10,8 +10,9 @@ use super::{Options, SKIPPED};
 use crate::browsers::{self, Browser};
 use crate::toolchain::{Tools, WasmToolchain};
 use crate::{
-    Unavailable, api_report, bench, bindgen, component, debian, deny, exec, fuzz, jsr, licenses,
-    npm, package, reproducible, say, simulate, test_servers, tree_shaking, tsan,
+    Unavailable, api_report, bench, bindgen, component, component_examples, debian, deny, exec,
+    fuzz, jsr, licenses, npm, package, reproducible, say, simulate, test_servers, tree_shaking,
+    tsan,
 };
 
 /// The folder of the packed package.
@@ -92,7 +93,8 @@ impl Session {
 
     pub fn clippy_wasm(&self) -> Result<()> {
         let clippy = WasmToolchain::set_up(&self.sh)?.cargo(&self.sh, "clippy");
-        let components = component::COMPONENTS.iter().map(|component| component.package);
+        let components = component::COMPONENTS.iter().chain(&component_examples::EXAMPLES);
+        let components = components.map(|component| component.package);
         let packages = components.chain(["shardbus-wasm"]).flat_map(|name| ["--package", name]);
         exec(clippy.args(packages).arg("--all-targets").args(DENY_WARNINGS))
     }
@@ -173,8 +175,9 @@ impl Session {
 
     pub fn component(&self) -> Result<()> {
         component::build(&self.sh)?;
-        let packages = component::prepare_tests(&self.sh)?;
-        let _packages = self.sh.push_env("PYTHONPATH", packages);
+        let tools = component::prepare_tests(&self.sh)?;
+        let _packages = self.sh.push_env("PYTHONPATH", tools.python_path());
+        let _wasmtime = self.sh.push_env("SHARDBUS_WASMTIME", tools.wasmtime());
         let tests = component::TESTS;
         exec(cmd!(self.sh, "python3 -B -m unittest discover --start-directory {tests}"))?;
         self.node_tests(tests)
