@@ -9,9 +9,11 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
+import postgres from "postgres";
 import { createClient } from "redis";
 import { httpSink } from "shardbus/sinks/http";
 import { natsSink } from "shardbus/sinks/nats";
+import { postgresSink } from "shardbus/sinks/postgres";
 import { redisSink } from "shardbus/sinks/redis";
 import { assert, within } from "../js/harness.mjs";
 import { printTable } from "../table.mjs";
@@ -20,7 +22,14 @@ import { floodKafka } from "./kafka.mjs";
 import { startProxy } from "./proxy.mjs";
 import { floodQueue } from "./queues.mjs";
 import { floodR2 } from "./r2.mjs";
-import { startCollector, startNats, startRedis } from "./servers.mjs";
+import {
+  connectPostgres,
+  postgresAddress,
+  startCollector,
+  startNats,
+  startPostgres,
+  startRedis,
+} from "./servers.mjs";
 
 /** @typedef {import("./flood.mjs").Found} Found */
 /** @typedef {{ seconds: number, attempts: number, retries: number, repeated: number }} Run */
@@ -58,6 +67,27 @@ async function throughNats() {
     return { ...run, repeated: found.length - EVENTS };
   } finally {
     await connection.close();
+    await proxy.stop();
+    await server.stop();
+  }
+}
+
+async function throughPostgres() {
+  const server = await startPostgres();
+  const proxy = await startProxy(server.port);
+  const client = postgres({ ...postgresAddress(proxy), onnotice() {}, backoff: () => 0.02 });
+  try {
+    const admin = await connectPostgres(server);
+    await admin`CREATE TABLE events (place serial, id text PRIMARY KEY, event jsonb NOT NULL)`;
+    await admin.end();
+    const run = await flood(postgresSink(client, "events"), server, proxy);
+
+    const rows = await client`SELECT id, event FROM events ORDER BY place`;
+    // The key has left out repetitions.
+    assertComplete(rows.map(({ id, event }) => ({ shard: Number(id.split("-")[1]), id, event })));
+    return { ...run, repeated: rows.length - EVENTS };
+  } finally {
+    await client.end({ timeout: 1 });
     await proxy.stop();
     await server.stop();
   }
@@ -153,6 +183,7 @@ async function throughR2() {
 const engines = {
   "NATS JetStream": throughNats,
   "Redis streams": throughRedis,
+  PostgreSQL: throughPostgres,
   HTTP: () => throughHttp(false),
   "HTTP, gzip": () => throughHttp(true),
   "Cloudflare's queues": throughQueues,

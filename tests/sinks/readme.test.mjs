@@ -8,7 +8,7 @@ import { createClient } from "redis";
 import { program } from "../documents.mjs";
 import { assert, test } from "../js/harness.mjs";
 import { serve } from "../loopback.mjs";
-import { startNats, startRedis } from "./servers.mjs";
+import { connectPostgres, startNats, startPostgres, startRedis } from "./servers.mjs";
 
 const cwd = fileURLToPath(new URL(".", import.meta.url));
 
@@ -45,6 +45,19 @@ test("the documented example of the NATS sink delivers", async () => {
     assert.equal((await streams.info("events")).state.messages, 1);
   } finally {
     await connection.close();
+    await server.stop();
+  }
+});
+
+test("the documented example of the PostgreSQL sink delivers", async () => {
+  const server = await startPostgres();
+  const sql = await connectPostgres(server);
+  try {
+    await runExample("postgres", "localhost:5432", `127.0.0.1:${server.port}`);
+    const rows = await sql`SELECT event FROM events`;
+    assert.deepEqual([...rows], [{ event: { type: "click" } }]);
+  } finally {
+    await sql.end();
     await server.stop();
   }
 });

@@ -30,6 +30,7 @@ import {
 import { type HttpSinkOptions, httpSink, refuseHtml } from "shardbus/sinks/http";
 import { type KafkaProducer, kafkaSink } from "shardbus/sinks/kafka";
 import { type JetStreamPublisher, natsSink, type ShardName } from "shardbus/sinks/nats";
+import { type PostgresClient, postgresSink } from "shardbus/sinks/postgres";
 import {
   axiomSink,
   clickhouseSink,
@@ -116,6 +117,7 @@ declare const clients: QueueProducer &
   ObjectBucket &
   SigningClient;
 declare const redis: RedisEvaluator;
+declare const postgres: PostgresClient;
 const name: ShardName = (shard) => `clicks-${shard}`;
 export const sinks = [
   cloudflareQueuesSink(clients),
@@ -133,6 +135,7 @@ export const sinks = [
   lokiSink<Click>("http://loki:3100", { labels: ({ user }) => ({ user }) }),
   newRelicSink({ licenseKey: "k", region: "EU" }),
   splunkSink("https://splunk.example", { token: "t", host: maybe.id }),
+  postgresSink(postgres, "clicks", { schema: maybe.id }),
   r2Sink(clients),
   redisSink(redis, name),
   s3Sink(clients, "https://bucket.example", { gzip: maybe.on }),

@@ -10,8 +10,15 @@ use crate::{Unavailable, debian};
 const SERVERS: [(&str, &str); 3] =
     [("nats-server", "--version"), ("redis-server", "--version"), ("kcat", "-V")];
 
+/// The folder of Debian's `PostgreSQL`, whose programs are beside the PATH.
+const POSTGRES: &str = "/usr/lib/postgresql";
+
 /// Finds the servers, or installs Debian's. The tests start them as they need them.
 pub fn set_up(sh: &Shell) -> Result<()> {
     debian::find_or_install(sh, &SERVERS)
-        .context(Unavailable("nats-server, redis-server or kcat is missing"))
+        .context(Unavailable("nats-server, redis-server or kcat is missing"))?;
+    if sh.path_exists(POSTGRES) {
+        return Ok(());
+    }
+    debian::install(sh, &["postgresql"]).context(Unavailable("PostgreSQL is missing"))
 }

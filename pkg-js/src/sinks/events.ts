@@ -25,6 +25,12 @@ export function namer(
   );
 }
 
+/** Checks a name that has no default. */
+export function checkName(option: string, name: unknown): void {
+  if (typeof name === "string" && name !== "") return;
+  throw new InvalidOptionError(option, `\`${option}\` is ${show(name)}, but it must be a name`);
+}
+
 /** Checks that an engine's client has the method that the sink uses. */
 export function checkClient(option: string, client: unknown, method: string, what: string): void {
   const isClient = guardGetters(() => typeof (client as Record<string, unknown>)?.[method]);

@@ -1,7 +1,7 @@
 import type { Batch } from "../batch.js";
-import { DeliveryError, InvalidOptionError, messageOf, plain, show } from "../internal.js";
+import { DeliveryError, InvalidOptionError, messageOf, plain } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
-import { checkClient, checkSinkOptions, count } from "./events.js";
+import { checkClient, checkName, checkSinkOptions, count } from "./events.js";
 
 /** The part of a producer that a {@linkcode kafkaSink} uses; KafkaJS's and Confluent's have it. */
 export interface KafkaProducer {
@@ -51,9 +51,7 @@ export function kafkaSink(
   options: KafkaSinkOptions,
 ): DeliveryCallback {
   checkClient("producer", producer, "send", "a producer, as `kafka.producer()` makes");
-  if (typeof topic !== "string" || topic === "") {
-    throw new InvalidOptionError("topic", `\`topic\` is ${show(topic)}, but it must be a name`);
-  }
+  checkName("topic", topic);
   const { partitions } = checkSinkOptions(options, schema);
   if (partitions === undefined) {
     const sentence = "`partitions` is missing: say how many partitions the topic has";
