@@ -24,6 +24,8 @@ export interface RequestEvent {
   readonly durationMs: number;
   /** The message of the error that a handler threw. */
   readonly error?: string | undefined;
+  /** The message of the error that the option `fields` threw; then its fields are missing. */
+  readonly fieldsError?: string | undefined;
 }
 
 /** Options of {@linkcode requestEvents}. */
@@ -50,6 +52,14 @@ export function requestEvents<C extends HonoContext>(
   bus: Pick<EventBus, "emit" | "waitUntil">,
   { fields, serverTiming = false }: RequestEventOptions<C> = {},
 ): (context: C, next: () => Promise<void>) => Promise<void> {
+  const fieldsOf = (context: C): object => {
+    try {
+      return fields?.(context) ?? {};
+    } catch (error) {
+      // The request has its response already, which the client is to get.
+      return { fieldsError: messageOf(error) };
+    }
+  };
   return async (context, next) => {
     const at = Date.now();
     const start = performance.now();
@@ -57,7 +67,7 @@ export function requestEvents<C extends HonoContext>(
       const { method, path } = context.req;
       const event: RequestEvent = { type: "request", at, method, path, status, durationMs };
       const message = error === undefined ? {} : { error: messageOf(error) };
-      bus.emit({ ...event, ...message, ...fields?.(context) });
+      bus.emit({ ...event, ...message, ...fieldsOf(context) });
       const request = executionContextOf(context);
       if (request !== undefined) bus.waitUntil(request);
     };

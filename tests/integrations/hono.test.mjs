@@ -62,6 +62,32 @@ test("a thrown text is an event too", async () => {
   assert.deepInclude(event, { status: 500, error: "a text" });
 });
 
+test("a request whose fields cannot be had is an event without them, and is answered", async () => {
+  /** @type {[handler: () => Response, answered: string][]} */
+  const handlers = [
+    [() => new Response("hello"), "hello"],
+    [
+      () => {
+        throw new Error("no database");
+      },
+      "sorry",
+    ],
+  ];
+  for (const [handler, answered] of handlers) {
+    const build = (/** @type {Hono} */ app, /** @type {any} */ withBus) => {
+      const fields = () => {
+        throw new Error("no user");
+      };
+      withBus((/** @type {any} */ bus) => app.use(requestEvents(bus, { fields })));
+      app.onError((_, c) => c.text("sorry", 503));
+      app.get("/", handler);
+    };
+    const { event, response } = await one(build, "/");
+    assert.equal(await response.text(), answered);
+    assert.deepInclude(event, { status: response.status, fieldsError: "no user" });
+  }
+});
+
 test("fields go along, and the client gets the duration", async () => {
   const build = (/** @type {Hono} */ app, /** @type {any} */ withBus) => {
     withBus((/** @type {any} */ bus) => {
