@@ -289,7 +289,61 @@ test("a request that the protocol forbids to repeat is not sent again", async (t
   await provider.shutdown();
 });
 
+test("the connection of a refused request is used again", async (t) => {
+  const refusal = answer(400, "x".repeat(60_000));
+  const receiver = await startReceiver(...Array(6).fill(refusal));
+  t.after(() => receiver.stop());
+  const bus = { onDrop: () => {} };
+  const provider = new LoggerProvider({ url: receiver.url, onError: () => {}, bus });
+  for (let i = 0; i < 6; i++) {
+    provider.getLogger("a").emit({ body: "x" });
+    await provider.forceFlush();
+  }
+  assert.equal(receiver.requests.length, 6);
+  assert.ok(receiver.sockets.size < 3, `${receiver.sockets.size} connections`);
+  await provider.shutdown();
+});
+
+test("answers of an outage are waited for, and all others are final", async (t) => {
+  const passing = [408, 425, 429, 502, 503, 504, 511];
+  const receiver = await startReceiver(...passing.map((status) => answer(status)), answer(200));
+  t.after(() => receiver.stop());
+  const retry = { baseDelayMs: 1, maxDelayMs: 1, maxAttempts: 2 };
+  const provider = new LoggerProvider({ url: receiver.url, onError: () => {}, bus: { retry } });
+  provider.getLogger("a").emit({ body: "x" });
+  await provider.forceFlush();
+  assert.equal(receiver.requests.length, passing.length + 1);
+  assert.equal(provider.bus.stats().delivered, 1);
+  await provider.shutdown();
+});
+
 const LIMIT = { timeout: 30_000 };
+
+test("a flush in an outage ends at its limit, and the records wait on", LIMIT, async () => {
+  const receiver = await startReceiver();
+  await receiver.stop();
+  /** @type {unknown[]} */
+  const errors = [];
+  const options = {
+    url: receiver.url,
+    exportTimeoutMillis: 200,
+    onError: (/** @type {unknown} */ error) => void errors.push(error),
+    bus: { onDrop: () => {} },
+  };
+  const provider = new LoggerProvider(options);
+  provider.getLogger("a").emit({ body: "x" });
+  // As upstream's, it resolves, and tells of the failure otherwise.
+  await provider.forceFlush();
+  assert.ok(errors.some((error) => /** @type {Error} */ (error).name === "TimeoutError"));
+  const { pending, inFlight } = provider.bus.stats();
+  assert.equal(pending + inFlight, 1);
+
+  const spans = new BatchSpanProcessor(options);
+  const tracers = new TracerProvider({ sampler: new AlwaysOnSampler(), spanProcessors: [spans] });
+  tracers.getTracer("a").startSpan("x").end();
+  await assert.rejects(spans.forceFlush(), { name: "TimeoutError" });
+  await Promise.all([provider.shutdown(), tracers.shutdown()]);
+});
 
 test("a shutdown in an outage ends at its limit, and reports the rest as lost", LIMIT, async () => {
   const receiver = await startReceiver();

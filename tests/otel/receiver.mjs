@@ -17,7 +17,9 @@ import { serve } from "../loopback.mjs";
 export async function startReceiver(...answers) {
   /** @type {Received[]} */
   const requests = [];
+  const sockets = new Set();
   const server = await serve(async (request, response) => {
+    sockets.add(request.socket);
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const bytes = Buffer.concat(chunks);
@@ -28,7 +30,7 @@ export async function startReceiver(...answers) {
     if (answer === undefined) response.end();
     else answer(response);
   });
-  return { ...server, requests };
+  return { ...server, requests, sockets };
 }
 
 /**

@@ -176,6 +176,25 @@ test("Loki: lines are in the stream of their labels, with times that differ and 
   assert.equal(stats.delivered, 3);
 });
 
+test("Loki: equal events have different times, in whichever batch and shard they are", async () => {
+  const count = 4000;
+  const events = Array.from({ length: count }, () => ({ same: true }));
+  const labels = { service_name: "shop" };
+  let users = 0;
+  const { requests, stats } = await through((url) => lokiSink(url, { labels }), events, [], {
+    shards: 4,
+    batch: { maxSize: 100 },
+    key: () => `${users++ % 100}`,
+  });
+  assert.lengthOf(
+    stats.shards.filter(({ accepted }) => accepted > 0),
+    4,
+  );
+  const values = requests.flatMap(({ body }) => JSON.parse(body).streams[0].values);
+  assert.lengthOf(values, count);
+  assert.equal(new Set(values.map(([time]) => time)).size, count);
+});
+
 test("Splunk: an event that the collector names is abandoned, and the others are sent again", async () => {
   const invalid = { text: "Invalid data format", code: 6, "invalid-event-number": 1 };
   const { requests, stats, drops } = await through(
@@ -224,11 +243,15 @@ test("Datadog: each event is a log whose message is its JSON", async () => {
   assert.equal(requests[0]?.url, "/api/v2/logs");
   assert.equal(requests[0]?.headers["dd-api-key"], "k");
   assert.equal(requests[0]?.headers["content-encoding"], "gzip");
-  assert.deepEqual(JSON.parse(requests[0]?.body ?? "")[1], {
+  const log = JSON.parse(requests[0]?.body ?? "")[1];
+  const time = log.published_date;
+  assert.deepEqual(log, {
     service: "shop",
     ddtags: "env:test",
+    published_date: time,
     message: '{"n":1}',
   });
+  assert.approximately(time, Date.now(), 600_000);
   assert.equal(stats.delivered, 3);
 });
 
@@ -323,10 +346,40 @@ test("ClickHouse: a bad row is abandoned alone, a busy server is waited for, oth
   }
   const busy = await through(sink, three, Array(12).fill(exception(252, 500)));
   assert.equal(busy.stats.delivered, 3);
-  const unknown = await through(sink, three, [exception(60, 404)]);
-  assert.equal(unknown.stats.abandoned.permanent, 3);
-  assert.lengthOf(unknown.requests, 1);
+  // No table; a user who may only read.
+  for (const answer of [exception(60, 404), exception(164, 500)]) {
+    const final = await through(sink, three, [answer]);
+    assert.equal(final.stats.abandoned.permanent, 3);
+    assert.lengthOf(final.requests, 1);
+  }
 });
+
+/** @type {{ [preset: string]: (url: string) => import("shardbus").DeliveryCallback<any> }} */
+const refused = {
+  elasticsearchSink: (url) => elasticsearchSink(url, { index: "i" }),
+  splunkSink: (url) => splunkSink(url, { token: "t" }),
+  clickhouseSink: (url) => clickhouseSink(url, { table: "t" }),
+};
+
+for (const [preset, sink] of Object.entries(refused)) {
+  test(`${preset} uses the connection of a refused request again`, async () => {
+    const refusal = (/** @type {number} */ n) => (/** @type {any} */ response) =>
+      void response.writeHead(n % 2 === 0 ? 403 : 400).end("x".repeat(60_000));
+    const receiver = await startReceiver(...[0, 1, 2, 3, 4, 5].map(refusal));
+    const bus = new EventBus(sink(receiver.url), { retry: quickRetry, onDrop() {} });
+    try {
+      for (let n = 0; n < 6; n++) {
+        bus.ingest(n);
+        await bus.flush();
+      }
+      assert.lengthOf(receiver.requests, 6);
+      assert.isBelow(receiver.sockets.size, 3);
+    } finally {
+      await bus.close();
+      await receiver.stop();
+    }
+  });
+}
 
 /** @type {[string, () => unknown][]} */
 const wrong = [

@@ -10,6 +10,7 @@ import { cloudflareQueuesSink } from "shardbus/sinks/cloudflare-queues";
 import { httpSink } from "shardbus/sinks/http";
 import { kafkaSink } from "shardbus/sinks/kafka";
 import { natsSink } from "shardbus/sinks/nats";
+import { axiomSink, clickhouseSink, splunkSink } from "shardbus/sinks/presets";
 import { r2Sink } from "shardbus/sinks/r2";
 import { redisSink } from "shardbus/sinks/redis";
 import { assert, test } from "../js/harness.mjs";
@@ -143,6 +144,45 @@ const inOneBody = {
     return { stats: await send(r2Sink(bucket), format), bodies };
   },
 };
+
+/**
+ * Presets that put events into a text of their own, each with the events that a receiver reads in a
+ * request's body.
+ * @type {[preset: string, sink: (url: string) => import("shardbus").DeliveryCallback, read: (body: string) => unknown[]][]}
+ */
+const presets = [
+  ["Axiom", (url) => axiomSink({ dataset: "d", token: "t", url }), (body) => JSON.parse(body)],
+  [
+    "Splunk",
+    (url) => splunkSink(url, { token: "t" }),
+    (body) => body.split("\n").map((line) => JSON.parse(line).event),
+  ],
+  [
+    "ClickHouse",
+    (url) => clickhouseSink(url, { table: "t" }),
+    // It takes commas between rows too, and arrays of rows.
+    (body) => JSON.parse(`[${body.replaceAll("\n", ",")}]`).flat(),
+  ],
+];
+
+for (const [preset, sink, read] of presets) {
+  for (const format of /** @type {const} */ (["ndjson", "json"])) {
+    test(`${preset} gets every event that is JSON, and the others are abandoned alone: ${format}`, async () => {
+      const answers = payloads.map(
+        () => (/** @type {any} */ response) => response.end('{"failed":0}'),
+      );
+      const receiver = await startReceiver(...answers, ...answers);
+      try {
+        const { delivered, abandoned } = await send(sink(receiver.url), format);
+        const events = receiver.requests.flatMap(({ body }) => read(body));
+        assert.deepEqual(events, [{ n: 0 }, { n: 1 }, { n: 2 }]);
+        assert.deepEqual([delivered, abandoned.permanent], [3, 2]);
+      } finally {
+        await receiver.stop();
+      }
+    });
+  }
+}
 
 for (const [sink, through] of Object.entries(inOneBody)) {
   test(`${sink} has every array whole, without the payloads that would spoil it`, async () => {

@@ -67,7 +67,7 @@ const CONDITIONAL: [&str; 2] = ["workerd", "edge-light"];
 const SHARED: [(&str, &[&str]); 3] = [
     ("internal", &["./internal.js", "../internal.js"]),
     ("outbox/outbox", &["../outbox/outbox.js"]),
-    ("sinks/events", &["./events.js"]),
+    ("sinks/events", &["./events.js", "../sinks/events.js"]),
 ];
 
 /// The specifiers by which an entry imports other entries.

@@ -1,7 +1,13 @@
 import { diag } from "@opentelemetry/api";
 import { EventBus } from "shardbus";
 import type { EventBus as Bus } from "../event-bus.js";
-import { InvalidEventError, InvalidOptionError, messageOf, pollNow } from "../internal.js";
+import {
+  InvalidEventError,
+  InvalidOptionError,
+  messageOf,
+  pollNow,
+  TimeoutError,
+} from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { BusStats } from "../stats.js";
 import { exporterDelivery } from "./exporter-delivery.js";
@@ -195,7 +201,10 @@ export abstract class BatchProcessor<R extends RecordLike> {
     };
   }
 
-  /** Exports all records that wait now, and resolves when that is done. */
+  /**
+   * Exports all records that wait now, and resolves when that is done. Without an exporter it takes
+   * `exportTimeoutMillis` at most; then it fails as it does for an export, and the rest waits on.
+   */
   forceFlush(): Promise<void> {
     return this.#ended ?? this.#flush();
   }
@@ -205,11 +214,16 @@ export abstract class BatchProcessor<R extends RecordLike> {
     if (pending + inFlight === 0) return;
     this.#flushes++;
     try {
-      const flushed = this.bus.flush();
+      // An exporter's exports end by themselves.
+      const timeoutMs = this.#exporter === undefined ? this._exportTimeoutMillis : undefined;
+      const flushed = this.bus.flush({ timeoutMs });
       // Exports begin within the call, as upstream's do.
       if (this.#exporter !== undefined) this._maybeStartTimer();
       await this.#exporter?.forceFlush?.().catch(this.#onError);
-      await flushed;
+      if ((await flushed).timedOut) {
+        const sentence = `The receiver took not all records within ${timeoutMs} ms (\`exportTimeoutMillis\`); the rest waits for it`;
+        this.#fail(new TimeoutError(sentence));
+      }
       if (this.#flushError !== undefined) throw this.#flushError;
     } finally {
       this.#flushes--;

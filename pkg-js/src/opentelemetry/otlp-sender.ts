@@ -3,6 +3,7 @@ import type { Batch } from "../batch.js";
 import type { EventOutcomes } from "../event-outcomes.js";
 import { DeliveryError, messageOf } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
+import { finishAnswer } from "../sinks/events.js";
 import { httpSink } from "../sinks/http.js";
 import type { FetchResponse } from "../util/platform.js";
 import { type Groups, pendingResources } from "./groups.js";
@@ -10,12 +11,6 @@ import type { OtlpEncoding, Rejection } from "./otlp-encoding.js";
 import type { Signal } from "./otlp-messages.js";
 import type { OtlpOptions, OtlpReceiver } from "./otlp-options.js";
 import { suppressTracing } from "./suppress-tracing.js";
-
-/**
- * The answers that allow another attempt: the protocol's, 408 and 425 of HTTP, and 413, for which
- * batches are split.
- */
-const TEMPORARY = [408, 413, 425, 429, 502, 503, 504];
 
 /** The receiver took a request but for some records. */
 class PartialSuccess {
@@ -32,7 +27,7 @@ export function otlpSender<T>(
 ): DeliveryCallback {
   const check = async (answer: FetchResponse) => {
     const response = answer as Response;
-    if (!response.ok) throw refusalOf(response);
+    if (!response.ok) throw await refusalOf(response);
     const rejection = await readRejection(signal, encoding, response);
     if (rejection !== undefined) throw new PartialSuccess(rejection);
   };
@@ -59,11 +54,13 @@ export function otlpSender<T>(
 }
 
 /** The error for an answer that is no success. The protocol forbids to repeat most requests. */
-function refusalOf(response: Response): DeliveryError {
-  const { status } = response;
+async function refusalOf(response: Response): Promise<DeliveryError> {
+  // Before the error, which would cancel the body and so close its connection.
+  await finishAnswer(response);
   const error = DeliveryError.fromResponse(response);
-  if (status < 400 || TEMPORARY.includes(status)) return error;
-  return new DeliveryError(error.message, { retryable: false, status });
+  // Those of an outage, which are the protocol's and a few of HTTP, and 413, which is split.
+  if (error.unavailable || error.tooLarge) return error;
+  return new DeliveryError(error.message, { retryable: false, status: response.status });
 }
 
 /** The partial success of an answer. One that cannot be read is none: the receiver took the batch. */

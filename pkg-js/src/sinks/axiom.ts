@@ -6,6 +6,7 @@ import { checkSinkOptions } from "./events.js";
 import {
   below,
   jsonArray,
+  jsonTexts,
   type PresetOptions,
   presetSchema,
   presetSink,
@@ -43,7 +44,8 @@ export function axiomSink(options: AxiomOptions): DeliveryCallback {
   required("token", token);
   const target = below(url, `v1/datasets/${encodeURIComponent(dataset)}/ingest`);
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-  return presetSink(target, own, { headers, encode: jsonArray as (batch: Batch) => string, read });
+  const encode = (batch: Batch) => jsonArray(jsonTexts(batch));
+  return presetSink(target, own, { headers, encode, read });
 }
 
 /** The used part of an answer. */

@@ -2,8 +2,9 @@ import type { Batch } from "../batch.js";
 import { checkUrl, DeliveryError } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { FetchResponse, Url } from "../util/platform.js";
-import { checkBody, checkSinkOptions } from "./events.js";
+import { checkSinkOptions } from "./events.js";
 import {
+  jsonTexts,
   type PresetOptions,
   presetSchema,
   presetSink,
@@ -41,8 +42,10 @@ const BAD_ROWS = [
   6, 16, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 130, 131, 321, 349, 376, 441, 467, 469, 675,
   676, 691,
 ];
-/** The codes of a server that has too much to do, or is read-only for now. */
-const BUSY = [159, 164, 201, 202, 203, 209, 210, 241, 242, 243, 252, 319, 425, 999];
+/** The code of a user who may only read. */
+const READONLY = 164;
+/** The codes of a server that has too much to do, or of a table that is read-only for now. */
+const BUSY = [159, 201, 202, 203, 209, 210, 241, 242, 243, 252, 319, 425, 999];
 
 /**
  * Inserts into a table of ClickHouse by `JSONEachRow`. The batch's id is the insert's deduplication
@@ -74,7 +77,8 @@ export function clickhouseSink(url: string | Url, options: ClickHouseOptions): D
     "x-clickhouse-key": password,
   };
   const encode = (batch: Batch) => {
-    checkBody(batch);
+    // It takes commas between rows, so that a row may look like two.
+    jsonTexts(batch);
     return batch.body;
   };
   return presetSink(target, own, { headers, encode, refuse });
@@ -84,11 +88,12 @@ export function clickhouseSink(url: string | Url, options: ClickHouseOptions): D
 const quoted = (name: string): string =>
   `\`${name.replaceAll("\\", "\\\\").replaceAll("`", "\\`")}\``;
 
-function refuse(response: FetchResponse, batch: Batch): never {
+async function refuse(response: FetchResponse, batch: Batch): Promise<never> {
   const { status, headers } = response;
   const code = Number(headers.get("x-clickhouse-exception-code"));
   const sentence = `ClickHouse refused the insert with the code ${code}`;
   if (BAD_ROWS.includes(code)) throw new DeliveryError(sentence, { split: true, status });
+  if (code === READONLY) throw new DeliveryError(sentence, { retryable: false, status });
   if (BUSY.includes(code)) throw new DeliveryError(sentence, { unavailable: true, status });
   return refuseByStatus(response, batch);
 }

@@ -8,6 +8,9 @@ import {
   validateObject,
 } from "../internal.js";
 
+// Several entries read answers, and a module is in one file.
+export { finishAnswer } from "./http-answer.js";
+
 /** The target of a shard's events: a prefix, which gets the shard as its end, or a function. */
 export type ShardName = string | ((shard: number) => string);
 

@@ -1,4 +1,4 @@
-import { finishAnswer } from "./http-answer.js";
+import { finishAnswer } from "./events.js";
 
 /** The number of redirects that one attempt follows. */
 const MAX_REDIRECTS = 3;

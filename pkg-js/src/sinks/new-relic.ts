@@ -3,6 +3,7 @@ import type { DeliveryCallback } from "../options.js";
 import { checkSinkOptions } from "./events.js";
 import {
   jsonArray,
+  millisecondsOf,
   type PresetOptions,
   presetSchema,
   presetSink,
@@ -48,7 +49,7 @@ export function newRelicSink(options: NewRelicOptions): DeliveryCallback {
   required("licenseKey", licenseKey);
   const common = JSON.stringify({ attributes });
   const encode = (batch: Batch) => {
-    const timestamp = Number(batch.firstTimestamp / 1_000_000n);
+    const timestamp = millisecondsOf(batch);
     const logs = [...batch].map((message, i) => {
       return JSON.stringify({ timestamp, message, attributes: { event_id: batch.eventId(i) } });
     });

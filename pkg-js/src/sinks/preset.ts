@@ -2,6 +2,7 @@ import type { Batch } from "../batch.js";
 import { callable, DeliveryError, flag, InvalidOptionError, isRecord, show } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { FetchResponse, Url } from "../util/platform.js";
+import { finishAnswer } from "./events.js";
 import { type HttpSinkOptions, httpSink } from "./http.js";
 
 /** The options of `httpSink` that a preset leaves to you. */
@@ -40,10 +41,27 @@ export function presetSink(
  * Throws the error of a response. A receiver refuses all events of a body for one that is not one
  * JSON text: if there is one, it is abandoned alone.
  */
-export function refuseByStatus(response: FetchResponse, batch: Batch): never {
+export async function refuseByStatus(response: FetchResponse, batch: Batch): Promise<never> {
+  // Before the error, which would cancel the body and so close its connection.
+  await finishAnswer(response);
   if (response.status === 400) batch.events();
   throw DeliveryError.fromResponse(response);
 }
+
+/**
+ * The events' texts, for a body in which one that is not one JSON text would spoil the others or
+ * pass for several.
+ *
+ * @throws {DeliveryError} which has such an event given up alone.
+ */
+export function jsonTexts(batch: Batch): string[] {
+  batch.events();
+  return [...batch];
+}
+
+/** The time at which a batch began: milliseconds since the Unix epoch. */
+export const millisecondsOf = ({ firstTimestamp }: Batch): number =>
+  Number(firstTimestamp / 1_000_000n);
 
 /** The events as one JSON array. */
 export const jsonArray = (texts: Iterable<string>): string => `[${[...texts].join(",")}]`;

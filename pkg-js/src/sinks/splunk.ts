@@ -6,6 +6,8 @@ import type { FetchResponse, Url } from "../util/platform.js";
 import { checkSinkOptions } from "./events.js";
 import {
   below,
+  jsonTexts,
+  millisecondsOf,
   type PresetOptions,
   presetSchema,
   presetSink,
@@ -48,10 +50,10 @@ export function splunkSink(url: string | Url, options: SplunkOptions): DeliveryC
   required("token", token);
   const metadata = { host, index, source, sourcetype };
   const encode = (batch: Batch) =>
-    [...batch]
+    jsonTexts(batch)
       .map((event, i) => {
         const fields = { event_id: batch.eventId(i) };
-        const time = Number(batch.firstTimestamp / 1_000_000n) / 1000;
+        const time = millisecondsOf(batch) / 1000;
         return `${JSON.stringify({ ...metadata, time, fields }).slice(0, -1)},"event":${event}}`;
       })
       .join("\n");
