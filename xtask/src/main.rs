@@ -24,6 +24,7 @@ mod mutate;
 mod npm;
 mod package;
 mod packed;
+mod pip;
 mod reproducible;
 mod simulate;
 mod sizes;

@@ -54,6 +54,7 @@ pub const ENTRIES: &[&str] = &[
     "sinks/r2",
     "sinks/presets",
     "sinks/s3",
+    "sinks/aws",
     "sinks/postgres",
 ];
 

@@ -31,6 +31,7 @@ const MARKERS: &[(&str, &str, &str)] = &[
     ("shardbus/sinks/r2", "the sink for R2", "httpMetadata"),
     ("shardbus/sinks/presets", "the presets", "JSONEachRow"),
     ("shardbus/sinks/s3", "the sink for S3", "of aws4fetch"),
+    ("shardbus/sinks/aws", "the sinks for AWS", "SendMessageBatch"),
     ("shardbus/sinks/postgres", "the PostgreSQL sink", "ON CONFLICT"),
 ];
 

@@ -1,16 +1,13 @@
 import type { Batch } from "../batch.js";
 import { callable, checkUrl, flag } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
-import type { FetchInit, FetchResponse, Url } from "../util/platform.js";
+import type { Url } from "../util/platform.js";
 import { checkClient, checkSinkOptions } from "./events.js";
 import { httpSink } from "./http.js";
 import { objectKey } from "./r2.js";
+import type { SigningClient } from "./signing-client.js";
 
-/** The part of a client that an {@linkcode s3Sink} uses; an `AwsClient` of aws4fetch has it. */
-export interface SigningClient {
-  /** Signs a request, and sends it. */
-  fetch(url: string, init: FetchInit): Promise<FetchResponse>;
-}
+export type { SigningClient } from "./signing-client.js";
 
 /** Options of an {@linkcode s3Sink}. */
 export interface S3SinkOptions {

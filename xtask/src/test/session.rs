@@ -11,8 +11,8 @@ use crate::browsers::{self, Browser};
 use crate::toolchain::{Tools, WasmToolchain};
 use crate::{
     Unavailable, api_report, bench, bindgen, component, component_examples, debian, deny, exec,
-    fuzz, jsr, licenses, npm, package, reproducible, say, simulate, test_servers, tree_shaking,
-    tsan,
+    fuzz, jsr, licenses, npm, package, pip, reproducible, say, simulate, test_servers,
+    tree_shaking, tsan,
 };
 
 /// The folder of the packed package.
@@ -266,6 +266,8 @@ impl Session {
         npm::install(&self.sh, "tests/sinks")?;
         self.npm_bin("tsc", &["--project", "tests/sinks"])?;
         test_servers::set_up(&self.sh)?;
+        let packages = pip::install(&self.sh, "moto", "tests/sinks/requirements.txt", &[])?;
+        let _packages = self.sh.push_env("PYTHONPATH", packages);
         self.node_tests("tests/sinks")?;
         exec(cmd!(self.sh, "node tests/sinks/engines.mjs"))
     }
