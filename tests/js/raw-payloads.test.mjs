@@ -91,3 +91,54 @@ for (const format of /** @type {const} */ (["ndjson", "json"])) {
     assert.throws(() => batch?.events(), message);
   });
 }
+
+test("a newline in bytes is found wherever it stands, and nothing is taken for one", () => {
+  const bus = new EventBus(() => {}, { batch: { maxDelayMs: HOUR_MS }, onDrop() {} });
+  /** @type {number[]} */
+  const accepted = [];
+  // Values that differ from a newline in one bit or by one, and those around the sign.
+  const others = [0, 9, 11, 2, 8, 14, 26, 42, 74, 127, 128, 129, 138, 255];
+  for (let length = 1; length <= 13; length++) {
+    for (let at = 0; at < length; at++) {
+      const bytes = new Uint8Array(length).map((_, i) => others[(i + at) % others.length] ?? 0);
+      assert.isTrue(bus.ingestRaw(bytes));
+      accepted.push(...(accepted.length > 0 ? [10] : []), ...bytes);
+      bytes[at] = 10;
+      assert.throws(() => bus.ingestRaw(bytes), /must not be empty, nor hold a newline/);
+    }
+  }
+  assert.deepEqual(
+    bus.drain().map(({ body }) => [...body]),
+    [accepted],
+  );
+});
+
+test("bytes that change after they were offered, or were moved away, arrive as they were", () => {
+  const bus = new EventBus(() => {}, { batch: { maxDelayMs: HOUR_MS }, onDrop() {} });
+  const bytes = new TextEncoder().encode('{"n":1}');
+  bus.ingestRaw(bytes);
+  bytes.fill(10);
+  bus.ingestRaw(new TextEncoder().encode('{"n":2}'));
+  structuredClone(bytes, { transfer: [bytes.buffer] });
+  assert.throws(() => bus.ingestRaw(bytes), /must not be empty/);
+  assert.deepEqual(bus.drain().map(bodyText), ['{"n":1}\n{"n":2}']);
+});
+
+test("strings, bytes and events that take turns stay in order", () => {
+  const bus = new EventBus(() => {}, { batch: { maxDelayMs: HOUR_MS } });
+  const encoder = new TextEncoder();
+  /** @type {((n: number) => unknown)[]} */
+  const ways = [
+    (n) => bus.ingest(n),
+    (n) => bus.ingestRaw(`${n}`),
+    (n) => bus.ingestRaw(encoder.encode(`${n}`)),
+    (n) => bus.ingestBatch([n]),
+    (n) => bus.ingestWithReceipt(n),
+  ];
+  for (let n = 0; n < 300; n++) ways[(n * n + (n >> 3)) % ways.length]?.(n);
+  const texts = bus.drain().flatMap((batch) => [...batch]);
+  assert.deepEqual(
+    texts,
+    Array.from({ length: 300 }, (_, n) => `${n}`),
+  );
+});

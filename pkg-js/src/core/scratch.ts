@@ -51,11 +51,15 @@ export class Scratch {
   }
 
   /**
-   * Writes texts that are all ASCII one after another at `offset`, given their concatenation.
-   * Returns false, with no harm done, if it is not all ASCII.
+   * Writes bytes, or texts that are all ASCII, one after another at `offset`, given their concatenation.
+   * Returns false, with no harm done, if a text is not all ASCII.
    */
-  writeAscii(text: string, offset: number): boolean {
+  writeNarrow(text: string | Uint8Array, offset: number): boolean {
     const view = this.#view();
+    if (typeof text !== "string") {
+      view.set(text, offset);
+      return true;
+    }
     const to = offset === 0 ? view : view.subarray(offset);
     const { read, written } = this.#encoder.encodeInto(text, to);
     return read === text.length && written === text.length;

@@ -157,8 +157,7 @@ export class Ingestor<T> {
       this.#staging.cross();
       return this.#pushed(this.#staging.pushUnchecked(payload, key));
     }
-    this.#staging.cross();
-    return this.#pushed(this.#staging.pushBytes(payload, key));
+    return this.#accepted(this.#staging.offerBytes(payload, key));
   }
 
   ingestBatch(

@@ -4,11 +4,13 @@ import { joinHalves } from "../core/numbers.js";
 import { NO_MEMORY, type Scratch, sharedScratch } from "../core/scratch.js";
 import type { Leeway, Scheduler } from "../delivery/scheduler.js";
 import { Refusal } from "../generated/layout.js";
+import { byteLength } from "../util/is-bytes.js";
+import { LineBuffer } from "./line-buffer.js";
 
 /** Events that cross into wasm in one go, at most. */
-const MAX_STAGED = 64;
+const MAX_STAGED = 256;
 
-/** Characters that cross in one go, at most: they fit into the scratch as ASCII. */
+/** Characters, or bytes, that cross in one go, at most: they fit into the scratch as ASCII. */
 const MAX_STAGED_CHARS = 32 << 10;
 
 /**
@@ -16,22 +18,22 @@ const MAX_STAGED_CHARS = 32 << 10;
  */
 export const STAGED = 65_536;
 
-/** Texts, one after another. */
-interface Texts {
-  readonly text: string;
+/** Texts, one after another; bytes, where each character is to be one. */
+interface Texts<T extends string | Uint8Array> {
+  readonly text: T;
   /** The number of characters of each. */
   readonly lengths: Uint32Array;
 }
 
 /** Serialised events, one after another. */
-export interface EventRun extends Texts {
+export interface EventRun extends Texts<string | Uint8Array> {
   /** The number of other characters before each. */
   readonly gap: number;
   readonly count: number;
   /** True if they stand as in an array of JSON: the character before each is not their separator. */
   readonly isArray?: boolean;
   /** As many, if they have any. */
-  readonly keys?: Texts | undefined;
+  readonly keys?: Texts<string> | undefined;
 }
 
 /**
@@ -61,6 +63,9 @@ export class StagingBuffer {
   #texts = [""];
   readonly #lengths = new Uint32Array(MAX_STAGED);
   #chars = 0;
+  /** They are here, a separator before each, if they came as bytes: either all of them did, or none. */
+  readonly #bytes: LineBuffer;
+  #isBytes = false;
   /** Their keys, in the same way, if they have any: either all of them do, or none. */
   #keyText = "";
   readonly #keyLengths = new Uint32Array(MAX_STAGED);
@@ -89,6 +94,7 @@ export class StagingBuffer {
   ) {
     this.#core = core;
     this.#separator = format === "json" ? "," : "\n";
+    this.#bytes = new LineBuffer(MAX_STAGED_CHARS, this.#separator.charCodeAt(0));
     this.#scheduler = scheduler;
     const { beginning } = core;
     this.#maxEventBytes = beginning?.maxEventBytes ?? core.maxEventBytes();
@@ -111,22 +117,64 @@ export class StagingBuffer {
 
   /** Offers one line of JSON. Returns {@linkcode STAGED}, or what {@linkcode push} returns. */
   offer(text: string, key: string | undefined): number {
-    assertAlive();
     // UTF-8 has at most three bytes for one UTF-16 unit.
     const bytes = text.length * 3;
+    if (!this.#makeRoom(text.length, bytes, key, false)) return this.push(text, key);
+    this.#scheduler.scheduleStaged();
+    this.#texts.push(text);
+    this.#stage(text.length, bytes, key, false);
+    return STAGED;
+  }
+
+  /** {@linkcode offer} for bytes that must be looked into. */
+  offerBytes(bytes: Uint8Array, key: string | undefined): number {
+    const length = byteLength(bytes);
+    if (length === 0 || !this.#makeRoom(length, length, key, true)) {
+      this.cross();
+      return this.pushBytes(bytes, key);
+    }
+    if (!this.#bytes.write(bytes, length, this.#chars)) {
+      this.cross();
+      return this.pushBytes(bytes, key);
+    }
+    this.#scheduler.scheduleStaged();
+    this.#stage(length, length, key, true);
+    return STAGED;
+  }
+
+  /** Has staged events cross if another has no room beside them. Returns whether it has room then. */
+  #makeRoom(chars: number, bytes: number, key: string | undefined, isBytes: boolean): boolean {
+    assertAlive();
     if (this.#staged === 0 && this.#scratch?.looks !== this.#lookedAt) {
       assertRoom();
       this.look();
     }
-    if (!this.#fits(text, key, bytes)) {
-      this.cross();
-      if (!this.#fits(text, key, bytes)) return this.push(text, key);
+    if (this.#fits(chars, bytes, key, isBytes)) return true;
+    this.cross();
+    return this.#fits(chars, bytes, key, isBytes);
+  }
+
+  #fits(length: number, bytes: number, key: string | undefined, isBytes: boolean): boolean {
+    const keyChars = key?.length ?? 0;
+    const chars = this.#chars + length + 1 + this.#keyText.length + keyChars;
+    return (
+      keyChars * 3 <= this.#maxKeyBytes &&
+      this.#guaranteedEvents > 0 &&
+      bytes <= this.#guaranteedBytes &&
+      bytes <= this.#maxEventBytes &&
+      chars <= MAX_STAGED_CHARS &&
+      this.#staged < MAX_STAGED &&
+      (this.#staged === 0 || (this.#isKeyed === (key !== undefined) && this.#isBytes === isBytes))
+    );
+  }
+
+  #stage(chars: number, bytes: number, key: string | undefined, isBytes: boolean): void {
+    if (this.#staged === 0) {
+      this.#isKeyed = key !== undefined;
+      this.#isBytes = isBytes;
     }
-    this.#scheduler.scheduleStaged();
-    if (this.#staged === 0) this.#isKeyed = key !== undefined;
-    this.#texts.push(text);
-    this.#chars += text.length + 1;
-    this.#lengths[this.#staged] = text.length;
+    this.#chars += chars + 1;
+    this.#lengths[this.#staged] = chars;
     if (key !== undefined) {
       this.#keyText += key;
       this.#keyLengths[this.#staged] = key.length;
@@ -136,21 +184,6 @@ export class StagingBuffer {
     this.#guaranteedBytes -= bytes;
     this.#leewayEvents--;
     this.#leewayBytes -= bytes + 1;
-    return STAGED;
-  }
-
-  #fits(text: string, key: string | undefined, bytes: number): boolean {
-    const keyChars = key?.length ?? 0;
-    const chars = this.#chars + text.length + 1 + this.#keyText.length + keyChars;
-    return (
-      keyChars * 3 <= this.#maxKeyBytes &&
-      this.#guaranteedEvents > 0 &&
-      bytes <= this.#guaranteedBytes &&
-      bytes <= this.#maxEventBytes &&
-      chars <= MAX_STAGED_CHARS &&
-      this.#staged < MAX_STAGED &&
-      (this.#staged === 0 || this.#isKeyed === (key !== undefined))
-    );
   }
 
   /** Sets the leeway, which a poll has just found. */
@@ -185,28 +218,31 @@ export class StagingBuffer {
     assertRoom();
     const kept = this.#keptAt === now ? 0 : this.#kept;
     const texts = this.#texts;
+    const text = this.#isBytes ? this.#bytes.first(this.#chars) : texts.join(this.#separator);
     const keyText = this.#isKeyed ? this.#keyText : undefined;
-    this.#texts = [""];
+    if (!this.#isBytes) this.#texts = [""];
     this.#chars = 0;
     this.#keyText = "";
     this.#staged = 0;
     this.#kept = 0;
     // All are accepted, unless other buses have used up the memory since: then the core has counted
     // the refused ones as `full`.
-    if (kept === 0) this.#crossRange(texts, keyText, 0, count, now);
+    if (kept === 0) this.#crossRange(text, keyText, 0, count, now);
     else {
-      const later = texts.splice(kept + 1);
-      const keyChars = this.#keyLengths.subarray(0, kept).reduce((sum, length) => sum + length, 0);
-      this.#crossRange(texts, keyText?.slice(0, keyChars), 0, kept, this.#keptAt);
-      if (later.length > 0) {
-        this.#crossRange(["", ...later], keyText?.slice(keyChars), kept, count, now);
+      const total = (lengths: Uint32Array) =>
+        lengths.subarray(0, kept).reduce((sum, length) => sum + length, 0);
+      const chars = total(this.#lengths) + kept;
+      const keyChars = total(this.#keyLengths);
+      this.#crossRange(text.slice(0, chars), keyText?.slice(0, keyChars), 0, kept, this.#keptAt);
+      if (kept < count) {
+        this.#crossRange(text.slice(chars), keyText?.slice(keyChars), kept, count, now);
       }
     }
   }
 
   /** Brings in those staged events, with this timestamp. */
   #crossRange(
-    texts: readonly string[],
+    text: string | Uint8Array,
     keyText: string | undefined,
     start: number,
     end: number,
@@ -215,7 +251,6 @@ export class StagingBuffer {
     const range = (lengths: Uint32Array) => (start === 0 ? lengths : lengths.subarray(start, end));
     const keys =
       keyText === undefined ? undefined : { text: keyText, lengths: range(this.#keyLengths) };
-    const text = texts.join(this.#separator);
     this.#pushMany({ text, gap: 1, lengths: range(this.#lengths), count: end - start, keys }, time);
   }
 
@@ -234,9 +269,9 @@ export class StagingBuffer {
   /** Returns how many were accepted; `undefined`, with nothing done, if this way is not open. */
   #commitMany({ text, gap, lengths, count, isArray, keys }: EventRun): number | undefined {
     // Lengths in characters are lengths in bytes only in ASCII.
-    if (!this.#scratch.writeAscii(text, 0)) return undefined;
+    if (!this.#scratch.writeNarrow(text, 0)) return undefined;
     if (isArray) this.#scratch.writeBeforeEach(lengths, count, this.#separator.charCodeAt(0));
-    if (keys !== undefined && !this.#scratch.writeAscii(keys.text, text.length)) return undefined;
+    if (keys !== undefined && !this.#scratch.writeNarrow(keys.text, text.length)) return undefined;
     const table = this.#scratch.lengths();
     table.set(lengths);
     if (keys !== undefined) table.set(keys.lengths, count);
@@ -277,8 +312,7 @@ export class StagingBuffer {
   /** {@linkcode push} for bytes that the core must look into. */
   pushBytes(bytes: Uint8Array, key: string | undefined): number {
     this.#beginPush();
-    const length = this.#scratch.writeBytes(bytes, this.#maxEventBytes);
-    return this.#afterPush(this.#pushWritten(length, key, 0));
+    return this.#afterPush(this.#push(bytes, key, 0));
   }
 
   /**
@@ -303,8 +337,11 @@ export class StagingBuffer {
     return joinHalves(numbers[0], numbers[1]);
   }
 
-  #push(text: string, key: string | undefined, line: 0 | 1): number {
-    const length = this.#scratch.writeText(text, 0, this.#maxEventBytes);
+  #push(text: string | Uint8Array, key: string | undefined, line: 0 | 1): number {
+    const length =
+      typeof text === "string"
+        ? this.#scratch.writeText(text, 0, this.#maxEventBytes)
+        : this.#scratch.writeBytes(text, this.#maxEventBytes);
     return this.#pushWritten(length, key, line);
   }
 
