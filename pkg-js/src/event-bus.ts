@@ -147,7 +147,8 @@ export class EventBus<T = unknown> {
     });
     this.#scheduler = new SchedulerClass<T>(this.#core, this.#dispatcher, {
       restore: async () => this.#outbox?.restore(),
-      beforePoll: () => this.#staging.cross(),
+      beforePoll: () => this.#ingestor.cross(),
+      onTurnEnd: () => this.#ingestor.offerEmitted(),
       onLeeway: (leeway) => this.#staging.setLeeway(leeway),
       keepStaged: (now) => this.#staging.keep(now),
       afterPoll: () => {
@@ -266,7 +267,7 @@ export class EventBus<T = unknown> {
   /** True if {@linkcode ready} would resolve at once. */
   get isReady(): boolean {
     if (this.#closing !== undefined) return false;
-    this.#staging.cross();
+    this.#ingestor.cross();
     return this.#core.isReady();
   }
 
@@ -344,7 +345,7 @@ export class EventBus<T = unknown> {
         `\`count\` is ${show(count)}, but it must be a whole number from 0 to 65535`,
       );
     }
-    this.#staging.cross();
+    this.#ingestor.cross();
     const length = change(this.#core);
     const ids = [...row(length).subarray(0, length)];
     this.#staging.look();
@@ -382,7 +383,7 @@ export class EventBus<T = unknown> {
   drain(options?: DrainOptions): Batch<T>[] {
     const { maxBytes = Number.POSITIVE_INFINITY } = checkDrainOptions(options);
     if (this.#lastStats !== undefined) return [];
-    this.#staging.cross();
+    this.#ingestor.cross();
     const batches = this.#dispatcher.drain(maxBytes);
     this.#losses.reportAll();
     this.#scheduler.schedule();
@@ -397,7 +398,7 @@ export class EventBus<T = unknown> {
    */
   saveSync(): boolean {
     if (this.#lastStats !== undefined || this.#outbox === undefined) return false;
-    this.#staging.cross();
+    this.#ingestor.cross();
     this.#dispatcher.seed();
     return this.#outbox.writeAllSync();
   }
@@ -412,7 +413,7 @@ export class EventBus<T = unknown> {
     if (this.#closing !== undefined) await this.#closing;
     else if (this.#outbox === undefined) await this.flush();
     else {
-      this.#staging.cross();
+      this.#ingestor.cross();
       this.#dispatcher.seed();
       await this.#outbox.persist();
     }
@@ -429,7 +430,7 @@ export class EventBus<T = unknown> {
         rejected: { ...rejected, closed: rejected.closed + late },
       };
     }
-    this.#staging.cross();
+    this.#ingestor.cross();
     return this.#stats();
   }
 
@@ -464,7 +465,7 @@ export class EventBus<T = unknown> {
   }
 
   async #close(options: ReturnType<typeof checkWaitOptions>): Promise<FlushReport> {
-    this.#staging.cross();
+    this.#ingestor.cross();
     this.#core.close();
     this.#staging.look();
     const flush = this.#core.beginFlush(Number.POSITIVE_INFINITY);
@@ -520,7 +521,7 @@ export class EventBus<T = unknown> {
 
   #offered(): number {
     if (this.#lastStats !== undefined) return this.#lastStats.offered;
-    this.#staging.cross();
+    this.#ingestor.cross();
     return this.#core.offered();
   }
 

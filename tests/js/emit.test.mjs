@@ -126,3 +126,85 @@ test("emit can be handed on without its bus", async () => {
   await bus.close();
   assert.deepEqual(sink.delivered(), [{ n: 1 }, { type: "e" }, { n: 2 }]);
 });
+
+test("emitted events and those of other methods stay in order", () => {
+  const { bus } = listenedBus({ batch: { maxDelayMs: HOUR_MS } });
+  /** @type {((n: number) => unknown)[]} */
+  const ways = [
+    (n) => bus.emit(n),
+    (n) => bus.emit(n),
+    (n) => bus.ingest(n),
+    (n) => bus.ingestRaw(`${n}`),
+    (n) => bus.ingestRaw(new TextEncoder().encode(`${n}`)),
+    (n) => bus.ingestBatch([n]),
+    (n) => bus.ingestWithReceipt(n),
+  ];
+  const count = 500;
+  for (let n = 0; n < count; n++) ways[(n * n + (n >> 3)) % ways.length]?.(n);
+  assert.deepEqual(
+    bus.drain().flatMap((batch) => batch.events()),
+    Array.from({ length: count }, (_, n) => n),
+  );
+});
+
+test("an emitted event counts at once, in every view of the bus", async () => {
+  const { bus, sink } = listenedBus();
+  for (let n = 1; n < 600; n++) {
+    bus.emit({ n });
+    if (n % 7 === 0) assert.include(accountedStats(bus), { offered: n, accepted: n });
+  }
+  assert.equal((await bus.flush()).delivered, 599);
+  bus.emit({ n: 600 });
+  const closed = bus.close();
+  bus.emit({ n: 601 });
+  assert.equal((await closed).delivered, 1);
+  bus.emit({ n: 602 });
+  assert.lengthOf(sink.delivered(), 600);
+  assert.include(accountedStats(bus), { offered: 602, accepted: 600 });
+  assert.equal(accountedStats(bus).rejected.closed, 2);
+});
+
+test("a full bus takes no more by emit than by ingest", () => {
+  const counts = /** @type {const} */ (["emit", "ingest"]).map((method) => {
+    const { bus } = listenedBus({ capacity: 16, backpressure: "drop-newest" });
+    for (let n = 0; n < 40; n++) bus[method](n);
+    return accountedStats(bus);
+  });
+  assert.deepEqual(counts[0]?.accepted, 15);
+  assert.deepEqual(counts[0]?.rejected, counts[1]?.rejected);
+});
+
+test("an event that offers others while it is written loses none", () => {
+  const { bus } = listenedBus({ batch: { maxDelayMs: HOUR_MS } });
+  const offering = (/** @type {number} */ n) => ({
+    toJSON() {
+      bus.emit(n + 1);
+      bus.ingest(n + 2);
+      return n;
+    },
+  });
+  bus.emit(0);
+  bus.emit(offering(1));
+  bus.emit(offering(4));
+  bus.emit(7);
+  const events = bus.drain().flatMap((batch) => batch.events());
+  assert.sameMembers(events, [0, 1, 2, 3, 4, 5, 6, 7]);
+  assert.equal(accountedStats(bus).accepted, 8);
+});
+
+test("an event that was emitted does not pay for a caller at the end of the stack", () => {
+  for (const size of [1, 5, 20]) {
+    const { bus } = listenedBus({ batch: { maxDelayMs: HOUR_MS } });
+    for (let n = 0; n < 3; n++) bus.emit({ deep: { list: Array(size).fill([n]) } });
+    // Calls the bus at the end of the stack, and then one level higher each time that it throws.
+    const dive = () => {
+      try {
+        dive();
+      } catch {
+        bus.stats();
+      }
+    };
+    dive();
+    assert.include(accountedStats(bus), { offered: 3, accepted: 3 });
+  }
+});

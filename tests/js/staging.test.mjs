@@ -59,6 +59,20 @@ const operations = fc.oneof(
       .map(([event, key]) => named("ingest", (bus) => bus.ingest(event, withKey(key)), event, key)),
   },
   {
+    weight: 6,
+    arbitrary: fc.tuple(fc.constantFrom(1, 1, 1, 255, 300), events, keys).map(([n, event, key]) =>
+      named(
+        "emit",
+        (bus) => {
+          for (let i = 0; i < n; i++) bus.emit(event, withKey(key));
+        },
+        n,
+        event,
+        key,
+      ),
+    ),
+  },
+  {
     weight: 3,
     arbitrary: fc
       .tuple(fc.constantFrom(1, 63, 64, 65, 200), events)

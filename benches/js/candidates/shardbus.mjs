@@ -46,6 +46,12 @@ const object = { group: "shardbus", input: "object" };
 
 export const shardbus = {
   "shardbus-ingest": { ...object, about: "ingest(object)", create: by("ingest") },
+  "shardbus-emit": { ...object, about: "emit(object)", create: by("emit") },
+  "shardbus-emit-json": {
+    ...object,
+    about: 'emit(object), format "json"',
+    create: by("emit", { format: "json" }),
+  },
   "shardbus-ingest-batch": { ...object, about: "ingestBatch of 500", create: inArrays },
   "shardbus-ingest-raw": {
     group: "shardbus",

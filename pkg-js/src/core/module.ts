@@ -101,8 +101,8 @@ const descend: Deep = (calls) =>
  * Throws the engine's own error if there is too little left of the stack for the core. An overflow
  * within the core would be its end: nobody could tell which half of an operation was done.
  */
-export function assertRoom(calls: number = ROOM): void {
-  descend(calls);
+export function assertRoom(times = 1): void {
+  descend(times * ROOM);
 }
 
 /** True while there is room for several calls. */
@@ -200,7 +200,7 @@ function guard(exports: CoreExports): CoreExports {
   for (const [name, value] of Object.entries(exports)) {
     if (typeof value !== "function") guarded[name] = value;
     // On the event path room is looked for once for several calls.
-    else guarded[name] = guardExport(value, name === "call" ? ROOM : 0);
+    else guarded[name] = guardExport(value, name === "call" ? 1 : 0);
   }
   return guarded as unknown as CoreExports;
 }

@@ -82,6 +82,8 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
   }
 
   readonly #runScheduled = (): void => {
+    // While it is scheduled: what this offers needs no turn of its own.
+    this.#runDetached(() => this.#host.onTurnEnd());
     this.#scheduled = false;
     this.#runDetached(this.#endTurn);
   };

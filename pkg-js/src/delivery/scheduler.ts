@@ -53,6 +53,8 @@ export interface Scheduler {
 export interface SchedulerHost {
   /** Brings back the batches of earlier runs, as far as that is possible now. */
   restore(): Promise<void>;
+  /** Called at the end of a turn in which something was offered: it may offer more. */
+  onTurnEnd(): void;
   /** Called before the core is polled. */
   beforePoll(): void;
   /** A poll has found that so many events may come before the next one. */

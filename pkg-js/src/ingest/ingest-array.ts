@@ -2,11 +2,11 @@ import { holdsUnwritten, isError } from "./json-forms.js";
 import type { EventRun } from "./staging-buffer.js";
 
 /** Events that are serialised together, at most; at first it is not known how long they are. */
-const MAX_EVENTS = 256;
-const FIRST_EVENTS = 16;
+const MAX_EVENTS = 512;
+export const FIRST_EVENTS = 16;
 
 /** Characters that events which are serialised together should have: they fit into the scratch. */
-const CHARS = 32 << 10;
+const CHARS = 40 << 10;
 
 /**
  * Stands before each event where not all are flat, as a string of its own: a character that events
@@ -38,6 +38,8 @@ export interface ArrayTarget<T> {
   offer(event: T): boolean;
   /** Offers events. Returns how many were accepted. */
   stageMany(events: EventRun): number;
+  /** How many events should be serialised together, going by the last ones. */
+  limit: number;
 }
 
 /** True if iterating over it only reads one element after another. */
@@ -55,7 +57,6 @@ export function ingestArray<T>(
 ): { accepted: number; rejected: number } {
   let accepted = 0;
   let start = 0;
-  let limit = FIRST_EVENTS;
   let isMarked = false;
   let list: T[] = [];
   const offer = (event: T) => {
@@ -74,7 +75,7 @@ export function ingestArray<T>(
     accepted += target.stageMany(together);
     // Long events gain nothing: for them one is enough.
     const fitting = Math.floor((CHARS * together.count) / together.text.length);
-    limit = Math.min(Math.max(fitting, 1), MAX_EVENTS);
+    target.limit = Math.min(Math.max(fitting, 1), MAX_EVENTS);
   };
   try {
     // As an iterator would, this looks at the length each time.
@@ -82,7 +83,7 @@ export function ingestArray<T>(
       const event = events[start] as T;
       start++;
       if (isPlain(event)) {
-        if (list.push(event) >= limit) stageMany();
+        if (list.push(event) >= target.limit) stageMany();
       } else {
         stageMany();
         offer(event);

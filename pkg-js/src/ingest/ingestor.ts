@@ -1,5 +1,5 @@
 import type { CoreBus } from "../core/core-bus.js";
-import { misuse } from "../core/module.js";
+import { assertRoom, misuse } from "../core/module.js";
 import type { Scheduler } from "../delivery/scheduler.js";
 import { BackpressureError } from "../errors/backpressure-error.js";
 import { ClosedError } from "../errors/closed-error.js";
@@ -13,9 +13,12 @@ import { messageOf, show } from "../util/format-value.js";
 import { isBytes } from "../util/is-bytes.js";
 import { own } from "../util/own.js";
 import { guardGetters, isRecord } from "../validation/schema.js";
-import { ingestArray, isPlainArray } from "./ingest-array.js";
+import { type ArrayTarget, FIRST_EVENTS, ingestArray, isPlainArray } from "./ingest-array.js";
 import { serialize, validKey, validText } from "./serialize.js";
 import { type EventRun, STAGED, type StagingBuffer } from "./staging-buffer.js";
+
+/** Emitted events that wait to be serialised together, at most. */
+const MAX_EMITTED = 256;
 
 /** Options of a single event. */
 export interface IngestOptions {
@@ -45,7 +48,7 @@ const REASONS: { readonly [code: number]: RejectReason } = {
 /** The ingestor's view of its bus. */
 export interface IngestorHost {
   /** Polls the core after events were accepted or refused. */
-  readonly scheduler: Pick<Scheduler, "schedule">;
+  readonly scheduler: Pick<Scheduler, "schedule" | "scheduleStaged">;
   /** An event came after the end. */
   onRefusedAfterClose(): void;
 }
@@ -71,6 +74,13 @@ export class Ingestor<T> {
   /** Why an event was invalid: the last one's error. */
   #lastInvalid: InvalidEventError | InvalidOptionError | undefined;
   #hasFailed = false;
+  /** Emitted events that wait to be serialised. They come before all that are offered later. */
+  #emitted: T[] = [];
+  readonly #arrays: ArrayTarget<T> = {
+    offer: (event) => this.#isAccepted(event, undefined),
+    stageMany: (events) => this.#stageMany(events),
+    limit: FIRST_EVENTS,
+  };
 
   constructor(
     core: CoreBus,
@@ -114,17 +124,56 @@ export class Ingestor<T> {
 
   emit(event: T, options: IngestOptions | undefined): void {
     try {
-      this.ingest(event, options);
+      if (options !== undefined || !this.#mayWait()) {
+        this.ingest(event, options);
+        return;
+      }
+      this.#host.scheduler.scheduleStaged();
+      if (this.#emitted.push(event) >= MAX_EMITTED) this.offerEmitted();
     } catch (error) {
-      // The refused event is counted, and `onDrop` is told.
-      if (isRefusal(error) || this.#hasFailed) return;
-      this.#hasFailed = true;
-      console.error("shardbus: `emit` cannot take events any more", error);
+      this.#noteFailure(error);
     }
+  }
+
+  /** Tells whether an emitted event may wait: if the core is sure to have a slot for it. */
+  #mayWait(): boolean {
+    const hasKeys = this.#routes && this.#key !== undefined;
+    return !hasKeys && !this.#isClosed && this.#staging.hasSlots(this.#emitted.length + 1);
+  }
+
+  /** Offers the emitted events that have waited. */
+  offerEmitted(): void {
+    if (this.#emitted.length === 0) return;
+    // They must not pay for a caller at the end of the stack.
+    assertRoom(2);
+    const events = this.#emitted;
+    this.#emitted = [];
+    try {
+      if (this.#staging.isOpen) ingestArray(events, this.#arrays);
+      // What need not cross does not have the core loaded.
+      else events.forEach(this.#arrays.offer);
+    } catch (error) {
+      this.#noteFailure(error);
+    }
+  }
+
+  /** Tells of an error for the first time, as the caller must not hear of it. */
+  #noteFailure(error: unknown): void {
+    // The refused event is counted, and `onDrop` is told.
+    if (isRefusal(error) || this.#hasFailed) return;
+    this.#hasFailed = true;
+    console.error("shardbus: `emit` cannot take events any more", error);
+  }
+
+  /** Brings in all events that have been offered. */
+  cross(): void {
+    this.offerEmitted();
+    this.#staging.cross();
   }
 
   ingest(event: T, options: IngestOptions | undefined): boolean {
     if (this.#isClosed) return this.#refuse();
+    this.offerEmitted();
     let text: string;
     let key: string | undefined;
     try {
@@ -139,6 +188,7 @@ export class Ingestor<T> {
 
   ingestRaw(payload: string | Uint8Array, options: IngestOptions | undefined): boolean {
     if (this.#isClosed) return this.#refuse();
+    this.offerEmitted();
     let key: string | undefined;
     try {
       checkIngestOptions(options);
@@ -168,12 +218,12 @@ export class Ingestor<T> {
       throw new InvalidEventError("`ingestBatch` takes an iterable of events, such as an array");
     }
     checkIngestOptions(options);
+    this.offerEmitted();
     const offer = (event: T) => this.#isAccepted(event, options);
     // Reading a key may throw, which refuses an event and not the call: `offer` reads it.
     const mayHaveKeys = this.#routes && (this.#key !== undefined || options !== undefined);
     if (isPlainArray(events) && !mayHaveKeys && !this.#isClosed) {
-      const stageMany = (together: EventRun) => this.#stageMany(together);
-      return ingestArray<T>(events, { offer, stageMany });
+      return ingestArray(events, this.#arrays);
     }
     let accepted = 0;
     let rejected = 0;
@@ -206,6 +256,7 @@ export class Ingestor<T> {
       this.#refuse();
       return { rejected: "closed" };
     }
+    this.offerEmitted();
     let text: string;
     let key: string | undefined;
     try {

@@ -107,9 +107,14 @@ export class StagingBuffer {
     }
   }
 
+  /** True once the core has made the bus. */
+  get isOpen(): boolean {
+    return this.#handle >= 0;
+  }
+
   /** Has the core make the bus, unless that is done. */
   #open(): void {
-    if (this.#handle >= 0) return;
+    if (this.isOpen) return;
     this.#handle = this.#core.handle();
     this.#scratch = sharedScratch();
     this.#raw = this.#scratch.raw;
@@ -140,6 +145,12 @@ export class StagingBuffer {
     this.#scheduler.scheduleStaged();
     this.#stage(length, length, key, true);
     return STAGED;
+  }
+
+  /** Tells whether the core is sure to have slots for so many more events. */
+  hasSlots(events: number): boolean {
+    assertAlive();
+    return events <= this.#guaranteedEvents;
   }
 
   /** Has staged events cross if another has no room beside them. Returns whether it has room then. */
