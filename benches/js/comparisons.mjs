@@ -40,6 +40,26 @@ export const comparisons = [
     ...bars(1.12, 1.27, 1.05),
   },
   {
+    id: "E4",
+    ours: "shardbus-emit-json",
+    theirs: "js-array-stringify",
+    ...thousand,
+    ...bars(1.06, 1.08, 1),
+  },
+  {
+    id: "E4",
+    ours: "shardbus-emit-json",
+    theirs: "opentelemetry-processor",
+    ...thousand,
+    ...bars(1, 1, 1),
+  },
+  {
+    id: "E4",
+    ours: "shardbus-emit",
+    theirs: "js-array-stringify",
+    ...thousand,
+  },
+  {
     id: "E5",
     ours: "shardbus-ingest-raw-bytes",
     theirs: "js-raw-bytes",
