@@ -1,4 +1,4 @@
-// The time from workerd's start to a Worker's first answer.
+// The time from workerd's start to a Worker's first answer, with an event accepted, and with it sent.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -31,6 +31,19 @@ const variants = {
       import { EventBus } from "shardbus";
       const bus = new EventBus(() => {});
       export default { fetch: () => new Response(bus.ingest({ type: "first" }) ? "ok" : "no") };`,
+  },
+  sent: {
+    modules: `${SCRIPT}, ${WASM}`,
+    source: `
+      import { EventBus } from "shardbus";
+      let sent = "no";
+      const bus = new EventBus(() => { sent = "ok"; });
+      const fetch = async () => {
+        bus.ingest({ type: "first" });
+        await bus.flush();
+        return new Response(sent);
+      };
+      export default { fetch };`,
   },
 };
 

@@ -76,6 +76,9 @@ export function start(source: () => CoreExports): void {
   core ??= guard(source());
 }
 
+/** True once a core is loaded. */
+export const isLoaded = (): boolean => core !== undefined;
+
 /** Throws if the core has failed. */
 export function assertAlive(): void {
   if (trap !== undefined) throw new PoisonedError(trap);

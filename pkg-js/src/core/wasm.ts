@@ -4,8 +4,7 @@ import { isPage } from "../delivery/page-lifecycle.js";
 import { WasmUnavailableError } from "../errors/wasm-unavailable-error.js";
 import { runInNewTask } from "../util/event-loop.js";
 import type { WasmModule } from "../util/platform.js";
-import { fromBase64 } from "./base64.js";
-import { type CoreExports, setCoreSource, start } from "./module.js";
+import { type CoreExports, isLoaded, setCoreSource, start } from "./module.js";
 
 /**
  * A source of the module: a compiled module, its bytes, or the namespace that a loader with
@@ -19,28 +18,37 @@ export function provide(source: () => WasmSource): void {
 }
 
 /**
- * A function by the instructions that the module has and engines once had not. Compiled from text:
+ * A module with the instructions that the core has and engines once had not. As text:
  *
  *     (module (memory 1) (func (param f64) (result i32)
  *       (memory.fill (i32.const 0) (i32.const 0) (i32.const 0))
  *       (i32.trunc_sat_f64_s (local.get 0))))
  */
-const PROBE = "AGFzbQEAAAABBgFgAXwBfwMCAQAFAwEAAQoRAQ8AQQBBAEEA/AsAIAD8Ags=";
+// biome-ignore format: they are only many
+const makeProbe = () =>
+  Uint8Array.of(
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 6, 1, 96, 1, 124, 1, 127, 3, 2, 1, 0, 5, 3,
+    1, 0, 1, 10, 17, 1, 15, 0, 65, 0, 65, 0, 65, 0, 252, 11, 0, 32, 0, 252, 2, 11
+  );
 
 /** {@linkcode provide} for bytes. They are compiled once they are needed, or in the background in a page. */
 export function provideBytes(source: () => Uint8Array<ArrayBuffer>): void {
   let module: WebAssembly.Module | undefined;
-  const probe = () => {
-    withWasm(() => compile(fromBase64(PROBE)));
-    // Compiling takes long enough for a visitor to notice. Servers have nobody who could.
-    if (isPage()) runInNewTask(() => void compileLater());
-  };
-  const compileLater = async () => {
+  let isAsked = false;
+  const compileEarly = async () => {
+    if (isLoaded()) return;
     try {
-      module ??= await WebAssembly.compile(source());
+      module = await WebAssembly.compile(source());
     } catch {
       // Whoever needs the module is told.
     }
+  };
+  const probe = () => {
+    withWasm(() => compile(makeProbe()));
+    // Compiling takes long enough for a visitor to notice. Servers have nobody who could.
+    if (isAsked || !isPage()) return;
+    isAsked = true;
+    runInNewTask(() => void compileEarly());
   };
   setCoreSource(() => instantiate(module ?? source()), probe);
 }
