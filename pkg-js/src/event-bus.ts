@@ -8,7 +8,7 @@ import { captureContext } from "./delivery/async-context.js";
 import { AutoScheduler } from "./delivery/auto-scheduler.js";
 import { Dispatcher } from "./delivery/dispatcher.js";
 import { KeepaliveBudget } from "./delivery/keepalive-budget.js";
-import { isPage, PageLifecycle } from "./delivery/page-lifecycle.js";
+import { PageLifecycle } from "./delivery/page-lifecycle.js";
 import { pollNow } from "./delivery/poll-now.js";
 import type { RequestContext } from "./delivery/request-context.js";
 import { requestSupport } from "./delivery/request-support.js";
@@ -39,6 +39,7 @@ import { elapsed } from "./util/clock.js";
 import { ignorePoisonedAsync } from "./util/detached.js";
 import { runInMicrotask } from "./util/event-loop.js";
 import { show } from "./util/format-value.js";
+import { isPage } from "./util/page.js";
 import {
   checkDrainOptions,
   checkOptions,

@@ -1,8 +1,8 @@
 // The only file that touches WebAssembly.
 
-import { isPage } from "../delivery/page-lifecycle.js";
 import { WasmUnavailableError } from "../errors/wasm-unavailable-error.js";
 import { runInNewTask } from "../util/event-loop.js";
+import { isPage } from "../util/page.js";
 import type { WasmModule } from "../util/platform.js";
 import { type CoreExports, isLoaded, setCoreSource, start } from "./module.js";
 
@@ -18,18 +18,29 @@ export function provide(source: () => WasmSource): void {
 }
 
 /**
- * A module with the instructions that the core has and engines once had not. As text:
+ * A module with what the core's has and engines once refused: two instructions, and more than 4 KiB. As
+ * text:
  *
  *     (module (memory 1) (func (param f64) (result i32)
  *       (memory.fill (i32.const 0) (i32.const 0) (i32.const 0))
- *       (i32.trunc_sat_f64_s (local.get 0))))
+ *       (i32.trunc_sat_f64_s (local.get 0)))
+ *     (@custom "" "…"))
  */
 // biome-ignore format: they are only many
-const makeProbe = () =>
-  Uint8Array.of(
-    0, 97, 115, 109, 1, 0, 0, 0, 1, 6, 1, 96, 1, 124, 1, 127, 3, 2, 1, 0, 5, 3,
-    1, 0, 1, 10, 17, 1, 15, 0, 65, 0, 65, 0, 65, 0, 252, 11, 0, 32, 0, 252, 2, 11
-  );
+const PROBE = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 6, 1, 96, 1, 124, 1, 127, 3, 2, 1, 0, 5, 3,
+  1, 0, 1, 10, 17, 1, 15, 0, 65, 0, 65, 0, 65, 0, 252, 11, 0, 32, 0, 252, 2, 11,
+  0, 128, 32
+];
+
+/** The length of its last section, which is all zeros. */
+const PADDING = 4096;
+
+function makeProbe(): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(PROBE.length + PADDING);
+  bytes.set(PROBE);
+  return bytes;
+}
 
 /** {@linkcode provide} for bytes. They are compiled once they are needed, or in the background in a page. */
 export function provideBytes(source: () => Uint8Array<ArrayBuffer>): void {

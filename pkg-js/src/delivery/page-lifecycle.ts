@@ -1,7 +1,3 @@
-/** True in a page, which can be left at any moment. */
-export const isPage = (): boolean =>
-  typeof document === "object" && typeof addEventListener === "function";
-
 /** The listener of a page's coming and going. */
 export interface LifecycleHost {
   /** The page may be about to go: this may be the last moment in which anything can be sent. */
