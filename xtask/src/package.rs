@@ -93,8 +93,10 @@ const BUNDLE: [&str; 4] =
 const COMPACT: [&str; 2] = ["--minify-whitespace", "--minify-syntax"];
 
 /// Inlines only functions that are smaller than their call, or marked `#[inline]` as on the path of
-/// events: everywhere else size matters more than speed.
-pub const INLINING: &str = "-Cllvm-args=-inline-threshold=5";
+/// events, and unrolls no loop whose length is not known: everywhere else size matters more than
+/// speed.
+pub const INLINING: &str =
+    "-Cllvm-args=-inline-threshold=5 -unroll-runtime=0 -unroll-allow-partial=0";
 
 /// The options of `wasm-opt` for every module: the features of the compiler's output, without which
 /// it is refused, and the sections that no host reads.
