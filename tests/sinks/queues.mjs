@@ -5,11 +5,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 import { assert, within } from "../js/harness.mjs";
 import { EVENTS, eventAt } from "./flood.mjs";
+import { bundleWorker } from "./workers.mjs";
 
 const REQUEST_EVENTS = 4000;
 
@@ -19,28 +18,12 @@ const RECEIVE_MS = 60_000;
 /** Sends all events through a queue; returns the events that came out of it, and a summary. */
 export async function floodQueue() {
   const directory = await mkdtemp(join(tmpdir(), "shardbus-queues-"));
-  await build({
-    entryPoints: [fileURLToPath(new URL("queue-worker.mjs", import.meta.url))],
-    bundle: true,
-    format: "esm",
-    conditions: ["workerd"],
-    external: ["cloudflare:workers"],
-    loader: { ".wasm": "copy" },
-    assetNames: "[name]",
-    outfile: join(directory, "worker.js"),
-    logLevel: "warning",
-  });
   /** @type {import("shardbus/sinks/cloudflare-queues").QueuedEvent<import("./flood.mjs").Event>[]} */
   const messages = [];
   /** Called when a message came. */
   let came = () => {};
   const miniflare = new Miniflare({
-    modulesRoot: directory,
-    modules: [
-      { type: "ESModule", path: join(directory, "worker.js") },
-      { type: "CompiledWasm", path: join(directory, "bus.wasm") },
-    ],
-    compatibilityDate: "2026-01-01",
+    ...(await bundleWorker("queue-worker.mjs", directory)),
     queueProducers: { EVENTS: "events" },
     queueConsumers: { events: { maxBatchSize: 100, maxBatchTimeout: 0.1 } },
     serviceBindings: {

@@ -24,6 +24,10 @@ import { pinoDestination, pinoTransport } from "shardbus/pino";
 import { installShutdownHooks, type ShutdownOptions } from "shardbus/shutdown";
 import { firehoseSink, kinesisSink, sqsSink } from "shardbus/sinks/aws";
 import {
+  cloudflarePipelinesSink,
+  type PipelineProducer,
+} from "shardbus/sinks/cloudflare-pipelines";
+import {
   cloudflareQueuesSink,
   type QueuedEvents,
   type QueueProducer,
@@ -118,6 +122,7 @@ declare const clients: QueueProducer &
   ObjectBucket &
   SigningClient;
 declare const redis: RedisEvaluator;
+declare const pipeline: PipelineProducer;
 declare const postgres: PostgresClient;
 const name: ShardName = (shard) => `clicks-${shard}`;
 export const sinks = [
@@ -126,6 +131,7 @@ export const sinks = [
     { sendBatch: async (_: Iterable<{ body: QueuedEvents }>) => {} },
     { pack: true },
   ),
+  cloudflarePipelinesSink(pipeline, { idField: maybe.id }),
   httpSink("https://collector.example", { check: refuseHtml, headers: { a: "b" } }),
   kafkaSink(clients, "clicks", { partitions: 4 }),
   natsSink(clients, name),

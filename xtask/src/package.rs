@@ -50,6 +50,7 @@ pub const ENTRIES: &[&str] = &[
     "sinks/nats",
     "sinks/redis",
     "sinks/cloudflare-queues",
+    "sinks/cloudflare-pipelines",
     "sinks/kafka",
     "sinks/r2",
     "sinks/presets",

@@ -27,6 +27,7 @@ const MARKERS: &[(&str, &str, &str)] = &[
     ("shardbus/sinks/nats", "the NATS sink", "lastMsgID"),
     ("shardbus/sinks/redis", "the Redis sink", "XADD"),
     ("shardbus/sinks/cloudflare-queues", "the sink for Cloudflare's queues", "sendBatch"),
+    ("shardbus/sinks/cloudflare-pipelines", "the sink for Cloudflare's pipelines", "idField"),
     ("shardbus/sinks/kafka", "the Kafka sink", "Kafka did not"),
     ("shardbus/sinks/r2", "the sink for R2", "httpMetadata"),
     ("shardbus/sinks/presets", "the presets", "JSONEachRow"),

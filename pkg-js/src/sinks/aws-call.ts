@@ -3,19 +3,16 @@ import type { EventOutcomes } from "../event-outcomes.js";
 import { checkUrl, DeliveryError, plain, utf8Encoder } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { FetchResponse, Url } from "../util/platform.js";
-import { checkClient, finishAnswer } from "./events.js";
+import { checkClient, endOfPart, finishAnswer, type PartLimits } from "./events.js";
 import { httpSink } from "./http.js";
 import type { SigningClient } from "./signing-client.js";
 
 /** An operation that puts several entries, and answers for each. */
-export interface PutOperation {
+export interface PutOperation extends PartLimits {
   readonly url: string | Url;
   /** The service and the name of the operation. */
   readonly target: string;
   readonly contentType: string;
-  /** Most entries of a call, and most bytes. */
-  readonly maxEntries: number;
-  readonly maxBytes: number;
   /** An event's entry. */
   entry(json: string, index: number, batch: Batch): object;
   /** A call's parameters. */
@@ -53,7 +50,7 @@ const TOO_LARGE = /TooLong|TooLarge/;
  */
 export function putSink(client: SigningClient, operation: PutOperation): DeliveryCallback {
   checkClient("client", client, "fetch", "an `AwsClient` of aws4fetch");
-  const { url, target, contentType, maxEntries, maxBytes } = operation;
+  const { url, target, contentType } = operation;
   const call = httpSink(checkUrl(url), {
     headers: { "content-type": contentType, "x-amz-target": target },
     check: (response) => (response.ok ? response.json() : refuse(response)),
@@ -72,7 +69,7 @@ export function putSink(client: SigningClient, operation: PutOperation): Deliver
     const { rejected, retry } = own;
     while (own.start < entries.length) {
       const { start } = own;
-      const end = endOfCall(sizes, start, maxEntries, maxBytes);
+      const end = endOfPart(sizes, start, operation);
       const parameters = operation.parameters(entries.slice(start, end));
       const body = utf8Encoder().encode(JSON.stringify(parameters));
       const request: Batch = Object.create(batch, { body: { value: body } });
@@ -136,16 +133,4 @@ async function refuse(response: FetchResponse): Promise<never> {
     tooLarge: byStatus.tooLarge || TOO_LARGE.test(code),
     retryAfterMs: byStatus.retryAfterMs,
   });
-}
-
-/** The end of the call that begins with the entry `start`. */
-function endOfCall(sizes: number[], start: number, maxEntries: number, maxBytes: number): number {
-  let end = start;
-  let bytes = 0;
-  while (end < sizes.length && end - start < maxEntries) {
-    bytes += sizes[end] as number;
-    if (end > start && bytes > maxBytes) break;
-    end++;
-  }
-  return end;
 }

@@ -1,15 +1,7 @@
 import type { Batch } from "../batch.js";
-import {
-  DeliveryError,
-  flag,
-  InvalidOptionError,
-  messageOf,
-  plain,
-  show,
-  utf8Encoder,
-} from "../internal.js";
+import { DeliveryError, flag, InvalidOptionError, show, utf8Encoder } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
-import { checkSinkOptions } from "./events.js";
+import { checkSinkOptions, partSender, tooLarge, toVerdict } from "./events.js";
 
 /** The part of a binding that a {@linkcode cloudflareQueuesSink} uses; a `Queue` has it. */
 export interface QueueProducer<T = unknown, Body = QueuedEvent<T>> {
@@ -96,34 +88,25 @@ export function cloudflareQueuesSink<T>(
     throw new InvalidOptionError("queue", sentence);
   }
   const { pack = false } = checkSinkOptions(options, schema);
-  /** The part of each shard's batch that was sent, for the attempt after one that fails. */
-  const begun = new Map<number, { id: string; sent: number }>();
+  const sendParts = partSender({ maxCount: MAX_MESSAGES, maxBytes: MAX_BATCH_BYTES });
   return async (batch, { signal }) => {
-    const { id, shard } = batch;
-    const producer = typeof queue === "function" ? queue(shard) : queue;
+    const producer = typeof queue === "function" ? queue(batch.shard) : queue;
     const { bodies: single, rejected } = parse(batch);
     const bodies = pack ? packed(single) : single;
     const sizes = bodies.map((body) => sizeOf(body));
     if (sizes.some((size) => size > MAX_MESSAGE_BYTES)) {
       throw tooLarge(`A message would be larger than ${MAX_MESSAGE_BYTES} bytes`);
     }
-    const before = begun.get(shard);
-    let sent = before?.id === id ? Math.min(before.sent, bodies.length) : 0;
-    while (sent < bodies.length) {
-      signal.throwIfAborted();
-      const end = endOfCall(sizes, sent);
+    await sendParts(batch, sizes, signal, async (start, end) => {
       const messages = bodies
-        .slice(sent, end)
+        .slice(start, end)
         .map((body) => ({ body, contentType: "json" }) as const);
       try {
         await producer.sendBatch(messages);
       } catch (error) {
-        throw toVerdict(error);
+        throw toVerdict("The queue did not take the messages", error);
       }
-      sent = end;
-      begun.set(shard, { id, sent });
-    }
-    begun.delete(shard);
+    });
     return { rejected };
   };
 }
@@ -168,27 +151,3 @@ function packed<T>(bodies: readonly QueuedEvent<T>[]): QueuedEvents<T>[] {
 const sizeOf = (body: QueuedEvent | QueuedEvents): number => lengthOf(body) + OVERHEAD_BYTES;
 
 const lengthOf = (value: unknown): number => utf8Encoder().encode(JSON.stringify(value)).length;
-
-/** The end of the call that begins with the message `start`. */
-function endOfCall(sizes: number[], start: number): number {
-  let end = start;
-  let bytes = 0;
-  while (end < sizes.length && end - start < MAX_MESSAGES) {
-    bytes += sizes[end] as number;
-    if (end > start && bytes > MAX_BATCH_BYTES) break;
-    end++;
-  }
-  return end;
-}
-
-/** The platform has no codes for its errors, only texts. */
-function toVerdict(error: unknown): DeliveryError {
-  const message = messageOf(error);
-  const sentence = `The queue did not take the messages: ${plain(message)}`;
-  if (/payload too large|exceeds/i.test(message)) return tooLarge(sentence, error);
-  return new DeliveryError(sentence, { cause: error, unavailable: true });
-}
-
-function tooLarge(sentence: string, cause?: unknown): DeliveryError {
-  return new DeliveryError(sentence, { tooLarge: true, cause });
-}

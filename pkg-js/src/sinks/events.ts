@@ -8,8 +8,10 @@ import {
   validateObject,
 } from "../internal.js";
 
-// Several entries read answers, and a module is in one file.
+// Several entries use these, and a module is in one file.
+export { tooLarge, toVerdict } from "./cloudflare-errors.js";
 export { finishAnswer } from "./http-answer.js";
+export { endOfPart, type PartLimits, partSender } from "./parts.js";
 
 /** The target of a shard's events: a prefix, which gets the shard as its end, or a function. */
 export type ShardName = string | ((shard: number) => string);

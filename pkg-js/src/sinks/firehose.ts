@@ -33,7 +33,7 @@ export function firehoseSink(
     url,
     target: "Firehose_20150804.PutRecordBatch",
     contentType: "application/x-amz-json-1.1",
-    maxEntries: 500,
+    maxCount: 500,
     // 4 MiB of data, which base64 makes longer by a third.
     maxBytes: 4_000_000,
     entry: (json) => ({ Data: toBase64(`${json}\n`) }),

@@ -52,7 +52,7 @@ export function kinesisSink<T = unknown>(
     url,
     target: "Kinesis_20131202.PutRecords",
     contentType: "application/x-amz-json-1.1",
-    maxEntries: 500,
+    maxCount: 500,
     // 5 MiB of data, which base64 makes longer by a third.
     maxBytes: 5_000_000,
     entry: (json, index, batch) => ({

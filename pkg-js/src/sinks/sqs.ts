@@ -30,7 +30,7 @@ export function sqsSink(client: SigningClient, queueUrl: string | Url): Delivery
     url: `${origin}/`,
     target: "AmazonSQS.SendMessageBatch",
     contentType: "application/x-amz-json-1.0",
-    maxEntries: 10,
+    maxCount: 10,
     // A MiB, of bodies and attributes.
     maxBytes: 1_000_000,
     entry(json, index, batch) {
