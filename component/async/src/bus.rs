@@ -44,7 +44,7 @@ impl wit::GuestBus for Bus {
         let Shared { core, changes, .. } = &*self.shared;
         let _awaited = self.shared.await_room();
         while !core.is_ready() && !core.is_closed() {
-            // The worker is to send what there is.
+            // So that the worker sends early.
             changes.tell();
             changes.after(changes.count()).await;
         }

@@ -14,7 +14,7 @@ use wit_bindgen::spawn_local;
 /// No answer in time.
 const NO_ANSWER: Failure = Failure::Unavailable { retry_after: Duration::ZERO };
 
-/// Carries out what the core asks for, until the bus is over.
+/// Carries out the actions of the core, until the bus is over.
 pub async fn work(shared: Rc<Shared>) {
     while !shared.is_over.get() {
         let seen = shared.changes.count();
