@@ -28,7 +28,7 @@ pub const COMPONENTS: [Component; 3] = [
         interfaces: &["wit"],
         world: "%core",
         imports: &[],
-        limit: Some(60_000),
+        limit: Some(54_900),
     },
     Component {
         name: "http",
@@ -37,7 +37,7 @@ pub const COMPONENTS: [Component; 3] = [
         interfaces: &["wit"],
         world: "%http",
         imports: &["wasi:http/", "wasi:io/", "wasi:clocks/", "wasi:random/"],
-        limit: Some(58_000),
+        limit: Some(55_300),
     },
     Component {
         name: "async",
@@ -46,7 +46,7 @@ pub const COMPONENTS: [Component; 3] = [
         interfaces: &["wit"],
         world: "%async",
         imports: &["shardbus:bus/types", "shardbus:bus/sink", "wasi:clocks/", "wasi:random/"],
-        limit: Some(70_000),
+        limit: Some(60_500),
     },
 ];
 
@@ -64,7 +64,7 @@ pub struct Component {
     pub world: &'static str,
     /// The prefixes of its imports.
     pub imports: &'static [&'static str],
-    /// The limit of its size in bytes after gzip.
+    /// The limit of its size in bytes after gzip: 2 % above the size, so that growth is noticed.
     pub limit: Option<usize>,
 }
 
