@@ -19,17 +19,11 @@ import { assert, within } from "../js/harness.mjs";
 import { printTable } from "../table.mjs";
 import { assertComplete, EVENTS, flood, SHARDS, withoutRepetitions } from "./flood.mjs";
 import { floodKafka } from "./kafka.mjs";
+import { connectPostgres, postgresAddress, startPostgres } from "./postgres-server.mjs";
 import { startProxy } from "./proxy.mjs";
 import { floodQueue } from "./queues.mjs";
 import { floodR2 } from "./r2.mjs";
-import {
-  connectPostgres,
-  postgresAddress,
-  startCollector,
-  startNats,
-  startPostgres,
-  startRedis,
-} from "./servers.mjs";
+import { startCollector, startNats, startRedis } from "./servers.mjs";
 
 /** @typedef {import("./flood.mjs").Found} Found */
 /** @typedef {{ seconds: number, attempts: number, retries: number, repeated: number }} Run */

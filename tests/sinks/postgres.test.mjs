@@ -4,8 +4,8 @@ import postgres from "postgres";
 import { EventBus, InvalidOptionError } from "shardbus";
 import { postgresSink } from "shardbus/sinks/postgres";
 import { after, assert, before, quickRetry, test } from "../js/harness.mjs";
+import { postgresAddress as address, connectPostgres, startPostgres } from "./postgres-server.mjs";
 import { send } from "./send.mjs";
-import { postgresAddress as address, connectPostgres, startPostgres } from "./servers.mjs";
 
 /** @type {import("./servers.mjs").Server} */
 let server;

@@ -8,7 +8,8 @@ import { createClient } from "redis";
 import { program } from "../documents.mjs";
 import { assert, test } from "../js/harness.mjs";
 import { serve } from "../loopback.mjs";
-import { connectPostgres, startNats, startPostgres, startRedis } from "./servers.mjs";
+import { connectPostgres, startPostgres } from "./postgres-server.mjs";
+import { startNats, startRedis } from "./servers.mjs";
 
 const cwd = fileURLToPath(new URL(".", import.meta.url));
 

@@ -1,15 +1,13 @@
 // @ts-check
 
 // Starts engines as processes of their own, on free ports of 127.0.0.1, so that they can be killed.
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chown, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { chown, mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import postgres from "postgres";
 import { eventually } from "../js/harness.mjs";
 import { freePort } from "../loopback.mjs";
 
@@ -33,60 +31,6 @@ export const startRedis = (...more) =>
     return [...where, "--appendonly", "yes", "--appendfsync", "always", "--save", "", ...more];
   });
 
-/** PostgreSQL, as it is by default; its superuser is `postgres`, without a password. */
-export async function startPostgres() {
-  const programs = await postgresPrograms();
-  const owner = await postgresOwner();
-  return startServer(
-    join(programs, "postgres"),
-    (port, directory) => {
-      const where = ["-c", "listen_addresses=127.0.0.1", "-p", `${port}`, "-k", directory];
-      return ["-D", join(directory, "data"), ...where];
-    },
-    {
-      owner,
-      // Ends its processes as they are; without their parent they would keep the files for a while.
-      signal: "SIGQUIT",
-      async prepare(directory) {
-        const options = ["--username", "postgres", "--auth", "trust", "--no-sync"];
-        const initdb = [...options, "--encoding", "UTF8", "-D", join(directory, "data")];
-        await promisify(execFile)(join(programs, "initdb"), initdb, owner);
-      },
-    },
-  );
-}
-
-/** The options of a client of `startPostgres`. @param {{ port: number }} server */
-export const postgresAddress = ({ port }) =>
-  /** @type {const} */ ({ port, host: "127.0.0.1", user: "postgres", database: "postgres" });
-
-/** Connects to a server of `startPostgres`, once it has recovered its files. @param {{ port: number }} server */
-export async function connectPostgres(server) {
-  const sql = postgres({ ...postgresAddress(server), onnotice() {} });
-  const isReady = () =>
-    sql`SELECT`.then(
-      () => true,
-      () => false,
-    );
-  await eventually(isReady, () => "PostgreSQL does not get ready", START_MS);
-  return sql;
-}
-
-/** Debian has the server's programs beside the PATH, in a folder for each version. */
-async function postgresPrograms() {
-  const versions = await readdir("/usr/lib/postgresql");
-  const newest = versions.sort((a, b) => Number(b) - Number(a))[0];
-  return `/usr/lib/postgresql/${newest}/bin`;
-}
-
-/** Root may not run the server: then Debian's user for it does. */
-async function postgresOwner() {
-  if (process.getuid?.() !== 0) return {};
-  const users = await readFile("/etc/passwd", "utf8");
-  const [uid, gid] = (/^postgres:[^:]*:(\d+):(\d+):/m.exec(users) ?? []).slice(1).map(Number);
-  return { uid, gid };
-}
-
 /** Moto, services of AWS in memory. `cargo xtask test` has its packages in `PYTHONPATH`. */
 export const startMoto = () =>
   startServer("python3", (port) => ["-m", "moto.server", "-H", "127.0.0.1", "-p", `${port}`]);
@@ -108,7 +52,7 @@ export const startCollector = () =>
  * @param {NodeJS.Signals} [options.signal] kills it
  * @param {(directory: string) => Promise<void>} [options.prepare]
  */
-async function startServer(program, args, options = {}) {
+export async function startServer(program, args, options = {}) {
   const { owner = {}, signal: name = "SIGKILL", prepare } = options;
   const directory = await mkdtemp(join(tmpdir(), "shardbus-sinks-"));
   if (owner.uid !== undefined) await chown(directory, owner.uid, Number(owner.gid));
