@@ -13,12 +13,12 @@ use crate::{exec, npm};
 /// is 2 % above the size, so that growth is noticed. Raise one for a feature that is worth its bytes.
 #[rustfmt::skip]
 const LIMITS: [Limit; 6] = [
-    Limit { file: DEFAULT_ENTRY, bytes: 60_000, aim: 26_000 },
-    Limit { file: "node.js", bytes: 73_900, aim: 26_000 },
-    Limit { file: "workerd.js", bytes: 22_150, aim: 15_000 },
-    Limit { file: "slim.js", bytes: 20_350, aim: 15_000 },
-    Limit { file: "js.js", bytes: 91_600, aim: 30_000 },
-    Limit { file: "bus.wasm", bytes: 39_450, aim: 9_000 },
+    Limit { file: DEFAULT_ENTRY, bytes: 58_450, aim: 26_000 },
+    Limit { file: "node.js", bytes: 70_900, aim: 26_000 },
+    Limit { file: "workerd.js", bytes: 22_800, aim: 15_000 },
+    Limit { file: "slim.js", bytes: 20_950, aim: 15_000 },
+    Limit { file: "js.js", bytes: 87_300, aim: 30_000 },
+    Limit { file: "bus.wasm", bytes: 36_650, aim: 9_000 },
 ];
 
 struct Limit {
