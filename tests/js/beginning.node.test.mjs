@@ -31,6 +31,7 @@ test("the module is loaded when the first batch is due, and the batch is whole",
     bus.ingest("first");
     bus.ingestRaw('"second"');
     bus.emit("third");
+    bus.emit("fourth");
     await turn();
     const before = loaded;
     const keepAlive = setInterval(() => {}, 1000);
@@ -41,7 +42,7 @@ test("the module is loaded when the first batch is due, and the batch is whole",
     await bus.close();
     print([before, loaded, batch.events(), isInTime, bus.stats().delivered]);
   `);
-  assert.deepEqual(JSON.parse(output), [0, 1, ["first", "second", "third"], true, 3]);
+  assert.deepEqual(JSON.parse(output), [0, 1, ["first", "second", "third", "fourth"], true, 4]);
 });
 
 test("a flush, statistics and a batch of events load the module at once", async () => {
