@@ -129,3 +129,22 @@ test("a module that cannot be loaded when it is needed is a failed one", async (
   assert.equal(flush, '["ERR_POISONED","out of memory"]');
   assert.equal(ingest, '["ERR_POISONED","out of memory"]');
 });
+
+test("where the stack is too full to load the module, the events wait on", async () => {
+  const output = await run(`${prelude}
+    const seen = [];
+    const bus = new EventBus((batch) => seen.push(...batch.events()));
+    bus.ingest("first");
+    const refusals = new Set();
+    const climb = (depth) => {
+      try { climb(depth + 1); } catch {}
+      if (loaded > 0) return;
+      try { bus.stats(); } catch (error) { refusals.add(error.name); }
+    };
+    climb(0);
+    bus.ingest("second");
+    await bus.close();
+    print([[...refusals], loaded, seen]);
+  `);
+  assert.deepEqual(JSON.parse(output), [["RangeError"], 1, ["first", "second"]]);
+});

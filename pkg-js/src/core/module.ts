@@ -62,7 +62,8 @@ export function canLoadLater(): boolean {
  * lost, so the core counts as failed if the task throws.
  */
 export function orFail(task: () => void): void {
-  assertRoom();
+  // Loading the core takes more of the stack than a call.
+  assertRoom(4);
   try {
     task();
   } catch (error) {

@@ -227,6 +227,8 @@ export class StagingBuffer {
     const count = this.#staged;
     if (count === 0) return;
     assertRoom();
+    // First: it may throw at the end of the stack.
+    this.#open();
     const kept = this.#keptAt === now ? 0 : this.#kept;
     const texts = this.#texts;
     const text = this.#isBytes ? this.#bytes.first(this.#chars) : texts.join(this.#separator);
