@@ -90,8 +90,8 @@ const BUNDLE: [&str; 4] =
     ["--bundle", "--platform=neutral", "--external:node:*", "--log-level=warning"];
 
 /// Further options of esbuild for what is published: parsing takes most of a start. Names stay, as they
-/// are in the users' stack traces.
-const COMPACT: [&str; 2] = ["--minify-whitespace", "--minify-syntax"];
+/// are in the users' stack traces, and lines are short, as Node prints the one that throws.
+const COMPACT: [&str; 3] = ["--minify-whitespace", "--minify-syntax", "--line-limit=100"];
 
 /// Inlines only functions that are smaller than their call, or marked `#[inline]` as on the path of
 /// events, and unrolls no loop whose length is not known: everywhere else size matters more than
