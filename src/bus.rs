@@ -82,7 +82,7 @@ impl EventBus {
             return None;
         }
         let manager = ShardManager::for_bus(&config, clock.clone());
-        let mut delivery = Delivery::new(config.clone());
+        let mut delivery = Delivery::new(config);
         for shard in manager.shards() {
             let collector = collector(&manager, shard.id());
             delivery.add_lane(shard, collector);
@@ -562,7 +562,7 @@ impl EventBus {
     ///
     /// [`RestoreError`]; the bus is as it was. [`RestoreError::NotNow`] if it needs it no longer.
     pub fn load(&self, bytes: &[u8]) -> Result<(), RestoreError> {
-        let batch = Shared::new(decode(bytes)?);
+        let batch = decode(bytes)?;
         let is_loaded = self.with_delivery(|delivery| delivery.load(batch));
         if is_loaded { Ok(()) } else { Err(RestoreError::NotNow) }
     }
@@ -618,7 +618,7 @@ impl EventBus {
         if len > max {
             return Err(RestoreError::TooLarge { len, max });
         }
-        let (events, batch) = (batch.len() as u64, Shared::new(batch));
+        let events = batch.len() as u64;
         delivery.restore(Shared::clone(&batch));
         self.offered.add(events);
         self.restored.add(events);
@@ -797,11 +797,11 @@ fn collector(manager: &ShardManager, id: u16) -> Option<Shared<ShardMetricsColle
 const SHARD_BYTES: usize = 2 << 10;
 
 /// Decodes a batch, if there is memory for a copy of its body and one of its index.
-fn decode(bytes: &[u8]) -> Result<Batch, RestoreError> {
+fn decode(bytes: &[u8]) -> Result<Shared<Batch>, RestoreError> {
     if !memory::can_have(bytes.len().saturating_mul(2).saturating_add(memory::FOR_SMALL)) {
         return Err(RestoreError::NoMemory);
     }
-    Batch::decode(bytes)
+    Batch::decode(bytes).map(Shared::new)
 }
 
 /// Tells whether there is memory for so many shards, and for handing events to the first of them.

@@ -70,7 +70,7 @@ pub enum Scheduler {
 
 settings! {
     /// The size of batches, and their longest wait.
-    #[derive(Debug, Clone, PartialEq, Eq)]
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct BatchConfig {
         /// A batch of this many events may leave.
         min_size: usize = 100, "minSize", Unit::Whole(1, BatchConfig::MAX_BATCH_SIZE_LIMIT as u64),
@@ -154,7 +154,7 @@ settings! {
     /// An outage of the destination ends nothing: [`Failure::Unavailable`](crate::Failure::Unavailable)
     /// has no limit but [`max_age`](Self::max_age). With the defaults, a refused batch holds up its
     /// lane for 13 seconds on average, and 26 at most.
-    #[derive(Debug, Clone, PartialEq, Eq)]
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct RetryPolicy {
         /// Attempts that the receiver may refuse before a batch is given up, the first included.
         /// With the other defaults, ten take 13 seconds on average, and 26 at most. Failures in an
@@ -202,7 +202,7 @@ impl RetryPolicy {
 
 settings! {
     /// Settings of an [`EventBus`](crate::EventBus).
-    #[derive(Debug, Clone, PartialEq)]
+    #[derive(Debug, Clone, Copy, PartialEq)]
     pub struct BusConfig {
         /// Ordered lanes; each has its own batch in flight. While their number may change, the number
         /// to begin with.

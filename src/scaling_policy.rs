@@ -7,7 +7,7 @@ use std::time::Duration;
 
 settings! {
     /// Thresholds and bounds of dynamic scaling.
-    #[derive(Debug, Clone, PartialEq)]
+    #[derive(Debug, Clone, Copy, PartialEq)]
     pub struct ScalingPolicy {
         /// Fewest shards.
         min_shards: u16 = 1, "minShards", Unit::Whole(1, u16::MAX as u64);

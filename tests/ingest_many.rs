@@ -90,7 +90,7 @@ fn observe(
     arrivals: &[Arrival],
     offer: impl Fn(&EventBus, &Arrival) -> usize,
 ) -> Vec<(usize, BusStats, Vec<Vec<InternalEvent>>)> {
-    let bus = EventBus::new(config.clone(), Clock::manual(0)).expect("the configuration is valid");
+    let bus = EventBus::new(*config, Clock::manual(0)).expect("the configuration is valid");
     let mut seen = Vec::new();
     for (time, arrival) in (1_000u64..).step_by(25).zip(arrivals) {
         bus.clock().set(time);

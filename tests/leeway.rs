@@ -39,7 +39,7 @@ enum Step {
 
 impl Host {
     fn new(config: &BusConfig, uses_leeway: bool) -> Self {
-        let bus = EventBus::new(config.clone(), Clock::manual(0)).expect("it is valid");
+        let bus = EventBus::new(*config, Clock::manual(0)).expect("it is valid");
         bus.seed(7);
         let (events, bytes, wake) = (0, 0, u64::MAX);
         let (leases, log) = (Vec::new(), Vec::new());

@@ -69,7 +69,7 @@ impl Delivery {
         Self {
             lanes: Vec::new(),
             nonce: 0,
-            backoff: Backoff::new(config.retry.clone(), 0),
+            backoff: Backoff::new(config.retry, 0),
             destination: Destination::default(),
             timeout: nanos(config.timeout),
             margin: nanos(BusConfig::LEASE_MARGIN),
@@ -107,7 +107,7 @@ impl Delivery {
         shard: ShardRef,
         collector: Option<Shared<ShardMetricsCollector>>,
     ) {
-        let worker = BatchWorker::new(self.config.batch.clone(), self.nonce);
+        let worker = BatchWorker::new(self.config.batch, self.nonce);
         self.lanes.push(Lane::new(shard, worker, collector));
     }
 

@@ -20,7 +20,7 @@ impl Delivery {
     pub(crate) fn begin_restore(&mut self, shard: ShardRef) {
         self.is_restoring = true;
         if self.restored_lane().is_none() {
-            let worker = BatchWorker::new(self.config.batch.clone(), 0);
+            let worker = BatchWorker::new(self.config.batch, 0);
             // The first, so that it is also drained first.
             self.lanes.insert(0, Lane::new(shard, worker, None));
         }
@@ -47,8 +47,9 @@ impl Delivery {
         let first_index = shard.head_index();
         shard.count_past(batch.len() as u64);
         drop(shard);
-        lane.outgoing
-            .push_back(Outgoing { copy: Copy::Stored, ..Outgoing::new(batch, first_index, now) });
+        let mut outgoing = Outgoing::new(batch, first_index, now);
+        outgoing.copy = Copy::Stored;
+        lane.outgoing.push_back(outgoing);
     }
 
     /// Nothing more is taken in.

@@ -331,7 +331,7 @@ mod tests {
     }
 
     fn worker(config: &BatchConfig) -> BatchWorker {
-        BatchWorker::new(config.clone(), 7)
+        BatchWorker::new(*config, 7)
     }
 
     fn shard_with(events: usize) -> Shard {

@@ -194,7 +194,6 @@ impl ShardManager {
         let BusConfig { shards, backpressure, max_bytes, .. } = *config;
         let mapper = config
             .scaling
-            .clone()
             .map(|policy| ShardMapper::of_valid(shards, config.slots(), policy, clock.clone()));
         let (rings, budget) = (RingSpec::for_bus(config), ByteBudget::new(max_bytes));
         let manager = Self::with_parts(shards, rings, backpressure, clock, budget, mapper);

@@ -322,7 +322,7 @@ impl Model {
     }
 
     pub fn retry(&self) -> RetryPolicy {
-        self.config().retry.clone().expect("the model's buses send again")
+        self.config().retry.expect("the model's buses send again")
     }
 
     fn set_wall(&mut self, wall: u64) {

@@ -187,7 +187,7 @@ impl Plan {
     /// The settings and the nonce of another run: some of what earlier runs have left may be in
     /// another format, or too large by now.
     pub fn of_life(&self, life: u32, rng: &mut Rng) -> (BusConfig, u64) {
-        let mut config = self.config.clone();
+        let mut config = self.config;
         if rng.u8(..4) == 0 {
             config.format =
                 if config.format == Format::Json { Format::Ndjson } else { Format::Json };

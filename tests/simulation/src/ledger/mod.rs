@@ -176,7 +176,7 @@ impl Ledger {
         trace: Trace,
         outbox: Option<Outbox>,
     ) -> Self {
-        let bus = EventBus::new(config.clone(), Clock::manual(wall));
+        let bus = EventBus::new(*config, Clock::manual(wall));
         let bus = bus.expect("plans draw valid settings");
         bus.begin_task();
         let shards = usize::from(config.shards);
@@ -227,10 +227,7 @@ impl Ledger {
     }
 
     fn retry(&self) -> RetryPolicy {
-        self.config()
-            .retry
-            .clone()
-            .unwrap_or(RetryPolicy { max_attempts: 0, ..RetryPolicy::default() })
+        self.config().retry.unwrap_or(RetryPolicy { max_attempts: 0, ..RetryPolicy::default() })
     }
 
     /// The latest time that was passed to the delivery.

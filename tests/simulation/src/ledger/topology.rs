@@ -68,7 +68,7 @@ impl Ledger {
     /// Reads the present shards. `polled`: true if the bus may have scaled by itself and removed
     /// drained shards.
     pub fn follow(&mut self, polled: bool) -> CheckResult {
-        let Some(policy) = self.config().scaling.clone() else { return Ok(()) };
+        let Some(policy) = self.config().scaling else { return Ok(()) };
         let infos = self.bus.stats().shards;
         let mut has_changed = false;
         for info in &infos {
