@@ -6,7 +6,7 @@
 import { EventBus } from "shardbus";
 import { assert, within } from "../js/harness.mjs";
 
-export const EVENTS = 200_000;
+export const EVENTS = 40_000;
 export const SHARDS = 4;
 const KILLS = 5;
 const USERS = 1000;
