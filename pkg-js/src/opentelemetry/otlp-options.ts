@@ -1,4 +1,5 @@
 import { diag } from "@opentelemetry/api";
+import { messageOf } from "../internal.js";
 import type { HeaderList, HttpSinkOptions } from "../sinks/http.js";
 
 /** The environment variables, such as `process.env` or the `env` of a Worker. */
@@ -77,9 +78,19 @@ const lowerCased = (headers: Readonly<Record<string, string>>): Record<string, s
 export function reader(env: Environment | undefined): (name: string) => string | undefined {
   const variables = env ?? (globalThis as { process?: { env?: Environment } }).process?.env ?? {};
   return (name) => {
-    const value = variables[name];
+    const value = readVariable(variables, name);
     return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;
   };
+}
+
+/** Deno throws where a program may not read a variable. */
+function readVariable(variables: Environment, name: string): unknown {
+  try {
+    return variables[name];
+  } catch (error) {
+    diag.debug(`The environment variable ${name} is not read: ${messageOf(error)}`);
+    return undefined;
+  }
 }
 
 /** A positive number; nothing, with a warning, if the text of an environment variable is none. */
