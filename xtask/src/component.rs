@@ -157,7 +157,7 @@ fn make(sh: &Shell, tools: &Tools, component: &Component) -> Result<Vec<u8>> {
     let Component { name, package, imports, .. } = component;
     let crate_name = package.replace('-', "_");
     let compiled = sh.read_binary_file(format!("{TARGET_DIR}/{TARGET}/npm/{crate_name}.wasm"))?;
-    let trapping = wasm_module::with_trapping_panics(&compiled);
+    let trapping = wasm_module::with_trapping_panics(&compiled, &[]);
     let trapping = trapping.context("cargo wrote a module without functions or names")?;
     let module = format!("{BUILT}/{name}.module.wasm");
     sh.write_file(&module, trapping)?;

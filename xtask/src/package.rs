@@ -240,7 +240,8 @@ pub fn compile_core(sh: &Shell, tools: &Tools) -> Result<Vec<u8>> {
 /// Makes [`COMPILED`].
 fn compile_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
     say("compiling the core to WebAssembly");
-    let trapping = wasm_module::with_trapping_panics(&compile_core(sh, tools)?);
+    let compiled = compile_core(sh, tools)?;
+    let trapping = wasm_module::with_trapping_panics(&compiled, &wasm_module::FORMATTING);
     let trapping = trapping.context("cargo wrote a module without functions or names")?;
     let silent = wasm_module::without_panic_texts(&trapping);
     Ok(sh.write_file(COMPILED, silent.context("cargo wrote a module with unusual data")?)?)

@@ -34,8 +34,8 @@ pub fn with_target_features(module: &[u8], features: &[&str]) -> Option<Vec<u8>>
 }
 
 /// Parts of the names of functions that never return, because each ends in a panic or in giving up
-/// for want of memory, and of those that write texts for them.
-const PANICS: [&str; 14] = [
+/// for want of memory.
+const PANICS: [&str; 12] = [
     "panicking",
     "panic_",
     "rust_panic",
@@ -48,13 +48,15 @@ const PANICS: [&str; 14] = [
     "alloc_error_handler",
     "capacity_overflow",
     "rust_oom",
-    "4core3fmt",
-    "4core3str5count",
 ];
 
-/// The module with nothing but a trap in each function that panics. A panic ends in that trap
-/// anyhow, and nobody would see the message that it puts together first.
-pub fn with_trapping_panics(module: &[u8]) -> Option<Vec<u8>> {
+/// Parts of the names of functions that write texts: for panics alone, in a module that gives its host
+/// nothing but numbers and bytes.
+pub const FORMATTING: [&str; 2] = ["4core3fmt", "4core3str5count"];
+
+/// The module with nothing but a trap in each function that panics, or whose name has one of `more` in
+/// it. A panic ends in that trap anyhow, and nobody would see the message that it puts together first.
+pub fn with_trapping_panics(module: &[u8], more: &[&str]) -> Option<Vec<u8>> {
     const TRAP: &[u8] = &[0, 0x00, 0x0b];
     let sections = sections(module)?;
     let imports = sections.iter().find(|(id, _)| *id == IMPORTS);
@@ -69,7 +71,8 @@ pub fn with_trapping_panics(module: &[u8]) -> Option<Vec<u8>> {
             for index in 0..count {
                 let code = take(&mut body)?;
                 let name = names.get(&(imported + index));
-                let panics = name.is_some_and(|name| PANICS.iter().any(|part| name.contains(part)));
+                let mut parts = PANICS.iter().chain(more);
+                let panics = name.is_some_and(|name| parts.any(|part| name.contains(part)));
                 replaced.extend(vector(if panics { TRAP } else { code }));
             }
         }
@@ -291,8 +294,8 @@ mod tests {
         let module = [HEADER, imports, code, names].concat();
         let trapping = b"\x0a\x09\x02\x03\x00\x01\x0b\x03\x00\x00\x0b";
         let expected = [HEADER, imports, trapping, names].concat();
-        assert_eq!(with_trapping_panics(&module), Some(expected));
-        assert_eq!(with_trapping_panics(&[HEADER, code].concat()), None, "no names");
+        assert_eq!(with_trapping_panics(&module, &[]), Some(expected));
+        assert_eq!(with_trapping_panics(&[HEADER, code].concat(), &[]), None, "no names");
     }
 
     #[test]
