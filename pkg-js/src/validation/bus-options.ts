@@ -130,7 +130,9 @@ export function checkOptions<T>(options: unknown): EventBusOptions<T> & {
       if (!isRetried) given.retry = undefined;
       if (given.scaling === false) given.scaling = undefined;
     }
-    const copy = validateObject(given, schema(), "", suggestion);
+    // Without options, making the schema is most of the work.
+    const copy =
+      options === undefined ? Object.create(null) : validateObject(given, schema(), "", suggestion);
     if (!isRetried) copy.retry = false;
     copy.scheduler ??= defaultScheduler;
     return copy as unknown as ReturnType<typeof checkOptions<T>>;
