@@ -148,6 +148,23 @@ for (const protocol of PROTOCOLS) {
     await ours.shutdown();
   });
 
+  test(`records have their own scopes however many came before, by ${protocol}`, async (t) => {
+    const receiver = await startReceiver();
+    t.after(() => receiver.stop());
+    const provider = new LoggerProvider({ url: receiver.url, protocol });
+    for (let i = 0; i < 5600; i++) {
+      // Its body is its scope's name.
+      provider.getLogger(`scope ${i}.`).emit({ body: `scope ${i}.` });
+      if (i % 700 === 699) await provider.forceFlush();
+    }
+    assert.equal(provider.bus.stats().delivered, 5600);
+    const text = Buffer.concat(receiver.requests.map(({ body }) => body)).toString();
+    const names = [...text.matchAll(/scope \d+\./g)].map(([name]) => name);
+    assert.equal(names.length, 11_200);
+    for (let i = 0; i < names.length; i += 2) assert.equal(names[i], names[i + 1]);
+    await provider.shutdown();
+  });
+
   test(`spans arrive as upstream serialises them, by ${protocol}`, async (t) => {
     const receiver = await startReceiver();
     t.after(() => receiver.stop());

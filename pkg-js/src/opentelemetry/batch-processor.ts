@@ -104,7 +104,10 @@ export abstract class BatchProcessor<R extends RecordLike> {
       });
       this.#intake = { add: (record) => this.#hold(record) };
     } else {
-      const groups = new Groups();
+      const groups = new Groups(() => {
+        const { pending, inFlight } = this.bus.stats();
+        return pending + inFlight > 0;
+      });
       const encoding = (receiver?.isJson ? json : protobuf) as OtlpEncoding<unknown>;
       const { signal } = kind;
       const callback = otlpSender(signal, encoding, groups, receiver as never, options);

@@ -6,26 +6,43 @@ export interface Group {
   readonly scope: ScopeLike;
 }
 
-/** Numbers the pairs of resource and scope. Each event has its number in place of both. */
+/** The groups that are kept although no event may need them. */
+const KEPT = 1000;
+
+/**
+ * Numbers the pairs of resource and scope. Each event has its number in place of both. A program that
+ * makes scopes without end has their groups forgotten whenever no event is held.
+ */
 export class Groups {
-  readonly #groups: Group[] = [];
+  readonly #hasEvents: () => boolean;
+  #groups: Group[] = [];
   readonly #byResource = new Map<ResourceLike, Map<string, number>>();
   /** The last group: mostly the next record's as well. */
   #last = -1;
 
+  /** `hasEvents` tells whether the bus holds any. */
+  constructor(hasEvents: () => boolean) {
+    this.#hasEvents = hasEvents;
+  }
+
   indexOf({ resource, instrumentationScope: scope }: RecordLike): number {
     const last = this.#groups[this.#last];
     if (last?.scope === scope && last.resource === resource) return this.#last;
-    const byScope = getOrAdd(this.#byResource, resource, () => new Map<string, number>());
     // Not by identity: programs make tracers and loggers of the same name again and again.
     const { name, version, schemaUrl, attributes } = scope;
     const key = JSON.stringify([name, version, schemaUrl, attributes]);
-    let index = byScope.get(key);
-    if (index === undefined) {
-      index = this.#groups.push({ resource, scope }) - 1;
-      byScope.set(key, index);
+    const known = this.#byResource.get(resource)?.get(key);
+    this.#last = known ?? this.#add({ resource, scope }, key);
+    return this.#last;
+  }
+
+  #add(group: Group, key: string): number {
+    if (this.#groups.length >= KEPT && !this.#hasEvents()) {
+      this.#groups = [];
+      this.#byResource.clear();
     }
-    this.#last = index;
+    const index = this.#groups.push(group) - 1;
+    getOrAdd(this.#byResource, group.resource, () => new Map<string, number>()).set(key, index);
     return index;
   }
 
