@@ -6,8 +6,8 @@ use xshell::{Shell, cmd};
 use crate::component::{BUILT, Component, Tools, make_all};
 use crate::exec;
 
-/// The components of the examples.
-pub const EXAMPLES: [Component; 3] = [
+/// The components of the examples, and those that the tests compose with the bus.
+pub const EXAMPLES: [Component; 5] = [
     Component {
         name: "service",
         package: "shardbus-service-example",
@@ -35,13 +35,33 @@ pub const EXAMPLES: [Component; 3] = [
         imports: &["shardbus:bus/", "wasi:"],
         limit: None,
     },
+    Component {
+        name: "test-driver",
+        package: "shardbus-test-driver",
+        folder: "component/tests/async/driver",
+        interfaces: &["wit", "component/tests/async/driver/wit"],
+        world: "tests:async-driver/driver",
+        imports: &["shardbus:bus/", "wasi:"],
+        limit: None,
+    },
+    Component {
+        name: "test-sink",
+        package: "shardbus-test-sink",
+        folder: "component/tests/async/sink",
+        interfaces: &["wit", "component/tests/async/sink/wit"],
+        world: "tests:async-sink/words",
+        imports: &["shardbus:bus/", "wasi:clocks/"],
+        limit: None,
+    },
 ];
 
 /// The compositions, in order: the component that imports, the one that exports, and the result.
-const COMPOSED: [[&str; 3]; 3] = [
+const COMPOSED: [[&str; 3]; 5] = [
     ["service", "http", "logging-service"],
     ["async", "async-sink", "async-collector"],
     ["async-service", "async-collector", "async-logging-service"],
+    ["async", "test-sink", "async-tested"],
+    ["test-driver", "async-tested", "async-driven"],
 ];
 
 /// Builds the examples. The components of the bus are built.
