@@ -91,6 +91,7 @@ const RULES: &[(&str, &[&[&str]])] = &[
     ("tests/common/", &[RUST]),
     ("tests/accounting", &[RUST]),
     ("examples/component-async/", &[&["fmt", "clippy-wasm", "component"]]),
+    ("examples/component-rust/", &[&["fmt"]]),
     ("examples/component-serve/", &[&["fmt", "clippy-wasm", "component"]]),
     ("examples/component/", &[&["biome", "component"]]),
     ("examples/rust/", &[&["fmt", "rust-examples"]]),

@@ -72,8 +72,8 @@ impl Session {
 
     pub fn fmt(&self) -> Result<()> {
         exec(cmd!(self.sh, "cargo fmt --all --check"))?;
-        for manifest in ["benches/native/Cargo.toml", "examples/rust/Cargo.toml", "fuzz/Cargo.toml"]
-        {
+        for folder in ["benches/native", "examples/component-rust", "examples/rust", "fuzz"] {
+            let manifest = format!("{folder}/Cargo.toml");
             exec(cmd!(self.sh, "cargo fmt --manifest-path {manifest} --check"))?;
         }
         Ok(())
