@@ -73,7 +73,7 @@ macro_rules! methods {
             $($(#[$doc])*
             pub fn $name(&mut self, $($argument: $type),*) -> Result<$result> {
                 let bus = self.core.shardbus_bus_event_bus().bus();
-                Ok(bus.$call(&mut self.store, self.resource, $($argument),*)?)
+                bus.$call(&mut self.store, self.resource, $($argument),*)
             })*
         }
     };
