@@ -206,6 +206,7 @@ export const programs = [
     "Node, without WebAssembly",
     () => process.execPath,
     {
+      "tests/js/beginning.node.test.mjs": "beginning: there is no module to load late",
       "tests/js/documents.node.test.mjs": "documents: some programs load WebAssembly",
       "tests/js/initialize.node.test.mjs": "initialize: there is no WebAssembly to load",
       "tests/js/node-nonce.node.test.mjs": "node-nonce: `shardbus/js` has no entry for Node",
