@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use xshell::{Shell, cmd};
 
-use crate::package::{INLINING, WASM_OPT};
+use crate::package::{SMALL_CODE, WASM_OPT};
 use crate::sizes::{gzipped, kilobytes};
 use crate::toolchain::{TARGET, TARGET_DIR, WasmToolchain};
 use crate::{component_examples, exec, lock, npm, pip, say, wasm_module, wit_bindgen};
@@ -146,9 +146,9 @@ pub fn prepare_tests(sh: &Shell) -> Result<Tools> {
 
 fn compile(sh: &Shell, wasm: &WasmToolchain, components: &[Component]) -> Result<()> {
     say("compiling components");
-    let inlining = format!("target.{TARGET}.rustflags={}", serde_json::json!([INLINING]));
+    let flags = format!("target.{TARGET}.rustflags={}", serde_json::json!([SMALL_CODE]));
     let packages = components.iter().flat_map(|component| ["--package", component.package]);
-    let cargo = wasm.cargo(sh, "build").args(["--profile", "npm", "--config", &inlining]);
+    let cargo = wasm.cargo(sh, "build").args(["--profile", "npm", "--config", &flags]);
     exec(cargo.args(packages))
 }
 

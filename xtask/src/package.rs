@@ -96,7 +96,7 @@ const COMPACT: [&str; 3] = ["--minify-whitespace", "--minify-syntax", "--line-li
 /// Inlines only functions that are smaller than their call, or marked `#[inline]` as on the path of
 /// events, and unrolls no loop whose length is not known: everywhere else size matters more than
 /// speed.
-pub const INLINING: &str =
+pub const SMALL_CODE: &str =
     "-Cllvm-args=-inline-threshold=5 -unroll-runtime=0 -unroll-allow-partial=0";
 
 /// The options of `wasm-opt` for every module: the features of the compiler's output, without which
@@ -231,9 +231,9 @@ fn build_wasm(sh: &Shell, tools: &Tools) -> Result<()> {
 /// The module that the compiler makes of the sources in the current directory.
 pub fn compile_core(sh: &Shell, tools: &Tools) -> Result<Vec<u8>> {
     let cargo = tools.wasm.cargo(sh, "build");
-    let inlining = format!("target.{TARGET}.rustflags={}", serde_json::json!([INLINING]));
+    let flags = format!("target.{TARGET}.rustflags={}", serde_json::json!([SMALL_CODE]));
     let cargo = cargo.args(["--profile", "npm", "--package", "shardbus-wasm", "--lib"]);
-    exec(cargo.args(["--config", &inlining]))?;
+    exec(cargo.args(["--config", &flags]))?;
     Ok(sh.read_binary_file(format!("{TARGET_DIR}/{TARGET}/npm/shardbus_wasm.wasm"))?)
 }
 
