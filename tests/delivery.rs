@@ -1,5 +1,5 @@
-//! Delivery by examples: triggers, leases, retries, flushes, drains and the end. `accounting.rs`
-//! checks the same machine against a model.
+//! Delivery by examples: triggers, leases, retries, flushes, drains and the end. The simulation checks
+//! the same machine against a model.
 
 mod common;
 

@@ -58,7 +58,7 @@ pub enum Weather {
 const MAX_DEPTH: u32 = 3;
 
 /// The outcomes of consecutive events, so many in all, unless the callback counts wrongly.
-fn outcomes(seed: u64, len: usize) -> Vec<(usize, Outcome)> {
+pub fn outcomes(seed: u64, len: usize) -> Vec<(usize, Outcome)> {
     let mut rng = Rng::with_seed(seed);
     let mut left = if rng.u8(..16) == 0 { len + 1 } else { len };
     let mut outcomes = Vec::new();

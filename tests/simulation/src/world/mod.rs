@@ -22,7 +22,8 @@ use crate::tally::Tally;
 use crate::trace::{Trace, note};
 use crate::violation::{CheckResult, ensure, ensure_eq};
 use callback::{Answer, Weather};
-use clocks::Clocks;
+pub(crate) use callback::{failure, outcomes};
+pub(crate) use clocks::Clocks;
 use drives::Drive;
 use fastrand::Rng;
 use pump::Pump;
@@ -371,7 +372,7 @@ impl<'a> World<'a> {
         match self.rng.u8(..3) {
             0 => self.ledger.acknowledge(lease, now),
             1 => {
-                let failure = callback::failure(&mut self.rng);
+                let failure = failure(&mut self.rng);
                 self.ledger.fail(lease, failure, now)
             }
             _ => self.ledger.expire(lease, now),
