@@ -19,6 +19,10 @@ const VERSION: &str = "0.63.0";
 const WITH_DEFAULT: [&str; 2] =
     ["shardbus:bus/types@0.1.0/options", "shardbus:bus/types@0.1.0/batch-options"];
 
+/// What the written code need not keep to.
+const ALLOWED: &str = "#![allow(missing_docs, unsafe_op_in_unsafe_fn, unused_qualifications, clippy::all, \
+     clippy::pedantic, reason = \"written by wit-bindgen\")]\n";
+
 /// Writes the code of a component's world into its crate, unless it is there already.
 pub fn write(sh: &Shell, component: &Component) -> Result<()> {
     let Component { name, world, interfaces, .. } = component;
@@ -44,7 +48,7 @@ pub fn write(sh: &Shell, component: &Component) -> Result<()> {
     exec(write.args(defaults).args(["--out-dir", &out]))?;
     let file = world.rsplit(['/', '%']).next().unwrap_or_default();
     let code = sh.read_file(format!("{out}/{file}.rs"))?;
-    sh.write_file(&path, format!("{header}{code}"))?;
+    sh.write_file(&path, format!("{header}{ALLOWED}{code}"))?;
     exec(cmd!(sh, "rustfmt --edition 2024 {path}"))
 }
 

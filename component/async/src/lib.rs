@@ -2,14 +2,6 @@
 #![cfg(target_family = "wasm")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "there are none but those of wit-bindgen")]
 
-#[allow(
-    missing_docs,
-    unsafe_op_in_unsafe_fn,
-    unused_qualifications,
-    clippy::all,
-    clippy::pedantic,
-    reason = "written by wit-bindgen"
-)]
 mod bindings;
 mod bus;
 mod changes;

@@ -4,14 +4,6 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "there are none but those of wit-bindgen")]
 
 mod actions;
-#[allow(
-    missing_docs,
-    unsafe_op_in_unsafe_fn,
-    unused_qualifications,
-    clippy::all,
-    clippy::pedantic,
-    reason = "written by wit-bindgen"
-)]
 mod bindings;
 mod bus;
 

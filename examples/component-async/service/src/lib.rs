@@ -3,14 +3,6 @@
 #![expect(clippy::disallowed_types, reason = "the library's rule is for types that threads share")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "there are none but those of wit-bindgen")]
 
-#[allow(
-    missing_docs,
-    unsafe_op_in_unsafe_fn,
-    unused_qualifications,
-    clippy::all,
-    clippy::pedantic,
-    reason = "written by wit-bindgen"
-)]
 mod bindings;
 
 use bindings::shardbus::bus::async_bus::Bus;
