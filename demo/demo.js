@@ -2,13 +2,14 @@
 // Puts the demo into an element, and starts it.
 import { captionOf } from "./captions.js";
 import { codeOf } from "./code.js";
-import { draw, layOut, readColours } from "./drawing.js";
+import { drawBackdrop, drawMoving, layOut, readColours } from "./drawing.js";
+import { Pixels } from "./drawing-pixels.js";
 import markup from "./markup.html";
 import { Panel, partOf } from "./panel.js";
 import { Tour } from "./tour.js";
 import { World } from "./world.js";
 
-/** Milliseconds between two updates of the sum, which nobody reads faster. */
+/** Milliseconds between two updates of the sum and of the backdrop, which nobody reads faster. */
 const SUM_MS = 80;
 /** Milliseconds between two updates of texts and tables, and of a drawing that does not move. */
 const SLOW_MS = 500;
@@ -19,8 +20,13 @@ const SLOW_MS = 500;
  */
 export function mount(element, tabUrl) {
   element.innerHTML = markup;
-  const canvas = /** @type {HTMLCanvasElement} */ (element.querySelector("canvas"));
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const contexts = [...element.querySelectorAll("canvas")].map(
+    (canvas) => /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")),
+  );
+  const [backdrop, front] = /** @type {[CanvasRenderingContext2D, CanvasRenderingContext2D]} */ (
+    contexts
+  );
+  const { canvas } = backdrop;
   const form = /** @type {HTMLFormElement} */ (element.querySelector("form"));
   const world = new World(partOf(element, "tab"), tabUrl);
   const panel = new Panel(element);
@@ -29,15 +35,32 @@ export function mount(element, tabUrl) {
   let isPaused = false;
   let isEnded = false;
   let colours = readColours(canvas);
-  let layout = layOut(1, 1);
+  let layout = layOut(1, 1, 1);
+  let pixels = new Pixels(1, 1);
+
+  const showBackdrop = () => {
+    const { scene, ghost, receiver, bus } = world;
+    const account = world.ledger.account();
+    drawBackdrop(backdrop, layout, colours, {
+      scene,
+      account,
+      ghost,
+      receiver,
+      isTabOpen: Boolean(bus),
+    });
+  };
 
   const resize = () => {
     const { width, height } = canvas.getBoundingClientRect();
     const ratio = Math.min(2, devicePixelRatio);
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    layout = layOut(width, height);
+    layout = layOut(width, height, ratio);
+    for (const context of contexts) {
+      context.canvas.width = Math.round(width * ratio);
+      context.canvas.height = Math.round(height * ratio);
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    }
+    pixels = new Pixels(canvas.width, Math.round(layout.moving * ratio));
+    showBackdrop();
   };
   const sizes = new ResizeObserver(resize);
   sizes.observe(canvas);
@@ -106,8 +129,19 @@ export function mount(element, tabUrl) {
   });
 
   let last = performance.now();
-  let lastSlow = 0;
-  let lastSum = 0;
+  const showSum = () => panel.showBalance(world.ledger.account());
+  const showTexts = () => {
+    colours = readColours(canvas);
+    const account = world.ledger.account();
+    const stats = world.bus?.stats();
+    panel.showCaption(captionOf(world, account, stats));
+    panel.showTables(stats, account, world.ghost);
+  };
+  const updates = [
+    { show: showBackdrop, every: SUM_MS, at: 0 },
+    { show: showSum, every: SUM_MS, at: 0 },
+    { show: showTexts, every: SLOW_MS, at: 0 },
+  ];
   const frame = () => {
     if (isEnded) return;
     requestAnimationFrame(frame);
@@ -121,28 +155,17 @@ export function mount(element, tabUrl) {
       if (weather !== world.receiver.weather) setWeather(weather);
     }
     world.step(ms);
-    const isSlow = now - lastSlow > SLOW_MS;
-    if (stillness.matches && !isSlow) return;
-    const account = world.ledger.account();
-    const { scene, ghost, receiver, bus } = world;
-    draw(context, layout, colours, {
-      scene,
-      account,
-      ghost,
-      receiver,
-      isTabOpen: Boolean(bus),
-      now,
-    });
-    if (now - lastSum > SUM_MS) {
-      lastSum = now;
-      panel.showBalance(account);
+    const { scene } = world;
+    const due = updates.filter(({ every, at }) => now - at > every);
+    if (!scene.isMoving && due.length === 0) return;
+    if (scene.isGliding) showBackdrop();
+    drawMoving(front, pixels, layout, colours, { scene, now });
+    // The one that is most overdue: with all of them, this frame would be late.
+    due.sort((a, b) => a.at + a.every - (b.at + b.every));
+    for (const update of scene.isMoving ? due.slice(0, 1) : updates) {
+      update.at = now;
+      update.show();
     }
-    if (!isSlow) return;
-    lastSlow = now;
-    colours = readColours(canvas);
-    const stats = bus?.stats();
-    panel.showCaption(captionOf(world, account, stats));
-    panel.showTables(stats, account, ghost);
   };
   requestAnimationFrame(frame);
 

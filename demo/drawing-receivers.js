@@ -7,9 +7,9 @@ import { AFTERGLOW_MS } from "./scene.js";
  * @param {CanvasRenderingContext2D} context
  * @param {import("./drawing.js").Layout} layout
  * @param {import("./drawing.js").Colours} colours
- * @param {{ receiver: import("./receiver.js").Receiver, scene: import("./scene.js").Scene, now: number }} world
+ * @param {import("./receiver.js").Receiver} receiver
  */
-export function drawReceiver(context, layout, colours, { receiver, scene, now }) {
+export function drawReceiver(context, layout, colours, receiver) {
   const { receiver: x, receiverWidth: width, top, bottom, isNarrow } = layout;
   const light = { up: colours.good, slow: colours.warn, limited: colours.warn, down: colours.bad };
   const colour = light[receiver.weather];
@@ -18,14 +18,6 @@ export function drawReceiver(context, layout, colours, { receiver, scene, now })
   context.lineWidth = 2;
   roundRect(context, x, top, width, bottom - top, 14);
   context.fill();
-  // It glows with each batch that it has stored.
-  const age = now - scene.storedAt;
-  if (age < AFTERGLOW_MS && scene.isMoving) {
-    context.globalAlpha = 0.28 * (1 - age / AFTERGLOW_MS);
-    context.fillStyle = colours.good;
-    context.fill();
-    context.globalAlpha = 1;
-  }
   context.stroke();
   const centre = x + width / 2;
   const middle = (top + bottom) / 2;
@@ -45,6 +37,16 @@ export function drawReceiver(context, layout, colours, { receiver, scene, now })
   if (receiver.repeated > 0) {
     context.fillText(`${receiver.repeated.toLocaleString("en")} twice`, centre, middle + 45);
   }
+}
+
+/** The receiver glows with each batch that it has stored. @param {CanvasRenderingContext2D} context @param {import("./drawing.js").Layout} layout @param {import("./drawing.js").Colours} colours @param {number} age */
+export function drawGlow(context, { receiver, receiverWidth, top, bottom }, colours, age) {
+  if (age >= AFTERGLOW_MS) return;
+  context.globalAlpha = 0.24 * (1 - age / AFTERGLOW_MS);
+  context.fillStyle = colours.good;
+  roundRect(context, receiver, top, receiverWidth, bottom - top, 14);
+  context.fill();
+  context.globalAlpha = 1;
 }
 
 /** @param {CanvasRenderingContext2D} context @param {import("./drawing.js").Layout} layout @param {import("./drawing.js").Colours} colours @param {import("./ghost.js").Ghost} ghost */

@@ -1,8 +1,11 @@
 // @ts-check
 // Draws the scene: events fly from the code into shards, batches travel to the receiver, losses fall
-// into bins, and the array of the comparison has a lane of its own.
+// into bins, and the array of the comparison has a lane of its own. Shapes and texts stand on a backdrop
+// that is drawn less often than what moves, as they take most of a frame.
 import { drawCapsule } from "./drawing-capsules.js";
-import { drawGhost, drawReceiver } from "./drawing-receivers.js";
+import { drawCells, gridOf } from "./drawing-cells.js";
+import { pixelOf } from "./drawing-pixels.js";
+import { drawGhost, drawGlow, drawReceiver } from "./drawing-receivers.js";
 import { ROOM, roundRect, setFont } from "./drawing-shapes.js";
 import { FLIGHT_MS } from "./scene.js";
 import { COLOURS } from "./traffic.js";
@@ -24,8 +27,8 @@ const LABELS = {
  * @typedef {ReturnType<typeof layOut>} Layout
  */
 
-/** @param {number} width @param {number} height */
-export function layOut(width, height) {
+/** @param {number} width @param {number} height @param {number} ratio pixels of the canvas in one of the page */
+export function layOut(width, height, ratio) {
   const isNarrow = width < 620;
   const source = isNarrow ? 6 : 74;
   const from = isNarrow ? 34 : 128;
@@ -38,6 +41,7 @@ export function layOut(width, height) {
   return {
     width,
     height,
+    ratio,
     isNarrow,
     source,
     from,
@@ -48,6 +52,8 @@ export function layOut(width, height) {
     top: 22,
     bins,
     ghost,
+    /** The height of all that moves. */
+    moving: bottom + bins + 14,
   };
 }
 
@@ -56,8 +62,11 @@ export function readColours(element) {
   const style = getComputedStyle(element);
   /** @param {string} name */
   const read = (name) => style.getPropertyValue(`--demo-${name}`).trim();
+  const keys = Array.from({ length: COLOURS }, (_, i) => read(`key-${i}`));
   return {
-    keys: Array.from({ length: COLOURS }, (_, i) => read(`key-${i}`)),
+    keys,
+    pixels: keys.map(pixelOf),
+    pale: pixelOf(read("line")),
     ink: read("ink"),
     faint: read("faint"),
     line: read("line"),
@@ -72,25 +81,48 @@ export function readColours(element) {
 /** @typedef {ReturnType<typeof readColours>} Colours */
 
 /**
+ * Draws what stands still.
+ *
  * @param {CanvasRenderingContext2D} context
  * @param {Layout} layout
  * @param {Colours} colours
- * @param {{ scene: import("./scene.js").Scene, account: import("./ledger.js").Account, ghost: import("./ghost.js").Ghost, receiver: import("./receiver.js").Receiver, isTabOpen: boolean, now: number }} world
+ * @param {{ scene: import("./scene.js").Scene, account: import("./ledger.js").Account, ghost: import("./ghost.js").Ghost, receiver: import("./receiver.js").Receiver, isTabOpen: boolean }} world
  */
-export function draw(context, layout, colours, world) {
+export function drawBackdrop(context, layout, colours, world) {
   context.clearRect(0, 0, layout.width, layout.height);
   context.textBaseline = "middle";
   drawSource(context, layout, colours, world.isTabOpen);
-  for (const tube of world.scene.tubes) drawTube(context, layout, colours, tube, world);
+  for (const tube of world.scene.tubes) drawTube(context, layout, colours, tube);
   drawBins(context, layout, colours, world.account.losses);
-  for (const capsule of world.scene.capsules.values()) {
-    const tube = world.scene.tubes.find(({ id }) => id === capsule.shard);
-    const y = tube ? middleOf(layout, tube) : (layout.top + layout.bottom) / 2;
-    drawCapsule(context, layout, colours, capsule, y, world.now, world.scene.isMoving);
-  }
-  drawDots(context, layout, colours, world);
-  drawReceiver(context, layout, colours, world);
+  drawReceiver(context, layout, colours, world.receiver);
   drawGhost(context, layout, colours, world.ghost);
+}
+
+/**
+ * Draws what moves, in front of the backdrop.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {import("./drawing-pixels.js").Pixels} pixels
+ * @param {Layout} layout
+ * @param {Colours} colours
+ * @param {{ scene: import("./scene.js").Scene, now: number }} world
+ */
+export function drawMoving(context, pixels, layout, colours, { scene, now }) {
+  pixels.clear();
+  for (const tube of scene.tubes) {
+    const height = heightOf(layout, tube);
+    const top = middleOf(layout, tube) - height / 2;
+    drawCells(pixels, layout, colours, tube, { top, height }, scene.isMoving ? now : undefined);
+  }
+  drawDots(pixels, layout, colours, { scene, now });
+  pixels.show(context);
+  context.textBaseline = "middle";
+  for (const capsule of scene.capsules.values()) {
+    const tube = scene.tubes.find(({ id }) => id === capsule.shard);
+    const y = tube ? middleOf(layout, tube) : (layout.top + layout.bottom) / 2;
+    drawCapsule(context, layout, colours, capsule, y, now, scene.isMoving);
+  }
+  if (scene.isMoving) drawGlow(context, layout, colours, now - scene.storedAt);
 }
 
 /** @param {Layout} layout @param {import("./scene.js").Tube} tube */
@@ -125,27 +157,12 @@ function drawSource(context, { source, top, bottom, isNarrow }, colours, isTabOp
 }
 
 /**
- * The rows and columns of a tube's cells.
- *
- * @param {Layout} layout
- * @param {number} height
- */
-function gridOf({ from, to }, height) {
-  const inner = Math.max(1, height - 8);
-  const width = to - from - 16;
-  const rows = Math.max(1, Math.round(inner / Math.sqrt((width * inner) / ROOM)));
-  const columns = Math.ceil(ROOM / rows);
-  return { rows, columnWidth: width / columns, rowHeight: inner / rows };
-}
-
-/**
  * @param {CanvasRenderingContext2D} context
  * @param {Layout} layout
  * @param {Colours} colours
  * @param {import("./scene.js").Tube} tube
- * @param {{ now: number, scene: import("./scene.js").Scene }} world
  */
-function drawTube(context, layout, colours, tube, { now, scene }) {
+function drawTube(context, layout, colours, tube) {
   const { from, to, isNarrow } = layout;
   const height = heightOf(layout, tube);
   const middle = middleOf(layout, tube);
@@ -169,22 +186,6 @@ function drawTube(context, layout, colours, tube, { now, scene }) {
   context.fill();
   context.stroke();
   context.setLineDash([]);
-
-  const { rows, columnWidth, rowHeight } = gridOf(layout, height);
-  const gap = columnWidth > 3 ? 1 : 0.5;
-  // One rectangle at a time: a path of a thousand of them takes ten times as long.
-  for (const colour of new Set(tube.cells)) {
-    context.fillStyle = colours.keys[colour] ?? colours.ink;
-    for (let i = 0; i < Math.min(tube.cells.length, ROOM); i++) {
-      if (tube.cells[i] !== colour) continue;
-      // It is still on its way.
-      if (scene.isMoving && now - (tube.bornAt[i] ?? 0) < FLIGHT_MS) continue;
-      const column = Math.floor(i / rows);
-      const x = to - 8 - (column + 1) * columnWidth;
-      const y = top + 4 + (i % rows) * rowHeight;
-      context.fillRect(x, y, columnWidth - gap, rowHeight - gap);
-    }
-  }
 
   if (height < 24) return;
   context.fillStyle = isFull ? colours.warn : colours.faint;
@@ -234,39 +235,42 @@ function binOf({ from, receiver, bottom, isNarrow }, bin) {
 }
 
 /**
- * @param {CanvasRenderingContext2D} context
+ * @param {import("./drawing-pixels.js").Pixels} pixels
  * @param {Layout} layout
  * @param {Colours} colours
  * @param {{ scene: import("./scene.js").Scene, now: number }} world
  */
-function drawDots(context, layout, colours, { scene, now }) {
-  const radius = layout.isNarrow ? 1.6 : 2.2;
-  const places = new Map(scene.tubes.map((tube) => [tube.id, tube]));
-  for (let colour = 0; colour < colours.keys.length; colour++) {
-    context.fillStyle = colours.keys[colour] ?? colours.ink;
-    for (const dot of scene.dots) {
-      if (dot.colour !== colour) continue;
-      const tube = places.get(dot.shard);
-      if (!tube) continue;
-      const [x, y] = placeOf(layout, tube, dot, (now - dot.at) / FLIGHT_MS);
-      context.fillRect(x - radius, y - radius, radius * 2, radius * 2);
-    }
+function drawDots(pixels, layout, colours, { scene, now }) {
+  const { ratio } = layout;
+  const size = Math.round((layout.isNarrow ? 3.2 : 4.4) * ratio);
+  const ways = new Map(scene.tubes.map((tube) => [tube.id, wayOf(layout, tube)]));
+  for (const dot of scene.dots) {
+    const way = ways.get(dot.shard);
+    if (!way) continue;
+    const [x, y] = placeOf(layout, way, dot, (now - dot.at) / FLIGHT_MS);
+    const colour = colours.pixels[dot.colour] ?? 0;
+    pixels.fillRect(x * ratio - size / 2, y * ratio - size / 2, size, size, colour);
   }
 }
 
-/** @param {Layout} layout @param {import("./scene.js").Tube} tube @param {import("./scene.js").Dot} dot @param {number} t @returns {[number, number]} */
-function placeOf(layout, tube, { kind, lane }, t) {
-  const { source, from, to } = layout;
+/** The places along the way into a tube. @param {Layout} layout @param {import("./scene.js").Tube} tube */
+function wayOf(layout, tube) {
   const height = heightOf(layout, tube);
-  const y = middleOf(layout, tube) + (lane - 0.5) * (height - 12);
+  const { rows, columnWidth } = gridOf(layout, height);
+  const tail = layout.to - 8 - Math.ceil(tube.cells.length / rows) * columnWidth;
+  return { middle: middleOf(layout, tube), height, tail };
+}
+
+/** @param {Layout} layout @param {ReturnType<typeof wayOf>} way @param {import("./scene.js").Dot} dot @param {number} t @returns {[number, number]} */
+function placeOf(layout, { middle, height, tail }, { kind, lane }, t) {
+  const { source, from, to } = layout;
+  const y = middle + (lane - 0.5) * (height - 12);
   if (kind === "fall") {
     const bin = binOf(layout, "evicted");
     const end = bin.x + bin.width * (0.15 + lane * 0.7);
     return [to + (end - to) * t, y + (bin.y + 14 - y) * t * t];
   }
   const start = (layout.top + layout.bottom) / 2 + (lane - 0.5) * 20;
-  const { rows, columnWidth } = gridOf(layout, height);
-  const tail = to - 8 - Math.ceil(tube.cells.length / rows) * columnWidth;
   const mouth =
     kind === "refuse" ? 0.5 : Math.min(0.7, (from - source) / Math.max(1, tail - source) + 0.2);
   if (t < mouth) {

@@ -51,6 +51,8 @@ export class Scene {
   storedAt = Number.NEGATIVE_INFINITY;
   /** Whether dots fly. */
   isMoving = true;
+  /** Whether tubes glide to their places. */
+  isGliding = false;
   /** The shard of each key, until the shards change. @type {Map<string, number>} */
   #shards = new Map();
   #shape = "";
@@ -93,12 +95,15 @@ export class Scene {
     if (shape !== this.#shape) this.#shards.clear();
     this.#shape = shape;
     const total = shards.length;
+    this.isGliding = false;
     this.tubes = shards.map((shard, rank) => {
       const tube = this.tubes.find(({ id }) => id === shard.id) ?? this.#split(shard, rank, total);
       this.#followShard(tube, shard, now);
       // It glides to its place.
-      tube.y += ((rank + 0.5) / total - tube.y) * 0.15;
-      tube.height += (1 / total - tube.height) * 0.15;
+      const [way, growth] = [(rank + 0.5) / total - tube.y, 1 / total - tube.height];
+      tube.y += way * 0.15;
+      tube.height += growth * 0.15;
+      this.isGliding ||= Math.abs(way) + Math.abs(growth) > 0.002;
       return tube;
     });
     this.dots = this.dots.filter(({ at }) => now - at < FLIGHT_MS);

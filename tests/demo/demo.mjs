@@ -31,7 +31,7 @@ const PAGE = `<!doctype html>
 </html>`;
 
 /** Serves the demo as it is built, in a page for tests. */
-async function startSite() {
+export async function startSite() {
   const directory = await mkdtemp(join(tmpdir(), "shardbus-demo-"));
   await buildDemo(directory);
   /** @param {string} path */
