@@ -3,8 +3,9 @@ import pg from "pg";
 import postgres from "postgres";
 import { EventBus, InvalidOptionError } from "shardbus";
 import { postgresSink } from "shardbus/sinks/postgres";
-import { after, assert, before, quickRetry, test } from "../js/harness.mjs";
+import { after, assert, before, eventually, quickRetry, test } from "../js/harness.mjs";
 import { postgresAddress as address, connectPostgres, startPostgres } from "./postgres-server.mjs";
+import { startProxy } from "./proxy.mjs";
 import { send } from "./send.mjs";
 
 /** @type {import("./servers.mjs").Server} */
@@ -205,6 +206,40 @@ test("an attempt that was cut off is not sent after it", async () => {
   } finally {
     await bus.close();
     await client.end({ timeout: 1 });
+  }
+});
+
+test("an attempt that is cut off while the server is unreachable harms nothing else", async () => {
+  await create("unreachable");
+  const proxy = await startProxy(server.port);
+  const client = postgres({ ...address(proxy), max: 1, onnotice() {} });
+  let attempts = 0;
+  const sink = postgresSink(client, "unreachable");
+  const bus = new EventBus(
+    (batch, context) => {
+      attempts++;
+      return sink(batch, context);
+    },
+    { timeoutMs: 500, retry: quickRetry, onDrop() {} },
+  );
+  try {
+    await client`SELECT`;
+    const kept = proxy.withhold();
+    proxy.refuse();
+    bus.ingest(1);
+    await kept;
+    // The client asks the server to end the statement, by a connection that is refused.
+    await eventually(
+      () => attempts > 2,
+      () => `${attempts} attempts`,
+      30_000,
+    );
+    const { pending, inFlight } = bus.stats();
+    assert.equal(pending + inFlight, 1);
+  } finally {
+    await bus.close({ timeoutMs: 100 });
+    await client.end({ timeout: 0 });
+    await proxy.stop();
   }
 });
 

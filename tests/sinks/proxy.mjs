@@ -40,6 +40,8 @@ export async function startProxy(serverPort) {
     port,
     /** Keeps back all answers from now on. Resolves once there was one: its client cannot know. */
     withhold: () => /** @type {Promise<void>} */ (new Promise((resolve) => (kept = resolve))),
+    /** Refuses new connections from now on. */
+    refuse: () => void proxy.close(),
     /** Ends all connections; the next ones get their answers. */
     cut() {
       for (const socket of sockets) socket.destroy();

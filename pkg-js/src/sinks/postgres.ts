@@ -85,12 +85,31 @@ function runner(client: PostgresClient): Runner {
     if (!("unsafe" in client)) return client.query(statement, parameters);
     const query = client.unsafe(statement, parameters);
     // A client that is not connected would keep the statement, and send it beside the next attempt's.
-    const cancel = () => void query.cancel?.();
+    const cancel = () => {
+      catchCanceller(query as object);
+      query.cancel?.();
+    };
     signal.addEventListener("abort", cancel);
     try {
       return await query;
     } finally {
       signal.removeEventListener("abort", cancel);
+    }
+  };
+}
+
+/**
+ * Has `cancel` of the package `postgres` ask the server without effect where it cannot be reached. The
+ * package drops the promise of that request, so that its rejection would end the process.
+ */
+function catchCanceller(query: { canceller?: unknown }): void {
+  const { canceller } = query;
+  if (typeof canceller !== "function") return;
+  query.canceller = async (it: unknown) => {
+    try {
+      await canceller(it);
+    } catch {
+      // The attempt has failed already, and the next one finds out whether the server is back.
     }
   };
 }
