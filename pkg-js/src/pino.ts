@@ -1,4 +1,5 @@
 import { Writable } from "node:stream";
+import { StringDecoder } from "node:string_decoder";
 import type { EventBus } from "./event-bus.js";
 import { emitLine } from "./internal.js";
 
@@ -63,16 +64,19 @@ export function pinoTransport(
 ): PinoTransport {
   /** The incomplete line at the end of the last chunk. */
   let begun = "";
+  // Bytes, as from a pipe, may end within a character.
+  const decoder = new StringDecoder();
   const stream = new Writable({
     decodeStrings: false,
     write(chunk: string | Buffer, _encoding, done) {
-      const lines = `${begun}${chunk}`.split("\n");
+      const text = typeof chunk === "string" ? chunk : decoder.write(chunk);
+      const lines = `${begun}${text}`.split("\n");
       begun = lines.pop() ?? "";
       for (const line of lines) emitLine(bus, line);
       done();
     },
     final(done) {
-      emitLine(bus, begun);
+      emitLine(bus, `${begun}${decoder.end()}`);
       bus.close({ timeoutMs }).then(() => done(), done);
     },
   });

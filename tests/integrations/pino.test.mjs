@@ -155,13 +155,18 @@ test("a transport ends before pino gives its thread up, after ten seconds", asyn
 test("lines that come to a transport in pieces are whole again", async () => {
   /** @type {any[]} */
   const events = [];
-  const stream = pinoTransport(new EventBus((batch) => void events.push(...batch.events())));
-  const text = '{"n":0}\n{"n":1}\n{"n":2}';
-  for (const character of text) stream.write(character);
-  const closed = once(/** @type {any} */ (stream), "close");
-  stream.end();
-  await within(closed, () => "the stream does not close");
-  assert.deepEqual(events, [{ n: 0 }, { n: 1 }, { n: 2 }]);
+  const expected = [{ n: 0 }, { n: 1, t: "é😀" }, { n: 2 }];
+  const text = expected.map((event) => JSON.stringify(event)).join("\n");
+  const bytes = [...Buffer.from(text)].map((byte) => Buffer.of(byte));
+  for (const pieces of [text, bytes]) {
+    events.length = 0;
+    const stream = pinoTransport(new EventBus((batch) => void events.push(...batch.events())));
+    for (const piece of pieces) stream.write(/** @type {string} */ (piece));
+    const closed = once(/** @type {any} */ (stream), "close");
+    stream.end();
+    await within(closed, () => "the stream does not close");
+    assert.deepEqual(events, expected);
+  }
 });
 
 test("the program of docs/integrations/loggers.md delivers its line", async () => {
