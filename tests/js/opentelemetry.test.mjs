@@ -88,6 +88,27 @@ test("spans arrive as protobuf", async () => {
   await processor.shutdown();
 });
 
+for (const protocol of /** @type {const} */ (["http/json", "http/protobuf"])) {
+  test(`a record that is made while another one is read harms neither, in ${protocol}`, async () => {
+    const { requests, fetch } = receiver();
+    const provider = new LoggerProvider({ url: URL_OF_LOGS, protocol, fetch });
+    const logger = provider.getLogger("cart");
+    const attributes = {
+      get user() {
+        logger.emit({ body: "the inner body" });
+        return "the user";
+      },
+    };
+    logger.emit({ body: "the outer body", attributes });
+    await provider.shutdown();
+    const text = requests.map(({ body }) => textOf(body)).join();
+    for (const part of ["the inner body", "the outer body", "the user"]) {
+      assert.equal(text.split(part).length - 1, 1, part);
+    }
+    assert.equal(provider.bus.stats().delivered, 2);
+  });
+}
+
 test("records that a receiver rejects are told", async () => {
   const partialSuccess = { rejectedLogRecords: "1", errorMessage: "too old" };
   const { fetch } = receiver(new Response(JSON.stringify({ partialSuccess })));

@@ -4,7 +4,25 @@ import type { OtlpEncoding } from "./otlp-encoding.js";
 import { checkedTime, isInt64, type Message, resource, scope } from "./otlp-messages.js";
 import { ProtobufWriter } from "./protobuf-writer.js";
 
-const writer = /* @__PURE__ */ new ProtobufWriter();
+let writer = /* @__PURE__ */ new ProtobufWriter();
+let isWriting = false;
+
+/**
+ * The bytes of a message, until the next call. To read a record may run code of the program's own, such
+ * as a getter, which may write another record meanwhile: that one gets a writer of its own.
+ */
+function written(fill: () => void): Uint8Array<ArrayBuffer> {
+  const outer = { writer, isWriting };
+  if (isWriting) writer = new ProtobufWriter();
+  isWriting = true;
+  try {
+    writer.reset();
+    fill();
+    return writer.bytes;
+  } finally {
+    ({ writer, isWriting } = outer);
+  }
+}
 
 /**
  * OTLP in protobuf. An event is the number of its group, and the record with its length before it.
@@ -14,12 +32,12 @@ export const protobuf: OtlpEncoding<Uint8Array> = {
   contentType: "application/x-protobuf",
 
   encode(signal, record, group) {
-    writer.reset();
-    writer.varint(group);
-    const start = writer.begin();
-    write(signal.record, record);
-    writer.end(start);
-    return writer.bytes;
+    return written(() => {
+      writer.varint(group);
+      const start = writer.begin();
+      write(signal.record, record);
+      writer.end(start);
+    });
   },
 
   group({ body, count }, groups) {
@@ -34,21 +52,22 @@ export const protobuf: OtlpEncoding<Uint8Array> = {
   },
 
   request(_signal, grouped) {
-    writer.reset();
-    for (const [from, scopes] of grouped) {
-      writer.message(1, () => {
-        writer.message(1, () => write(resource, from));
-        for (const [by, records] of scopes) {
-          writer.message(2, () => {
-            writer.message(1, () => write(scope, by));
-            for (const record of records) writer.delimited(2, record);
-            if (by.schemaUrl) writer.text(3, by.schemaUrl);
-          });
-        }
-        if (from.schemaUrl) writer.text(3, from.schemaUrl);
-      });
-    }
-    return writer.bytes.slice();
+    const request = written(() => {
+      for (const [from, scopes] of grouped) {
+        writer.message(1, () => {
+          writer.message(1, () => write(resource, from));
+          for (const [by, records] of scopes) {
+            writer.message(2, () => {
+              writer.message(1, () => write(scope, by));
+              for (const record of records) writer.delimited(2, record);
+              if (by.schemaUrl) writer.text(3, by.schemaUrl);
+            });
+          }
+          if (from.schemaUrl) writer.text(3, from.schemaUrl);
+        });
+      }
+    });
+    return request.slice();
   },
 
   rejection(_signal, answer) {
