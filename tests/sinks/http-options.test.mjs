@@ -139,6 +139,25 @@ test("without a preflight, the id is in the query, before any fragment", async (
   }
 });
 
+test("a body that is neither text nor bytes is not sent, and its batch waits", async () => {
+  const receiver = await startReceiver();
+  try {
+    for (const body of [undefined, Promise.resolve("1"), { n: 1 }]) {
+      const encode = () => /** @type {any} */ (body);
+      const bus = new EventBus(httpSink(receiver.url, { encode }), { onDrop() {} });
+      bus.ingest(1);
+      await bus.flush({ timeoutMs: 100 });
+      const { delivered, lastError } = bus.stats();
+      assert.equal(delivered, 0);
+      assert.match(String(lastError?.message), /`encode` returned/);
+      await bus.close({ timeoutMs: 0 });
+    }
+    assert.lengthOf(receiver.requests, 0);
+  } finally {
+    await receiver.stop();
+  }
+});
+
 test("`keepalive` is passed to `fetch` only where it is wanted", async () => {
   /** @type {RequestInit[]} */
   const inits = [];

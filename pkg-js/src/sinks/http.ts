@@ -1,5 +1,15 @@
 import type { Batch } from "../batch.js";
-import { callable, checkUrl, DeliveryError, flag, isRecord, utf8Encoder } from "../internal.js";
+import {
+  callable,
+  checkUrl,
+  DeliveryError,
+  flag,
+  InvalidOptionError,
+  isBytes,
+  isRecord,
+  show,
+  utf8Encoder,
+} from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { Bytes, FetchInit, FetchResponse, Url } from "../util/platform.js";
 import { checkBody, checkSinkOptions, finishAnswer } from "./events.js";
@@ -130,7 +140,7 @@ export function httpSink(
     const given = toHeaders("headers", isPromise(asked) ? await asked : asked);
     for (const [name, value] of [...(fixed ?? []), ...given]) all.set(name, value);
 
-    let body = typeof encoded === "string" ? toBytes(encoded) : encoded;
+    let body = toBody(encoded);
     const compressing = compress?.(body);
     const compressed = compressing && (await compressing);
     if (compressed !== undefined) {
@@ -162,7 +172,13 @@ function bodyOf(batch: Batch): Bytes {
   return batch.body;
 }
 
-const toBytes = (text: string): Bytes => utf8Encoder().encode(text);
+/** @throws {InvalidOptionError} for other values, of which `fetch` would send the name as text. */
+function toBody(encoded: string | Bytes): Bytes {
+  if (typeof encoded === "string") return utf8Encoder().encode(encoded);
+  if (isBytes(encoded)) return encoded;
+  const sentence = `\`encode\` returned ${show(encoded)}, but it must return a string or a Uint8Array, and no promise of one`;
+  throw new InvalidOptionError("encode", sentence);
+}
 
 async function throwUnlessOk(answer: Response): Promise<void> {
   if (answer.ok) return;
