@@ -50,6 +50,27 @@ test("keys are one's own, and objects compressed", async () => {
   }
 });
 
+test("a refusal that passes is no reason to give a batch up", async () => {
+  const refusal = (/** @type {string} */ code) => (/** @type {any} */ response) => {
+    response.statusCode = 400;
+    response.end(`<?xml version="1.0"?>\n<Error><Code>${code}</Code><Message>…</Message></Error>`);
+  };
+  const passing = ["RequestTimeout", "ExpiredToken", "RequestTimeTooSkewed"].map(refusal);
+  const receiver = await startReceiver(...passing, status(200), refusal("InvalidArgument"));
+  try {
+    const bus = new EventBus(s3Sink(client, receiver.url), { retry: quickRetry, onDrop() {} });
+    for (const n of [1, 2]) {
+      bus.ingest(n);
+      await bus.flush();
+    }
+    const { delivered, abandoned } = bus.stats();
+    assert.deepEqual([delivered, abandoned.permanent], [1, 1]);
+    await bus.close();
+  } finally {
+    await receiver.stop();
+  }
+});
+
 test("a refusal for good is told, and the objects of an outage wait", async () => {
   const receiver = await startReceiver(...Array(12).fill(status(503)), status(200), status(403));
   try {

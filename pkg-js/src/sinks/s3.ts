@@ -1,8 +1,8 @@
 import type { Batch } from "../batch.js";
-import { callable, checkUrl, flag } from "../internal.js";
+import { callable, checkUrl, DeliveryError, flag } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
-import type { Url } from "../util/platform.js";
-import { checkClient, checkSinkOptions } from "./events.js";
+import type { FetchResponse, Url } from "../util/platform.js";
+import { checkClient, checkSinkOptions, finishAnswer } from "./events.js";
 import { httpSink } from "./http.js";
 import { objectKey } from "./r2.js";
 import type { SigningClient } from "./signing-client.js";
@@ -25,10 +25,17 @@ export interface S3SinkOptions {
 
 const schema = { key: callable, gzip: flag };
 
+/** Codes of refusals that pass, although their statuses are 400, 403 and 409. */
+const PASSING =
+  /<Code>(RequestTimeout|RequestTimeTooSkewed|ExpiredToken|TokenRefreshRequired|OperationAborted)</;
+
 /**
  * Writes each batch as one object to a bucket of S3, or of any store with its interface, with the
  * batch's content type. A batch that is sent again overwrites its object with the same, so that
  * nothing is there twice. A shard's objects, in the order of their keys, have its events in order.
+ *
+ * Answers count as those of `httpSink` do, but for refusals of S3 that pass, such as that of a request
+ * that came too slowly or of credentials that have run out: the batch waits until they do.
  *
  * @example
  * ```ts
@@ -51,6 +58,17 @@ export function s3Sink(
   return httpSink((batch) => `${base}/${key(batch).split("/").map(encodeURIComponent).join("/")}`, {
     gzip,
     init: { method: "PUT" },
+    check,
     fetch: (url, init) => client.fetch(String(url), init),
   });
+}
+
+async function check(response: FetchResponse): Promise<void> {
+  if (response.ok) return;
+  const [, code] = PASSING.exec(await response.text().catch(() => "")) ?? [];
+  await finishAnswer(response);
+  const error = DeliveryError.fromResponse(response);
+  if (code === undefined) throw error;
+  const { message, status } = error;
+  throw new DeliveryError(`${message}: ${code}`, { status, unavailable: true });
 }
