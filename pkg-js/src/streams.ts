@@ -15,6 +15,11 @@ export interface WritableOptions {
    * @default false
    */
   readonly raw?: boolean | undefined;
+  /**
+   * Fails the stream once it is aborted. Give it that of `pipeTo`, which aborts a stream only after
+   * the chunk that waits for room.
+   */
+  readonly signal?: Signal | undefined;
 }
 
 /** The pause before an event is offered again for which there was no memory. */
@@ -33,7 +38,7 @@ const PAUSE_MS = 20;
  */
 export function writableTo(
   bus: Pick<EventBus, "flush" | "ingest" | "ingestRaw" | "isReady" | "ready" | "stats">,
-  { raw = false }: WritableOptions = {},
+  { raw = false, signal: given }: WritableOptions = {},
 ): EventStream {
   const offer = (chunk: unknown) =>
     raw ? bus.ingestRaw(chunk as string | Uint8Array) : bus.ingest(chunk);
@@ -49,10 +54,15 @@ export function writableTo(
     }
   };
   const lostBefore = lostBy(bus);
-  let signal: AbortSignal;
+  const ending = new AbortController();
+  const { signal } = ending;
   return new WritableStream({
     start(controller) {
-      ({ signal } = controller);
+      for (const source of [controller.signal, given]) {
+        const end = () => ending.abort(source?.reason);
+        if (source?.aborted) end();
+        source?.addEventListener("abort", end);
+      }
     },
     async write(chunk) {
       for (;;) {

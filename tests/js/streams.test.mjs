@@ -121,6 +121,21 @@ it("a stream that is aborted waits neither for room nor for delivery", async () 
   }
 });
 
+it("a pipe that is aborted does not wait for room, if the stream has its signal", async () => {
+  const never = () => new Promise(() => {});
+  const bus = new EventBus(never, { maxBytes: 64 << 10, maxEventBytes: 1 << 10, onDrop() {} });
+  while (bus.isReady) bus.ingest("x".repeat(1000));
+  const aborter = new AbortController();
+  const { signal } = aborter;
+  const source = new ReadableStream({ pull: (controller) => controller.enqueue(1) });
+  const piped = source.pipeTo(writableTo(bus, { signal }), { signal }).catch((error) => error);
+  await soon();
+  const reason = new Error("no longer wanted");
+  aborter.abort(reason);
+  assert.equal(await within(piped, () => "the pipe still waits"), reason);
+  await bus.close({ timeoutMs: 0 });
+});
+
 it("a stream into a closed bus fails", async () => {
   const bus = new EventBus(() => {});
   await bus.close();
