@@ -394,6 +394,9 @@ const wrong = [
     "settings",
     () => clickhouseSink("http://x", /** @type {any} */ ({ table: "t", settings: { a: 1 } })),
   ],
+  ["site", () => datadogSink({ apiKey: "k", site: "https://datadoghq.eu" })],
+  ["url", () => lokiSink("http://x/?tenant=a", { labels: {} })],
+  ["url", () => splunkSink("http://x/#a", { token: "t" })],
   ["url", () => clickhouseSink("no url", { table: "t" })],
   ["url", () => clickhouseSink("http://user:password@x:8123", { table: "t" })],
 ];
@@ -401,5 +404,21 @@ const wrong = [
 test("wrong options are named", () => {
   for (const [option, make] of wrong) {
     assert.throws(/** @type {any} */ (make), InvalidOptionError, `\`${option}\``);
+  }
+});
+
+test("secrets that no header can have are named, and not cited", () => {
+  const secret = "g€heim";
+  /** @type {[string, () => unknown][]} */
+  const sinks = [
+    ["token", () => splunkSink("http://x", { token: secret })],
+    ["apiKey", () => datadogSink({ apiKey: secret })],
+    ["licenseKey", () => newRelicSink({ licenseKey: secret })],
+    ["token", () => axiomSink({ dataset: "a", token: secret })],
+    ["password", () => clickhouseSink("http://x", { table: "a", password: secret })],
+  ];
+  for (const [option, make] of sinks) {
+    assert.throws(/** @type {any} */ (make), InvalidOptionError, `\`${option}\``);
+    assert.throws(/** @type {any} */ (make), /^(?!.*g€heim)/);
   }
 });

@@ -89,7 +89,12 @@ test("a refusal for good is told, and the objects of an outage wait", async () =
 
 test("wrong arguments are named", () => {
   assert.throws(() => s3Sink(/** @type {any} */ ({}), "https://x"), InvalidOptionError, "`client`");
-  for (const bucket of ["bucket", "localhost:9000/bucket"]) {
+  for (const bucket of [
+    "bucket",
+    "localhost:9000/bucket",
+    "https://x/?versioning",
+    "https://x/#a",
+  ]) {
     assert.throws(() => s3Sink(client, bucket), InvalidOptionError, "`bucket`");
   }
 });

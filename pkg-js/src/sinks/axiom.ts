@@ -5,6 +5,7 @@ import type { FetchResponse, Url } from "../util/platform.js";
 import { checkSinkOptions } from "./events.js";
 import {
   below,
+  checkSendable,
   jsonArray,
   jsonTexts,
   type PresetOptions,
@@ -42,6 +43,7 @@ export function axiomSink(options: AxiomOptions): DeliveryCallback {
   const { dataset, token, url = "https://api.axiom.co" } = own;
   required("dataset", dataset);
   required("token", token);
+  checkSendable("token", token);
   const target = below(url, `v1/datasets/${encodeURIComponent(dataset)}/ingest`);
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
   const encode = (batch: Batch) => jsonArray(jsonTexts(batch));

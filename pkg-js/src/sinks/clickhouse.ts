@@ -4,6 +4,7 @@ import type { DeliveryCallback } from "../options.js";
 import type { FetchResponse, Url } from "../util/platform.js";
 import { checkSinkOptions } from "./events.js";
 import {
+  checkSendable,
   jsonTexts,
   type PresetOptions,
   presetSchema,
@@ -62,6 +63,8 @@ export function clickhouseSink(url: string | Url, options: ClickHouseOptions): D
   const own = checkSinkOptions(options, schema);
   const { table, database, user = "default", password = "", settings = {} } = own;
   required("table", table);
+  checkSendable("user", user);
+  checkSendable("password", password);
   const base = checkUrl(url);
   const target = (batch: Batch) => {
     const address = new URL(base);

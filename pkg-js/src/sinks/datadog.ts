@@ -2,6 +2,7 @@ import type { Batch } from "../batch.js";
 import type { DeliveryCallback } from "../options.js";
 import { checkSinkOptions } from "./events.js";
 import {
+  checkSendable,
   jsonArray,
   millisecondsOf,
   type PresetOptions,
@@ -29,7 +30,8 @@ export interface DatadogOptions extends PresetOptions {
 const schema = {
   ...presetSchema,
   apiKey: text,
-  site: text,
+  site: (value: unknown) =>
+    /^[\w.-]+$/.test(String(value)) ? undefined : 'must be a host, such as "datadoghq.eu"',
   service: text,
   source: text,
   hostname: text,
@@ -50,6 +52,7 @@ export function datadogSink(options: DatadogOptions): DeliveryCallback {
   const own = checkSinkOptions(options, schema);
   const { apiKey, site = "datadoghq.com", service, source, hostname, tags } = own;
   required("apiKey", apiKey);
+  checkSendable("apiKey", apiKey);
   const common = { service, ddsource: source, hostname, ddtags: tags };
   const encode = (batch: Batch) => {
     const published_date = millisecondsOf(batch);

@@ -2,6 +2,7 @@ import type { Batch } from "../batch.js";
 import type { DeliveryCallback } from "../options.js";
 import { checkSinkOptions } from "./events.js";
 import {
+  checkSendable,
   jsonArray,
   millisecondsOf,
   type PresetOptions,
@@ -47,6 +48,7 @@ export function newRelicSink(options: NewRelicOptions): DeliveryCallback {
   const own = checkSinkOptions(options, schema);
   const { licenseKey, region = "US", attributes = {} } = own;
   required("licenseKey", licenseKey);
+  checkSendable("licenseKey", licenseKey);
   const common = JSON.stringify({ attributes });
   const encode = (batch: Batch) => {
     const timestamp = millisecondsOf(batch);

@@ -83,6 +83,28 @@ export const texts = (value: unknown): string | undefined =>
     ? undefined
     : "must be an object whose values are strings";
 
-/** A path below a receiver's address, which may end with a slash. */
-export const below = (url: string | Url, path: string): string =>
-  `${String(url).replace(/\/+$/, "")}/${path}`;
+/**
+ * Checks an option that is sent in a header. The error does not cite it, because it may be a secret.
+ */
+export function checkSendable(name: string, value: string): void {
+  try {
+    new Headers({ [name]: value });
+  } catch {
+    const sentence = `\`${name}\` has a character that no header can have, so it cannot be sent`;
+    throw new InvalidOptionError(name, sentence);
+  }
+}
+
+/**
+ * A path below a receiver's address, which may end with a slash.
+ *
+ * @throws {InvalidOptionError} if the path would become a part of the address's query.
+ */
+export function below(url: string | Url, path: string): string {
+  const base = String(url);
+  if (/[?#]/.test(base)) {
+    const sentence = `\`url\` is ${show(url)}, but it must be without a query: the sink sends to a path below it`;
+    throw new InvalidOptionError("url", sentence);
+  }
+  return `${base.replace(/\/+$/, "")}/${path}`;
+}

@@ -1,5 +1,5 @@
 import type { Batch } from "../batch.js";
-import { callable, checkUrl, DeliveryError, flag } from "../internal.js";
+import { callable, checkUrl, DeliveryError, flag, InvalidOptionError, show } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { FetchResponse, Url } from "../util/platform.js";
 import { checkClient, checkSinkOptions, finishAnswer } from "./events.js";
@@ -54,7 +54,12 @@ export function s3Sink(
 ): DeliveryCallback {
   checkClient("client", client, "fetch", "an `AwsClient` of aws4fetch");
   const { key = objectKey, gzip } = checkSinkOptions(options, schema);
-  const base = checkUrl(bucket, "bucket").href.replace(/\/+$/, "");
+  const { href, search, hash } = checkUrl(bucket, "bucket");
+  if (search !== "" || hash !== "") {
+    const sentence = `\`bucket\` is ${show(bucket)}, but it must be without a query: keys are paths below it`;
+    throw new InvalidOptionError("bucket", sentence);
+  }
+  const base = href.replace(/\/+$/, "");
   return httpSink((batch) => `${base}/${key(batch).split("/").map(encodeURIComponent).join("/")}`, {
     gzip,
     init: { method: "PUT" },

@@ -6,6 +6,7 @@ import type { FetchResponse, Url } from "../util/platform.js";
 import { checkSinkOptions } from "./events.js";
 import {
   below,
+  checkSendable,
   jsonTexts,
   millisecondsOf,
   type PresetOptions,
@@ -48,6 +49,7 @@ export function splunkSink(url: string | Url, options: SplunkOptions): DeliveryC
   const own = checkSinkOptions(options, schema);
   const { token, host, index, source, sourcetype } = own;
   required("token", token);
+  checkSendable("token", token);
   const metadata = { host, index, source, sourcetype };
   const encode = (batch: Batch) =>
     jsonTexts(batch)
