@@ -77,6 +77,33 @@ test("a failed export costs its own records alone", async () => {
   await provider.shutdown();
 });
 
+test("an exporter whose `forceFlush` throws, or returns nothing, fails no flush", async () => {
+  const refuse = () => {
+    throw new Error("no flush");
+  };
+  for (const [forceFlush, told] of /** @type {const} */ ([
+    [() => {}, 0],
+    [refuse, 1],
+  ])) {
+    const exporter = Object.assign(new InMemorySpanExporter(), {
+      forceFlush,
+      async shutdown() {},
+    });
+    /** @type {unknown[]} */
+    const errors = [];
+    const processor = new BatchSpanProcessor({
+      exporter: /** @type {any} */ (exporter),
+      onError: (error) => void errors.push(error),
+    });
+    const provider = new TracerProvider({ sampler, spanProcessors: [processor] });
+    provider.getTracer("t").startSpan("a").end();
+    await processor.forceFlush();
+    assert.equal(processor.bus.stats().delivered, 1);
+    assert.equal(errors.length, told);
+    await provider.shutdown();
+  }
+});
+
 test("a batch whose earlier attempt ends late keeps its records", {
   timeout: 30_000,
 }, async (t) => {

@@ -222,7 +222,11 @@ export abstract class BatchProcessor<R extends RecordLike> {
       const flushed = this.bus.flush({ timeoutMs });
       // Exports begin within the call, as upstream's do.
       if (this.#exporter !== undefined) this._maybeStartTimer();
-      await this.#exporter?.forceFlush?.().catch(this.#onError);
+      try {
+        await this.#exporter?.forceFlush?.();
+      } catch (error) {
+        this.#onError(error);
+      }
       if ((await flushed).timedOut) {
         const sentence = `The receiver took not all records within ${timeoutMs} ms (\`exportTimeoutMillis\`); the rest waits for it`;
         this.#fail(new TimeoutError(sentence));
