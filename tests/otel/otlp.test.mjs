@@ -231,18 +231,31 @@ for (const protocol of PROTOCOLS) {
     logger.emit({ body: circular });
     logger.emit({ body: "no time", timestamp: new Date(Number.NaN) });
     logger.emit({ body: "before 1970", timestamp: new Date(-1500) });
-    logger.emit({ body: "sound" });
+    logger.emit({ body: "no severity", severityNumber: -1 });
+    logger.emit({ body: "no severity", severityNumber: 1.5 });
+    const unreadable = {
+      get message() {
+        throw new Error("no message");
+      },
+    };
+    logger.emit({ body: "no exception", exception: unreadable });
+    logger.emit({ body: "sound", severityText: /** @type {any} */ (5) });
     await provider.shutdown();
     const { offered, delivered, rejected } = provider.bus.stats();
-    assert.deepEqual([offered, delivered, rejected.invalid], [4, 1, 3]);
-    assert.equal(errors.length, 3);
+    assert.deepEqual([offered, delivered, rejected.invalid], [7, 1, 6]);
+    assert.equal(errors.length, 6);
+    assert.match(String(errors[3]), /cannot be encoded: -1 is no whole number/);
     assert.match(String(errors[1]), /cannot be encoded: The time \[NaN, NaN\] is not between/);
     assert.deepEqual(
       drops.map(({ reason, count }) => [reason, count]),
-      [["invalid", 3]],
+      [["invalid", 6]],
     );
     assert.ok(receiver.requests[0].body.includes("sound"));
     assert.ok(!receiver.requests[0].body.includes("1970"));
+    if (protocol === "http/json") {
+      const { resourceLogs } = JSON.parse(String(receiver.requests[0].body));
+      assert.equal(resourceLogs[0].scopeLogs[0].logRecords[0].severityText, "5");
+    }
   });
 
   test(`records that a receiver rejects are abandoned, and not sent again, by ${protocol}`, async (t) => {

@@ -101,10 +101,11 @@ export class LoggerProvider {
       severityText: record.severityText,
       body: record.body,
       eventName: record.eventName,
-      attributes:
-        exception === undefined || exception === null
-          ? attributes
-          : { ...exceptionAttributes(exception), ...attributes },
+      // Read when the record is encoded: then an exception that cannot be read costs its record alone.
+      get attributes() {
+        if (exception === undefined || exception === null) return attributes;
+        return { ...exceptionAttributes(exception), ...attributes };
+      },
       droppedAttributesCount: 0,
     });
   }

@@ -3,6 +3,7 @@ import { addTo, type Grouped } from "./groups.js";
 import type { OtlpEncoding } from "./otlp-encoding.js";
 import {
   checkedTime,
+  checkedUint,
   type Field,
   isInt64,
   type Message,
@@ -107,10 +108,11 @@ function fieldValue<R>({ type }: Field<R>, value: unknown): string {
       return `"${nanoseconds(checkedTime(value as [number, number]))}"`;
     case "uint":
     case "fixed32":
-      return value === 0 ? "" : String(value);
+      return value === 0 ? "" : String(checkedUint(value as number));
     case "text":
     case "id":
-      return value === "" ? "" : JSON.stringify(value);
+      // Programs in JavaScript have other values, too.
+      return value === "" ? "" : JSON.stringify(String(value));
     case "value":
       return anyValue(value);
     case "attributes": {

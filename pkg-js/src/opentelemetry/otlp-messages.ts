@@ -136,6 +136,16 @@ export function checkedTime([seconds, nanos]: HrTime): HrTime {
   throw new RangeError(`The time [${seconds}, ${nanos}] is not between 1970 and 2514`);
 }
 
+/**
+ * A number of a field that has no sign.
+ *
+ * @throws {RangeError} if the protocol cannot express it.
+ */
+export function checkedUint(value: number): number {
+  if (Number.isInteger(value) && value >= 0 && value < 2 ** 32) return value;
+  throw new RangeError(`${value} is no whole number from 0 to 2^32 - 1`);
+}
+
 /** One kind of telemetry: the end of its URL, and the names of its messages. */
 export interface Signal<R> {
   /** Also the part of the environment variables' names. */

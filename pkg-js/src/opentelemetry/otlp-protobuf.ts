@@ -1,7 +1,14 @@
 import { isBytes, utf8Decoder } from "../internal.js";
 import { addTo, type Grouped } from "./groups.js";
 import type { OtlpEncoding } from "./otlp-encoding.js";
-import { checkedTime, isInt64, type Message, resource, scope } from "./otlp-messages.js";
+import {
+  checkedTime,
+  checkedUint,
+  isInt64,
+  type Message,
+  resource,
+  scope,
+} from "./otlp-messages.js";
 import { ProtobufWriter } from "./protobuf-writer.js";
 
 let writer = /* @__PURE__ */ new ProtobufWriter();
@@ -94,13 +101,14 @@ function write<R>(message: Message<R>, record: R): void {
         writer.time(number, checkedTime(value as [number, number]));
         break;
       case "uint":
-        writer.uint(number, value as number);
+        writer.uint(number, checkedUint(value as number));
         break;
       case "fixed32":
-        writer.fixed32(number, value as number);
+        writer.fixed32(number, checkedUint(value as number));
         break;
       case "text":
-        writer.text(number, value as string);
+        // Programs in JavaScript have other values, too.
+        writer.text(number, String(value));
         break;
       case "id":
         writer.hex(number, value as string);
