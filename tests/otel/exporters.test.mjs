@@ -104,6 +104,26 @@ test("an exporter whose `forceFlush` throws, or returns nothing, fails no flush"
   }
 });
 
+test("a delay of 0 exports soon", { timeout: 30_000 }, async () => {
+  /** @type {() => void} */
+  let done = () => {};
+  const exported = new Promise((resolve) => {
+    done = () => resolve(undefined);
+  });
+  const exporter = new InMemorySpanExporter();
+  exporter.export = (_, end) => {
+    end({ code: 0 });
+    done();
+  };
+  const processor = new BatchSpanProcessor({ exporter, scheduledDelayMillis: 0 });
+  const provider = new TracerProvider({ sampler, spanProcessors: [processor] });
+  const alive = setInterval(() => {}, 1000);
+  provider.getTracer("t").startSpan("a").end();
+  await exported;
+  clearInterval(alive);
+  await provider.shutdown();
+});
+
 test("a batch whose earlier attempt ends late keeps its records", {
   timeout: 30_000,
 }, async (t) => {

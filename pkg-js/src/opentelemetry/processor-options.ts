@@ -119,7 +119,9 @@ export function limitsOf(
 
 /** The options of the bus that follow from a processor's. */
 export function busOptions(limits: Limits, options: QueueOptions): EventBusOptions {
-  const { maxExportBatchSize: size, scheduledDelayMillis: maxDelayMs } = limits;
+  const { maxExportBatchSize: size } = limits;
+  // Upstream takes 0, for the next task.
+  const maxDelayMs = limits.scheduledDelayMillis || 1;
   const lifecycle = options.disableAutoFlushOnDocumentHide === true ? "manual" : "auto";
   return {
     // As upstream: a full queue keeps its records.
