@@ -44,9 +44,9 @@ export function writableTo(
     raw ? bus.ingestRaw(chunk as string | Uint8Array) : bus.ingest(chunk);
   let flushing: Promise<unknown> | undefined;
   const waitForRoom = async () => {
-    while (!bus.isReady) {
+    while (!signal.aborted && !bus.isReady) {
       // The scheduler "manual" sends nothing by itself.
-      flushing ??= bus.flush().finally(() => {
+      flushing ??= bus.flush({ signal }).finally(() => {
         flushing = undefined;
       });
       flushing.catch(() => {});
@@ -58,14 +58,18 @@ export function writableTo(
   const { signal } = ending;
   return new WritableStream({
     start(controller) {
-      for (const source of [controller.signal, given]) {
-        const end = () => ending.abort(source?.reason);
-        if (source?.aborted) end();
-        source?.addEventListener("abort", end);
-      }
+      const { signal: own } = controller;
+      own.addEventListener("abort", () => ending.abort(own.reason));
+      const end = () => {
+        ending.abort(given?.reason);
+        controller.error(given?.reason);
+      };
+      if (given?.aborted) end();
+      given?.addEventListener("abort", end);
     },
     async write(chunk) {
       for (;;) {
+        signal.throwIfAborted();
         if (!bus.isReady) await unlessAborted(waitForRoom(), signal);
         if (isTaken(() => offer(chunk))) return;
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));

@@ -136,6 +136,22 @@ it("a pipe that is aborted does not wait for room, if the stream has its signal"
   await bus.close({ timeoutMs: 0 });
 });
 
+it("a stream whose signal is aborted fails at once, and takes no chunk", async () => {
+  const bus = new EventBus(() => {});
+  const reason = new Error("no longer wanted");
+  const aborter = new AbortController();
+  const open = writableTo(bus, { signal: aborter.signal }).getWriter();
+  aborter.abort(reason);
+  const late = writableTo(bus, { signal: aborter.signal }).getWriter();
+  for (const writer of [open, late]) {
+    const closed = writer.closed.catch((error) => error);
+    assert.equal(await within(closed, () => "the stream is still open"), reason);
+    assert.equal(await writer.write(1).catch((error) => error), reason);
+  }
+  await bus.close();
+  assert.equal(bus.stats().offered, 0);
+});
+
 it("a stream into a closed bus fails", async () => {
   const bus = new EventBus(() => {});
   await bus.close();
