@@ -5,6 +5,7 @@ import threading
 import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import SO_RCVBUF, SOL_SOCKET
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 from bus import MS, SECOND, interface_name, options
@@ -72,6 +73,50 @@ class Silent:
 
         self.server = ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def stop(self):
+        self.is_over.set()
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+class Hasty:
+    """A server that answers 413 to bodies beyond a length before it has read them, and then waits."""
+
+    def __init__(self, most):
+        self.lengths = []
+        self.is_over = threading.Event()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                length = int(self.headers["content-length"])
+                receiver.lengths.append(length)
+                is_too_long = length > most
+                if not is_too_long:
+                    self.rfile.read(length)
+                self.send_response(413 if is_too_long else 204)
+                self.send_header("content-length", "0")
+                self.end_headers()
+                if is_too_long:
+                    # Nothing reads the rest, so the sender cannot write it either.
+                    receiver.is_over.wait()
+
+            def log_message(self, *arguments):
+                pass
+
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *arguments):
+                """A sender may leave."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server.socket.setsockopt(SOL_SOCKET, SO_RCVBUF, 8 << 10)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
         self.thread = threading.Thread(target=self.server.serve_forever)
         self.thread.start()
 
@@ -151,6 +196,17 @@ class Http(unittest.TestCase):
         report = bus.flush(60 * SECOND)
         self.assertEqual((report.delivered, report.abandoned), (4, 4))
         self.assertEqual(bus.stats().abandoned.permanent, 4)
+
+    def test_an_answer_counts_that_comes_before_the_body_is_read(self):
+        receiver = Hasty(3 << 20)
+        self.addCleanup(receiver.stop)
+        event, count = b'"%s"' % (b"x" * 200_000), 20
+        bus = Bus(receiver.url, {"batch": {"max-size": count, "max-bytes": 8 << 20}})
+        for _ in range(count):
+            bus.ingest(event, None)
+        report = bus.flush(60 * SECOND)
+        self.assertEqual((report.delivered, report.pending), (count, 0))
+        self.assertEqual(len(receiver.lengths), 3, "the whole, and its halves")
 
     def test_a_flush_ends_at_its_timeout_and_keeps_what_is_pending(self):
         receiver = self.receiver(lambda count, body: (503, {"retry-after": "60"}))
