@@ -148,6 +148,19 @@ test("Kinesis: a partition key is one's own", async () => {
   assert.deepEqual(await records("keyed"), [{ key: "user-1", event: { n: 1 } }]);
 });
 
+test("Kinesis: an event whose partition key cannot be had is abandoned alone", async () => {
+  const client = {
+    fetch: async (/** @type {string} */ _, /** @type {any} */ { body }) =>
+      Response.json({
+        Records: JSON.parse(new TextDecoder().decode(body)).Records.map(() => ({})),
+      }),
+  };
+  const partitionKey = (/** @type {any} */ { user }) => user.id;
+  const sink = kinesisSink(/** @type {any} */ (client), "https://x", "s", { partitionKey });
+  const { delivered, abandoned } = await send(sink, [{ user: { id: "a" } }, {}, {}]);
+  assert.deepEqual([delivered, abandoned.permanent], [1, 2]);
+});
+
 test("Firehose: every event is a line", async () => {
   const s3 = clientOf("s3");
   await s3.fetch(`${url}/lake`, { method: "PUT" });

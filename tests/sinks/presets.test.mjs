@@ -381,6 +381,14 @@ for (const [preset, sink] of Object.entries(refused)) {
   });
 }
 
+test("Loki: an event whose labels cannot be had is abandoned alone", async () => {
+  const labels = (/** @type {any} */ { user }) => ({ plan: user.plan });
+  const events = [{ user: { plan: "a" } }, {}, { user: { plan: 1 } }, { user: { plan: "b" } }];
+  const { stats, drops } = await through((url) => lokiSink(url, { labels }), events, []);
+  assert.deepEqual([stats.delivered, stats.abandoned.permanent], [2, 2]);
+  for (const { error } of drops) assert.match(error.message, /`labels` threw for an event/);
+});
+
 /** @type {[string, () => unknown][]} */
 const wrong = [
   ["index", () => elasticsearchSink("http://x", /** @type {any} */ ({}))],

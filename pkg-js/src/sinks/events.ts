@@ -1,8 +1,11 @@
 import type { Batch } from "../batch.js";
 import {
   type Check,
+  DeliveryError,
   guardGetters,
   InvalidOptionError,
+  messageOf,
+  plain,
   type Schema,
   show,
   validateObject,
@@ -63,4 +66,19 @@ export const count: Check = (value) =>
  */
 export function checkBody(batch: Batch): void {
   if (batch.contentType === "application/json") batch.events();
+}
+
+/**
+ * Asks a function of the user's about an event. It would throw at each attempt, as in an outage without
+ * end.
+ *
+ * @throws {DeliveryError} which has the event given up alone.
+ */
+export function askOf<R>(option: string, ask: () => R): R {
+  try {
+    return ask();
+  } catch (cause) {
+    const sentence = `\`${option}\` threw for an event: ${plain(messageOf(cause))}`;
+    throw new DeliveryError(sentence, { split: true, cause });
+  }
 }

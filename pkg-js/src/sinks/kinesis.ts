@@ -3,7 +3,7 @@ import { callable, idStem } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { Url } from "../util/platform.js";
 import { type Call, type Failure, putSink } from "./aws-call.js";
-import { checkName, checkSinkOptions } from "./events.js";
+import { askOf, checkName, checkSinkOptions } from "./events.js";
 import type { SigningClient } from "./signing-client.js";
 import { toBase64 } from "./to-base64.js";
 
@@ -11,7 +11,8 @@ import { toBase64 } from "./to-base64.js";
 export interface KinesisSinkOptions<T = unknown> {
   /**
    * The key by which Kinesis chooses one of its shards, 256 characters at most. By default a shard
-   * of the bus has one of its own, and its events stay in order.
+   * of the bus has one of its own, and its events stay in order. An event for which it throws is
+   * abandoned alone.
    */
   readonly partitionKey?: ((event: T) => string) | undefined;
 }
@@ -44,10 +45,11 @@ export function kinesisSink<T = unknown>(
 ): DeliveryCallback<T> {
   checkName("stream", stream);
   const { partitionKey } = checkSinkOptions(options, schema);
-  const keyOf = (json: string, index: number, batch: Batch) =>
-    partitionKey === undefined
-      ? idStem(batch.eventId(index))
-      : partitionKey(parse(json, batch as Batch<T>));
+  const keyOf = (json: string, index: number, batch: Batch) => {
+    if (partitionKey === undefined) return idStem(batch.eventId(index));
+    const event = parse(json, batch as Batch<T>);
+    return askOf("partitionKey", () => partitionKey(event));
+  };
   return putSink(client, {
     url,
     target: "Kinesis_20131202.PutRecords",

@@ -1,13 +1,16 @@
 import type { Batch } from "../batch.js";
-import { InvalidOptionError } from "../internal.js";
+import { InvalidOptionError, show } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { Url } from "../util/platform.js";
-import { checkSinkOptions } from "./events.js";
+import { askOf, checkSinkOptions } from "./events.js";
 import { below, type PresetOptions, presetSchema, presetSink, texts } from "./preset.js";
 
 /** Options of a {@linkcode lokiSink}. */
 export interface LokiOptions<T = unknown> extends PresetOptions {
-  /** The labels of all events, or of one. Few values each: every combination is a stream. */
+  /**
+   * The labels of all events, or of one. Few values each: every combination is a stream. An event for
+   * which the function throws, or returns no labels, is abandoned alone.
+   */
   readonly labels: Labels | ((event: T) => Labels);
 }
 
@@ -60,12 +63,21 @@ function timeOf({ id, shard, sequence, firstTimestamp }: Batch): bigint {
   return millisecond + BigInt(place * SHARDS + (shard % SHARDS));
 }
 
+function labelsOf<T>(labels: (event: T) => Labels, event: T): Labels {
+  return askOf("labels", () => {
+    const found = labels(event);
+    // Loki refuses all lines of a request for them.
+    if (texts(found) !== undefined) throw new TypeError(`${show(found)} is no object of strings`);
+    return found;
+  });
+}
+
 function encodePush<T>(batch: Batch<T>, labels: Labels | ((event: T) => Labels)): string {
   const events = typeof labels === "function" ? batch.events() : undefined;
   const first = timeOf(batch);
   const streams = new Map<string, { stream: Labels; values: [time: string, line: string][] }>();
   for (const [i, line] of [...batch].entries()) {
-    const stream = typeof labels === "function" ? labels(events?.[i] as T) : labels;
+    const stream = typeof labels === "function" ? labelsOf(labels, events?.[i] as T) : labels;
     const name = JSON.stringify(stream);
     const entry = streams.get(name) ?? { stream, values: [] };
     entry.values.push([String(first + BigInt(i * SHARDS)), line]);
