@@ -1,4 +1,5 @@
 import type { EventBus } from "./event-bus.js";
+import { emitRecord } from "./internal.js";
 
 /** The used part of evlog's `DrainContext`. */
 export interface EvlogContext {
@@ -15,10 +16,10 @@ export interface EvlogContext {
  * ```
  */
 export function evlogDrain(
-  bus: Pick<EventBus, "emit">,
+  bus: Pick<EventBus, "ingest">,
 ): (context: EvlogContext | readonly EvlogContext[]) => void {
   return (context) => {
     // Drains of browsers get several at once.
-    for (const { event } of Array.isArray(context) ? context : [context]) bus.emit(event);
+    for (const { event } of Array.isArray(context) ? context : [context]) emitRecord(bus, event);
   };
 }

@@ -9,7 +9,7 @@ export { initialize, provide, provideBytes, type WasmSource } from "./core/wasm.
 export { type Nonce, randomNonce, randomWord, setNonceSource } from "./delivery/nonce.js";
 export { pollNow } from "./delivery/poll-now.js";
 export { provideRequests } from "./delivery/provide-requests.js";
-export { emitLine } from "./emit-line.js";
+export { emitLine, emitRecord } from "./emit-record.js";
 export * from "./errors/index.js";
 export { EventBus } from "./event-bus.js";
 export { RestoreRefusal } from "./generated/layout.js";

@@ -1,5 +1,5 @@
 import type { EventBus } from "./event-bus.js";
-import { emitLine } from "./internal.js";
+import { emitLine, emitRecord } from "./internal.js";
 
 /** The used part of a `LogRecord` of LogTape. */
 export interface LogTapeRecord {
@@ -34,10 +34,10 @@ export interface LogTapeEvent {
  * ```
  */
 export function logtapeSink<R extends LogTapeRecord = LogTapeRecord>(
-  bus: Pick<EventBus, "emit" | "ingestRaw">,
+  bus: Pick<EventBus, "ingest" | "ingestRaw">,
   formatter?: (record: R) => string,
 ): (record: R) => void {
-  if (formatter === undefined) return (record) => bus.emit(eventOf(record));
+  if (formatter === undefined) return (record) => emitRecord(bus, eventOf(record));
   return (record) => emitLine(bus, formatter(record));
 }
 

@@ -1,4 +1,5 @@
 import type { EventBus } from "./event-bus.js";
+import { emitRecord } from "./internal.js";
 
 /** The options of winston's `Transport` that a {@linkcode winstonTransport} leaves to you. */
 export interface WinstonTransportOptions {
@@ -25,11 +26,11 @@ export type WinstonTransportClass<T> = new (options: never) => T;
  */
 export function winstonTransport<T>(
   Transport: WinstonTransportClass<T>,
-  bus: Pick<EventBus, "emit">,
+  bus: Pick<EventBus, "ingest">,
   options: WinstonTransportOptions = {},
 ): T {
   const log = (info: unknown, next: () => void) => {
-    bus.emit(info);
+    emitRecord(bus, info);
     next();
   };
   return new Transport({ ...options, log } as never);

@@ -23,7 +23,7 @@ test("every wide event arrives through an outage, and in order", async () => {
 test("simple logs are events too, and so are several contexts at once", async () => {
   /** @type {any[]} */
   const events = [];
-  const drain = evlogDrain({ emit: (event) => void events.push(event) });
+  const drain = evlogDrain({ ingest: (event) => events.push(event) > 0 });
   initLogger({ silent: true, drain });
   log.warn("disk", "nearly full");
   drain([{ event: { n: 1 } }, { event: { n: 2 } }]);

@@ -47,6 +47,15 @@ async function eventsOf(log, formatter) {
   return events;
 }
 
+test("a record has the values of its call, although they change in the same turn", async () => {
+  const [event] = await eventsOf((logger) => {
+    const user = { n: 1 };
+    logger.info("first", { user });
+    user.n = 2;
+  });
+  assert.deepEqual(event.properties.user, { n: 1 });
+});
+
 test("values in a message are texts, and stay values in the properties", async () => {
   const [event] = await eventsOf((logger) => {
     logger.warn("{user} got {answer}: {error}", {

@@ -20,6 +20,18 @@ test("every entry arrives through an outage, and in order", async () => {
   assert.deepEqual(found[0], { level: "info", message: "counted", n: 0 });
 });
 
+test("an entry has the values of its call, although they change in the same turn", async () => {
+  /** @type {any[]} */
+  const events = [];
+  const bus = new EventBus((batch) => void events.push(...batch.events()));
+  const logger = winston.createLogger({ transports: [winstonTransport(Transport, bus)] });
+  const user = { n: 1 };
+  logger.info("first", { user });
+  user.n = 2;
+  await bus.close();
+  assert.deepEqual(events[0].user, { n: 1 });
+});
+
 test("level, format and silent are those of every transport", async () => {
   /** @type {any[]} */
   const events = [];
