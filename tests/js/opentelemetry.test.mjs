@@ -1,7 +1,7 @@
 // @ts-check
 // OpenTelemetry's processors in every runtime. tests/otel compares them with OpenTelemetry's own.
 import { BatchSpanProcessor, LoggerProvider } from "shardbus/opentelemetry";
-import { assert, test } from "./harness.mjs";
+import { assert, test, within } from "./harness.mjs";
 
 const URL_OF_LOGS = "https://collector.example/v1/logs";
 
@@ -123,6 +123,35 @@ test("records that a receiver rejects are told", async () => {
   assert.deepEqual([delivered, abandoned.permanent], [1, 1]);
   assert.match(String(drops[0].error), /too old/);
   await provider.shutdown();
+});
+
+test("attributes of a resource that never come are told, and cost no span at once", async () => {
+  const { requests, fetch } = receiver();
+  const resource = {
+    ...spanOf("paid").resource,
+    asyncAttributesPending: true,
+    waitForAsyncAttributes: () => new Promise(() => {}),
+  };
+  /** @type {(error: unknown) => void} */
+  let tell = () => {};
+  const told = new Promise((resolve) => {
+    tell = resolve;
+  });
+  const processor = new BatchSpanProcessor({
+    url: "https://collector.example/v1/traces",
+    exportTimeoutMillis: 50,
+    scheduledDelayMillis: 1,
+    onError: tell,
+    bus: { onDrop() {} },
+    fetch,
+  });
+  processor.onEnd(/** @type {any} */ ({ ...spanOf("paid"), resource }));
+  const error = /** @type {any} */ (await within(told, () => "nobody is told"));
+  assert.equal(error.code, "ERR_TIMEOUT");
+  const { pending, inFlight } = processor.bus.stats();
+  assert.equal(pending + inFlight, 1);
+  assert.lengthOf(requests, 0);
+  await processor.shutdown();
 });
 
 test("an exporter gets the program's own spans", async () => {

@@ -36,7 +36,7 @@ export function otlpSender<T>(
     const grouped = encoding.group(batch, groups);
     // No `await` before `fetch` that need not be: a page that goes does not come back from it.
     const waits = pendingResources(grouped.keys());
-    if (waits.length > 0) await Promise.all(waits);
+    if (waits.length > 0) await unlessAborted(Promise.all(waits), context.signal);
     const request: Batch = Object.create(batch, {
       body: { value: encoding.request(signal, grouped) },
       contentType: { value: encoding.contentType },
@@ -51,6 +51,14 @@ export function otlpSender<T>(
       throw error;
     }
   };
+}
+
+/** Rejects with the reason of the signal, if it is aborted first: a detector of resources may hang. */
+function unlessAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason));
+    work.then(() => resolve(), reject);
+  });
 }
 
 /** The error for an answer that is no success. The protocol forbids to repeat most requests. */
