@@ -208,3 +208,23 @@ test("an event that was emitted does not pay for a caller at the end of the stac
     assert.include(accountedStats(bus), { offered: 3, accepted: 3 });
   }
 });
+
+test("an event that an emitted event emits is serialised in the same turn", async () => {
+  const { bus, sink } = listenedBus({ batch: { maxDelayMs: HOUR_MS } });
+  bus.ingest({ n: 0 });
+  await idle();
+  const inner = { n: 1 };
+  let hasLogged = false;
+  bus.emit({
+    toJSON() {
+      if (!hasLogged) bus.emit(inner);
+      hasLogged = true;
+      return { n: 2 };
+    },
+  });
+  await idle();
+  inner.n = 3;
+  await bus.close();
+  assert.deepEqual(sink.delivered(), [{ n: 0 }, { n: 1 }, { n: 2 }]);
+  assert.equal(accountedStats(bus).delivered, 3);
+});

@@ -76,6 +76,8 @@ export class Ingestor<T> {
   #hasFailed = false;
   /** Emitted events that wait to be serialised. They come before all that are offered later. */
   #emitted: T[] = [];
+  /** True while emitted events are offered, which may run code of theirs. */
+  #isOffering = false;
   readonly #arrays: ArrayTarget<T> = {
     offer: (event) => this.#isAccepted(event, undefined),
     stageMany: (events) => this.#stageMany(events),
@@ -135,10 +137,18 @@ export class Ingestor<T> {
     }
   }
 
-  /** Tells whether an emitted event may wait: if the core is sure to have a slot for it. */
+  /**
+   * Tells whether an emitted event may wait: if the core is sure to have a slot for it, and the end of
+   * a turn is still to come, at which it is offered.
+   */
   #mayWait(): boolean {
     const hasKeys = this.#routes && this.#key !== undefined;
-    return !hasKeys && !this.#isClosed && this.#staging.hasSlots(this.#emitted.length + 1);
+    return (
+      !hasKeys &&
+      !this.#isOffering &&
+      !this.#isClosed &&
+      this.#staging.hasSlots(this.#emitted.length + 1)
+    );
   }
 
   /** Offers the emitted events that have waited. */
@@ -148,12 +158,15 @@ export class Ingestor<T> {
     assertRoom(2);
     const events = this.#emitted;
     this.#emitted = [];
+    this.#isOffering = true;
     try {
       if (this.#staging.isOpen) ingestArray(events, this.#arrays);
       // What need not cross does not have the core loaded.
       else events.forEach(this.#arrays.offer);
     } catch (error) {
       this.#noteFailure(error);
+    } finally {
+      this.#isOffering = false;
     }
   }
 
