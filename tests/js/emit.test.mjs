@@ -228,3 +228,25 @@ test("an event that an emitted event emits is serialised in the same turn", asyn
   assert.deepEqual(sink.delivered(), [{ n: 0 }, { n: 1 }, { n: 2 }]);
   assert.equal(accountedStats(bus).delivered, 3);
 });
+
+test("emit tells of events that it could not take once there is a console to tell", async (t) => {
+  const { bus } = listenedBus();
+  const messages = /** @type {string[]} */ ([]);
+  let hasRoom = false;
+  t.mock.method(console, "error", (/** @type {string} */ message) => {
+    // As at the end of the stack.
+    if (!hasRoom) throw new RangeError("Maximum call stack size exceeded");
+    messages.push(message);
+  });
+  const failing = { key: "k" };
+  t.mock.method(Date, "now", () => {
+    throw new RangeError("Maximum call stack size exceeded");
+  });
+  assert.doesNotThrow(() => bus.emit({ n: "x".repeat(100_000) }, failing));
+  hasRoom = true;
+  bus.emit({ n: "x".repeat(100_000) }, failing);
+  bus.emit({ n: "x".repeat(100_000) }, failing);
+  assert.equal(messages.length, 1);
+  t.mock.restoreAll();
+  await bus.close();
+});

@@ -174,8 +174,14 @@ export class Ingestor<T> {
   #noteFailure(error: unknown): void {
     // The refused event is counted, and `onDrop` is told.
     if (isRefusal(error) || this.#hasFailed) return;
+    // First: whoever hears of it may emit an event.
     this.#hasFailed = true;
-    console.error("shardbus: `emit` cannot take events any more", error);
+    try {
+      console.error("shardbus: `emit` cannot take events any more", error);
+    } catch {
+      // At the end of the stack: a later failure is told instead.
+      this.#hasFailed = false;
+    }
   }
 
   /** Brings in all events that have been offered. */
