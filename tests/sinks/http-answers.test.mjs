@@ -1,8 +1,8 @@
 // @ts-check
 import { gzipSync } from "node:zlib";
-import { EventBus } from "shardbus";
+import { DeliveryError, EventBus } from "shardbus";
 import { httpSink, refuseHtml } from "shardbus/sinks/http";
-import { assert, quickRetry, test } from "../js/harness.mjs";
+import { assert, eventually, quickRetry, test } from "../js/harness.mjs";
 import { startReceiver } from "./http-server.mjs";
 
 /** @typedef {import("node:http").ServerResponse} ServerResponse */
@@ -86,6 +86,30 @@ for (const [what, stall] of /** @type {const} */ ([
     }
   });
 }
+
+test("a check of one's own that throws fromResponse leaves no connection open with an unread answer", async () => {
+  // More than the kernel's buffers take: an answer that nobody reads or cancels holds its connection.
+  const refuse = (/** @type {ServerResponse} */ response) => {
+    response.writeHead(503).end("x".repeat(16 << 20));
+  };
+  const receiver = await startReceiver(...Array(5).fill(refuse));
+  const sink = httpSink(receiver.url, {
+    check(response) {
+      if (!response.ok) throw DeliveryError.fromResponse(response);
+    },
+  });
+  try {
+    assert.equal((await sendOne(sink)).delivered, 1);
+    assert.lengthOf(receiver.requests, 6);
+    const open = () => [...receiver.sockets].filter((it) => !it.destroyed);
+    await eventually(
+      () => open().length <= 1,
+      () => `${open().length} connections are open`,
+    );
+  } finally {
+    await receiver.stop();
+  }
+});
 
 test("connections are used again, whatever the answers say", async () => {
   const answer = (/** @type {number} */ status) => (/** @type {ServerResponse} */ response) => {
