@@ -209,6 +209,45 @@ test("an attempt that was cut off is not sent after it", async () => {
   }
 });
 
+test("a pool of pg with a query_timeout is free again after an attempt that hangs", async () => {
+  await create("hung");
+  const locker = await sql.reserve();
+  const pool = new pg.Pool({ ...address(server), max: 1, query_timeout: 300 });
+  pool.on("error", () => {});
+  let failures = 0;
+  const sink = postgresSink(pool, "hung");
+  const bus = new EventBus(
+    async (batch, context) => {
+      try {
+        await sink(batch, context);
+      } catch (error) {
+        failures++;
+        throw error;
+      }
+    },
+    { timeoutMs: 30_000, retry: quickRetry },
+  );
+  try {
+    await locker`BEGIN`;
+    await locker`LOCK TABLE hung`;
+    bus.ingest(1);
+    const flushed = bus.flush({ timeoutMs: 60_000 });
+    await eventually(
+      () => failures >= 2,
+      () => `${failures} attempts have failed`,
+      30_000,
+    );
+    await locker`COMMIT`;
+    await flushed;
+    assert.equal(bus.stats().delivered, 1);
+    assert.lengthOf(await rows("hung"), 1);
+  } finally {
+    locker.release();
+    await bus.close();
+    await pool.end();
+  }
+});
+
 test("an attempt that is cut off while the server is unreachable harms nothing else", async () => {
   await create("unreachable");
   const proxy = await startProxy(server.port);
