@@ -171,6 +171,28 @@ class Core(unittest.TestCase):
         self.assertEqual(got, [(copy.head.id, [n, n + 1]) for copy, n in zip(copies, (0, 2))])
         self.assertEqual(self.assert_accounts(later).restored, 4)
 
+    def test_a_batch_whose_write_to_the_store_failed_is_asked_for_again_and_delivered(self):
+        bus = HOST.create({"has-store": True} | SMALL)
+        offer(bus, 2)
+        now, writes, got = 0, [], []
+        while bus.stats().delivered < 2 and now < 600 * SECOND:
+            action = bus.poll(now)
+            match action.tag:
+                case "send" if len(writes) < 2:
+                    bus.fail(action.payload.id, DOWN, now)
+                case "send":
+                    got.append(numbers(action.payload.batch))
+                    bus.acknowledge(action.payload.id, now)
+                case "store":
+                    # The write fails, so that there is nothing to note.
+                    writes.append(action.payload.head.id)
+                case "wait-until":
+                    now = action.payload
+        self.assertEqual(got, [[0, 1]])
+        self.assertGreaterEqual(len(writes), 2)
+        self.assertEqual(len(set(writes)), 1)
+        self.assert_accounts(bus)
+
     def test_a_flush_hurries_what_is_there_and_reports_it(self):
         bus = HOST.create({})
         offer(bus, 3)

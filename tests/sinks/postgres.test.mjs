@@ -242,6 +242,7 @@ test("a pool of pg with a query_timeout is free again after an attempt that hang
     assert.equal(bus.stats().delivered, 1);
     assert.lengthOf(await rows("hung"), 1);
   } finally {
+    await locker`ROLLBACK`;
     locker.release();
     await bus.close();
     await pool.end();
