@@ -83,9 +83,11 @@ export function drawGhost(context, layout, colours, ghost) {
   setFont(context, isNarrow ? 10 : 12);
   context.textAlign = "left";
   context.fillText(
-    to - left < 400
-      ? "an array + setInterval"
-      : "the same events in an array, posted by setInterval",
+    isNarrow
+      ? "array + timer"
+      : to - left < 400
+        ? "an array + setInterval"
+        : "the same events in an array, posted by setInterval",
     left + 2,
     top - 8,
   );

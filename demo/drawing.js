@@ -13,6 +13,8 @@ import { COLOURS } from "./traffic.js";
 /** @typedef {"refused" | "gone" | "evicted" | "abandoned"} Bin */
 /** @type {readonly Bin[]} */
 const BINS = ["refused", "gone", "evicted", "abandoned"];
+/** How deep events fall into a bin: above its number, which they would hide. */
+const RIM = 5;
 /** @type {{ [bin in Bin]: [long: string, short: string] }} */
 const LABELS = {
   refused: ["refused", "refused"],
@@ -219,10 +221,10 @@ function drawBins(context, layout, colours, losses) {
     context.textAlign = "center";
     context.fillStyle = count > 0 ? colours.bad : colours.faint;
     setFont(context, layout.isNarrow ? 13 : 16, 650);
-    context.fillText(count.toLocaleString("en"), x + width / 2, y + 19);
+    context.fillText(count.toLocaleString("en"), x + width / 2, y + 22);
     context.fillStyle = colours.faint;
     setFont(context, layout.isNarrow ? 9.5 : 12);
-    context.fillText(LABELS[bin][width < 120 ? 1 : 0], x + width / 2, y + 37);
+    context.fillText(LABELS[bin][width < 120 ? 1 : 0], x + width / 2, y + 39);
   }
 }
 
@@ -268,7 +270,7 @@ function placeOf(layout, { middle, height, tail }, { kind, lane }, t) {
   if (kind === "fall") {
     const bin = binOf(layout, "evicted");
     const end = bin.x + bin.width * (0.15 + lane * 0.7);
-    return [to + (end - to) * t, y + (bin.y + 14 - y) * t * t];
+    return [to + (end - to) * t, y + (bin.y + RIM - y) * t * t];
   }
   const start = (layout.top + layout.bottom) / 2 + (lane - 0.5) * 20;
   const mouth =
@@ -281,5 +283,5 @@ function placeOf(layout, { middle, height, tail }, { kind, lane }, t) {
   if (kind === "arrive") return [from + (Math.max(from, tail) - from) * p, y];
   const bin = binOf(layout, "refused");
   const end = bin.x + bin.width * (0.15 + lane * 0.7);
-  return [from + (end - from) * p, y + (bin.y + 14 - y) * p * p];
+  return [from + (end - from) * p, y + (bin.y + RIM - y) * p * p];
 }
