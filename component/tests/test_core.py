@@ -193,6 +193,49 @@ class Core(unittest.TestCase):
         self.assertEqual(len(set(writes)), 1)
         self.assert_accounts(bus)
 
+    def test_a_host_with_a_store_loses_only_the_batches_that_cannot_be_read(self):
+        room = {"max-bytes": 1_000, "max-event-bytes": 100, "max-store-bytes": 1 << 20}
+        bus = HOST.create(SMALL | room | {"has-store": True})
+        store, delivered, lost, now = {}, [], 0, 0
+
+        def work(is_down):
+            """Polls until there is nothing to do for a minute; the first batch that is loaded is gone."""
+            nonlocal lost, now
+            end = now + 60 * SECOND
+            while now < end:
+                action = bus.poll(now)
+                match action.tag:
+                    case "send" if is_down:
+                        self.assertTrue(bus.fail(action.payload.id, DOWN, now))
+                    case "send":
+                        delivered.extend(numbers(action.payload.batch))
+                        self.assertTrue(bus.acknowledge(action.payload.id, now))
+                    case "store":
+                        head = action.payload.head
+                        store[head.sequence] = action.payload.bytes
+                        bus.note_stored(7, head.shard, head.sequence, head.count)
+                        self.assertIsNone(bus.evict_stored())
+                    case "load" if lost == 0:
+                        head = action.payload
+                        lost = head.count
+                        self.assertTrue(bus.note_unreadable(7, head.shard, head.sequence, True))
+                    case "load":
+                        bus.load(store[action.payload.sequence])
+                    case "wait-until":
+                        now = action.payload
+                    case "idle":
+                        break
+
+        for _ in range(4):
+            offer(bus, 50)
+            work(is_down=True)
+        self.assertGreater(len(store), 0)
+        work(is_down=False)
+        stats = self.assert_accounts(bus)
+        self.assertGreater(lost, 0)
+        self.assertEqual((stats.evicted, stats.delivered, stats.pending), (lost, 200 - lost, 0))
+        self.assertEqual(len(delivered), 200 - lost)
+
     def test_a_flush_hurries_what_is_there_and_reports_it(self):
         bus = HOST.create({})
         offer(bus, 3)
