@@ -229,24 +229,30 @@ test("an event that an emitted event emits is serialised in the same turn", asyn
   assert.equal(accountedStats(bus).delivered, 3);
 });
 
-test("emit tells of events that it could not take once there is a console to tell", async (t) => {
+test("emit tells of events that it could not take once there is a console to tell", async () => {
   const { bus } = listenedBus();
   const messages = /** @type {string[]} */ ([]);
   let hasRoom = false;
-  t.mock.method(console, "error", (/** @type {string} */ message) => {
-    // As at the end of the stack.
-    if (!hasRoom) throw new RangeError("Maximum call stack size exceeded");
-    messages.push(message);
-  });
-  const failing = { key: "k" };
-  t.mock.method(Date, "now", () => {
-    throw new RangeError("Maximum call stack size exceeded");
-  });
-  assert.doesNotThrow(() => bus.emit({ n: "x".repeat(100_000) }, failing));
-  hasRoom = true;
-  bus.emit({ n: "x".repeat(100_000) }, failing);
-  bus.emit({ n: "x".repeat(100_000) }, failing);
+  const { error } = console;
+  const { now } = Date;
+  const event = { n: "x".repeat(100_000) };
+  try {
+    console.error = (/** @type {string} */ message) => {
+      // As at the end of the stack.
+      if (!hasRoom) throw new RangeError("Maximum call stack size exceeded");
+      messages.push(message);
+    };
+    Date.now = () => {
+      throw new RangeError("Maximum call stack size exceeded");
+    };
+    assert.doesNotThrow(() => bus.emit(event, { key: "k" }));
+    hasRoom = true;
+    bus.emit(event, { key: "k" });
+    bus.emit(event, { key: "k" });
+  } finally {
+    console.error = error;
+    Date.now = now;
+  }
   assert.equal(messages.length, 1);
-  t.mock.restoreAll();
   await bus.close();
 });
