@@ -50,23 +50,23 @@ it("a process that only loops lives until the bus is closed", async () => {
 
 const STREAM_ITER = "--experimental-stream-iter";
 
-if (process.allowedNodeEnvironmentFlags.has(STREAM_ITER)) {
-  it("texts of node:stream/iter go into a bus, which makes them wait for room", async () => {
-    const source = `
-      import { Writable } from "node:stream";
-      import { from, fromWritable, pipeTo } from "node:stream/iter";
-      import { EventBus } from "shardbus";
-      import { writableTo } from "shardbus/streams";
-      const numbers = [];
-      const bus = new EventBus((batch) => void numbers.push(...batch.events().map(({ n }) => n)), {
-        capacity: 8,
-        backpressure: "fail-producer",
-      });
-      const texts = Array.from({ length: 100 }, (_, n) => JSON.stringify({ n }));
-      await pipeTo(from(texts), fromWritable(Writable.fromWeb(writableTo(bus, { raw: true }))));
-      console.log(numbers.length, numbers.every((n, i) => n === i));
-      await bus.close();
-    `;
-    assert.equal(await run(source, ["--no-warnings", STREAM_ITER]), "100 true\n");
-  });
-}
+it("texts of node:stream/iter go into a bus, which makes them wait for room", async () => {
+  // Node 26 has it, behind a flag.
+  if (!process.allowedNodeEnvironmentFlags.has(STREAM_ITER)) return;
+  const source = `
+    import { Writable } from "node:stream";
+    import { from, fromWritable, pipeTo } from "node:stream/iter";
+    import { EventBus } from "shardbus";
+    import { writableTo } from "shardbus/streams";
+    const numbers = [];
+    const bus = new EventBus((batch) => void numbers.push(...batch.events().map(({ n }) => n)), {
+      capacity: 8,
+      backpressure: "fail-producer",
+    });
+    const texts = Array.from({ length: 100 }, (_, n) => JSON.stringify({ n }));
+    await pipeTo(from(texts), fromWritable(Writable.fromWeb(writableTo(bus, { raw: true }))));
+    console.log(numbers.length, numbers.every((n, i) => n === i));
+    await bus.close();
+  `;
+  assert.equal(await run(source, ["--no-warnings", STREAM_ITER]), "100 true\n");
+});
