@@ -23,6 +23,7 @@ export { isBytes } from "./util/is-bytes.js";
 export { nodeBuiltin } from "./util/node-builtin.js";
 export { own } from "./util/own.js";
 export { isPage } from "./util/page.js";
+export { unlessAborted } from "./util/unless-aborted.js";
 export { utf8Decoder, utf8Encoder } from "./util/utf8.js";
 export { setDefaultScheduler } from "./validation/bus-options.js";
 export { checkUrl } from "./validation/check-url.js";

@@ -1,7 +1,7 @@
 import type { Batch } from "./batch.js";
 import type { EventBus } from "./event-bus.js";
 import type { EventOutcomes } from "./event-outcomes.js";
-import { DeliveryError, isShardbusError } from "./internal.js";
+import { DeliveryError, isShardbusError, unlessAborted } from "./internal.js";
 import type { DeliveryCallback, EventBusOptions, WaitOptions } from "./options.js";
 import type { EventStream, Signal } from "./util/platform.js";
 
@@ -56,6 +56,8 @@ export function writableTo(
   const lostBefore = lostBy(bus);
   const ending = new AbortController();
   const { signal } = ending;
+  // A signal may outlive many streams.
+  let letGoOfSignal = () => {};
   return new WritableStream({
     start(controller) {
       const { signal: own } = controller;
@@ -66,6 +68,8 @@ export function writableTo(
       };
       if (given?.aborted) end();
       given?.addEventListener("abort", end);
+      letGoOfSignal = () => given?.removeEventListener("abort", end);
+      signal.addEventListener("abort", letGoOfSignal);
     },
     async write(chunk) {
       for (;;) {
@@ -76,7 +80,7 @@ export function writableTo(
       }
     },
     async close() {
-      await bus.flush({ signal });
+      await bus.flush({ signal }).finally(letGoOfSignal);
       const lost = lostBy(bus) - lostBefore;
       if (lost > 0)
         throw new DeliveryError(`${lost} events of the stream, or beside it, were lost`);
@@ -88,16 +92,6 @@ export function writableTo(
 function lostBy(bus: Pick<EventBus, "stats">): number {
   const { abandoned, evicted } = bus.stats();
   return Object.values(abandoned).reduce((sum, count) => sum + count, evicted);
-}
-
-/** Rejects with the reason of the signal, if it is aborted first. */
-function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort);
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }
 
 /** False if there is no room for the event, by whichever policy. */

@@ -1,5 +1,6 @@
 // @ts-check
 // Node's own streams, and a process that has nothing but a loop.
+import { getEventListeners } from "node:events";
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { EventBus } from "shardbus";
@@ -16,6 +17,22 @@ it("a pipeline of Node's streams ends in a bus", async () => {
   const writable = /** @type {import("node:stream/web").WritableStream} */ (writableTo(bus));
   await pipeline(Readable.from(events), Writable.fromWeb(writable, { objectMode: true }));
   assert.deepEqual(found, events);
+  await bus.close();
+});
+
+it("a stream that has ended, or was aborted, lets go of its signal", async () => {
+  const { signal } = new AbortController();
+  const bus = new EventBus(() => {});
+  const readable = new ReadableStream({
+    start(controller) {
+      controller.enqueue(1);
+      controller.close();
+    },
+  });
+  await readable.pipeTo(writableTo(bus, { signal }));
+  assert.lengthOf(getEventListeners(signal, "abort"), 0);
+  await writableTo(bus, { signal }).abort();
+  assert.lengthOf(getEventListeners(signal, "abort"), 0);
   await bus.close();
 });
 

@@ -1,7 +1,7 @@
 import { diag } from "@opentelemetry/api";
 import type { Batch } from "../batch.js";
 import type { EventOutcomes } from "../event-outcomes.js";
-import { DeliveryError, messageOf } from "../internal.js";
+import { DeliveryError, messageOf, unlessAborted } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import { finishAnswer } from "../sinks/events.js";
 import { httpSink } from "../sinks/http.js";
@@ -36,6 +36,7 @@ export function otlpSender<T>(
     const grouped = encoding.group(batch, groups);
     // No `await` before `fetch` that need not be: a page that goes does not come back from it.
     const waits = pendingResources(grouped.keys());
+    // A detector of resources may hang.
     if (waits.length > 0) await unlessAborted(Promise.all(waits), context.signal);
     const request: Batch = Object.create(batch, {
       body: { value: encoding.request(signal, grouped) },
@@ -51,14 +52,6 @@ export function otlpSender<T>(
       throw error;
     }
   };
-}
-
-/** Rejects with the reason of the signal, if it is aborted first: a detector of resources may hang. */
-function unlessAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason));
-    work.then(() => resolve(), reject);
-  });
 }
 
 /** The error for an answer that is no success. The protocol forbids to repeat most requests. */
