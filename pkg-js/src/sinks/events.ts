@@ -82,3 +82,16 @@ export function askOf<R>(option: string, ask: () => R): R {
     throw new DeliveryError(sentence, { split: true, cause });
   }
 }
+
+/**
+ * An address that paths are put below, without the slash that it may end with.
+ *
+ * @throws {InvalidOptionError} if a path would become a part of its query.
+ */
+export function baseOf(option: string, url: string): string {
+  if (/[?#]/.test(url)) {
+    const sentence = `\`${option}\` is ${show(url)}, but it must be without a query: the sink sends to a path below it`;
+    throw new InvalidOptionError(option, sentence);
+  }
+  return url.replace(/\/+$/, "");
+}

@@ -2,7 +2,7 @@ import type { Batch } from "../batch.js";
 import { callable, DeliveryError, flag, InvalidOptionError, isRecord, show } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { FetchResponse, Url } from "../util/platform.js";
-import { finishAnswer } from "./events.js";
+import { baseOf, finishAnswer } from "./events.js";
 import { type HttpSinkOptions, httpSink } from "./http.js";
 
 /** The options of `httpSink` that a preset leaves to you. */
@@ -95,16 +95,6 @@ export function checkSendable(name: string, value: string): void {
   }
 }
 
-/**
- * A path below a receiver's address, which may end with a slash.
- *
- * @throws {InvalidOptionError} if the path would become a part of the address's query.
- */
-export function below(url: string | Url, path: string): string {
-  const base = String(url);
-  if (/[?#]/.test(base)) {
-    const sentence = `\`url\` is ${show(url)}, but it must be without a query: the sink sends to a path below it`;
-    throw new InvalidOptionError("url", sentence);
-  }
-  return `${base.replace(/\/+$/, "")}/${path}`;
-}
+/** A path below a receiver's address. @throws {InvalidOptionError} if the address has a query. */
+export const below = (url: string | Url, path: string): string =>
+  `${baseOf("url", String(url))}/${path}`;

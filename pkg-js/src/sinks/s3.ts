@@ -1,8 +1,8 @@
 import type { Batch } from "../batch.js";
-import { callable, checkUrl, DeliveryError, flag, InvalidOptionError, show } from "../internal.js";
+import { callable, checkUrl, DeliveryError, flag } from "../internal.js";
 import type { DeliveryCallback } from "../options.js";
 import type { FetchResponse, Url } from "../util/platform.js";
-import { checkClient, checkSinkOptions, finishAnswer } from "./events.js";
+import { baseOf, checkClient, checkSinkOptions, finishAnswer } from "./events.js";
 import { httpSink } from "./http.js";
 import { objectKey } from "./r2.js";
 import type { SigningClient } from "./signing-client.js";
@@ -54,12 +54,7 @@ export function s3Sink(
 ): DeliveryCallback {
   checkClient("client", client, "fetch", "an `AwsClient` of aws4fetch");
   const { key = objectKey, gzip } = checkSinkOptions(options, schema);
-  const { href, search, hash } = checkUrl(bucket, "bucket");
-  if (search !== "" || hash !== "") {
-    const sentence = `\`bucket\` is ${show(bucket)}, but it must be without a query: keys are paths below it`;
-    throw new InvalidOptionError("bucket", sentence);
-  }
-  const base = href.replace(/\/+$/, "");
+  const base = baseOf("bucket", checkUrl(bucket, "bucket").href);
   return httpSink((batch) => `${base}/${key(batch).split("/").map(encodeURIComponent).join("/")}`, {
     gzip,
     init: { method: "PUT" },
