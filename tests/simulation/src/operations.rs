@@ -264,22 +264,17 @@ impl Host {
 
     /// The host crashes; another one begins with the store's batches.
     fn begin_life(&mut self, rng: &mut Rng) -> CheckResult {
-        let Some(mut outbox) = self.ledger.outbox.take() else { return Ok(()) };
-        outbox.die(self.plan.damaged, rng);
-        outbox.check()?;
-        self.to_restore = outbox.keys();
+        if !self.plan.has_store {
+            return Ok(());
+        }
         self.earlier += self.ledger.tally();
         self.life += 1;
         self.leases.clear();
         self.flushes.clear();
         self.writes.clear();
         self.reads.clear();
-        let (config, nonce) = self.plan.of_life(self.life, rng);
-        let trace = std::mem::replace(&mut self.ledger.trace, Trace::off());
-        let life = (self.life, nonce);
-        self.ledger = Ledger::restarted(&config, life, self.clocks.wall(), trace, Some(outbox));
-        note!(self.ledger, "life {} begins: {config:?}", self.life);
-        self.ledger.begin_restore();
+        let wall = self.clocks.wall();
+        self.to_restore = self.ledger.begin_life(&self.plan, self.life, wall, rng)?;
         Ok(())
     }
 

@@ -1,8 +1,10 @@
 //! Restores batches of earlier runs.
 
 use crate::ledger::{Content, Event, Ledger, Outgoing, RESTORED, Reservation, State};
-use crate::trace::note;
+use crate::plan::Plan;
+use crate::trace::{Trace, note};
 use crate::violation::{CheckResult, ensure, ensure_eq};
+use fastrand::Rng;
 use shardbus::RestoreError;
 
 /// The result of an attempt to restore a batch.
@@ -14,6 +16,30 @@ pub enum Restored {
 }
 
 impl Ledger {
+    /// The host has crashed, or released its bus: a new run begins, whose bus takes the place of this
+    /// one. Returns the keys of the store's batches, which it may restore.
+    pub fn begin_life(
+        &mut self,
+        plan: &Plan,
+        life: u32,
+        wall: u64,
+        rng: &mut Rng,
+    ) -> CheckResult<Vec<String>> {
+        let mut outbox = self.outbox.take();
+        let mut keys = Vec::new();
+        if let Some(outbox) = &mut outbox {
+            outbox.die(plan.damaged, rng);
+            outbox.check()?;
+            keys = outbox.keys();
+        }
+        let (config, nonce) = plan.of_life(life, rng);
+        let trace = std::mem::replace(&mut self.trace, Trace::off());
+        *self = Self::restarted(&config, (life, nonce), wall, trace, outbox);
+        note!(self, "life {life} begins: {config:?}");
+        self.begin_restore();
+        Ok(keys)
+    }
+
     pub fn is_restoring(&self) -> bool {
         self.is_restoring || !self.lanes[RESTORED].outgoing.is_empty()
     }

@@ -1,8 +1,7 @@
 //! A host that keeps batches beyond its life.
 
-use crate::ledger::{Ledger, Restored};
+use crate::ledger::Restored;
 use crate::plan::MS;
-use crate::trace::{Trace, note};
 use crate::violation::CheckResult;
 use crate::world::{Attempt, Event, Microtask, Owner, World};
 use fastrand::Rng;
@@ -136,12 +135,6 @@ impl World<'_> {
         if self.is_stopped {
             self.ledger.check_end()?;
         }
-        let mut outbox = self.ledger.outbox.take();
-        if let Some(outbox) = &mut outbox {
-            outbox.die(self.plan.damaged, &mut self.rng);
-            outbox.check()?;
-            self.to_restore = outbox.keys().into();
-        }
         self.earlier += self.ledger.tally();
         self.life += 1;
         self.queue.clear();
@@ -151,12 +144,8 @@ impl World<'_> {
         self.kill_pump();
         self.closing = None;
         (self.is_stopping, self.is_stopped) = (false, false);
-        let (config, nonce) = self.plan.of_life(self.life, &mut self.rng);
-        let trace = std::mem::replace(&mut self.ledger.trace, Trace::off());
         let wall = self.clocks.wall();
-        self.ledger = Ledger::restarted(&config, (self.life, nonce), wall, trace, outbox);
-        note!(self.ledger, "life {} begins: {config:?}", self.life);
-        self.ledger.begin_restore();
+        self.to_restore = self.ledger.begin_life(self.plan, self.life, wall, &mut self.rng)?.into();
         Ok(())
     }
 }
