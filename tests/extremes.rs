@@ -64,7 +64,7 @@ shardbus_seeds::properties! {
         bus.seed(1);
         let mut now = 0;
         for (operation, number) in operations {
-            // What is refused is counted.
+            // The counts tell of a refusal.
             drop(bus.ingest(b"1", (number % 2 == 0).then_some(b"key")));
             operate(&bus, operation, number, &mut now);
             let stats = bus.stats();

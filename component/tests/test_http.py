@@ -17,7 +17,22 @@ ENGINE = Engine()
 HTTP = wit.Component.from_file(ENGINE, str(BUILT / "http.wasm"))
 
 
-class Receiver:
+class Started:
+    """A server that runs until it is stopped."""
+
+    def __init__(self, server):
+        self.server = server
+        self.url = f"http://127.0.0.1:{server.server_address[1]}/"
+        self.thread = threading.Thread(target=server.serve_forever)
+        self.thread.start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+class Receiver(Started):
     """A server that answers by a function of the request's number and body."""
 
     def __init__(self, answer):
@@ -47,18 +62,11 @@ class Receiver:
             def log_message(self, *arguments):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/events?x=1"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        super().__init__(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        self.url += "events?x=1"
 
 
-class Silent:
+class Silent(Started):
     """A server that takes connections, and says nothing."""
 
     def __init__(self):
@@ -71,19 +79,14 @@ class Silent:
                 receiver.connections.append(self.request)
                 receiver.is_over.wait()
 
-        self.server = ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
+        super().__init__(ThreadingTCPServer(("127.0.0.1", 0), Handler))
 
     def stop(self):
         self.is_over.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        super().stop()
 
 
-class Hasty:
+class Hasty(Started):
     """A server that answers 413 to bodies beyond a length before it has read them, and then waits."""
 
     def __init__(self, most):
@@ -114,17 +117,13 @@ class Hasty:
             def handle_error(self, *arguments):
                 """A sender may leave."""
 
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.server.socket.setsockopt(SOL_SOCKET, SO_RCVBUF, 8 << 10)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
+        server = Server(("127.0.0.1", 0), Handler)
+        server.socket.setsockopt(SOL_SOCKET, SO_RCVBUF, 8 << 10)
+        super().__init__(server)
 
     def stop(self):
         self.is_over.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        super().stop()
 
 
 class Bus:

@@ -1,16 +1,14 @@
 // @ts-check
 // Counts the demo's frames in Chromium at 2,000 events a second, on this machine and on one with a
 // quarter of its speed: `node tests/demo/frames.mjs`.
-import { readFile } from "node:fs/promises";
 import puppeteer from "puppeteer-core";
+import { chromiumOptions } from "../runtimes/browser/puppeteer.mjs";
 import { startSite } from "./demo.mjs";
 
 const SECONDS = 8;
 
-const text = await readFile(new URL("../../webdriver.json", import.meta.url), "utf8");
-const { binary, args } = JSON.parse(text)["goog:chromeOptions"];
 const site = await startSite();
-const browser = await puppeteer.launch({ executablePath: binary, args });
+const browser = await puppeteer.launch(await chromiumOptions());
 try {
   const page = await browser.newPage();
   await page.setViewport({ width: 1280, height: 900 });

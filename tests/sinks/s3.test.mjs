@@ -15,6 +15,18 @@ const client = new AwsClient({
   retries: 0,
 });
 
+/** The receiver takes the first of two batches, and refuses the other for good. @param {string} url */
+async function expectFirstOfTwo(url) {
+  const bus = new EventBus(s3Sink(client, url), { retry: quickRetry, onDrop() {} });
+  for (const n of [1, 2]) {
+    bus.ingest(n);
+    await bus.flush();
+  }
+  const { delivered, abandoned } = bus.stats();
+  assert.deepEqual([delivered, abandoned.permanent], [1, 1]);
+  await bus.close();
+}
+
 test("a batch is one signed object, and the same one after a lost answer", async () => {
   const receiver = await startReceiver(
     (response) => response.socket?.destroy(),
@@ -58,14 +70,7 @@ test("a refusal that passes is no reason to give a batch up", async () => {
   const passing = ["RequestTimeout", "ExpiredToken", "RequestTimeTooSkewed"].map(refusal);
   const receiver = await startReceiver(...passing, status(200), refusal("InvalidArgument"));
   try {
-    const bus = new EventBus(s3Sink(client, receiver.url), { retry: quickRetry, onDrop() {} });
-    for (const n of [1, 2]) {
-      bus.ingest(n);
-      await bus.flush();
-    }
-    const { delivered, abandoned } = bus.stats();
-    assert.deepEqual([delivered, abandoned.permanent], [1, 1]);
-    await bus.close();
+    await expectFirstOfTwo(receiver.url);
   } finally {
     await receiver.stop();
   }
@@ -74,14 +79,7 @@ test("a refusal that passes is no reason to give a batch up", async () => {
 test("a refusal for good is told, and the objects of an outage wait", async () => {
   const receiver = await startReceiver(...Array(12).fill(status(503)), status(200), status(403));
   try {
-    const bus = new EventBus(s3Sink(client, receiver.url), { retry: quickRetry, onDrop() {} });
-    for (const n of [1, 2]) {
-      bus.ingest(n);
-      await bus.flush();
-    }
-    const { delivered, abandoned } = bus.stats();
-    assert.deepEqual([delivered, abandoned.permanent], [1, 1]);
-    await bus.close();
+    await expectFirstOfTwo(receiver.url);
   } finally {
     await receiver.stop();
   }

@@ -19,7 +19,7 @@ const VERSION: &str = "0.63.0";
 const WITH_DEFAULT: [&str; 2] =
     ["shardbus:bus/types@0.1.0/options", "shardbus:bus/types@0.1.0/batch-options"];
 
-/// What the written code need not keep to.
+/// Lints that the written code is exempt from.
 const ALLOWED: &str = "#![allow(missing_docs, unsafe_op_in_unsafe_fn, unused_qualifications, clippy::all, \
      clippy::pedantic, reason = \"written by wit-bindgen\")]\n";
 

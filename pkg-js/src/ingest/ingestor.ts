@@ -174,7 +174,7 @@ export class Ingestor<T> {
   #noteFailure(error: unknown): void {
     // The refused event is counted, and `onDrop` is told.
     if (isRefusal(error) || this.#hasFailed) return;
-    // First: whoever hears of it may emit an event.
+    // First: a console may emit an event of its own.
     this.#hasFailed = true;
     try {
       console.error("shardbus: `emit` cannot take events any more", error);

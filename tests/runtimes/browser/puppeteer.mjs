@@ -31,11 +31,13 @@ import { within } from "../../js/harness.mjs";
 export const callSource = (method, args) =>
   `page.${method}(${args.map((arg) => JSON.stringify(arg)).join(", ")})`;
 
+export const launchChromium = async () => launch(await chromiumOptions());
+
 /** As `webdriver.json` says for wasm-bindgen's tests too. */
-export async function launchChromium() {
+export async function chromiumOptions() {
   const text = await readFile(new URL("../../../webdriver.json", import.meta.url), "utf8");
   const { binary, args } = JSON.parse(text)["goog:chromeOptions"];
-  return launch({ executablePath: binary, args });
+  return { executablePath: binary, args };
 }
 
 export const launchFirefox = () =>
