@@ -40,6 +40,7 @@ export type {
   Drop,
   DropReason,
   EventBusOptions,
+  ReadyOptions,
   RejectReason,
   RetryOptions,
   ScalingOptions,

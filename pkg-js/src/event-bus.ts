@@ -30,7 +30,13 @@ import { deliveryReporter } from "./observability/delivery-reporter.js";
 import { traceAttempts } from "./observability/diagnostics.js";
 import { LossReporter } from "./observability/loss-reporter.js";
 import { wrapCallback } from "./observability/wrap-callback.js";
-import type { DeliveryCallback, DrainOptions, EventBusOptions, WaitOptions } from "./options.js";
+import type {
+  DeliveryCallback,
+  DrainOptions,
+  EventBusOptions,
+  ReadyOptions,
+  WaitOptions,
+} from "./options.js";
 import type { BatchStore } from "./outbox/batch-store.js";
 import { createOutbox } from "./outbox/create-outbox.js";
 import type { Outbox, OutboxHost } from "./outbox/outbox.js";
@@ -43,6 +49,7 @@ import { isPage } from "./util/page.js";
 import {
   checkDrainOptions,
   checkOptions,
+  checkReadyOptions,
   checkWaitOptions,
   checkWaitUntilOptions,
 } from "./validation/bus-options.js";
@@ -259,10 +266,13 @@ export class EventBus<T = unknown> {
    * would fit. While somebody waits for it, batches leave without waiting for size or time.
    *
    * @throws {ClosedError} if the bus is closed first.
+   * @throws the reason of `signal`, if it is aborted first.
    */
-  async ready(): Promise<void> {
+  async ready(options?: ReadyOptions): Promise<void> {
+    const { signal } = checkReadyOptions(options);
+    signal?.throwIfAborted();
     if (this.#closing !== undefined) throw new ClosedError();
-    if (!this.isReady) await this.#scheduler.ready();
+    if (!this.isReady) await this.#scheduler.ready(signal);
   }
 
   /** True if {@linkcode ready} would resolve at once. */

@@ -158,11 +158,16 @@ export interface EventBusOptions<T = unknown> extends BusLimits {
   readonly onStoreError?: ((error: StoreError) => void) | undefined;
 }
 
-/** Options of a wait. */
-export interface WaitOptions {
+/** Options of `ready()`. */
+export interface ReadyOptions {
+  /** Ends the wait once it is aborted. */
+  readonly signal?: Signal | undefined;
+}
+
+/** Options of a wait that is a flush. */
+export interface WaitOptions extends ReadyOptions {
   /** In milliseconds. */
   readonly timeoutMs?: number | undefined;
-  readonly signal?: Signal | undefined;
 }
 
 /** The events to take out of the bus. */

@@ -1,7 +1,7 @@
 import type { Batch } from "./batch.js";
 import type { EventBus } from "./event-bus.js";
 import type { EventOutcomes } from "./event-outcomes.js";
-import { DeliveryError, isShardbusError, unlessAborted } from "./internal.js";
+import { DeliveryError, isShardbusError } from "./internal.js";
 import type { DeliveryCallback, EventBusOptions, WaitOptions } from "./options.js";
 import type { EventStream, Signal } from "./util/platform.js";
 
@@ -44,13 +44,13 @@ export function writableTo(
     raw ? bus.ingestRaw(chunk as string | Uint8Array) : bus.ingest(chunk);
   let flushing: Promise<unknown> | undefined;
   const waitForRoom = async () => {
-    while (!signal.aborted && !bus.isReady) {
+    while (!bus.isReady) {
       // The scheduler "manual" sends nothing by itself.
       flushing ??= bus.flush({ signal }).finally(() => {
         flushing = undefined;
       });
       flushing.catch(() => {});
-      await bus.ready();
+      await bus.ready({ signal });
     }
   };
   const lostBefore = lostBy(bus);
@@ -74,7 +74,7 @@ export function writableTo(
     async write(chunk) {
       for (;;) {
         signal.throwIfAborted();
-        if (!bus.isReady) await unlessAborted(waitForRoom(), signal);
+        await waitForRoom();
         if (isTaken(() => offer(chunk))) return;
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }

@@ -265,6 +265,28 @@ test("ready waits while the largest event may not fit beside the batches in flig
   await within(ready, () => "not ready though all is empty");
 });
 
+test("ready waits no longer than its signal says", async () => {
+  for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
+    const bus = new EventBus(recorder([hang]).callback, {
+      capacity: 4,
+      scheduler,
+      onDrop: () => {},
+    });
+    const aborter = new AbortController();
+    await bus.ready({ signal: aborter.signal });
+    bus.ingestBatch([1, 2, 3]);
+    await idle();
+    bus.ingestBatch([4, 5, 6]);
+    const waiting = rejection(bus.ready({ signal: aborter.signal }));
+    await idle();
+    const reason = new Error("the producer has gone");
+    aborter.abort(reason);
+    assert.equal(await within(waiting, () => "still waiting"), reason, scheduler);
+    assert.equal(await rejection(bus.ready({ signal: aborter.signal })), reason, scheduler);
+    await bus.close({ timeoutMs: 0 });
+  }
+});
+
 test("ready does not wait for maxDelayMs", async () => {
   for (const options of [
     { maxBytes: 1000 },

@@ -183,6 +183,20 @@ test("a program that waits for room gets it, and exits", async () => {
   assert.equal(output, "0\n");
 });
 
+test("a program exits whose stream into a full bus was aborted in an outage", async () => {
+  const output = await run(`${setUp}
+    const { writableTo } = await import("shardbus/streams");
+    const down = () => Promise.reject(new Error("away"));
+    const bus = new EventBus(down, { capacity: 4, onDrop: () => {} });
+    const aborter = new AbortController();
+    const writer = writableTo(bus, { signal: aborter.signal }).getWriter();
+    writer.closed.catch(() => {});
+    for (let i = 0; i < 20; i++) writer.write(i).catch((error) => console.log(i, error.message));
+    setTimeout(() => aborter.abort(new Error("enough")), 20);
+  `);
+  assert.match(output, /19 enough\n$/);
+});
+
 test("importing the package, or making a bus, prints, starts and draws nothing", async () => {
   const output = await run(`
     const touch = (name) => () => { console.log(name); return 0; };

@@ -38,6 +38,9 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
     assert.equal((await flushed).delivered, 1);
     assert.equal(listeners.size, 0, "all was sent");
 
+    await bus.ready({ signal });
+    assert.equal(listeners.size, 0, "there was room");
+
     bus.ingest(2);
     assert.isTrue((await bus.flush({ signal, timeoutMs: 5 })).timedOut);
     assert.equal(listeners.size, 0, "its time was up");

@@ -11,6 +11,7 @@ import {
   runInMicrotask,
   runInNewTask,
 } from "../util/event-loop.js";
+import type { Signal } from "../util/platform.js";
 import { type Attempts, type Dispatcher, firstDeadline } from "./dispatcher.js";
 import type { LifecycleHost } from "./page-lifecycle.js";
 import type { FlushOptions, FlushReport, Scheduler, SchedulerHost } from "./scheduler.js";
@@ -231,9 +232,8 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
     this.schedule();
     const report = (timedOut: boolean): FlushReport => flushReport(this.#core, flush, timedOut);
     let timer: ReturnType<typeof after> | undefined;
-    let onAbort: (() => void) | undefined;
     try {
-      return await new Promise<FlushReport>((resolve, reject) => {
+      return await this.#waiters.wait<FlushReport>(signal, (resolve, reject) => {
         const waiter: Waiter = {
           awaitsReady: false,
           check: () => {
@@ -246,46 +246,36 @@ export class AutoScheduler<T> implements Scheduler, LifecycleHost {
           close: () => resolve(report(false)),
           reject,
         };
-        this.#waiters.add(waiter);
-        const stop = (settle: () => void) => {
+        const finish = () => {
           if (!this.#waiters.remove(waiter)) return;
           try {
-            settle();
+            if (!waiter.check()) resolve(report(true));
           } catch (error) {
             reject(error);
           }
         };
-        if (timeoutMs !== undefined) {
-          // After the answers that came while the process stood still.
-          const finish = () => {
-            if (!waiter.check()) resolve(report(true));
-          };
-          timer = after(timeoutMs, () => afterAnswers(() => stop(finish)));
-        }
-        onAbort = () => stop(() => reject(signal?.reason));
-        signal?.addEventListener("abort", onAbort, { once: true });
+        // After the answers that came while the process stood still.
+        if (timeoutMs !== undefined) timer = after(timeoutMs, () => afterAnswers(finish));
+        return waiter;
       });
     } finally {
       timer?.cancel();
-      if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
       if (!this.#stopped) this.#core.endFlush(flush);
     }
   }
 
-  async ready(): Promise<void> {
+  async ready(signal: Signal | undefined): Promise<void> {
     this.schedule();
-    await new Promise<void>((resolve, reject) => {
-      this.#waiters.add({
-        awaitsReady: true,
-        check: () => {
-          const isReady = this.#core.isReady();
-          if (isReady) resolve();
-          return isReady;
-        },
-        close: () => reject(new ClosedError()),
-        reject,
-      });
-    });
+    await this.#waiters.wait<void>(signal, (resolve, reject) => ({
+      awaitsReady: true,
+      check: () => {
+        const isReady = this.#core.isReady();
+        if (isReady) resolve();
+        return isReady;
+      },
+      close: () => reject(new ClosedError()),
+      reject,
+    }));
   }
 
   async settled(): Promise<void> {

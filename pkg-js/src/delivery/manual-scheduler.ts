@@ -5,6 +5,7 @@ import { FlushState } from "../generated/layout.js";
 import { elapsed } from "../util/clock.js";
 import { ignorePoisoned, ignorePoisonedAsync } from "../util/detached.js";
 import { after, afterAnswers, DeadlineTimer, pause, runInNewTask } from "../util/event-loop.js";
+import type { Signal } from "../util/platform.js";
 import { type Attempts, type Dispatcher, firstDeadline } from "./dispatcher.js";
 import { HEARTBEAT_MS } from "./liveness.js";
 import type { FlushOptions, FlushReport, Scheduler, SchedulerHost } from "./scheduler.js";
@@ -211,9 +212,10 @@ export class ManualScheduler<T> implements Scheduler {
     this.#loops.delete(loop.flush);
   }
 
-  async ready(): Promise<void> {
+  async ready(signal: Signal | undefined): Promise<void> {
     while (!this.#core.isReady()) {
       await pause(HEARTBEAT_MS);
+      signal?.throwIfAborted();
       if (this.#stopped) throw new ClosedError();
       this.#host.beforePoll();
     }

@@ -1,5 +1,6 @@
 import type { FlushCounts } from "../generated/stats.js";
 import type { WaitOptions } from "../options.js";
+import type { Signal } from "../util/platform.js";
 
 /** The outcome of all events that were pending when a flush began. */
 export interface FlushReport extends FlushCounts {
@@ -38,7 +39,7 @@ export interface Scheduler {
   /** Sends the pending events, and resolves when they are settled. */
   flush(options: FlushOptions): Promise<FlushReport>;
   /** Resolves when there is room. */
-  ready(): Promise<void>;
+  ready(signal: Signal | undefined): Promise<void>;
   /** Resolves when all callbacks that run now have settled. */
   settled(): Promise<void>;
   /** Tells the core of the attempts that have succeeded, without waiting for the store. */

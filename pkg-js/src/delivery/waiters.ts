@@ -1,5 +1,6 @@
 import type { CoreBus } from "../core/core-bus.js";
 import { throwUnlessPoisoned } from "../util/detached.js";
+import type { Signal } from "../util/platform.js";
 
 /** Somebody who waits for the bus. */
 export interface Waiter {
@@ -26,7 +27,30 @@ export class Waiters {
     this.#setRef = setRef;
   }
 
-  add(waiter: Waiter): void {
+  /**
+   * Waits as the waiter says that `make` returns; rejects with the reason of the signal, if it is
+   * aborted first.
+   */
+  async wait<Result>(
+    signal: Signal | undefined,
+    make: (resolve: (result: Result) => void, reject: (error: unknown) => void) => Waiter,
+  ): Promise<Result> {
+    let onAbort = () => {};
+    try {
+      return await new Promise<Result>((resolve, reject) => {
+        const waiter = make(resolve, reject);
+        this.#add(waiter);
+        onAbort = () => {
+          if (this.remove(waiter)) reject(signal?.reason);
+        };
+        signal?.addEventListener("abort", onAbort);
+      });
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #add(waiter: Waiter): void {
     this.#waiters.add(waiter);
     this.#setRef(true);
     if (waiter.awaitsReady && this.#readyWaiters++ === 0) this.#core.setRoomAwaited(true);

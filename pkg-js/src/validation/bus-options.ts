@@ -1,6 +1,6 @@
 import type { WaitUntilOptions } from "../delivery/wait-until.js";
 import { schema as coreSchema } from "../generated/schema.js";
-import type { DrainOptions, EventBusOptions, WaitOptions } from "../options.js";
+import type { DrainOptions, EventBusOptions, ReadyOptions, WaitOptions } from "../options.js";
 import { createOutbox } from "../outbox/create-outbox.js";
 import { integer, milliseconds, oneOf } from "./checks.js";
 import {
@@ -69,16 +69,20 @@ const schema = (): Schema => ({
   onStoreError: callable,
 });
 
+const readySchema: Schema = {
+  signal: (value) =>
+    isRecord(value) && "aborted" in value && typeof value.throwIfAborted === "function"
+      ? undefined
+      : "must be an AbortSignal",
+};
+
 const waitSchema: Schema = {
+  ...readySchema,
   // Timers take longer delays for none at all.
   timeoutMs: (value) =>
     typeof value === "number" && value >= 0 && value < 2 ** 31
       ? undefined
       : `must be a number of milliseconds from 0 to ${2 ** 31 - 1}`,
-  signal: (value) =>
-    isRecord(value) && "aborted" in value && typeof value.throwIfAborted === "function"
-      ? undefined
-      : "must be an AbortSignal",
 };
 
 // Made when it is needed, as those of the bus.
@@ -99,6 +103,11 @@ const drainSchema: Schema = {
 /** Checks the options of `flush()` and `close()`, and copies them. */
 export function checkWaitOptions(options: unknown): Writable<WaitOptions> {
   return guardGetters(() => validateObject(options ?? {}, waitSchema, ""));
+}
+
+/** Checks the options of `ready()`. */
+export function checkReadyOptions(options: unknown): ReadyOptions {
+  return guardGetters(() => validateObject(options ?? {}, readySchema, ""));
 }
 
 /** Checks the options of `waitUntil()`. */
