@@ -238,6 +238,27 @@ test("a write that there is no room for rejects, and leaves nothing", async () =
 /** A user without write access to root's files, for tests that run as root. */
 const NOBODY = 65_534;
 
+test("a process that may open few files writes thousands of batches", {
+  skip: process.platform === "win32",
+}, async () => {
+  const program = start(
+    `import { EventBus } from "shardbus";
+     import { fileStore } from "shardbus/stores/fs";
+     const bus = new EventBus(() => Promise.reject(new Error("away")), {
+       store: fileStore(${JSON.stringify(directory)}),
+       batch: { minSize: 1, maxSize: 1 },
+       onStoreError: ({ message }) => console.log(message),
+     });
+     for (let n = 0; n < 3000; n++) bus.ingest(n);
+     await bus.persisted();
+     console.log(bus.stats().store.batches);
+     process.exit();`,
+    "ulimit -n 100",
+  );
+  assert.equal(await program.ended(), 0, program.output());
+  assert.equal(program.output(), "3000\n");
+});
+
 test("a directory that may not be written is refused", async () => {
   await mkdir(directory, { recursive: true });
   await chmod(directory, 0o500);

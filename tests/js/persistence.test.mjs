@@ -15,7 +15,7 @@ import {
   it,
   rejection,
 } from "./harness.mjs";
-import { failing, MemoryStore } from "./memory-store.mjs";
+import { failing, hanging, MemoryStore } from "./memory-store.mjs";
 import { busWith, sentNext } from "./outbox-bus.mjs";
 
 const slow = { baseDelayMs: HOUR_MS, maxDelayMs: HOUR_MS };
@@ -97,7 +97,8 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
     it("rejects if the store does not take the pending events", async () => {
       const store = new MemoryStore();
       store.faults.write = failing;
-      const { bus, errors } = busWith([], store, { scheduler, batch: { maxDelayMs: HOUR_MS } });
+      const options = { scheduler, batch: { maxDelayMs: HOUR_MS } };
+      const { bus, errors } = busWith([hangUntilAborted], store, options);
       bus.ingest(1);
       const error = await rejection(bus.persisted());
       assert.include(error, { code: "ERR_STORE", operation: "write" });
@@ -105,7 +106,25 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       store.faults = {};
       await bus.persisted();
       assert.equal(store.batches.size, 1);
-      await bus.close();
+      await bus.close({ timeoutMs: 0 });
+    });
+
+    it("asks a store that does not answer for few of many batches, and for all once it does", async () => {
+      const store = new MemoryStore();
+      store.faults.write = hanging;
+      const batch = { minSize: 1, maxSize: 1, maxDelayMs: HOUR_MS };
+      const options = { scheduler, batch, timeoutMs: 40, retry: slow };
+      const { bus, errors } = busWith([fail(new Error("down"))], store, options);
+      bus.ingestBatch(Array(2000).fill(1));
+      const writes = () => store.operations.filter((name) => name === "write").length;
+      assert.include(await rejection(bus.persisted()), { code: "ERR_STORE" });
+      assert.isBelow(writes(), 100);
+      assert.lengthOf(errors, writes());
+      store.faults = {};
+      store.log = [];
+      await bus.persisted();
+      assert.equal(accountedStats(bus).store?.batches, 2000);
+      await bus.close({ timeoutMs: 0 });
     });
 
     it("is as flush without a store", async () => {

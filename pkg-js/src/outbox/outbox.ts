@@ -18,6 +18,7 @@ import {
 import type { StoreStats } from "../stats.js";
 import type { BatchStore } from "./batch-store.js";
 import { storeErrorReporter } from "./store-errors.js";
+import { WriteQueue } from "./write-queue.js";
 
 /** A batch that the store has, or may have. */
 interface StoredBatch {
@@ -89,6 +90,8 @@ export class Outbox {
   readonly #reportError: (error: StoreError) => void;
   /** By run and shard: `<runId>-<shard>`. */
   readonly #stored = new Map<string, StoredBatch[]>();
+  /** Writes that no attempt waits for. */
+  readonly #queue: WriteQueue<StoredBatch>;
   /** The running writes of {@linkcode writeAllLater}. */
   readonly #writing = new Set<StoredBatch>();
   /** Running operations that nobody awaits. */
@@ -106,6 +109,7 @@ export class Outbox {
     this.#core = core;
     this.#store = store;
     this.#host = host;
+    this.#queue = new WriteQueue(host.timeoutMs);
     this.#reportError = storeErrorReporter(host.onStoreError);
   }
 
@@ -260,6 +264,7 @@ export class Outbox {
     if (whole.head.sequence === sequence && whole.head.count === count) return whole;
     if (!whole.isWritten) {
       // From now on each half is for itself.
+      whole.left = 0;
       this.#forget(whole);
       return this.#track(stored);
     }
@@ -297,7 +302,15 @@ export class Outbox {
 
   /** {@linkcode write}, where nobody waits for it. */
   writeLater(copy: BatchCopy): void {
-    this.#later(this.write(copy));
+    this.#later(this.#writeInTurn(copy));
+  }
+
+  async #writeInTurn(copy: BatchCopy): Promise<void> {
+    const { stored } = copy;
+    await this.#queue.add(stored, async () => {
+      if (!stored.isWritten && stored.left > 0) await this.write(copy);
+      return stored.isWritten;
+    });
   }
 
   #noteWritten(stored: StoredBatch): void {
@@ -324,12 +337,12 @@ export class Outbox {
   }
 
   /**
-   * Begins to write all pending batches before it returns; resolves when that is done. Returns the
-   * key of a batch that is still pending, and not in the store; nothing if there is none.
+   * Writes all pending batches. Returns the key of a batch that is still pending, and not in the
+   * store; nothing if there is none.
    */
   async writeAll(): Promise<string | undefined> {
     const copies = this.#copyAll();
-    await Promise.all(copies.map((copy) => this.write(copy)));
+    await Promise.all(copies.map((copy) => this.#writeInTurn(copy)));
     return copies.find(({ stored }) => !stored.isWritten && stored.left > 0)?.stored.key;
   }
 
@@ -348,7 +361,7 @@ export class Outbox {
 
   /**
    * {@linkcode writeAll}, where nobody waits for it, and it may be called again meanwhile. It
-   * writes at once where the store can: the page may be about to go.
+   * writes at once where the store can, and begins all other writes: the page may be about to go.
    *
    * @param last batches to write last, because they are in flight already.
    */
