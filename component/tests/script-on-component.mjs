@@ -1,7 +1,7 @@
 // Runs a script on the component.
 import { add, answer, counts, noAnswers } from "./script.mjs";
 
-/** As in `component/scripts`. */
+/** The nonce of the first host, as in `component/scripts`. Each later one has the next. */
 const NONCE = 7n;
 
 /** More than any script needs. */
@@ -29,6 +29,7 @@ function translated(group) {
 class Host {
   now = 0n;
   actions = 0;
+  nonce = NONCE;
   answers = noAnswers();
 
   /** @param {any} Bus @param {import("./script.mjs").Script} script */
@@ -40,15 +41,16 @@ class Host {
   }
 
   run() {
-    this.script.steps.forEach((step, at) => {
+    for (const step of this.script.steps) {
       if (step === "flush") this.flush();
-      else if (step === "kill") {
+      else if ("kill" in step) {
+        this.sendUntilKilled(step.kill);
         const copies = this.bus.stage(this.now);
-        this.bus = this.Bus.create(this.options, NONCE + BigInt(at) + 1n);
+        this.bus = this.Bus.create(this.options, ++this.nonce);
         this.restore(copies);
       } else if ("offer" in step) this.offer(step.offer);
       else this.drain(step.drain);
-    });
+    }
     this.answers.counts = counts(this.bus.stats());
     return this.answers;
   }
@@ -82,6 +84,20 @@ class Host {
     this.bus.endFlush(flush);
   }
 
+  /** Sends so many attempts, of which the last has no answer. @param {number} attempts */
+  sendUntilKilled(attempts) {
+    this.bus.beginFlush();
+    for (let begun = 0; begun < attempts; ) {
+      const { tag, val } = this.bus.poll(this.now);
+      if (tag === "send") {
+        begun++;
+        this.noteAttempt(val);
+        if (begun < attempts) this.answer(val);
+      } else if (tag === "wait-until") this.now = val;
+      else throw new Error(`a host that will be killed has \`${tag}\``);
+    }
+  }
+
   /** @param {{ bytes: Uint8Array }[]} copies */
   restore(copies) {
     const flush = this.bus.beginFlush();
@@ -99,8 +115,10 @@ class Host {
     if (this.actions++ > MOST_ACTIONS) throw new Error("the script does not end");
     const action = this.bus.poll(this.now);
     if (action.tag === "wait-until") this.now = action.val;
-    else if (action.tag === "send") this.send(action.val);
-    else if (action.tag === "abandoned") {
+    else if (action.tag === "send") {
+      this.noteAttempt(action.val);
+      this.answer(action.val);
+    } else if (action.tag === "abandoned") {
       const { reason, batch } = action.val;
       const entry = [Number(batch.head.sequence), reason, decoder.decode(batch.body)];
       add(this.answers.lost, batch.head.shard, entry);
@@ -109,9 +127,15 @@ class Host {
   }
 
   /** @param {any} lease */
-  send({ id, attempt, batch }) {
+  noteAttempt({ attempt, batch: { head, body } }) {
+    const host = Number(BigInt(`0x${head.id.split("-")[0]}`) - NONCE);
+    const entry = [host, Number(head.sequence), attempt, decoder.decode(body)];
+    add(this.answers.attempts, head.shard, entry);
+  }
+
+  /** @param {any} lease */
+  answer({ id, attempt, batch }) {
     const [sequence, body] = [Number(batch.head.sequence), decoder.decode(batch.body)];
-    add(this.answers.attempts, batch.head.shard, [sequence, attempt, body]);
     const how = answer(this.script, sequence, attempt, body);
     const isLive =
       how === "delivered"

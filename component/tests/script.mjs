@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{ attempts?: [number, number], holds?: string, every?: number, answer: string }} Rule
- * @typedef {{ offer: [payload: string, key: string | null][] } | { drain: number } | "flush" | "kill"} Step
+ * @typedef {{ offer: [payload: string, key: string | null][] } | { drain: number } | { kill: number } | "flush"} Step
  * @typedef {{ name: string, options: any, steps: Step[], rules: Rule[] }} Script
  */
 

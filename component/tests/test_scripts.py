@@ -10,7 +10,7 @@ from bus import MS, Host, record, variant
 BUILT = Path(__file__).resolve().parents[2] / "target/component"
 HOST = Host(str(BUILT / "core.wasm"))
 
-# As in `component/scripts`.
+# The nonce of the first host, as in `component/scripts`. Each later one has the next.
 NONCE = 7
 
 # More than any script needs.
@@ -47,9 +47,10 @@ class Run:
     def __init__(self, script):
         self.script, self.now, self.actions = script, 0, 0
         self.options = translated(script["options"]) | {"scheduler": "manual"}
+        self.nonce = NONCE
         self.bus = HOST.create(self.options, NONCE)
         self.answers = {"accepted": [], "attempts": {}, "lost": {}, "drained": []}
-        for at, step in enumerate(script["steps"]):
+        for step in script["steps"]:
             name, argument = (step, None) if isinstance(step, str) else next(iter(step.items()))
             match name:
                 case "offer":
@@ -61,8 +62,10 @@ class Run:
                         argument -= len(batch.body)
                         self.answers["drained"].append(text(batch))
                 case "kill":
+                    self.send_until_killed(argument)
                     copies = self.bus.stage(self.now)
-                    self.bus = HOST.create(self.options, NONCE + at + 1)
+                    self.nonce += 1
+                    self.bus = HOST.create(self.options, self.nonce)
                     self.restore([copy.bytes for copy in copies])
         self.answers["counts"] = self.counts()
 
@@ -78,6 +81,23 @@ class Run:
         while self.act():
             pass
         self.bus.end_flush(flush)
+
+    def send_until_killed(self, attempts):
+        """Sends so many attempts, of which the last has no answer."""
+        self.bus.begin_flush()
+        begun = 0
+        while begun < attempts:
+            action = self.bus.poll(self.now)
+            match action.tag:
+                case "send":
+                    begun += 1
+                    self.note_attempt(action.payload)
+                    if begun < attempts:
+                        self.answer(action.payload)
+                case "wait-until":
+                    self.now = action.payload
+                case tag:
+                    raise AssertionError(f"a host that will be killed has `{tag}`")
 
     def restore(self, copies):
         flush = self.bus.begin_flush()
@@ -97,7 +117,8 @@ class Run:
         action = self.bus.poll(self.now)
         match action.tag:
             case "send":
-                self.send(action.payload)
+                self.note_attempt(action.payload)
+                self.answer(action.payload)
             case "abandoned":
                 lost = action.payload
                 entry = [lost.batch.head.sequence, lost.reason, text(lost.batch)]
@@ -109,11 +130,14 @@ class Run:
                 return False
         return True
 
-    def send(self, lease):
-        head, body = lease.batch.head, text(lease.batch)
+    def note_attempt(self, lease):
+        head = lease.batch.head
+        host = int(head.id.split("-")[0], 16) - NONCE
         attempts = self.answers["attempts"].setdefault(str(head.shard), [])
-        attempts.append([head.sequence, lease.attempt, body])
-        match self.answer(head.sequence, lease.attempt, body):
+        attempts.append([host, head.sequence, lease.attempt, text(lease.batch)])
+
+    def answer(self, lease):
+        match self.receivers_answer(lease.batch.head.sequence, lease.attempt, text(lease.batch)):
             case "delivered":
                 live = self.bus.acknowledge(lease.id, self.now)
             case "single":
@@ -126,7 +150,7 @@ class Run:
                 live = self.bus.fail(lease.id, variant(failure), self.now)
         assert live, "the lease is live"
 
-    def answer(self, sequence, attempt, body):
+    def receivers_answer(self, sequence, attempt, body):
         for rule in self.script["rules"]:
             first, last = rule.get("attempts", (1, attempt))
             applies = first <= attempt <= last and rule.get("holds", "") in body

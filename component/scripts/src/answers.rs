@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 pub struct Answers {
     /// For each event, true if it was accepted.
     pub accepted: Vec<bool>,
-    /// The attempts of each shard, in order: sequence number, attempt, body.
-    pub attempts: BTreeMap<u16, Vec<(u64, u32, String)>>,
+    /// The attempts of each shard, in order.
+    pub attempts: BTreeMap<u16, Vec<Attempt>>,
     /// Batches that were given up, by shard: sequence number, reason, body.
     pub lost: BTreeMap<u16, Vec<(u64, String, String)>>,
     /// Bodies of batches that were drained.
@@ -18,6 +18,11 @@ pub struct Answers {
     /// The counts at the end.
     pub counts: BTreeMap<&'static str, u64>,
 }
+
+/// An attempt: the number of the host that cut the batch, the batch's sequence number, the number of
+/// the attempt, and the body. The first two, with the shard, stand for the batch's id, because each host
+/// has a nonce of its own.
+pub type Attempt = (u64, u64, u32, String);
 
 /// A batch's body as text.
 pub fn text(batch: &Batch) -> String {

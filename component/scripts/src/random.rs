@@ -40,7 +40,7 @@ fn options(rng: &mut Rng, shards: u16) -> Options {
         backpressure: rng.bool().then(|| policies[rng.usize(..policies.len())]),
         format: rng.bool().then(|| if rng.bool() { Format::Json } else { Format::Ndjson }),
         batch,
-        retry,
+        retry: Some(retry),
     }
 }
 

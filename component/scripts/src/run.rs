@@ -8,14 +8,15 @@ use shardbus::{
 };
 use std::time::Duration;
 
-/// The nonce of the first bus. Each later one has the next.
+/// The nonce of the first host. Each later one has the next.
 const NONCE: u64 = 7;
 
 /// The answers of the crate.
 pub fn on_crate(script: &Script) -> Answers {
     let mut answers = Answers::default();
-    let mut host = Host { bus: bus(&script.options, NONCE), now: 0, script };
-    for (at, step) in script.steps.iter().enumerate() {
+    let mut nonce = NONCE;
+    let mut host = Host { bus: bus(&script.options, nonce), now: 0, script };
+    for step in &script.steps {
         match step {
             Step::Offer(events) => {
                 for (payload, key) in events {
@@ -31,10 +32,12 @@ pub fn on_crate(script: &Script) -> Answers {
                     answers.drained.push(text(&batch));
                 }
             }
-            Step::Kill => {
+            Step::Kill(attempts) => {
+                host.send_until_killed(*attempts, &mut answers);
                 let copies: Vec<_> =
                     host.bus.stage(host.now).iter().map(|batch| batch.encode()).collect();
-                host.bus = bus(&script.options, NONCE + at as u64 + 1);
+                nonce += 1;
+                host.bus = bus(&script.options, nonce);
                 host.restore(&copies, &mut answers);
             }
         }
@@ -50,10 +53,11 @@ fn bus(options: &Options, nonce: u64) -> EventBus {
         adaptive: Some(options.batch.adaptive),
         ..BatchOptions::default()
     };
+    let retry = options.retry.as_ref();
     let retry = RetryOptions {
-        max_attempts: Some(options.retry.max_attempts),
-        base_delay: Some(Duration::from_millis(options.retry.base_delay_ms)),
-        max_delay: Some(Duration::from_millis(options.retry.max_delay_ms)),
+        max_attempts: retry.map(|retry| retry.max_attempts),
+        base_delay: retry.map(|retry| Duration::from_millis(retry.base_delay_ms)),
+        max_delay: retry.map(|retry| Duration::from_millis(retry.max_delay_ms)),
         ..RetryOptions::default()
     };
     let options = BusOptions {
@@ -97,6 +101,25 @@ impl Host<'_> {
         self.bus.end_flush(flush);
     }
 
+    /// Sends so many attempts, of which the last has no answer.
+    fn send_until_killed(&mut self, attempts: usize, answers: &mut Answers) {
+        let _ = self.bus.begin_flush();
+        let mut begun = 0;
+        while begun < attempts {
+            match self.bus.poll(self.now) {
+                Action::Send(lease) => {
+                    begun += 1;
+                    note_attempt(&lease, answers);
+                    if begun < attempts {
+                        self.answer(&lease);
+                    }
+                }
+                Action::WaitUntil(then) => self.now = then,
+                other => panic!("a host that will be killed has {other:?}"),
+            }
+        }
+    }
+
     /// Restores copies of an earlier run, and delivers them.
     fn restore(&mut self, copies: &[Vec<u8>], answers: &mut Answers) {
         let flush = self.bus.begin_flush();
@@ -122,7 +145,10 @@ impl Host<'_> {
     /// One action. Returns false if there was none, though time went on.
     fn act(&mut self, answers: &mut Answers) -> bool {
         match self.bus.poll(self.now) {
-            Action::Send(lease) => self.send(&lease, answers),
+            Action::Send(lease) => {
+                note_attempt(&lease, answers);
+                self.answer(&lease);
+            }
             Action::Abandoned(Abandoned { reason, batch, .. }) => {
                 let reason = match reason {
                     AbandonReason::Retries => "retries",
@@ -142,11 +168,9 @@ impl Host<'_> {
         true
     }
 
-    fn send(&self, lease: &Lease, answers: &mut Answers) {
-        let (batch, body) = (&lease.batch, text(&lease.batch));
-        let answer = self.script.answer(batch.sequence_start, lease.attempt, &body);
-        let attempt = (batch.sequence_start, lease.attempt, body);
-        answers.attempts.entry(batch.shard_id).or_default().push(attempt);
+    fn answer(&self, lease: &Lease) {
+        let batch = &lease.batch;
+        let answer = self.script.answer(batch.sequence_start, lease.attempt, &text(batch));
         let retry_after = Duration::ZERO;
         let failure = match answer {
             Answer::Delivered => return assert!(self.bus.acknowledge(lease.id, self.now)),
@@ -161,6 +185,12 @@ impl Host<'_> {
         };
         assert!(self.bus.fail(lease.id, failure, self.now));
     }
+}
+
+fn note_attempt(Lease { attempt, batch, .. }: &Lease, answers: &mut Answers) {
+    let host = batch.process_nonce - NONCE;
+    let attempt = (host, batch.sequence_start, *attempt, text(batch));
+    answers.attempts.entry(batch.shard_id).or_default().push(attempt);
 }
 
 /// Runs of equal outcomes, each with its length.

@@ -50,7 +50,8 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
     pub batch: Batch,
-    pub retry: Retry,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
 }
 
 /// The policy for events that find no room.
@@ -101,8 +102,9 @@ pub enum Step {
     Flush,
     /// Takes out batches whose bodies have at most so many bytes together.
     Drain(usize),
-    /// Ends the host, which keeps copies of everything, and restores them in the next.
-    Kill,
+    /// Sends, and kills the host during the attempt with this number, or at once if it is 0. The next
+    /// host restores what the killed one had.
+    Kill(usize),
 }
 
 /// A rule.
