@@ -5,7 +5,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { BUILT } from "./jco.mjs";
+import { BUILT } from "./built.mjs";
 
 const EXPECTED = `\
 flush: delivered 25, pending 0

@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { load } from "./jco.mjs";
+import { loadCore } from "./built.mjs";
 
 const file = new URL("../../tests/vectors/routing.json", import.meta.url);
 /** @type {{ text: string, shards?: Record<string, number> }[]} */
 const events = JSON.parse(await readFile(file, "utf8")).events;
 
 test("the component as JavaScript routes events to the published shards", async () => {
-  const { eventBus } = await load("core");
+  const { eventBus } = await loadCore();
   /** @type {Map<string, any>} */
   const buses = new Map();
   let routes = 0;

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Clock } from "../../tests/js/clock.mjs";
-import { BUILT, load } from "./jco.mjs";
+import { BUILT, loadCore } from "./built.mjs";
 import { onComponent } from "./script-on-component.mjs";
 import { onPackage } from "./script-on-package.mjs";
 
@@ -20,7 +20,7 @@ async function compare(chosen, run) {
 }
 
 test("the component as JavaScript gives the answers of the crate", async () => {
-  const { eventBus } = await load("core");
+  const { eventBus } = await loadCore();
   await compare(runs, (script) => onComponent(eventBus.Bus, script));
 });
 

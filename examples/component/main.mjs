@@ -1,19 +1,14 @@
 // A bus in Node as a component: `jco transpile` makes JavaScript of it. The npm package `shardbus`
 // is faster and needs no host loop; this is for programs that are put together of components.
 //
-//     cargo xtask component
-//     npx @bytecodealliance/jco transpile target/component/core.wasm -o target/component/js
-//     node examples/component/main.mjs http://127.0.0.1:8080/events
+//     cargo xtask component --run node
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-
-const { eventBus } = await import(
-  process.env.SHARDBUS_COMPONENT ?? "../../target/component/js/core.js"
-);
+import { eventBus } from "../../target/component/js/core.js";
 
 const now = () => process.hrtime.bigint();
 const bus = eventBus.Bus.create({ maxBytes: 1 << 20 }, randomBytes(8).readBigUInt64LE());
-const url = process.argv[2];
+const url = process.env.COLLECTOR;
 
 /** Sends a batch. Returns nothing, or the failure. */
 async function failure({ head, body }, ms) {

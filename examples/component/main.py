@@ -1,10 +1,9 @@
 """A bus in Python: the component `core` in wasmtime, which decides, and this host, which sends.
 
-    cargo xtask component
-    pip install wasmtime
-    python3 examples/component/main.py http://127.0.0.1:8080/events
+    cargo xtask component --run python
 """
 
+import os
 import secrets
 import sys
 import time
@@ -107,4 +106,4 @@ def main(url):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(os.environ["COLLECTOR"])

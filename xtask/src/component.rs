@@ -137,7 +137,7 @@ pub fn make_all(sh: &Shell, tools: &Tools, components: &[Component]) -> Result<(
 
 /// Prepares the tests of the built components. Returns the tools that they need.
 pub fn prepare_tests(sh: &Shell) -> Result<Tools> {
-    npm::install(sh, "component")?;
+    component_examples::transpile(sh)?;
     exec(cmd!(sh, "cargo run --quiet --package shardbus-scripts {BUILT}/scripts.json"))?;
     let tools = Tools::set_up(sh)?;
     component_examples::build(sh, &tools)?;

@@ -1,10 +1,12 @@
-//! Builds the examples that are components themselves, composed with the bus.
+//! Builds the examples that are components themselves, composed with the bus, and runs all examples of
+//! the component.
 
 use anyhow::Result;
+use clap::ValueEnum;
 use xshell::{Shell, cmd};
 
 use crate::component::{BUILT, Component, Tools, make_all};
-use crate::exec;
+use crate::{exec, npm};
 
 /// The components of the examples, and those that the tests compose with the bus.
 pub const EXAMPLES: [Component; 5] = [
@@ -77,4 +79,61 @@ pub fn build(sh: &Shell, tools: &Tools) -> Result<()> {
         exec(cmd!(sh, "{wasm_tools} validate {to}"))?;
     }
     Ok(())
+}
+
+/// An example of the component.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Example {
+    /// The host in Node
+    Node,
+    /// The host in Python
+    Python,
+    /// The host in Rust, which takes minutes to compile
+    Rust,
+    /// The service on `http`, with an instance for each request
+    Serve,
+    /// The service on `http`, with an instance for many requests
+    ServeReused,
+    /// The service on `async`, with an instance for many requests
+    ServeAsync,
+}
+
+/// The flags of a service whose instances serve many requests.
+const REUSED: [&str; 3] =
+    ["--env=REUSED=1", "--max-instance-reuse-count=1000", "--idle-instance-timeout=600s"];
+
+/// Runs an example with a collector. The components of the bus are built.
+pub fn run(sh: &Shell, example: Example) -> Result<()> {
+    let tools = Tools::set_up(sh)?;
+    let with_collector = || cmd!(sh, "node examples/component/with-collector.mjs");
+    let serve = |name: &str, flags: &[&str]| {
+        build(sh, &tools)?;
+        let serve =
+            with_collector().arg(tools.wasmtime()).args(["serve", "-Scli", "--env=COLLECTOR"]);
+        let serve = serve.arg("--addr=127.0.0.1:8080").args(flags);
+        exec(serve.arg(format!("{BUILT}/{name}.wasm")))
+    };
+    match example {
+        Example::Node => {
+            transpile(sh)?;
+            exec(with_collector().args(["node", "examples/component/main.mjs"]))
+        }
+        Example::Python => {
+            let python = with_collector().env("PYTHONPATH", tools.python_path());
+            exec(python.args(["python3", "examples/component/main.py"]))
+        }
+        Example::Rust => {
+            let manifest = "examples/component-rust/Cargo.toml";
+            exec(with_collector().args(["cargo", "run", "--release", "--manifest-path", manifest]))
+        }
+        Example::Serve => serve("logging-service", &[]),
+        Example::ServeReused => serve("logging-service", &REUSED),
+        Example::ServeAsync => serve("async-logging-service", &REUSED),
+    }
+}
+
+/// Writes the component `core` as a JavaScript module. The component is built.
+pub fn transpile(sh: &Shell) -> Result<()> {
+    npm::install(sh, "component")?;
+    exec(cmd!(sh, "node component/transpile.mjs"))
 }

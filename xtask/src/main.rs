@@ -72,6 +72,9 @@ enum Task {
         /// Build the services of `examples/component*` with it
         #[arg(long)]
         examples: bool,
+        /// Run one of `examples/component*`, with a collector for its events
+        #[arg(long)]
+        run: Option<component_examples::Example>,
     },
     /// Build the package and run the flights example on it
     Demo {
@@ -114,10 +117,13 @@ fn run(cli: Cli) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Task::Component { examples } => {
+        Task::Component { examples, run } => {
             component::build(&sh)?;
             if examples {
                 component_examples::build(&sh, &component::Tools::set_up(&sh)?)?;
+            }
+            if let Some(example) = run {
+                component_examples::run(&sh, example)?;
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -1,8 +1,7 @@
 //! A bus in a Rust program: the component `core` in wasmtime, which decides, and this host, which sends.
 //!
 //! ```sh
-//! cargo xtask component
-//! cargo run --release --manifest-path examples/component-rust/Cargo.toml -- http://127.0.0.1:8080/events
+//! cargo xtask component --run rust
 //! ```
 
 use shardbus_component_example::{Action, Bus, Failure, Host, Lease};
@@ -70,7 +69,7 @@ impl Sender {
 }
 
 fn main() -> Result<()> {
-    let url = std::env::args().nth(1).context("usage: shardbus-component-example URL")?;
+    let url = std::env::var("COLLECTOR").context("COLLECTOR is the URL of the receiver")?;
     let host = Host::load("target/component/core.wasm")?;
     let nonce = getrandom::u64().context("the system has no random numbers")?;
     let mut bus = host.create(nonce)?;

@@ -51,10 +51,14 @@ fn post(batch: Batch) -> Request {
     let (_, collector) = get_environment()
         .into_iter()
         .find(|(name, _)| name == "COLLECTOR")
-        .expect("COLLECTOR is the authority of the receiver, such as `127.0.0.1:8080`");
+        .expect("COLLECTOR is the URL of the receiver");
+    let (authority, path) = collector
+        .strip_prefix("http://")
+        .and_then(|rest| rest.split_once('/'))
+        .expect("COLLECTOR is a URL such as `http://127.0.0.1:9000/events`");
     request.set_method(&Method::Post).expect("POST is a method");
     request.set_scheme(Some(&Scheme::Http)).expect("http is a scheme");
-    request.set_authority(Some(&collector)).expect("COLLECTOR is an authority");
-    request.set_path_with_query(Some("/events")).expect("it is a path");
+    request.set_authority(Some(authority)).expect("COLLECTOR has an authority");
+    request.set_path_with_query(Some(&format!("/{path}"))).expect("COLLECTOR has a path");
     request
 }
