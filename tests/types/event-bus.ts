@@ -65,6 +65,10 @@ expectTypeOf(new EventBus(() => {}, { key: (event: Click) => event.user })).toEq
   EventBus<Click>
 >();
 
+// Of any events: for code that only watches or ends a bus.
+declare const closeOf: (any: EventBus) => Promise<FlushReport>;
+closeOf(bus);
+
 // Written nowhere: events may be anything, and nothing is known of them.
 const untyped = new EventBus((batch) => {
   expectTypeOf(batch.events()).toEqualTypeOf<unknown[]>();
