@@ -471,12 +471,13 @@ export class EventBus<T = unknown> {
   async close(options?: WaitOptions): Promise<FlushReport> {
     const checked = checkWaitOptions(options);
     checked.timeoutMs ??= DEFAULT_CLOSE_TIMEOUT_MS;
+    // First: code of an emitted event's own may close the bus.
+    if (this.#closing === undefined) this.#ingestor.cross();
     this.#closing ??= this.#close(checked);
     return this.#closing;
   }
 
   async #close(options: ReturnType<typeof checkWaitOptions>): Promise<FlushReport> {
-    this.#ingestor.cross();
     this.#core.close();
     this.#staging.look();
     const flush = this.#core.beginFlush(Number.POSITIVE_INFINITY);

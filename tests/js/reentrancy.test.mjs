@@ -139,6 +139,23 @@ test("events offered by an event's own code come before it", () => {
   }
 });
 
+test("a bus that is closed by an event's own code while it closes is closed once", async () => {
+  const sink = recorder();
+  /** @type {EventBus<any>} */
+  const bus = new EventBus(sink.callback, { onDrop: () => {} });
+  /** @type {Promise<unknown> | undefined} */
+  let inner;
+  const close = () => {
+    inner ??= bus.close();
+  };
+  bus.emit(serialisedBy(close, "closing"));
+  const report = await within(bus.close(), () => "the bus does not close");
+  assert.deepEqual(await inner, report);
+  const { delivered, rejected } = accountedStats(bus);
+  assert.deepEqual([report.delivered, sink.delivered().length], [delivered, delivered]);
+  assert.equal(rejected.closed, 1);
+});
+
 test("an event whose code fills the bus is refused like any other", () => {
   const options = /** @type {const} */ ({ capacity: 4, backpressure: "drop-newest" });
   const bus = new EventBus(() => {}, { ...options, onDrop: () => {} });
