@@ -209,6 +209,28 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       });
     }
 
+    it("uses a store that opens after its time limit from then on", async () => {
+      const { store } = await leftStore([1, 2]);
+      const opening = deferred();
+      store.faults = { open: () => opening.promise };
+      const { bus, sink, errors } = busWith([], store, { scheduler, timeoutMs: 400 });
+      bus.ingestBatch([3, 4]);
+      await bus.flush();
+      assert.deepEqual(
+        errors.map(({ operation }) => operation),
+        ["open"],
+      );
+      opening.resolve();
+      await idle();
+      bus.ingestBatch([5, 6]);
+      await bus.persisted();
+      assert.includeMembers(await sentNext(store), [5, 6]);
+      await bus.flush();
+      assert.sameMembers(sink.delivered(), [1, 2, 3, 4, 5, 6]);
+      assert.equal(store.batches.size, 0);
+      await bus.close();
+    });
+
     for (const [what, open] of /** @type {[string, any][]} */ ([
       ["throws at once", () => JSON.parse("{")],
       ["says nothing", async () => undefined],

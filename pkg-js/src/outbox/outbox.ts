@@ -99,7 +99,7 @@ export class Outbox {
   #opening: Promise<string[]> | undefined;
   /** Keys of earlier runs' batches that were not read yet, oldest first. */
   #left: string[] | undefined;
-  /** True if the store could not be opened. */
+  /** True if the store could not be opened, or not yet in its time. */
   #isBroken = false;
   #isStopped = false;
   #errors = 0;
@@ -149,11 +149,18 @@ export class Outbox {
   async #open(): Promise<void> {
     const keys = await this.#try("open", undefined, async () => {
       this.#opening ??= this.#store.open((found) => this.#onFound(found));
-      return [...(await this.#opening)].sort();
+      const found = [...(await this.#opening)].sort();
+      // `writeAllSync` may have been there before: its batches are not of an earlier run.
+      const own = new Set([...this.#stored.values()].flat().map(({ key }) => key));
+      const earlier = found.filter((key) => !own.has(key));
+      if (this.#isBroken) {
+        // It opened after its time limit, and can be used from now on.
+        this.#isBroken = false;
+        this.#onFound(earlier);
+      }
+      return earlier;
     });
-    // `writeAllSync` may have been there before: its batches are not of an earlier run.
-    const own = new Set([...this.#stored.values()].flat().map(({ key }) => key));
-    this.#left ??= (keys ?? []).filter((key) => !own.has(key));
+    this.#left ??= keys ?? [];
   }
 
   /** A run has ended since the store was opened. */
