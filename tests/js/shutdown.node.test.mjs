@@ -2,7 +2,7 @@
 // How a process with shutdown hooks ends: each test is a program of its own that gets real signals.
 // Node only.
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run, start } from "./child.node.mjs";
@@ -440,4 +440,37 @@ test("hooks in a worker thread throw an error with the remedy", async () => {
     new Worker(new URL("data:text/javascript," + encodeURIComponent(program.replaceAll("shardbus/shutdown", import.meta.resolve("shardbus/shutdown")))));
   `);
   assert.match(output, /^ERR_INVALID_OPTION Signals reach the main thread only.*bus\.close\(\)/);
+});
+
+test("with the program of docs/shutdown.md, the workers of a cluster close their buses", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "shardbus-cluster-"));
+  const page = await readFile(new URL("../../docs/shutdown.md", import.meta.url), "utf8");
+  const [, program] = /```js in tests.js.shutdown.node.test.mjs\n(.*?)```/s.exec(page) ?? [];
+  const file = join(directory, "program.mjs");
+  const slowly =
+    "async (batch) => { await new Promise((done) => setTimeout(done, 100)); print(batch); }";
+  const source = `${setUp}
+    import cluster from "node:cluster";
+    if (cluster.isPrimary) {
+      const workers = [cluster.fork(), cluster.fork()];
+      await Promise.all(workers.map((worker) => new Promise((done) => worker.once("message", done))));
+    }
+    const bus = cluster.isWorker ? makeBus("delivered", ${slowly}) : undefined;
+    ${program}
+    keepRunning();
+    if (cluster.isWorker) process.send("ready");
+    else console.log("ready");
+  `;
+  const here = source.replaceAll(
+    /"(shardbus[^"]*)"/g,
+    (_, name) => `"${import.meta.resolve(name)}"`,
+  );
+  await writeFile(file, here);
+  try {
+    const primary = `process.argv[1] = ${JSON.stringify(file)}; await import(process.argv[1]);`;
+    const { end, output } = await signalled(primary);
+    assert.deepEqual({ end, output }, { end: "SIGTERM", output: "delivered\n".repeat(2) });
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 });
