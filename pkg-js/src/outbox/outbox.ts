@@ -92,6 +92,8 @@ export class Outbox {
   readonly #stored = new Map<string, StoredBatch[]>();
   /** Writes that no attempt waits for. */
   readonly #queue: WriteQueue<StoredBatch>;
+  /** The one of each id that is found first. */
+  readonly #byId = new Map<string, StoredBatch>();
   /** The running writes of {@linkcode writeAllLater}. */
   readonly #writing = new Set<StoredBatch>();
   /** Running operations that nobody awaits. */
@@ -233,6 +235,7 @@ export class Outbox {
     const head = this.#host.lastBatch();
     const stored = { key, head, left: head.count, isWritten: true, replacements: 0 };
     this.#of(head.id).push(stored);
+    if (!this.#byId.has(head.id)) this.#byId.set(head.id, stored);
     this.#core.forget();
     this.#host.schedule();
   }
@@ -286,6 +289,7 @@ export class Outbox {
   #track(stored: StoredBatch): StoredBatch {
     // The first, so that it is found before the copy that it replaces.
     this.#of(stored.head.id).unshift(stored);
+    this.#byId.set(stored.head.id, stored);
     return stored;
   }
 
@@ -474,6 +478,9 @@ export class Outbox {
 
   /** The stored batch that covers another: after a split, the whole. */
   #find(id: string, sequence: number): StoredBatch | undefined {
+    // There may be many after a long outage.
+    const own = this.#byId.get(id);
+    if (own !== undefined) return own;
     return this.#of(id).find(
       ({ head }) => head.sequence <= sequence && sequence < head.sequence + head.count,
     );
@@ -483,6 +490,7 @@ export class Outbox {
     const all = this.#of(stored.head.id);
     const index = all.indexOf(stored);
     if (index >= 0) all.splice(index, 1);
+    if (this.#byId.get(stored.head.id) === stored) this.#byId.delete(stored.head.id);
   }
 
   #later(task: Promise<void>): void {
