@@ -28,7 +28,8 @@ export interface ShutdownOptions {
   readonly signals?: readonly ShutdownSignal[] | undefined;
   /**
    * Ends servers and the like before the buses are closed, because they still offer events: `() =>
-   * app.close()`. A promise is awaited, for half of `timeoutMs` at most.
+   * app.close()`. A promise is awaited, for half of `timeoutMs` at most. An
+   * `http.Server` has one for `() => server[Symbol.asyncDispose]()`; its `close()` returns none.
    */
   readonly before?: (() => unknown) | undefined;
 }

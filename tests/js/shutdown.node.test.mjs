@@ -373,6 +373,23 @@ test("events offered while a server closes are delivered, if `before` closes it"
   assert.deepEqual({ end, output }, { end: "SIGTERM", output: "true\nfirst last\n" });
 });
 
+test("an event that an `http.Server` offers while it closes is delivered, with the `before` of the docs", async () => {
+  const { end, output } = await signalled(`${setUp}
+    import { createServer, get } from "node:http";
+    const bus = makeBus("first");
+    const server = createServer((_, response) => {
+      console.log("ready");
+      server.once("close", () => console.log("closed"));
+      setTimeout(() => response.end(String(bus.ingest("last"))), 50);
+    });
+    installShutdownHooks(bus, { before: () => server[Symbol.asyncDispose]() });
+    server.listen(0, "127.0.0.1", () => {
+      get({ port: server.address().port, host: "127.0.0.1", agent: false }).on("response", (response) => response.resume());
+    });
+  `);
+  assert.deepEqual({ end, output }, { end: "SIGTERM", output: "closed\nfirst last\n" });
+});
+
 test("events that a program's own listener offers before it closes the bus are delivered", async () => {
   const { end, output } = await signalled(`${setUp}
     const bus = makeBus("first");
