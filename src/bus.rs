@@ -231,14 +231,19 @@ impl EventBus {
             "each line has a key, or none has"
         );
         let mut accepted = 0;
-        let max = self.config.max_event_bytes;
-        if keys.is_none()
-            && !self.is_closed()
-            && lines.lens().iter().all(|&len| len as usize <= max)
+        let fit = |lines: &Lines<'_>, max| lines.lens().iter().all(|&len| len as usize <= max);
+        if !self.is_closed()
+            && fit(&lines, self.config.max_event_bytes)
+            && keys.as_ref().is_none_or(|keys| fit(keys, self.config.max_key_bytes))
         {
-            accepted = self.manager.ingest_together(lines);
-            self.offered.add(accepted as u64);
-            lines.skip_first(accepted);
+            let offered;
+            (offered, accepted) = self.manager.ingest_together(lines, keys);
+            self.offered.add(offered as u64);
+            lines.skip_first(offered);
+            if let Some(keys) = &mut keys {
+                self.keyed.set(self.keyed.get() || offered > 0);
+                keys.skip_first(offered);
+            }
         }
         for line in lines {
             let key = keys.as_mut().and_then(Iterator::next);

@@ -20,7 +20,7 @@ fn arrival() -> impl Strategy<Value = Arrival> {
     let payload = proptest::collection::vec(b'a'..=b'z', 1..60);
     let key = proptest::collection::vec(b'0'..=b'9', 0..4);
     let events = proptest::collection::vec((payload, key), 0..40);
-    (events, proptest::bool::weighted(0.2), 0u32..4, 0usize..3)
+    (events, proptest::bool::ANY, 0u32..4, 0usize..3)
         .prop_map(|(events, keyed, gap, batches)| Arrival { events, keyed, gap, batches })
 }
 

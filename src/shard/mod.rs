@@ -3,6 +3,7 @@
 mod batcher;
 mod budget;
 mod counters;
+mod groups;
 mod manager;
 mod mapper;
 mod metrics;

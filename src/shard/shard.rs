@@ -5,6 +5,7 @@ use crate::config::{BackpressureMode, Format};
 use crate::error::IngestionError;
 use crate::event::{Event, InternalEvent};
 use crate::lines::Lines;
+use crate::shard::groups::Group;
 use crate::shard::ring_buffer::RingBuffer;
 use crate::shard::{ByteBudget, Index, Reservation, ShardCounters, ShardMetricsCollector};
 use crate::sync::Shared;
@@ -264,6 +265,27 @@ impl Shard {
         self.counters.ingested.add_alone(count as u64);
         self.report();
         count
+    }
+
+    /// Accepts a group whose bytes are reserved. Returns false, with nothing changed, unless it is
+    /// sure to be accepted one by one.
+    pub(super) fn push_reserved<'a>(
+        &mut self,
+        group: Group,
+        payloads: impl Iterator<Item = &'a [u8]>,
+    ) -> bool {
+        let Group { count, bytes, .. } = group;
+        if count > self.certain_slots() || !self.ring.reserve(count, bytes) {
+            return false;
+        }
+        let mut timestamp = self.timestamps.next_run(self.clock.now(), count as u64);
+        for payload in payloads {
+            self.ring.try_push(payload, timestamp);
+            timestamp = timestamp.saturating_add(1);
+        }
+        self.counters.ingested.add_alone(count as u64);
+        self.report();
+        true
     }
 
     /// Shows everybody how much the shard holds, and tells the collector how things stand.
