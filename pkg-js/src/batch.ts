@@ -61,6 +61,8 @@ export class CoreBatch<T> implements Batch<T> {
   readonly contentType: string;
   readonly firstTimestamp: bigint;
   readonly lastTimestamp: bigint;
+  /** True if each event is sure to be one JSON text. */
+  readonly isSound: boolean;
   readonly #lens: Uint32Array;
 
   constructor(core: CoreBus, head: BatchHead) {
@@ -73,6 +75,7 @@ export class CoreBatch<T> implements Batch<T> {
     this.contentType = head.isJson ? "application/json" : "application/x-ndjson";
     this.firstTimestamp = head.firstTimestamp;
     this.lastTimestamp = head.lastTimestamp;
+    this.isSound = !core.mayHaveRaw;
   }
 
   events(): T[] {

@@ -1,7 +1,8 @@
 // @ts-check
-import { InvalidOptionError } from "shardbus";
+import { EventBus, InvalidOptionError } from "shardbus";
 import { httpSink } from "shardbus/sinks/http";
-import { assert, test } from "../js/harness.mjs";
+import { assert, quickRetry, test } from "../js/harness.mjs";
+import { MemoryStore } from "../js/memory-store.mjs";
 import { startReceiver } from "./http-server.mjs";
 import { send } from "./send.mjs";
 
@@ -49,6 +50,28 @@ test("the answer decides: Retry-After, 413 and permanent statuses", async () => 
     assert.lengthOf(wrong.requests, 1);
   } finally {
     for (const collector of [later, large, wrong]) await collector.stop();
+  }
+});
+
+test("a raw payload of an earlier run spoils no array", async () => {
+  const store = new MemoryStore();
+  const fail = () => Promise.reject(new Error("the receiver is away"));
+  const options = /** @type {const} */ ({ format: "json", retry: quickRetry, onDrop() {}, store });
+  const earlier = new EventBus(fail, options);
+  for (const payload of ['{"n":0}', "no JSON", '{"n":1}']) earlier.ingestRaw(payload);
+  await earlier.persisted();
+  await earlier.close({ timeoutMs: 0 });
+  const collector = await startReceiver();
+  try {
+    const bus = new EventBus(httpSink(collector.url), options);
+    await bus.flush();
+    const { restored, delivered, abandoned } = bus.stats();
+    await bus.close();
+    assert.deepEqual([restored, delivered, abandoned.permanent], [3, 2, 1]);
+    const events = collector.requests.flatMap(({ body }) => JSON.parse(body));
+    assert.deepEqual(events, [{ n: 0 }, { n: 1 }]);
+  } finally {
+    await collector.stop();
   }
 });
 

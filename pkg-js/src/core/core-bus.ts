@@ -17,6 +17,8 @@ export class CoreBus extends Calls {
   #handle = -1;
   /** The bus's state until the core has made it, which takes longest for the first one. */
   #beginning: Beginning | undefined;
+  /** True once there may be events that are not one JSON text: raw ones, or some of earlier runs. */
+  mayHaveRaw = false;
 
   /**
    * Takes the numbers of all options. Throws if the core cannot be loaded, or there is no memory for
@@ -87,6 +89,7 @@ export class CoreBus extends Calls {
     // The limit of a core that is gone is 0.
     if (this.#handle < 0) return RestoreRefusal.NotNow;
     if (bytes.length > this.maxRestoredBytes()) return RestoreRefusal.TooLarge;
+    this.mayHaveRaw = true;
     return handIn(bytes) ? undefined : RestoreRefusal.NoMemory;
   }
 

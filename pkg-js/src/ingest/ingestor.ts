@@ -208,6 +208,7 @@ export class Ingestor<T> {
   ingestRaw(payload: string | Uint8Array, options: IngestOptions | undefined): boolean {
     if (this.#isClosed) return this.#refuse();
     this.offerEmitted();
+    this.#core.mayHaveRaw = true;
     let key: string | undefined;
     try {
       checkIngestOptions(options);
