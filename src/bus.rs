@@ -236,13 +236,12 @@ impl EventBus {
             && fit(&lines, self.config.max_event_bytes)
             && keys.as_ref().is_none_or(|keys| fit(keys, self.config.max_key_bytes))
         {
-            let offered;
-            (offered, accepted) = self.manager.ingest_together(lines, keys);
-            self.offered.add(offered as u64);
-            lines.skip_first(offered);
+            accepted = self.manager.ingest_together(lines, keys);
+            self.offered.add(accepted as u64);
+            lines.skip_first(accepted);
             if let Some(keys) = &mut keys {
-                self.keyed.set(self.keyed.get() || offered > 0);
-                keys.skip_first(offered);
+                self.keyed.set(self.keyed.get() || accepted > 0);
+                keys.skip_first(accepted);
             }
         }
         for line in lines {

@@ -7,12 +7,11 @@ use crate::event::{Event, RawEvent, seeded_hash};
 use crate::lines::Lines;
 use crate::memory;
 use crate::scaling_policy::ScalingPolicy;
-use crate::shard::groups::{self, Groups};
 use crate::shard::ring_buffer::RingBuffer;
 use crate::shard::routing::{Routes, RoutingTable, reduce};
 use crate::shard::shard::{Refusal, check_len};
 use crate::shard::{ByteBudget, Shard, ShardMapper, ShardRef};
-use crate::sync::{Counter, Lock, LockGuard, Shared, Snapshot};
+use crate::sync::{Counter, Lock, Shared, Snapshot};
 use serde_json::Value;
 use std::ops::Deref;
 
@@ -296,59 +295,28 @@ impl ShardManager {
         self.push(payload, hash, key.is_some())
     }
 
-    /// Offers those of the first payloads, each routed by its key or by its own bytes, whose results
-    /// together are the same as one by one. Returns how many they are, and how many were accepted.
-    pub(crate) fn ingest_together(
-        &self,
-        lines: Lines<'_>,
-        keys: Option<Lines<'_>>,
-    ) -> (usize, usize) {
-        let Routes::Fixed(table) = &self.table else { return (0, 0) };
+    /// Takes those of the first payloads, each routed by its key or by its own bytes, that are sure to
+    /// be accepted one by one. Returns how many they are.
+    pub(crate) fn ingest_together(&self, lines: Lines<'_>, keys: Option<Lines<'_>>) -> usize {
+        let Routes::Fixed(table) = &self.table else { return 0 };
         if let [only] = &table.shards[..] {
-            let accepted = only.enter().map_or(0, |mut shard| shard.push_together(lines));
-            return (accepted, accepted);
+            return only.enter().map_or(0, |mut shard| shard.push_together(lines));
         }
-        if table.shards.len() > groups::MAX {
-            return (0, 0);
+        let mut left = lines.lens().iter().map(|&len| u64::from(len)).sum();
+        if !self.budget.try_reserve(left) {
+            return 0;
         }
-        let count = lines.lens().len().min(groups::MAX);
-        let accepted = self.ingest_grouped(table, lines.first(count), keys);
-        accepted.map_or((0, 0), |accepted| (count, accepted))
-    }
-
-    /// Offers payloads, at most [`groups::MAX`], shard by shard. Returns how many were accepted;
-    /// `None`, with nothing changed, if their bytes have no room together, as then the order between
-    /// shards matters.
-    fn ingest_grouped(
-        &self,
-        table: &RoutingTable,
-        lines: Lines<'_>,
-        keys: Option<Lines<'_>>,
-    ) -> Option<usize> {
-        if !self.budget.try_reserve(lines.lens().iter().map(|&len| u64::from(len)).sum()) {
-            return None;
-        }
-        let hashed = keys.unwrap_or(lines);
-        let indices = hashed.map(|bytes| reduce(self.hash(bytes), table.shards.len()));
-        let groups = Groups::of(indices.zip(lines));
-        let mut accepted = 0;
-        for (target, group) in table.shards.iter().zip(groups.iter()) {
-            if group.count == 0 {
-                continue;
+        let mut count = 0;
+        for (payload, hashed) in lines.zip(keys.unwrap_or(lines)) {
+            let target = &table.shards[reduce(self.hash(hashed), table.shards.len())];
+            if !target.enter().is_some_and(|mut shard| shard.push_reserved(payload)) {
+                break;
             }
-            let payloads = groups.payloads(group);
-            let push = |mut shard: LockGuard<'_, Shard>| shard.push_reserved(group, payloads);
-            if target.enter().is_some_and(push) {
-                accepted += group.count;
-                continue;
-            }
-            self.budget.release(group.bytes as u64);
-            for payload in groups.payloads(group) {
-                let result = self.push_into(target, payload, table.version);
-                accepted += usize::from(matches!(result, Some(Ok(_))));
-            }
+            left -= payload.len() as u64;
+            count += 1;
         }
-        Some(accepted)
+        self.budget.release(left);
+        count
     }
 
     #[inline]

@@ -3,7 +3,6 @@
 mod batcher;
 mod budget;
 mod counters;
-mod groups;
 mod manager;
 mod mapper;
 mod metrics;

@@ -5,7 +5,6 @@ use crate::config::{BackpressureMode, Format};
 use crate::error::IngestionError;
 use crate::event::{Event, InternalEvent};
 use crate::lines::Lines;
-use crate::shard::groups::Group;
 use crate::shard::ring_buffer::RingBuffer;
 use crate::shard::{ByteBudget, Index, Reservation, ShardCounters, ShardMetricsCollector};
 use crate::sync::Shared;
@@ -233,11 +232,17 @@ impl Shard {
             self.count_full();
             return Err(Refusal::Full);
         }
+        Ok(self.take_in(payload))
+    }
+
+    /// Takes in a payload that there is room for. Returns its timestamp.
+    #[inline]
+    fn take_in(&mut self, payload: &[u8]) -> u64 {
         let timestamp = self.timestamps.next(self.clock.now());
         self.ring.try_push(payload, timestamp);
         self.counters.ingested.add_alone(1);
         self.report();
-        Ok(timestamp)
+        timestamp
     }
 
     /// Accepts those of the first payloads that are sure to be accepted one by one. Returns how many
@@ -267,25 +272,14 @@ impl Shard {
         count
     }
 
-    /// Accepts a group whose bytes are reserved. Returns false, with nothing changed, unless it is
-    /// sure to be accepted one by one.
-    pub(super) fn push_reserved<'a>(
-        &mut self,
-        group: Group,
-        payloads: impl Iterator<Item = &'a [u8]>,
-    ) -> bool {
-        let Group { count, bytes, .. } = group;
-        if count > self.certain_slots() || !self.ring.reserve(count, bytes) {
-            return false;
+    /// Accepts a payload whose bytes are reserved. Returns false, with nothing changed, unless it is
+    /// sure to be accepted.
+    pub(super) fn push_reserved(&mut self, payload: &[u8]) -> bool {
+        let is_sure = self.certain_slots() > 0 && self.ring.reserve(1, payload.len());
+        if is_sure {
+            self.take_in(payload);
         }
-        let mut timestamp = self.timestamps.next_run(self.clock.now(), count as u64);
-        for payload in payloads {
-            self.ring.try_push(payload, timestamp);
-            timestamp = timestamp.saturating_add(1);
-        }
-        self.counters.ingested.add_alone(count as u64);
-        self.report();
-        true
+        is_sure
     }
 
     /// Shows everybody how much the shard holds, and tells the collector how things stand.
