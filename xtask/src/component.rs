@@ -137,7 +137,9 @@ pub fn make_all(sh: &Shell, tools: &Tools, components: &[Component]) -> Result<(
 
 /// Prepares the tests of the built components. Returns the tools that they need.
 pub fn prepare_tests(sh: &Shell) -> Result<Tools> {
-    component_examples::transpile(sh)?;
+    component_examples::transpile(sh, &["core", "async"])?;
+    // A newer Node is among them.
+    npm::install(sh, "tests/runtimes")?;
     exec(cmd!(sh, "cargo run --quiet --package shardbus-scripts {BUILT}/scripts.json"))?;
     let tools = Tools::set_up(sh)?;
     component_examples::build(sh, &tools)?;

@@ -115,7 +115,7 @@ pub fn run(sh: &Shell, example: Example) -> Result<()> {
     };
     match example {
         Example::Node => {
-            transpile(sh)?;
+            transpile(sh, &["core"])?;
             exec(with_collector().args(["node", "examples/component/main.mjs"]))
         }
         Example::Python => {
@@ -132,8 +132,8 @@ pub fn run(sh: &Shell, example: Example) -> Result<()> {
     }
 }
 
-/// Writes the component `core` as a JavaScript module. The component is built.
-pub fn transpile(sh: &Shell) -> Result<()> {
+/// Writes components as JavaScript modules. The components are built.
+pub fn transpile(sh: &Shell, components: &[&str]) -> Result<()> {
     npm::install(sh, "component")?;
-    exec(cmd!(sh, "node component/transpile.mjs"))
+    exec(cmd!(sh, "node component/transpile.mjs {components...}"))
 }

@@ -51,13 +51,13 @@ impl wit::GuestBus for Bus {
     }
 
     async fn flush(&self) -> wit::FlushReport {
-        counts::report(self.shared.flush(u64::MAX).await.report())
+        counts::report(self.shared.flush(None).await.report())
     }
 
     async fn close(&self, timeout: u64) -> wit::FlushReport {
         let Shared { core, changes, is_over, .. } = &*self.shared;
         core.close();
-        let flush = self.shared.flush(monotonic_clock::now().saturating_add(timeout)).await;
+        let flush = self.shared.flush(monotonic_clock::now().checked_add(timeout)).await;
         if flush.report().pending > 0 {
             core.abandon_everything();
         }

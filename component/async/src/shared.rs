@@ -8,6 +8,20 @@ use std::cell::Cell;
 use std::pin::pin;
 use wasip3::clocks::{monotonic_clock, system_clock};
 
+/// Timers of JavaScript engines end at once if they are set to more than 24 days.
+const LONGEST_TIMER: u64 = 24 * 3600 * 1_000_000_000;
+
+/// Waits until a time.
+pub async fn wait_until(then: u64) {
+    loop {
+        let now = monotonic_clock::now();
+        if now >= then {
+            return;
+        }
+        monotonic_clock::wait_until(then.min(now.saturating_add(LONGEST_TIMER))).await;
+    }
+}
+
 /// A bus of the core, and what its tasks tell each other.
 pub struct Shared {
     pub core: EventBus,
@@ -34,7 +48,7 @@ impl Shared {
     /// Waits for a change after `seen`, or until a time.
     pub async fn change_or(&self, seen: u64, then: u64) {
         let change = pin!(self.changes.after(seen));
-        select(change, pin!(monotonic_clock::wait_until(then))).await;
+        select(change, pin!(wait_until(then))).await;
     }
 
     /// Lets batches leave early, to make room, as long as the answer is held.
@@ -44,16 +58,19 @@ impl Shared {
         AwaitedRoom(self)
     }
 
-    /// Flushes, until the flush is complete or until `end`.
-    pub async fn flush(&self, end: u64) -> Flush<'_> {
+    /// Flushes, until the flush is complete or until `end`, if there is one.
+    pub async fn flush(&self, end: Option<u64>) -> Flush<'_> {
         let flush = Flush { core: &self.core, id: self.core.begin_flush() };
         self.changes.tell();
         loop {
             let seen = self.changes.count();
-            if flush.report().pending == 0 || monotonic_clock::now() >= end {
+            if flush.report().pending == 0 || end.is_some_and(|end| monotonic_clock::now() >= end) {
                 return flush;
             }
-            self.change_or(seen, end).await;
+            match end {
+                Some(end) => self.change_or(seen, end).await,
+                None => self.changes.after(seen).await,
+            }
         }
     }
 }

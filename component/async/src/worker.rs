@@ -1,7 +1,7 @@
 //! The worker of a bus, which sends its batches in the background.
 
 use crate::batches::{batch, failure, outcome};
-use crate::shared::Shared;
+use crate::shared::{Shared, wait_until};
 use crate::sink;
 use futures::future::{Either, select};
 use shardbus::{Action, Failure, Lease};
@@ -32,7 +32,7 @@ pub async fn work(shared: Rc<Shared>) {
 /// Makes one attempt, and reports its outcome.
 async fn deliver(shared: Rc<Shared>, lease: Lease) {
     let attempt = pin!(sink::deliver(batch(&lease.batch), lease.attempt));
-    let timeout = pin!(monotonic_clock::wait_until(lease.deadline));
+    let timeout = pin!(wait_until(lease.deadline));
     let answer = select(attempt, timeout).await;
     let (core, now) = (&shared.core, monotonic_clock::now());
     match answer {
