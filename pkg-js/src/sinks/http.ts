@@ -21,11 +21,11 @@ import { withId } from "./http-url.js";
 export type { HeaderList } from "./http-headers.js";
 
 /** Options of an {@linkcode httpSink}. */
-export interface HttpSinkOptions {
+export interface HttpSinkOptions<T = unknown> {
   /** More headers, or others than the sink's own. A function is asked at each attempt. */
   readonly headers?:
     | HeaderList
-    | ((batch: Batch) => HeaderList | PromiseLike<HeaderList>)
+    | ((batch: Batch<T>) => HeaderList | PromiseLike<HeaderList>)
     | undefined;
   /**
    * Compresses bodies, in runtimes with `CompressionStream`. Requests that a page makes as it goes
@@ -43,13 +43,13 @@ export interface HttpSinkOptions {
    * Makes the body of a batch's request. Name its content type by `headers`.
    * @default (batch) => batch.body
    */
-  readonly encode?: ((batch: Batch) => string | Bytes) | undefined;
+  readonly encode?: ((batch: Batch<T>) => string | Bytes) | undefined;
   /**
    * Judges the response: the batch is delivered unless it throws or rejects. It may read the body;
    * the sink reads a little of the rest. It may return the outcomes of single events.
    * @default throws `DeliveryError.fromResponse(response)` unless `response.ok`
    */
-  readonly check?: ((response: FetchResponse, batch: Batch) => unknown) | undefined;
+  readonly check?: ((response: FetchResponse, batch: Batch<T>) => unknown) | undefined;
   /**
    * The origins, such as `https://other.example`, that a redirect may lead to, beside the one that
    * the request went to. All headers go along, credentials too.
@@ -111,10 +111,10 @@ const schema = {
  * @param url where to send to, or a function that says so for each batch.
  * @throws {InvalidOptionError} if an option has a wrong name or type, or nothing can be sent to `url`.
  */
-export function httpSink(
-  url: string | Url | ((batch: Batch) => string | Url),
-  options: HttpSinkOptions = {},
-): DeliveryCallback {
+export function httpSink<T = unknown>(
+  url: string | Url | ((batch: Batch<T>) => string | Url),
+  options: HttpSinkOptions<T> = {},
+): DeliveryCallback<T> {
   const own = checkSinkOptions(options, schema);
   const { headers = {}, init, gzip = false, preflight = true, check = throwUnlessOk } = own;
   const { redirectOrigins = [], encode = bodyOf } = own;

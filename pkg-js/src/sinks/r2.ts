@@ -13,12 +13,12 @@ export interface ObjectBucket {
 }
 
 /** Options of an {@linkcode r2Sink}. */
-export interface R2SinkOptions {
+export interface R2SinkOptions<T = unknown> {
   /**
    * The key of a batch's object. It must be the same for the same batch, and another for any other.
    * @default {@linkcode objectKey}
    */
-  readonly key?: ((batch: Batch) => string) | undefined;
+  readonly key?: ((batch: Batch<T>) => string) | undefined;
 }
 
 const schema = { key: callable };
@@ -37,7 +37,10 @@ const schema = { key: callable };
  * @param bucket the binding.
  * @throws {InvalidOptionError} if an argument or option has a wrong name or type.
  */
-export function r2Sink(bucket: ObjectBucket, options: R2SinkOptions = {}): DeliveryCallback {
+export function r2Sink<T = unknown>(
+  bucket: ObjectBucket,
+  options: R2SinkOptions<T> = {},
+): DeliveryCallback<T> {
   checkClient("bucket", bucket, "put", "a bucket's binding");
   const { key = objectKey } = checkSinkOptions(options, schema);
   return async (batch) => {

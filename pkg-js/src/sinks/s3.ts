@@ -10,12 +10,12 @@ import type { SigningClient } from "./signing-client.js";
 export type { SigningClient } from "./signing-client.js";
 
 /** Options of an {@linkcode s3Sink}. */
-export interface S3SinkOptions {
+export interface S3SinkOptions<T = unknown> {
   /**
    * The key of a batch's object. It must be the same for the same batch, and another for any other.
    * @default objectKey of `shardbus/sinks/r2`
    */
-  readonly key?: ((batch: Batch) => string) | undefined;
+  readonly key?: ((batch: Batch<T>) => string) | undefined;
   /**
    * Stores objects compressed, with `gzip` as their content encoding.
    * @default false
@@ -47,11 +47,11 @@ const PASSING =
  * @param bucket the bucket's address.
  * @throws {InvalidOptionError} if an argument or option has a wrong name or type.
  */
-export function s3Sink(
+export function s3Sink<T = unknown>(
   client: SigningClient,
   bucket: string | Url,
-  options: S3SinkOptions = {},
-): DeliveryCallback {
+  options: S3SinkOptions<T> = {},
+): DeliveryCallback<T> {
   checkClient("client", client, "fetch", "an `AwsClient` of aws4fetch");
   const { key = objectKey, gzip } = checkSinkOptions(options, schema);
   const base = baseOf("bucket", checkUrl(bucket, "bucket").href);
