@@ -119,6 +119,66 @@ test("earlier events, and events of an event's own code, keep their order", () =
   assert.equal(comparableStats(bus).accepted, 6);
 });
 
+for (const [
+  way,
+  offer,
+] of /** @type {[string, (bus: EventBus<any>, events: object[]) => unknown][]} */ ([
+  ["in an array", (bus, events) => bus.ingestBatch(events)],
+  [
+    "emitted, and counted",
+    (bus, events) => {
+      for (const event of events) bus.emit(event);
+      bus.stats();
+    },
+  ],
+])) {
+  test(`a getter that offers others, ${way}, has every event arrive as it is`, () => {
+    const bus = makeBus();
+    bus.ingest("first");
+    const others = [
+      { log: "long", in: {} },
+      { log: "s", in: {} },
+      { log: "longer", in: {} },
+    ];
+    const noisy = (/** @type {number} */ n) => ({
+      in: {
+        get n() {
+          offer(bus, others);
+          return n;
+        },
+      },
+    });
+    assert.equal(
+      bus.ingestBatch([noisy(1), { quiet: "yes", in: { x: [] } }, noisy(2)]).accepted,
+      3,
+    );
+    const texts = bus.drain().flatMap((batch) => [...batch]);
+    const known = new Set(['"first"', ...others.map((other) => JSON.stringify(other))]);
+    assert.deepEqual(
+      texts.filter((text) => !known.has(text)),
+      ['{"in":{"n":1}}', '{"quiet":"yes","in":{"x":[]}}', '{"in":{"n":2}}'],
+    );
+  });
+}
+
+test("an event that throws once it is looked into is invalid, and no other", () => {
+  const strict = new Proxy(
+    { a: 1 },
+    {
+      get(target, name) {
+        if (name in target || name === "toJSON") return Reflect.get(target, name);
+        throw new Error("no such property");
+      },
+    },
+  );
+  const list = [{ n: 1, in: {} }, { in: strict }, { n: 2, in: {} }];
+  assert.deepEqual(makeBus().ingestBatch(list), { accepted: 2, rejected: 1 });
+  const bus = makeBus();
+  bus.ingest("first");
+  for (const event of list) bus.emit(event);
+  assert.deepInclude(bus.stats(), { accepted: 3, offered: 4 });
+});
+
 test("braces in events do not divide them", () => {
   const bus = makeBus();
   const flat = [{ a: 1 }, { a: "},{" }, { a: "{" }, { a: '\\"},{"a' }];

@@ -110,6 +110,8 @@ function isPlain(event: unknown): boolean {
 }
 
 const lengths = new Uint32Array(MAX_EVENTS);
+/** True while the measured events are looked into. Code of their own may offer others meanwhile. */
+let isLooking = false;
 
 /** The array as JSON; `undefined` if it cannot be written, or is not written as usual. */
 function stringify(list: readonly unknown[]): string | undefined {
@@ -121,8 +123,21 @@ function stringify(list: readonly unknown[]): string | undefined {
   }
 }
 
+/** Tells whether events have errors or collections in them, or throw when they are looked into. */
+function holdsUnusual(list: readonly unknown[]): boolean {
+  isLooking = true;
+  try {
+    return holdsUnwritten(list);
+  } catch {
+    return true;
+  } finally {
+    isLooking = false;
+  }
+}
+
 /** Returns `undefined` if the events have to be serialised one by one. */
 function serialize(list: readonly unknown[], isMarked: boolean): Serialized | undefined {
+  if (isLooking) return undefined;
   const text = stringify(isMarked ? list.flatMap((event) => [MARK, event]) : list);
   if (text === undefined) return undefined;
   const count = list.length;
@@ -132,7 +147,7 @@ function serialize(list: readonly unknown[], isMarked: boolean): Serialized | un
   const gap = isMarked ? MARKED_GAP : 1;
   if (!isMarked) measure(text);
   else if (!measureMarked(text, count)) return undefined;
-  if (!haveNoObjects(text, gap, count) && holdsUnwritten(list)) return undefined;
+  if (!haveNoObjects(text, gap, count) && holdsUnusual(list)) return undefined;
   return { text, gap, lengths, count, isArray: !isMarked, isFlat: false };
 }
 
