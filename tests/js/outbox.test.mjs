@@ -224,7 +224,7 @@ for (const scheduler of /** @type {const} */ (["auto", "manual"])) {
       await idle();
       bus.ingestBatch([5, 6]);
       await bus.persisted();
-      assert.includeMembers(await sentNext(store), [5, 6]);
+      assert.include(store.operations, "write");
       await bus.flush();
       assert.sameMembers(sink.delivered(), [1, 2, 3, 4, 5, 6]);
       assert.equal(store.batches.size, 0);
