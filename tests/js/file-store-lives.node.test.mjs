@@ -1,7 +1,7 @@
 // @ts-check
 // The owners of batches in a directory that several file stores share: processes, threads, copies of
 // the package. Node only.
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run, start } from "./child.node.mjs";
@@ -55,6 +55,39 @@ test("an open store finds the batches of a killed process", async () => {
     await other.kill();
   }
 });
+
+let takenOver = 0;
+
+for (const [what, lose, left] of /** @type {[string, () => Promise<void>, string[]][]} */ ([
+  ["was removed", () => rm(directory, { recursive: true }), []],
+  [
+    "another took over, because the process stood still",
+    async () => {
+      const ended = join(directory, `v1-${(takenOver++).toString(16).padStart(16, "0")}`);
+      const [life = ""] = (await lives()).filter((name) => !name.startsWith("v1-00000000"));
+      await rename(join(directory, life), ended);
+      await rm(join(ended, "lock"), { force: true });
+    },
+    ["a-1", "b-1", "b-2"],
+  ],
+])) {
+  test(`a store whose directory ${what} goes on in a new one`, async () => {
+    const { store, close } = await opened();
+    await store.write("a-1", bytes("one"));
+    await lose();
+    await Promise.all([store.write("b-1", bytes("two")), store.write("b-2", bytes("three"))]);
+    assert.deepEqual(await store.read("b-1"), bytes("two"));
+    await lose();
+    store.writeSync?.("c-1", bytes("four"));
+    await close();
+    const next = await opened();
+    assert.include(next.keys, "c-1");
+    assert.includeMembers(next.keys, left);
+    for (const key of next.keys) await next.store.remove(key);
+    await next.close();
+    assert.deepEqual(await readdir(directory), []);
+  });
+}
 
 test("an open store finds what another has left that is closed, in the same process", async () => {
   const [first, second] = [await opened(), await opened()];

@@ -210,8 +210,10 @@ test("errors of the file system come through as they are", async () => {
 
   const { store, close } = await opened();
   await rm(directory, { recursive: true });
-  assert.equal((await rejection(store.write("a-1", bytes("one")))).code, "ENOENT");
-  assert.equal(thrown(() => store.writeSync?.("a-1", bytes("one"))).code, "ENOENT");
+  await writeFile(directory, "a file where the directory was");
+  assert.equal((await rejection(store.write("a-1", bytes("one")))).code, "EEXIST");
+  assert.equal(thrown(() => store.writeSync?.("a-1", bytes("one"))).code, "ENOTDIR");
+  await rm(directory);
   await close();
 });
 

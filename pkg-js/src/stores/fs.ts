@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers";
@@ -77,6 +78,8 @@ class FileStore implements BatchStore {
   readonly maxBytes: number;
   readonly #directory: string;
   #life: Life | undefined;
+  /** The life that begins in place of one whose directory is gone. */
+  #next: Promise<Life> | undefined;
   #isOpen = false;
   /** The directory of batches that were written before the store was open. */
   #early: string | undefined;
@@ -164,15 +167,47 @@ class FileStore implements BatchStore {
   }
 
   async write(key: string, bytes: Uint8Array): Promise<void> {
+    const life = this.#life;
+    try {
+      await this.#write(key, bytes);
+    } catch (error) {
+      if (life === undefined || existsSync(life.directory)) throw error;
+      await this.#beginAgain(life);
+      await this.#write(key, bytes);
+    }
+  }
+
+  async #write(key: string, bytes: Uint8Array): Promise<void> {
     const directory = this.#placeOf(key);
     if (directory === undefined) throw new Error("The store is not open");
     await writeWhole(batchIn(directory, key), this.#aside(directory, key), bytes);
   }
 
+  /**
+   * Goes on in a new life: the directory of this one was removed, or another store has taken it over,
+   * as it may after the process stood still.
+   */
+  async #beginAgain(gone: Life): Promise<void> {
+    if (this.#life !== gone) return;
+    this.#next ??= Life.begin(this.#directory).finally(() => {
+      this.#next = undefined;
+    });
+    const life = await this.#next;
+    if (this.#life === gone) {
+      gone.lock.release();
+      abandoned.unregister(this);
+      abandoned.register(this, life.lock, this);
+      this.#life = life;
+    } else if (this.#life !== life) await life.end();
+  }
+
   writeSync(key: string, bytes: Uint8Array): void {
     let directory = this.#placeOf(key);
-    if (directory === undefined) {
-      // The process may end before the store is open.
+    if (
+      directory === undefined ||
+      (directory === this.#life?.directory && !existsSync(directory))
+    ) {
+      // The process may end before the store is open, or its directory is gone.
       directory = this.#early ??= endedLife(this.#directory);
       this.#places.set(key, directory);
     }

@@ -16,10 +16,10 @@ import { isMissing } from "./files.js";
 //
 // Errors are bounded. A life is never begun again under its name, so one that was found to have
 // ended stays ended. A life that seems to have ended and has not costs repetitions: others send its
-// batches too, with the same ids, and its later writes fail. This happens between machines that
-// share a network file system, and to a renewed file if its owner did not come to renew it for
-// `SILENCE_MS`. A life that seems to go on and does not, which can last for `SILENCE_MS`, costs a
-// delay.
+// batches too, with the same ids, and its store begins another one at its next write. This happens
+// between machines that share a network file system, and to a renewed file if its owner did not come
+// to renew it for `SILENCE_MS`. A life that seems to go on and does not, which can last for
+// `SILENCE_MS`, costs a delay.
 
 /** The pause between two renewals of the time of a lock that is a file. */
 const RENEWAL_MS = 5000;
