@@ -1,5 +1,6 @@
-//! The time that an event takes on its way into the component and out of it.
+//! The time that an event takes on its way into the component and out of it, and the same for the crate.
 
+use shardbus::{BusOptions, Clock, EventBus};
 use shardbus_component_example::{Action, Bus, Event, Host};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -43,6 +44,24 @@ fn component(host: &Host, offer: impl Fn(&mut Bus) -> Result<()>) -> Result<Dura
     Ok(time)
 }
 
+/// The time that the crate takes for the same.
+fn native() -> Duration {
+    let options = BusOptions::default();
+    let bus = EventBus::new(options, Clock::manual(0)).expect("the defaults keep the rules");
+    bus.seed(1);
+    let start = Instant::now();
+    for _ in 0..EVENTS {
+        let _ = black_box(bus.ingest(EVENT, None));
+    }
+    let _ = bus.begin_flush();
+    while let shardbus::Action::Send(lease) = bus.poll(0) {
+        bus.acknowledge(black_box(&lease).id, 0);
+    }
+    let time = start.elapsed();
+    assert_eq!(bus.stats().delivered, EVENTS as u64, "every event is delivered");
+    time
+}
+
 fn main() -> Result<()> {
     let host = Host::load("target/component/core.wasm")?;
     print("`ingest`", EVENTS, || {
@@ -71,6 +90,7 @@ fn main() -> Result<()> {
             Ok(())
         })
     })?;
+    print("the crate, `ingest`", EVENTS, || Ok(native()))?;
     print("an instance with its bus", INSTANCES, || {
         let start = Instant::now();
         for nonce in 0..INSTANCES as u64 {
