@@ -60,6 +60,9 @@ interface StoreWithOutbox extends BatchStore {
   [createOutbox](core: CoreBus, host: OutboxHost): Outbox;
 }
 
+/** Helps callers of a method without its bus, or by way of a proxy. */
+let ingestorOf: <T>(bus: EventBus<T>) => Ingestor<T>;
+
 /** The time that `close()` takes at most unless it is told. */
 const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
 
@@ -202,7 +205,7 @@ export class EventBus<T = unknown> {
    * @throws {InvalidOptionError} if the second argument has anything but a `key`.
    */
   ingest(event: T, options?: IngestOptions): boolean {
-    return EventBus.#ingestorOf(this).ingest(event, options);
+    return ingestorOf(this).ingest(event, options);
   }
 
   /**
@@ -213,7 +216,7 @@ export class EventBus<T = unknown> {
    * @throws as {@linkcode ingest}.
    */
   ingestRaw(payload: string | Uint8Array, options?: IngestOptions): boolean {
-    return EventBus.#ingestorOf(this).ingestRaw(payload, options);
+    return ingestorOf(this).ingestRaw(payload, options);
   }
 
   /**
@@ -233,7 +236,7 @@ export class EventBus<T = unknown> {
     accepted: number;
     rejected: number;
   } {
-    return EventBus.#ingestorOf(this).ingestBatch(events, options);
+    return ingestorOf(this).ingestBatch(events, options);
   }
 
   /**
@@ -241,19 +244,20 @@ export class EventBus<T = unknown> {
    * {@linkcode ingest}. It never throws for a refusal.
    */
   ingestWithReceipt(event: T, options?: IngestOptions): Receipt {
-    return EventBus.#ingestorOf(this).ingestWithReceipt(event, options);
+    return ingestorOf(this).ingestWithReceipt(event, options);
   }
 
-  /** Helps callers of a method without its bus, or by way of a proxy. */
-  static #ingestorOf<T>(bus: EventBus<T>): Ingestor<T> {
-    if (bus instanceof EventBus && #ingestor in bus) {
-      if (bus.#waitUntil !== undefined) bus.#requests().requestAmbient();
-      return bus.#ingestor;
-    }
-    throw new InvalidOptionError(
-      "this",
-      "The method was called without its bus; write (event) => bus.ingest(event), or hand on `bus.emit`, which is bound. If the bus is behind a proxy, keep it out of it: `markRaw(bus)` in Vue",
-    );
+  static {
+    ingestorOf = (bus) => {
+      if (typeof bus === "object" && bus !== null && #ingestor in bus) {
+        if (bus.#waitUntil !== undefined) bus.#requests().requestAmbient();
+        return bus.#ingestor;
+      }
+      throw new InvalidOptionError(
+        "this",
+        "The method was called without its bus; write (event) => bus.ingest(event), or hand on `bus.emit`, which is bound. If the bus is behind a proxy, keep it out of it: `markRaw(bus)` in Vue",
+      );
+    };
   }
 
   /** Keeps reactive frameworks, which make proxies of plain objects, from making one of a bus. */

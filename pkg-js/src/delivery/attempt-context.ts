@@ -22,6 +22,12 @@ export class LazyAbort {
   }
 }
 
+/**
+ * Of an own property, so that `{ ...context }` has it; one for all, so that all contexts have one
+ * hidden class.
+ */
+let signal: PropertyDescriptor & ThisType<AttemptContext>;
+
 /** The second argument of the callback. */
 export class AttemptContext implements DeliveryContext {
   declare readonly signal: AbortSignal;
@@ -29,21 +35,19 @@ export class AttemptContext implements DeliveryContext {
   readonly keepalive: boolean;
   readonly #lazyAbort: LazyAbort;
 
-  /**
-   * An own property, so that `{ ...context }` has it; one getter for all, so that all contexts have
-   * one hidden class.
-   */
-  static readonly #signal: PropertyDescriptor & ThisType<AttemptContext> = {
-    enumerable: true,
-    get() {
-      return this.#lazyAbort.signal;
-    },
-  };
+  static {
+    signal = {
+      enumerable: true,
+      get() {
+        return this.#lazyAbort.signal;
+      },
+    };
+  }
 
   constructor(lazyAbort: LazyAbort, attempt: number, keepalive: boolean) {
     this.#lazyAbort = lazyAbort;
     this.attempt = attempt;
     this.keepalive = keepalive;
-    Object.defineProperty(this, "signal", AttemptContext.#signal);
+    Object.defineProperty(this, "signal", signal);
   }
 }

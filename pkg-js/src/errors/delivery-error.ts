@@ -86,20 +86,24 @@ export class DeliveryError extends ShardbusError {
    * is cancelled, so that its connection can be used again.
    */
   static fromResponse(response: HttpResponse): DeliveryError {
-    const { status, headers, type } = response;
-    response.body?.cancel().catch(() => {
-      // Somebody reads the body already; then it is theirs to finish.
-    });
-    // All that browsers tell of a redirect.
-    const isHidden = type === "opaqueredirect";
-    return new DeliveryError(isHidden ? REDIRECTED : sentenceOf(response), {
-      ...(isHidden && { unavailable: true }),
-      retryable: isHidden || status >= 500 || UNAVAILABLE.includes(status),
-      tooLarge: status === 413,
-      retryAfterMs: retryAfterMs(headers),
-      status,
-    });
+    return errorOf(response);
   }
+}
+
+function errorOf(response: HttpResponse): DeliveryError {
+  const { status, headers, type } = response;
+  response.body?.cancel().catch(() => {
+    // Somebody reads the body already; then it is theirs to finish.
+  });
+  // All that browsers tell of a redirect.
+  const isHidden = type === "opaqueredirect";
+  return new DeliveryError(isHidden ? REDIRECTED : sentenceOf(response), {
+    ...(isHidden && { unavailable: true }),
+    retryable: isHidden || status >= 500 || UNAVAILABLE.includes(status),
+    tooLarge: status === 413,
+    retryAfterMs: retryAfterMs(headers),
+    status,
+  });
 }
 
 const REDIRECTED = "The receiver redirects elsewhere: send to the address that it redirects to";
