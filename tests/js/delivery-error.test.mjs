@@ -1,5 +1,4 @@
 // @ts-check
-import * as shardbus from "shardbus";
 import { DeliveryError, EventBus } from "shardbus";
 import { assert, idle, quickRetry, recorder, test } from "./harness.mjs";
 
@@ -183,18 +182,4 @@ test("a receiver that is down for a while gets everything, once", async () => {
     sink.log.map(({ attempt }) => attempt),
     [1, 2, 3],
   );
-});
-
-test("classes have the names that they are exported by", async () => {
-  for (const [name, value] of Object.entries(shardbus)) {
-    if (typeof value === "function") assert.equal(value.name, name);
-  }
-  /** @type {unknown[]} */
-  const names = [];
-  const bus = new EventBus((_, context) => {
-    names.push(context.constructor.name);
-  });
-  bus.ingest(1);
-  await bus.close();
-  assert.deepEqual(names, ["AttemptContext"]);
 });
