@@ -8,7 +8,7 @@ use crate::lines::Lines;
 use crate::memory;
 use crate::scaling_policy::ScalingPolicy;
 use crate::shard::ring_buffer::RingBuffer;
-use crate::shard::routing::{Routes, RoutingTable, reduce};
+use crate::shard::routing::{Routes, RoutingTable};
 use crate::shard::shard::{Refusal, check_len};
 use crate::shard::{ByteBudget, Shard, ShardMapper, ShardRef};
 use crate::sync::{Counter, Lock, Shared, Snapshot};
@@ -298,18 +298,19 @@ impl ShardManager {
     /// Takes those of the first payloads, each routed by its key or by its own bytes, that are sure to
     /// be accepted one by one. Returns how many they are.
     pub(crate) fn ingest_together(&self, lines: Lines<'_>, keys: Option<Lines<'_>>) -> usize {
-        let Routes::Fixed(table) = &self.table else { return 0 };
-        if let [only] = &table.shards[..] {
+        if let Some(only) = self.table.only() {
             return only.enter().map_or(0, |mut shard| shard.push_together(lines));
         }
+        let Routes::Fixed(table) = &self.table else { return 0 };
         let mut left = lines.lens().iter().map(|&len| u64::from(len)).sum();
         if !self.budget.try_reserve(left) {
             return 0;
         }
         let mut count = 0;
         for (payload, hashed) in lines.zip(keys.unwrap_or(lines)) {
-            let target = &table.shards[reduce(self.hash(hashed), table.shards.len())];
-            if !target.enter().is_some_and(|mut shard| shard.push_reserved(payload)) {
+            let target = table.route(self.hash(hashed), keys.is_some());
+            let shard = target.and_then(ShardRef::enter);
+            if !shard.is_some_and(|mut shard| shard.push_reserved(payload)) {
                 break;
             }
             left -= payload.len() as u64;
