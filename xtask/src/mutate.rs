@@ -241,8 +241,10 @@ fn build(native: bool, tests: &[impl AsRef<Path>], features: Option<&str>) -> Re
     let esbuild = npm::bin("esbuild").into_os_string();
     let options = ["--bundle", "--splitting", "--format=esm", "--platform=neutral"];
     let more = ["--main-fields=module,main", "--external:node:*", "--external:*.wasm"];
+    let external = package::EXTERNAL.map(|name| format!("--external:{name}"));
     let out = [format!("--outdir={}", package::DIST), format!("--outbase={}", package::SOURCES)];
-    let command = [esbuild].into_iter().chain(entries.chain(out).map(OsString::from));
+    let arguments = entries.chain(external).chain(out);
+    let command = [esbuild].into_iter().chain(arguments.map(OsString::from));
     succeeds(command.chain(words(options)).chain(words(more)))
 }
 
