@@ -1,5 +1,6 @@
 // @ts-check
 // The store's copy of a batch that is settled at an unusual moment.
+import "./settable-clock.mjs";
 import { DeliveryError } from "shardbus";
 import {
   accountedStats,
@@ -16,6 +17,7 @@ import {
 } from "./harness.mjs";
 import { MemoryStore } from "./memory-store.mjs";
 import { busWith, leftStore, nextRun, sentNext } from "./outbox-bus.mjs";
+import { advanceClock } from "./settable-clock.mjs";
 
 /** Waits until a call is cut off. @param {{ signal: AbortSignal } | undefined} call */
 async function cutOff(call) {
@@ -200,6 +202,26 @@ describe("two requests restore the batches of an earlier run at once", () => {
     assert.isEmpty(errors);
     assert.equal(store.batches.size, 0);
     assert.equal(store.asideBatches.size, 0);
+    assert.equal(accountedStats(bus).restored, 5);
+    await bus.close();
+  });
+
+  it("send each batch once, although the one that reads was taken for lost", async () => {
+    const { store } = await leftStore([1, 2, 3, 4, 5]);
+    const reading = holdUp(store, "read");
+    const { bus, sink, errors } = busWith([], store, { scheduler: "manual" });
+    const first = bus.flush();
+    await reading.begun();
+    advanceClock(5000);
+    const second = bus.flush();
+    await idle();
+    const reads = store.log.filter((line) => line.startsWith("read"));
+    assert.lengthOf(reads, 2, "both read");
+    assert.equal(reads[0], reads[1], "the same batch");
+    reading.goOn();
+    await Promise.all([first, second]);
+    assert.deepEqual(sink.delivered(), [1, 2, 3, 4, 5]);
+    assert.isEmpty(errors);
     assert.equal(accountedStats(bus).restored, 5);
     await bus.close();
   });
