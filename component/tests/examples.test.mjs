@@ -18,6 +18,6 @@ for (const [command, program] of [
     const lines = stdout.trimEnd().split("\n");
     assert.equal(lines.filter((line) => line === "collector: away").length, 2);
     assert.ok(lines.includes("delivered 1001, abandoned 0"), stdout);
-    assert.equal(lines.at(-1), "collector: 1001 events in all");
+    assert.equal(lines.at(-1), "collector: 1001 events in all, 1001 different");
   });
 }

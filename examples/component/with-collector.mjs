@@ -8,18 +8,18 @@ import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 
 let away = 2;
-/** The sizes of the batches by their ids: one that comes again is not taken twice. */
+/** The events of the batches by their ids: one that comes again is not taken twice. */
 const batches = new Map();
 
 const server = createServer(async (request, response) => {
-  const events = (await text(request)).split("\n").length;
+  const events = (await text(request)).split("\n");
   if (away-- > 0) {
     console.log("collector: away");
     response.writeHead(503).end();
     return;
   }
   const id = request.headers["idempotency-key"];
-  console.log(`collector: batch ${id}, ${events} events`);
+  console.log(`collector: batch ${id}, ${events.length} events`);
   batches.set(id, events);
   response.writeHead(204).end();
 });
@@ -32,6 +32,6 @@ const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, CO
 const [code] = await once(child, "exit");
 server.close();
 server.closeAllConnections();
-const total = [...batches.values()].reduce((sum, events) => sum + events, 0);
-console.log(`collector: ${total} events in all`);
+const events = [...batches.values()].flat();
+console.log(`collector: ${events.length} events in all, ${new Set(events).size} different`);
 process.exitCode = code ?? 1;
