@@ -23,8 +23,8 @@ export class LazyAbort {
 }
 
 /**
- * Of an own property, so that `{ ...context }` has it; one for all, so that all contexts have one
- * hidden class.
+ * The descriptor of the property `signal`, which is an own one, so that `{ ...context }` has it; one
+ * for all, so that all contexts have one hidden class.
  */
 let signal: PropertyDescriptor & ThisType<AttemptContext>;
 

@@ -319,7 +319,7 @@ export class Outbox {
   async #writeInTurn(copy: BatchCopy): Promise<void> {
     const { stored } = copy;
     await this.#queue.add(stored, async () => {
-      if (!stored.isWritten && stored.left > 0) await this.write(copy);
+      if (isMissing(stored)) await this.write(copy);
       return stored.isWritten;
     });
   }
@@ -354,7 +354,7 @@ export class Outbox {
   async writeAll(): Promise<string | undefined> {
     const copies = this.#copyAll();
     await Promise.all(copies.map((copy) => this.#writeInTurn(copy)));
-    return copies.find(({ stored }) => !stored.isWritten && stored.left > 0)?.stored.key;
+    return copies.find(({ stored }) => isMissing(stored))?.stored.key;
   }
 
   /** Resolves once every batch that is pending now is in the store, or has left the bus. */
@@ -535,6 +535,9 @@ export class Outbox {
     this.#host.run(this.#reportError, error);
   }
 }
+
+/** Tells whether the store lacks a batch that is still pending. */
+const isMissing = ({ isWritten, left }: StoredBatch): boolean => !isWritten && left > 0;
 
 /** Throws unless there was memory for the copy. */
 function checkCopy(bytes: Uint8Array): void {
