@@ -287,6 +287,25 @@ test("ready waits no longer than its signal says", async () => {
   }
 });
 
+test("ready does not wait if an emitted event's own code aborts its signal", async () => {
+  const sink = recorder([hang]);
+  const bus = new EventBus(sink.callback, {
+    capacity: 16,
+    batch: { minSize: 1 },
+    onDrop: () => {},
+  });
+  bus.ingest(0);
+  await sink.calls(1);
+  bus.ingestBatch(Array(12).fill(1));
+  const aborter = new AbortController();
+  const reason = new Error("the producer has gone");
+  bus.emit({ toJSON: () => aborter.abort(reason) ?? 1 });
+  assert.isFalse(aborter.signal.aborted, "it is serialised later");
+  const waiting = rejection(bus.ready({ signal: aborter.signal }));
+  assert.equal(await within(waiting, () => "still waiting"), reason);
+  await bus.close({ timeoutMs: 0 });
+});
+
 test("ready does not wait for maxDelayMs", async () => {
   for (const options of [
     { maxBytes: 1000 },

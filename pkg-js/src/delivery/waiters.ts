@@ -36,6 +36,8 @@ export class Waiters {
     make: (resolve: (result: Result) => void, reject: (error: unknown) => void) => Waiter,
   ): Promise<Result> {
     let onAbort = () => {};
+    // An emitted event's own code may have aborted it since the caller looked.
+    signal?.throwIfAborted();
     try {
       return await new Promise<Result>((resolve, reject) => {
         const waiter = make(resolve, reject);
