@@ -240,7 +240,6 @@ impl EventBus {
             self.offered.add(accepted as u64);
             lines.skip_first(accepted);
             if let Some(keys) = &mut keys {
-                self.keyed.set(self.keyed.get() || accepted > 0);
                 keys.skip_first(accepted);
             }
         }

@@ -296,7 +296,7 @@ impl ShardManager {
     }
 
     /// Takes those of the first payloads, each routed by its key or by its own bytes, that are sure to
-    /// be accepted one by one. Returns how many they are.
+    /// be accepted one by one: none where the set of shards can change. Returns how many they are.
     pub(crate) fn ingest_together(&self, lines: Lines<'_>, keys: Option<Lines<'_>>) -> usize {
         if let Some(only) = self.table.only() {
             return only.enter().map_or(0, |mut shard| shard.push_together(lines));
