@@ -28,8 +28,8 @@ export class Waiters {
   }
 
   /**
-   * Waits as the waiter says that `make` returns; rejects with the reason of the signal, if it is
-   * aborted first.
+   * Makes a waiter, and waits for its result; rejects with the reason of the signal, if it is aborted
+   * first.
    */
   async wait<Result>(
     signal: Signal | undefined,
